@@ -1,0 +1,1 @@
+"""From a phone export to posed frames in metres, z up."""

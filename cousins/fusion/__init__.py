@@ -1,0 +1,1 @@
+"""From posed frames to one surface: sparse signed-distance volumes and pose refinement."""

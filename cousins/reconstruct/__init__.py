@@ -1,0 +1,1 @@
+"""From the frames of one object to an interactive asset."""

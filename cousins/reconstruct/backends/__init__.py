@@ -1,0 +1,1 @@
+"""One back-end a file; its file name is its public name."""

@@ -1,0 +1,1 @@
+"""From assets to a scene in OpenUSD, URDF and MJCF."""

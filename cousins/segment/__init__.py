@@ -1,0 +1,1 @@
+"""From a capture to its separate objects."""

@@ -1,0 +1,67 @@
+"""What a segmenter finds: fixed planes and separate objects, as masks by frame and points in the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from cousins.capture.captures import Capture
+from cousins.geometry import Array
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Plane:
+    """A flat piece of fixed structure: points x with `normal · x = offset_m`."""
+
+    name: str
+    """Unique: `floor`, `table`, `wall_0`, ..."""
+    kind: Literal["floor", "table", "wall"]
+    """What it serves as; `table` is any raised horizontal support."""
+    normal: Array
+    """Unit normal towards free space, float64 [3]."""
+    offset_m: float
+    """Distance of the plane from the world origin along the normal [m]."""
+    outline: Array
+    """Corners of its convex outline in the world [m], float64 [k, 3], counter-clockwise about the normal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Segment:
+    """One physical object."""
+
+    name: str
+    """Unique and path-safe: `object_0`, ..."""
+    label: str
+    """What people call it; by geometry (`box 19×12×5 cm`) until somebody names it."""
+    label_source: str = "geometry"
+    """Who named it."""
+    label_score: float = 0.0
+    """Confidence of the label, 0 to 1."""
+    masks: dict[int, Array] = field(default_factory=dict)
+    """By frame index: bool [h, w] at the depth image's size; frames that do not see it are absent."""
+    points: Array = field(default_factory=lambda: np.zeros((0, 3)))
+    """Points of its surface in the world [m], float64 [n, 3]."""
+    support: str | None = None
+    """Name of the plane or segment that carries it, where known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Segmentation:
+    """All that was told apart in a capture."""
+
+    planes: tuple[Plane, ...]
+    """Fixed structure, largest support first."""
+    segments: tuple[Segment, ...]
+    """Objects in a stable order: by support height, then by position."""
+    warnings: tuple[str, ...] = ()
+    """What was ambiguous or dropped, a sentence each."""
+
+
+class Segmenter(Protocol):
+    """Tells the objects of a capture apart."""
+
+    def segment(self, capture: Capture, *, rng: np.random.Generator) -> Segmentation:
+        """Return planes and objects; deterministic for the same capture and generator state."""
+        ...

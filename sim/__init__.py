@@ -1,0 +1,1 @@
+"""Everything that steps, simulated or real: engines, gates and the simulated phone."""
