@@ -1,0 +1,81 @@
+"""JPEG files without their metadata, pixels untouched.
+
+Segments as in ITU-T T.81 annex B: a marker 0xFF 0xXX, a big-endian length that counts itself, a payload.
+EXIF (with GPS position), XMP, maker notes and comments live in APP1..APP15 and COM segments, and a phone
+may hang further pictures with their own EXIF behind the end-of-image marker; all of that is left out.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cousins.errors import CaptureError
+
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+_END, _SCAN, _APP0, _ICC, _ADOBE, _COMMENT = 0xD9, 0xDA, 0xE0, 0xE2, 0xEE, 0xFE
+_AFTER_ENTROPY = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_JFIF_BYTES = 14
+"""Payload of a JFIF header without a thumbnail."""
+
+
+def is_jpeg(data: bytes) -> bool:
+    """Tell whether the bytes start like a JPEG file."""
+    return data.startswith(b"\xff\xd8\xff")
+
+
+def strip_metadata(data: bytes, *, where: str = "image") -> bytes:
+    """Return the JPEG with only what decoding needs: JFIF, ICC profile, Adobe transform, tables and scans."""
+    if not is_jpeg(data):
+        raise _broken(where, "no JPEG header")
+    kept = [b"\xff\xd8"]
+    position = 2
+    while True:
+        position, marker = _next_marker(data, position, where=where)
+        if marker == _END:
+            kept.append(b"\xff\xd9")
+            return b"".join(kept)
+        if marker in _STANDALONE:
+            continue
+        length = int.from_bytes(data[position : position + 2], "big")
+        end = position + length
+        if length < 2 or end > len(data):
+            raise _broken(where, f"segment {marker:02X} runs past the end")
+        if marker == _SCAN:
+            end = _end_of_scan(data, end, where=where)
+        if _needed(marker, data[position + 2 : position + length]):
+            kept.append(bytes([0xFF, marker]) + data[position:end])
+        position = end
+
+
+def _next_marker(data: bytes, position: int, *, where: str) -> tuple[int, int]:
+    """Return the position behind the next marker, and the marker; fill bytes 0xFF are skipped."""
+    if data[position : position + 1] != b"\xff":
+        raise _broken(where, f"no marker at byte {position}")
+    while data[position : position + 1] == b"\xff":
+        position += 1
+    if position >= len(data):
+        raise _broken(where, "it ends early")
+    return position + 1, data[position]
+
+
+def _end_of_scan(data: bytes, start: int, *, where: str) -> int:
+    found = _AFTER_ENTROPY.search(data, start)
+    if found is None:
+        raise _broken(where, "it ends inside the picture")
+    return found.start()
+
+
+def _needed(marker: int, payload: bytes) -> bool:
+    if marker == _APP0:
+        return payload.startswith(b"JFIF\0") and len(payload) == _JFIF_BYTES
+    if marker == _ICC:
+        return payload.startswith(b"ICC_PROFILE\0")
+    if marker == _ADOBE:
+        return payload.startswith(b"Adobe")
+    return not (_APP0 < marker <= 0xEF or marker == _COMMENT)
+
+
+def _broken(where: str, why: str) -> CaptureError:
+    return CaptureError(
+        f"{where}: a broken JPEG ({why})", expected="a whole JPEG file", hint="Copy or export the scan again."
+    )
