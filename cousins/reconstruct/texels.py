@@ -1,0 +1,101 @@
+"""Texel kernels: which triangle covers a texel, and how well a view sees it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from cousins.geometry import Array
+
+
+@njit(cache=True)  # type: ignore[misc]  # numba's decorator is untyped
+def cover_texels(corners: Array, size: int) -> tuple[Array, Array]:
+    """Rasterise triangles [m, 3, 2] in texture space, half a texel wider so that no chart loses its rim."""
+    face = np.full((size, size), -1, dtype=np.int32)
+    weights = np.zeros((size, size, 3))
+    slack = np.full((size, size), -1.0)
+    for f in range(len(corners)):
+        ax, ay = corners[f, 0]
+        bx, by = corners[f, 1]
+        cx, cy = corners[f, 2]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if abs(area) < 1e-12:
+            continue
+        longest = max(np.hypot(bx - ax, by - ay), np.hypot(cx - bx, cy - by), np.hypot(ax - cx, ay - cy))
+        margin = -0.75 * longest / abs(area)
+        for y in range(max(int(min(ay, by, cy)) - 1, 0), min(int(max(ay, by, cy)) + 2, size - 1) + 1):
+            for x in range(max(int(min(ax, bx, cx)) - 1, 0), min(int(max(ax, bx, cx)) + 2, size - 1) + 1):
+                u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
+                v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
+                inside = min(u, v, 1.0 - u - v)
+                if inside >= margin and (face[y, x] < 0 or inside > slack[y, x]):
+                    face[y, x] = f
+                    slack[y, x] = inside
+                    a, b, c = max(u, 0.0), max(v, 0.0), max(1.0 - u - v, 0.0)
+                    weights[y, x, 0] = a / (a + b + c)
+                    weights[y, x, 1] = b / (a + b + c)
+                    weights[y, x, 2] = c / (a + b + c)
+    return face, weights
+
+
+@njit(cache=True, parallel=True)  # type: ignore[misc]  # numba's decorator is untyped
+def sample_view(
+    points: Array,
+    normals: Array,
+    camera_from_world: Array,
+    center: Array,
+    matrix: Array,
+    color: Array,
+    nearest_m: Array,
+    sensor_m: Array,
+    tolerance_m: float,
+    sharpness: float,
+    number: int,
+    best_quality: Array,
+    best_color: Array,
+    best_view: Array,
+) -> None:
+    """Put one view among the best [k, n] of each texel that it sees well enough."""
+    height, width = color.shape[0], color.shape[1]
+    for i in prange(len(points)):
+        p = points[i]
+        x = camera_from_world[0, 0] * p[0] + camera_from_world[0, 1] * p[1] + camera_from_world[0, 2] * p[2]
+        y = camera_from_world[1, 0] * p[0] + camera_from_world[1, 1] * p[1] + camera_from_world[1, 2] * p[2]
+        z = camera_from_world[2, 0] * p[0] + camera_from_world[2, 1] * p[1] + camera_from_world[2, 2] * p[2]
+        x, y, z = x + camera_from_world[0, 3], y + camera_from_world[1, 3], z + camera_from_world[2, 3]
+        if z < 0.05:
+            continue
+        u, v = matrix[0] * x / z + matrix[2], matrix[1] * y / z + matrix[3]
+        if u < 1.0 or v < 1.0 or u > width - 2.0 or v > height - 2.0:
+            continue
+        away = center - p
+        distance = np.sqrt((away * away).sum())
+        cosine = (away * normals[i]).sum() / distance
+        if cosine < 0.1:
+            continue
+        ny = min(int((v + 0.5) / height * nearest_m.shape[0]), nearest_m.shape[0] - 1)
+        nx = min(int((u + 0.5) / width * nearest_m.shape[1]), nearest_m.shape[1] - 1)
+        if nearest_m[ny, nx] > 0.0 and nearest_m[ny, nx] < z - tolerance_m / 2.0 - 0.01 / max(cosine, 0.2):
+            continue
+        sy = min(int((v + 0.5) / height * sensor_m.shape[0]), sensor_m.shape[0] - 1)
+        sx = min(int((u + 0.5) / width * sensor_m.shape[1]), sensor_m.shape[1] - 1)
+        if sensor_m[sy, sx] > 0.0 and abs(sensor_m[sy, sx] - z) > tolerance_m + 0.02 * z:
+            continue
+        border = min(min(u, width - u) / width, min(v, height - v) / height) * 20.0
+        quality = np.float32(sharpness * cosine / (z * z) * min(border, 1.0))
+        last = best_quality.shape[0] - 1
+        if quality <= best_quality[last, i]:
+            continue
+        while last > 0 and quality > best_quality[last - 1, i]:
+            best_quality[last, i] = best_quality[last - 1, i]
+            best_color[last, i] = best_color[last - 1, i]
+            best_view[last, i] = best_view[last - 1, i]
+            last -= 1
+        best_quality[last, i] = quality
+        best_view[last, i] = number
+        iu, iv = int(u), int(v)
+        du, dv = u - iu, v - iv
+        for channel in range(3):
+            top = color[iv, iu, channel] * (1.0 - du) + color[iv, iu + 1, channel] * du
+            low = color[iv + 1, iu, channel] * (1.0 - du) + color[iv + 1, iu + 1, channel] * du
+            best_color[last, i, channel] = np.uint8(top * (1.0 - dv) + low * dv + 0.5)
