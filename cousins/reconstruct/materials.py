@@ -66,34 +66,49 @@ _ROWS = (
 MATERIALS: dict[str, Material] = {row.name: row for row in _ROWS}
 """The material table by name."""
 
-_WORDS: dict[str, tuple[str, ...]] = {
-    "ceramic": ("ceramic", "porcelain", "mug", "plate", "saucer", "teapot", "vase"),
-    "glass": ("glass", "jar"),
-    "metal": ("metal", "steel", "iron", "brass", "aluminium", "aluminum", "fork", "knife", "spoon", "hammer"),
-    "wood": ("wood", "wooden"),
-    "plastic": ("plastic", "toy", "screwdriver", "remote", "mouse", "keyboard"),
-    "rubber": ("rubber", "ball"),
-    "fabric": ("fabric", "plush", "pillow", "cushion", "towel", "bag"),
-    "paper": ("paper", "book", "magazine", "notebook"),
-    "carton": ("carton", "cardboard", "cereal", "package"),
+_MATTER: dict[str, str] = {
+    "porcelain": "ceramic",
+    "steel": "metal",
+    "iron": "metal",
+    "brass": "metal",
+    "aluminium": "metal",
+    "aluminum": "metal",
+    "wooden": "wood",
+    "cardboard": "carton",
+    "plush": "fabric",
+    "leather": "fabric",
+}
+"""Words that name the matter itself, beside the names of the table."""
+
+_KINDS: dict[str, tuple[str, ...]] = {
+    "ceramic": ("mug", "plate", "saucer", "teapot", "vase"),
+    "glass": ("jar",),
+    "metal": ("fork", "knife", "spoon", "hammer", "pan", "pot"),
+    "plastic": ("toy", "screwdriver", "remote", "mouse", "keyboard"),
+    "rubber": ("ball",),
+    "fabric": ("pillow", "cushion", "towel", "bag"),
+    "paper": ("book", "magazine", "notebook"),
+    "carton": ("cereal", "package"),
     "filled container": ("can", "tin", "bottle", "milk", "soup", "juice"),
     "footwear": ("shoe", "boot", "sandal", "sneaker", "slipper"),
-    "furniture": ("chair", "stool", "table", "desk", "sofa", "cabinet", "shelf", "bench", "furniture"),
+    "furniture": ("chair", "stool", "table", "desk", "sofa", "cabinet", "shelf", "bench"),
 }
+"""Words that name a kind of thing that is mostly made of one matter."""
 
 
 def material_for(label: str, *, longest_side_m: float) -> Material:
-    """Return the material that the words of a label tell, a material's own name first.
+    """Return the material that the words of a label tell: matter first, then the kind, last word first.
 
     A label that tells nothing gives `unknown`, or `unknown large` for something of furniture size;
     both carry the source `default`.
     """
     words = re.findall(r"[a-z]+", label.lower())
-    named = [word for word in words if word in MATERIALS]
-    if named:
-        return MATERIALS[named[0]]
+    for word in words:
+        matter = _MATTER.get(word, word)
+        if matter in MATERIALS and matter != "unknown":
+            return MATERIALS[matter]
     for word in reversed(words):
-        for name, kinds in _WORDS.items():
+        for name, kinds in _KINDS.items():
             if word in kinds:
                 return MATERIALS[name]
     return MATERIALS["unknown large" if longest_side_m >= LARGE_OBJECT_M else "unknown"]
