@@ -1,0 +1,232 @@
+"""Compile a scene to MJCF for MuJoCo; every default that matters is written out.
+
+Restitution: MuJoCo's contacts are damped springs, `solref = (timeconst, dampratio)`. A spring of damping ratio
+ζ bounces with e = exp(-πζ / √(1-ζ²)) (the logarithmic decrement of half a period), so ζ = -ln e / √(π² + ln² e). The
+natural frequency is held at that of a critically damped contact of 10 ms: stiff enough that a body at rest sinks
+by well under 0.1 mm, slow enough for steps up to 5 ms. MuJoCo mixes the two sides of a contact (mean
+solref, larger friction), so a pair bounces between its two materials.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from cousins.geometry import Array
+from cousins.meshes import Mesh
+from cousins.quantities import Quantity
+from cousins.reconstruct.assets import Asset, Joint, Link, Piece
+from cousins.scene.inertia import principal_inertia
+from cousins.scene.kinematics import joints_in_order
+from cousins.scene.meshfiles import mesh_files, write_files
+from cousins.scene.names import (
+    asset_folder,
+    body_name,
+    piece_file,
+    require_scene_names,
+    structures_folder,
+    texture_file,
+    visual_file,
+)
+from cousins.scene.rounding import lengths, number, numbers, quaternion
+from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.urdf import mean_rgba
+
+TIMESTEP_S: Final = 0.002
+"""Step of the compiled model [s]; MuJoCo's own default, a fifth of the contact's time constant."""
+CONTACT_TIME_S: Final = 0.01
+"""Time constant of a critically damped contact [s]."""
+VISUAL_GROUP: Final = "2"
+"""Geom group of the looks; they collide with nothing."""
+COLLISION_GROUP: Final = "3"
+"""Geom group of the convex pieces."""
+GRAVITY_M_S2: Final = 9.81
+"""Gravity along -z [m/s²]."""
+
+
+def mjcf_file(scene: Scene, *, visuals: bool = True) -> bytes:
+    """Return a scene as MJCF; its meshes lie at the paths of `mesh_files`, relative to the scene folder."""
+    require_scene_names(scene)
+    root = ET.Element("mujoco", model=scene.name)
+    _add_options(root)
+    asset = ET.SubElement(root, "asset")
+    world = ET.SubElement(root, "worldbody")
+    contact = ET.SubElement(root, "contact")
+    for structure in scene.structures:
+        _add_structure(world, asset, structure, visuals=visuals)
+    for placed in scene.objects:
+        _add_object(world, asset, placed, visuals=visuals)
+        _exclude_own_parts(contact, placed.asset)
+    ET.indent(root)
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
+
+
+def write_mjcf(scene: Scene, folder: Path, *, visuals: bool = True) -> None:
+    """Write `scene.xml`, and the meshes it names, into a scene folder."""
+    files = mesh_files(scene, visuals=visuals)
+    files["scene.xml"] = mjcf_file(scene, visuals=visuals)
+    write_files(files, folder)
+
+
+def contact_reference(restitution: float) -> tuple[float, float]:
+    """Return MuJoCo's `solref` (time constant [s], damping ratio) for a coefficient of restitution."""
+    decrement = -math.log(min(max(restitution, 1e-6), 0.999))
+    ratio = decrement / math.hypot(math.pi, decrement) if restitution > 0.0 else 1.0
+    return CONTACT_TIME_S / ratio, ratio
+
+
+def _add_options(root: ET.Element) -> None:
+    compiler = {
+        "angle": "radian",
+        "autolimits": "false",
+        "inertiafromgeom": "false",
+        "balanceinertia": "false",
+        "boundmass": "0",
+        "boundinertia": "0",
+        "fusestatic": "false",
+        "discardvisual": "false",
+    }
+    ET.SubElement(root, "compiler", compiler)
+    option = {
+        "timestep": number(TIMESTEP_S),
+        "gravity": f"0 0 {number(-GRAVITY_M_S2)}",
+        "integrator": "implicitfast",
+        "cone": "elliptic",
+        "impratio": "10",
+    }
+    ET.SubElement(root, "option", option)
+
+
+def _add_structure(world: ET.Element, asset: ET.Element, structure: Structure, *, visuals: bool) -> None:
+    body = ET.SubElement(world, "body", name=structure.name, pos="0 0 0", quat="1 0 0 0")
+    folder = structures_folder()
+    if visuals:
+        _add_visual(body, asset, structure.visual, folder=folder, owner=structure.name, name=structure.name)
+    surface = _surface(structure.friction, structure.restitution)
+    _add_pieces(
+        body, asset, structure.pieces, surface=surface, folder=folder, owner=structure.name, name=structure.name
+    )
+
+
+def _add_object(world: ET.Element, asset: ET.Element, placed: Placed, *, visuals: bool) -> None:
+    thing = placed.asset
+    root = thing.links[0].name
+    bodies = {root: _add_body(world, thing.name, placed.world_from_asset)}
+    ET.SubElement(bodies[root], "freejoint", name=f"{thing.name}__free")
+    _fill_body(bodies[root], asset, thing, thing.links[0], visuals=visuals)
+    links = {link.name: link for link in thing.links}
+    for joint in joints_in_order(thing):
+        child = _add_body(bodies[joint.parent], body_name(thing, joint.child), joint.parent_from_child)
+        bodies[joint.child] = child
+        if joint.kind != "fixed":
+            _add_joint(child, thing, joint)
+        _fill_body(child, asset, thing, links[joint.child], visuals=visuals)
+
+
+def _add_body(parent: ET.Element, name: str, pose: Array) -> ET.Element:
+    return ET.SubElement(parent, "body", name=name, pos=lengths(pose[:3, 3]), quat=quaternion(pose[:3, :3]))
+
+
+def _fill_body(body: ET.Element, asset: ET.Element, thing: Asset, link: Link, *, visuals: bool) -> None:
+    moments, link_from_principal = principal_inertia(link.inertia_kg_m2)
+    inertial = {
+        "pos": lengths(link.center_of_mass_m),
+        "quat": quaternion(link_from_principal),
+        "mass": number(link.mass_kg.value),
+        "diaginertia": numbers(moments),
+    }
+    ET.SubElement(body, "inertial", inertial)
+    folder = asset_folder(thing.name)
+    name = body_name(thing, link.name)
+    if visuals:
+        _add_visual(body, asset, link.visual, folder=folder, owner=link.name, name=name)
+    surface = _surface(thing.friction, thing.restitution)
+    _add_pieces(body, asset, link.pieces, surface=surface, folder=folder, owner=link.name, name=name)
+
+
+def _add_joint(body: ET.Element, thing: Asset, joint: Joint) -> None:
+    values = {
+        "name": f"{thing.name}__{joint.name}",
+        "type": "hinge" if joint.kind == "revolute" else "slide",
+        "pos": "0 0 0",
+        "axis": numbers(np.round(joint.axis, 7) + 0.0),
+        "limited": "true",
+        "range": f"{number(joint.lower)} {number(joint.upper)}",
+        "damping": number(joint.damping),
+        "frictionloss": number(joint.friction),
+    }
+    ET.SubElement(body, "joint", values)
+
+
+def _add_visual(body: ET.Element, asset: ET.Element, mesh: Mesh, *, folder: str, owner: str, name: str) -> None:
+    label = f"{name}__visual"
+    ET.SubElement(asset, "mesh", name=label, file=f"{folder}/{visual_file(owner)}", inertia="shell")
+    geom = {"name": label, "type": "mesh", "mesh": label, "group": VISUAL_GROUP, "contype": "0", "conaffinity": "0"}
+    geom |= {"mass": "0"}
+    if mesh.texture is not None and mesh.uv is not None:
+        ET.SubElement(asset, "texture", name=label, type="2d", file=f"{folder}/{texture_file(owner)}")
+        ET.SubElement(asset, "material", name=label, texture=label, specular="0", shininess="0")
+        geom["material"] = label
+    else:
+        geom["rgba"] = numbers(mean_rgba(mesh))
+    ET.SubElement(body, "geom", geom)
+
+
+def _add_pieces(
+    body: ET.Element,
+    asset: ET.Element,
+    pieces: tuple[Piece, ...],
+    *,
+    surface: dict[str, str],
+    folder: str,
+    owner: str,
+    name: str,
+) -> None:
+    for index, piece in enumerate(pieces):
+        geom = {"name": f"{name}__piece_{index:02d}"} | _shape(piece) | surface
+        if piece.kind == "mesh":
+            path = f"{folder}/{piece_file(owner, index)}"
+            ET.SubElement(asset, "mesh", name=geom["name"], file=path, inertia="shell")
+            geom["mesh"] = geom["name"]
+        ET.SubElement(body, "geom", geom)
+
+
+def _shape(piece: Piece) -> dict[str, str]:
+    if piece.kind == "mesh":
+        return {"type": "mesh"}
+    half = piece.size_m / 2.0
+    size = {"box": half, "cylinder": half[[0, 2]], "sphere": half[:1]}[piece.kind]
+    pose = piece.link_from_piece
+    return {
+        "type": piece.kind,
+        "size": lengths(size),
+        "pos": lengths(pose[:3, 3]),
+        "quat": quaternion(pose[:3, :3]),
+    }
+
+
+def _surface(friction: Quantity, restitution: Quantity) -> dict[str, str]:
+    time_s, ratio = contact_reference(restitution.value)
+    return {
+        "group": COLLISION_GROUP,
+        "contype": "1",
+        "conaffinity": "1",
+        "condim": "4",
+        "friction": f"{number(friction.value)} 0.005 0.0001",
+        "solref": f"{number(time_s)} {number(ratio)}",
+        "solimp": "0.95 0.99 0.001 0.5 2",
+        "margin": "0",
+        "gap": "0",
+        "mass": "0",
+    }
+
+
+def _exclude_own_parts(contact: ET.Element, thing: Asset) -> None:
+    names = [body_name(thing, link.name) for link in thing.links]
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            ET.SubElement(contact, "exclude", body1=first, body2=second)
