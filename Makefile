@@ -1,0 +1,52 @@
+# Everything runs in an environment of its own; nothing outside this folder is touched.
+PYTHON ?= python3.11
+VENV ?= .venv
+OUT ?= out/demo
+BENCHMARKS ?= fusion segmentation pose_size reconstruction gates
+BENCH_FLAGS ?=
+
+BIN := $(VENV)/bin
+# The constraints hold for build environments too, so the build tools are pinned as well.
+PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --disable-pip-version-check --quiet
+# One thread in each worker keeps two pytest workers from fighting over two cores.
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/.run
+	$(BIN)/cousins demo -o $(OUT) --force
+
+test: $(VENV)/.dev
+	$(THREADS) $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(BENCH_FLAGS) || exit 1; done
+
+clean:
+	rm -rf $(VENV) out
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp by set of extras: an install is done once, and again when the pins change.
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[sim,flows]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[sim,flows,dev]'
+	touch $@ $(VENV)/.run
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[sim,flows,bench]'
+	touch $@ $(VENV)/.run
