@@ -8,7 +8,7 @@ from numba import njit, prange
 from cousins.geometry import Array
 
 
-@njit(cache=True)  # type: ignore[misc]  # numba's decorator is untyped
+@njit(cache=True)
 def cover_texels(corners: Array, size: int) -> tuple[Array, Array]:
     """Rasterise triangles [m, 3, 2] in texture space, half a texel wider so that no chart loses its rim."""
     face = np.full((size, size), -1, dtype=np.int32)
@@ -38,7 +38,7 @@ def cover_texels(corners: Array, size: int) -> tuple[Array, Array]:
     return face, weights
 
 
-@njit(cache=True, parallel=True)  # type: ignore[misc]  # numba's decorator is untyped
+@njit(cache=True, parallel=True)
 def sample_view(
     points: Array,
     normals: Array,
@@ -99,3 +99,26 @@ def sample_view(
             top = color[iv, iu, channel] * (1.0 - du) + color[iv, iu + 1, channel] * du
             low = color[iv + 1, iu, channel] * (1.0 - du) + color[iv + 1, iu + 1, channel] * du
             best_color[last, i, channel] = np.uint8(top * (1.0 - dv) + low * dv + 0.5)
+
+
+@njit(cache=True, parallel=True)
+def blend_views(quality: Array, color: Array, view: Array, gains: Array, steepness: float) -> Array:
+    """Return the blend uint8 [n, 3] of the best views [k, n], best first; a texel without view is 0."""
+    kept, count = quality.shape
+    blend = np.zeros((count, 3), dtype=np.uint8)
+    for i in prange(count):
+        if quality[0, i] <= 0.0:
+            continue
+        total = 0.0
+        red = green = blue = 0.0
+        for layer in range(kept):
+            weight = (quality[layer, i] / quality[0, i]) ** steepness
+            gain = gains[view[layer, i]]
+            red += weight * color[layer, i, 0] * gain[0]
+            green += weight * color[layer, i, 1] * gain[1]
+            blue += weight * color[layer, i, 2] * gain[2]
+            total += weight
+        blend[i, 0] = np.uint8(min(red / total + 0.5, 255.0))
+        blend[i, 1] = np.uint8(min(green / total + 0.5, 255.0))
+        blend[i, 2] = np.uint8(min(blue / total + 0.5, 255.0))
+    return blend

@@ -20,7 +20,7 @@ from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, invert, project, transform
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.texels import cover_texels, sample_view
+from cousins.reconstruct.texels import blend_views, cover_texels, sample_view
 
 STEEPNESS = 8.0
 """Exponent of a view's quality in the blend."""
@@ -28,8 +28,12 @@ KEPT_VIEWS = 3
 """Best views blended at each texel."""
 MIN_IN_PICTURE = 0.1
 """Least share of a mesh that a frame must have in the picture to be used."""
+GAIN_TEXELS = 200_000
+"""Texels on which gains are fitted."""
 MIN_GAIN_TEXELS = 200
 """Texels of a view needed to fit its gain."""
+MIN_GAIN_WEIGHT = 0.5
+"""Quality relative to the best view from which on a view's colour counts for its gain."""
 GAIN_ROUNDS = 3
 """Rounds of evening out exposure."""
 GUTTER_PX = 4
@@ -207,23 +211,24 @@ def _best_views(texels: _Texels, views: Iterable[_View], config: TextureConfig) 
 
 
 def _blend(best: _Best, view_count: int) -> tuple[Array, Array]:
-    """Return colours [n, 3] (0 to 255) and which texels some view saw [n].
+    """Return colours uint8 [n, 3] and which texels some view saw [n].
 
-    One gain per view and channel is fitted to the blend itself.
+    One gain per view and channel is fitted to the blend itself, on an even share of the texels.
     """
-    top = best.quality.max(axis=0)
-    weights = (best.quality / np.where(top > 0.0, top, 1.0)) ** STEEPNESS
-    total = np.maximum(weights.sum(axis=0), 1e-12)[:, None]
+    step = max(best.quality.shape[1] // GAIN_TEXELS, 1)
+    some = [np.ascontiguousarray(array[:, ::step]) for array in (best.quality, best.color, best.view)]
+    quality, color, view = some
+    weights = quality / np.maximum(quality.max(axis=0), 1e-12)
     gains = np.ones((view_count, 3))
     for _ in range(GAIN_ROUNDS):
-        blend = (weights[:, :, None] * best.color * gains[best.view]).sum(axis=0) / total
+        blend = blend_views(quality, color, view, gains, STEEPNESS)
         for number in range(view_count):
-            layer, texel = np.nonzero((best.view == number) & (weights > 1e-3))
+            layer, texel = np.nonzero((view == number) & (weights > MIN_GAIN_WEIGHT))
             if len(texel) > MIN_GAIN_TEXELS:
-                gains[number] = blend[texel].mean(axis=0) / np.maximum(best.color[layer, texel].mean(axis=0), 1.0)
+                gains[number] = blend[texel].mean(axis=0) / np.maximum(color[layer, texel].mean(axis=0), 1.0)
         gains /= gains.mean(axis=0)
-    blend = (weights[:, :, None] * best.color * gains[best.view]).sum(axis=0) / total
-    return np.clip(blend, 0.0, 255.0), top > 0.0
+    colors = blend_views(best.quality, best.color, best.view, gains, STEEPNESS)
+    return colors, best.quality[0] > 0.0
 
 
 def _paint(texels: _Texels, colors: Array, seen: Array, size: int) -> Array:
@@ -235,7 +240,7 @@ def _paint(texels: _Texels, colors: Array, seen: Array, size: int) -> Array:
         colors[:] = UNSEEN_GREY
     texture = np.zeros((size, size, 3), dtype=np.uint8)
     covered = np.zeros((size, size), dtype=bool)
-    texture[texels.rows, texels.columns] = np.rint(colors).astype(np.uint8)
+    texture[texels.rows, texels.columns] = colors
     covered[texels.rows, texels.columns] = True
     rows, columns = ndimage.distance_transform_edt(~covered, return_distances=False, return_indices=True)
     return np.asarray(texture[rows, columns])
