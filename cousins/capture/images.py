@@ -15,6 +15,8 @@ from cousins.geometry import Array
 
 MAX_PIXELS = 50_000_000
 """Largest image that is decoded [px]."""
+MAX_DEPTH_PIXELS = 4_000_000
+"""Largest depth image that is decoded [px]; LiDAR phones give 49 152."""
 JPEG_QUALITY = 92
 """Quality of colour images that we encode ourselves."""
 
@@ -65,8 +67,8 @@ def decode_gray(data: bytes, *, where: str) -> Array:
     width, height, bits, kind = struct.unpack(">IIBB", header[16:26])
     if kind != 0 or bits not in (8, 16):
         raise _refused(where, f"a PNG of colour type {kind} with {bits} bits", "one grey channel of 8 or 16 bits")
-    if not 0 < width * height <= MAX_PIXELS:
-        raise _refused(where, f"{width}×{height} px", f"at most {MAX_PIXELS:,} px")
+    if not 0 < width * height <= MAX_DEPTH_PIXELS:
+        raise _refused(where, f"{width}×{height} px", f"at most {MAX_DEPTH_PIXELS:,} px")
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             return np.asarray(image).astype(np.uint16 if bits == 16 else np.uint8)

@@ -1,0 +1,144 @@
+"""3D Scanner App (Laan Labs), export "all data": one JSON, depth and confidence image per frame, some colour.
+
+frame_00000.json holds `cameraPoseARFrame` (camera to world, ARKit axes, row by row), `intrinsics` (3×3, row by row,
+for the colour image) and `time` [s]; depth_00000.png is u16 mm, conf_00000.png 0, 1, 2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cousins.capture import images, parsing
+from cousins.capture.archives import Source
+from cousins.capture.arkit import world_from_camera_of_arkit
+from cousins.capture.captures import Capture, Scale
+from cousins.capture.folder import CaptureWriter
+from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
+from cousins.capture.record import depth_from_mm
+from cousins.errors import CaptureError
+from cousins.geometry import Array
+
+_FRAME = re.compile(r"frame_(\d{5,9})\.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Nothing to choose."""
+
+
+def build(config: Config | None = None) -> Scanner3dReader:
+    """Return the reader."""
+    return Scanner3dReader(config or Config())
+
+
+class Scanner3dReader:
+    """Read an "all data" export."""
+
+    def __init__(self, config: Config) -> None:
+        """Keep the configuration."""
+        self.config = config
+
+    def recognises(self, source: Source) -> bool:
+        """Tell by frame_*.json next to each other."""
+        return any(_FRAME.fullmatch(name) for name in source.names)
+
+    def read(self, source: Source, destination: Path) -> Capture:
+        """Write every frame that has depth."""
+        numbers = sorted(found[1] for name in source.names if (found := _FRAME.fullmatch(name)))
+        posed = [number for number in numbers if f"depth_{number}.png" in source.names]
+        if not posed:
+            raise CaptureError(
+                f"{len(numbers)} frames without depth_*.png in {source.label}",
+                expected="depth images",
+                hint="Scan in LiDAR mode (not Photo) and choose the export named All Data.",
+            )
+        records = {number: _record(source, number) for number in posed}
+        posed.sort(key=lambda number: _time_s(records[number], number))
+        with CaptureWriter(
+            destination,
+            name=source.label,
+            device="unknown",
+            app=_app(source),
+            scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),
+        ) as writer:
+            if len(posed) < len(numbers):
+                writer.warn(f"{len(numbers) - len(posed)} of {len(numbers)} frames have no depth and were left out.")
+            size = _color_size(source, posed, records)
+            for number in posed:
+                _add_frame(writer, source, number, records[number], size)
+            return writer.close()
+
+
+def _record(source: Source, number: str) -> Mapping[str, Any]:
+    name = f"frame_{number}.json"
+    return parsing.mapping(parsing.parse_json(source.read(name), where=name), where=name)
+
+
+def _time_s(record: Mapping[str, Any], number: str) -> float:
+    return parsing.number(record.get("time"), where=f"frame_{number}.json time")
+
+
+def _app(source: Source) -> str:
+    if "info.json" not in source.names:
+        return "3D Scanner App"
+    info = parsing.mapping(parsing.parse_json(source.read("info.json"), where="info.json"), where="info.json")
+    version = parsing.text(info.get("appVersionString"), where="appVersionString", default="")
+    return f"3D Scanner App {version}".strip()
+
+
+def _color_size(source: Source, posed: list[str], records: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
+    """Return (width, height) [px] of the image that the intrinsics are for.
+
+    A colour image tells; without any, the projection matrix does: P[0][0] = 2 fx / w.
+    """
+    for number in posed:
+        name = f"frame_{number}.jpg"
+        if name in source.names:
+            return images.color_size(source.read(name), where=name)
+    where = f"frame_{posed[0]}.json projectionMatrix"
+    projection = parsing.numbers(records[posed[0]].get("projectionMatrix"), 16, where=where).reshape(4, 4)
+    k = _matrix(records[posed[0]], posed[0])
+    for value in (projection[0, 0], projection[1, 1]):
+        parsing.number(float(value), where=where, low=0.01, high=100.0)
+    return round(2.0 * k[0, 0] / projection[0, 0]), round(2.0 * k[1, 1] / projection[1, 1])
+
+
+def _matrix(record: Mapping[str, Any], number: str) -> Array:
+    return parsing.numbers(record.get("intrinsics"), 9, where=f"frame_{number}.json intrinsics").reshape(3, 3)
+
+
+def _add_frame(
+    writer: CaptureWriter, source: Source, number: str, record: Mapping[str, Any], size: tuple[int, int]
+) -> None:
+    where = f"frame_{number}"
+    pose = parsing.numbers(record.get("cameraPoseARFrame"), 16, where=f"{where}.json cameraPoseARFrame").reshape(4, 4)
+    k = _matrix(record, number)
+    camera = parsing.camera(
+        width=size[0], height=size[1], fx=k[0, 0], fy=k[1, 1], cx=k[0, 2], cy=k[1, 2], where=f"{where}.json"
+    )
+    depth = images.decode_gray(source.read(f"depth_{number}.png"), where=f"depth_{number}.png")
+    check_aspect((depth.shape[1], depth.shape[0]), size, where=where)
+    color = source.read(f"{where}.jpg") if f"{where}.jpg" in source.names else None
+    if color is not None:
+        images.check_decodes(color, where=f"{where}.jpg")
+    writer.add(
+        timestamp_s=_time_s(record, number),
+        world_from_camera=world_from_camera_of_arkit(parsing.pose(pose, where=f"{where}.json cameraPoseARFrame")),
+        depth_camera=camera.scaled(depth.shape[1], depth.shape[0]),
+        depth_m=depth_from_mm(depth),
+        confidence=_confidence(writer, source, number),
+        color_camera=camera if color is not None else None,
+        color=color,
+    )
+
+
+def _confidence(writer: CaptureWriter, source: Source, number: str) -> Array | None:
+    name = f"conf_{number}.png"
+    if name not in source.names:
+        writer.warn("Some frames have no confidence image; their depth was trusted everywhere.")
+        return None
+    return images.decode_gray(source.read(name), where=name)
