@@ -1,0 +1,191 @@
+"""One closed signed distance field from all evidence: negative inside, positive outside.
+
+The measured distance of a voxel is that of the surfaces in front of it: whichever direction says "outside" with
+confidence wins over all that say "behind", and directions that agree within the noise are averaged. Where nothing was
+measured, the field is the smoothest one between its neighbours (a membrane), solved from coarse to fine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, prange
+
+from cousins.geometry import Array
+from cousins.reconstruct.evidence import OTHER, Evidence
+
+LEAST_LOOKS = 2.0
+"""Views that must look through a voxel before it can be carved."""
+FULL_TRUST = 4.0
+"""Summed sample weight at which a distance is fully trusted; 1 is one confident look from where noise is 5 mm."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Measured:
+    """Signed distance by voxel with its trust."""
+
+    distance_m: Array
+    """Positive outside [m], float32 [x, y, z]."""
+    trust: Array
+    """0 = not measured; grows with the number of views, at most 1; float32 [x, y, z]."""
+
+
+def combine(evidence: Evidence, *, truncation_m: float, agree_m: float, least_weight: float) -> Measured:
+    """Turn the sums into one distance per voxel.
+
+    `agree_m` is the difference [m] up to which two directions are taken for the same surface.
+    """
+    shape = evidence.free.shape
+    distance, trust = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+    _combine(
+        evidence.weight,
+        evidence.moment,
+        evidence.free,
+        evidence.hidden,
+        truncation_m,
+        agree_m,
+        least_weight,
+        distance,
+        trust,
+    )
+    return Measured(distance_m=distance, trust=trust)
+
+
+def close(distance_m: Array, trust: Array, *, smoothness: float = 0.05, sweeps: int = 24) -> Array:
+    """Return the smoothest field through the trusted distances, float32 [x, y, z].
+
+    Minimises Σ trust (u - d)² + smoothness Σ (u_i - u_j)² over grid neighbours by red-black Gauss-Seidel sweeps,
+    started from the solution on a grid of half the resolution.
+    """
+    data = distance_m.astype(np.float32)
+    weight = trust.astype(np.float32)
+    if min(data.shape) >= 8:
+        coarse = close(*_halve(data, weight), smoothness=smoothness, sweeps=sweeps)
+        start = _double(coarse, data.shape)
+    else:
+        total = float(weight.sum())
+        start = np.full(data.shape, float((data * weight).sum()) / total if total > 0.0 else 0.0, dtype=np.float32)
+    _relax(start, data, weight, smoothness, sweeps)
+    return start
+
+
+def _halve(data: Array, weight: Array) -> tuple[Array, Array]:
+    """Average 2×2×2 blocks by weight; odd ends are padded with unknown."""
+    pad = [(0, n % 2) for n in data.shape]
+    w = np.pad(weight, pad)
+    m = np.pad(data * weight, pad)
+    shape = (w.shape[0] // 2, 2, w.shape[1] // 2, 2, w.shape[2] // 2, 2)
+    w_sum = w.reshape(shape).sum(axis=(1, 3, 5))
+    m_sum = m.reshape(shape).sum(axis=(1, 3, 5))
+    return m_sum / np.maximum(w_sum, 1e-9), w_sum / 8.0
+
+
+def _double(coarse: Array, shape: tuple[int, ...]) -> Array:
+    """Repeat every voxel twice along each axis and crop."""
+    fine = coarse.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
+    return np.ascontiguousarray(fine[: shape[0], : shape[1], : shape[2]])
+
+
+@njit(cache=True, parallel=True)
+def _relax(field: Array, data: Array, weight: Array, smoothness: float, sweeps: int) -> None:
+    """Red-black Gauss-Seidel in place; a colour reads only the other, so threads do not change the result.
+
+    Past the border lies a copy of the voxel itself, so the field meets the border level.
+    """
+    nx, ny, nz = field.shape
+    for sweep in range(2 * sweeps):
+        for i in prange(nx):
+            for j in range(ny):
+                for k in range((i + j + sweep) % 2, nz, 2):
+                    near = field[max(i - 1, 0), j, k] + field[min(i + 1, nx - 1), j, k]
+                    near += field[i, max(j - 1, 0), k] + field[i, min(j + 1, ny - 1), k]
+                    near += field[i, j, max(k - 1, 0)] + field[i, j, min(k + 1, nz - 1)]
+                    w = weight[i, j, k]
+                    field[i, j, k] = (w * data[i, j, k] + smoothness * near) / (w + smoothness * 6.0)
+
+
+@njit(cache=True, parallel=True)
+def _combine(
+    weight: Array,
+    moment: Array,
+    free: Array,
+    hidden: Array,
+    truncation: float,
+    agree: float,
+    least: float,
+    distance: Array,
+    trust: Array,
+) -> None:
+    """Fill `distance` and `trust` from the sums."""
+    for i in prange(free.shape[0]):
+        for j in range(free.shape[1]):
+            for k in range(free.shape[2]):
+                value, sure, total = _own_surface(weight, moment, i, j, k, agree, least)
+                value, sure = _other_surface(value, sure, total, weight, moment, i, j, k, agree, least)
+                if free[i, j, k] >= LEAST_LOOKS:
+                    value, sure = _free_space(value, sure, free[i, j, k], hidden[i, j, k], truncation, agree)
+                distance[i, j, k] = value
+                trust[i, j, k] = min(1.0, sure / FULL_TRUST)
+
+
+@njit(cache=True)
+def _own_surface(
+    weight: Array, moment: Array, i: int, j: int, k: int, agree: float, least: float
+) -> tuple[float, float, float]:
+    """Average the directions that agree with the one most in front: distance, its weight, weight of all."""
+    total = 0.0
+    for b in range(OTHER):
+        total += weight[b, i, j, k]
+    front = -1.0
+    for b in range(OTHER):
+        w = weight[b, i, j, k]
+        if w >= least and w > 0.05 * total:
+            front = max(front, moment[b, i, j, k] / w)
+    weights = moments = 0.0
+    for b in range(OTHER):
+        w = weight[b, i, j, k]
+        if front > -1.0 and w > 0.0 and moment[b, i, j, k] / w >= front - agree:
+            weights += w
+            moments += moment[b, i, j, k]
+    return (moments / weights if weights > 0.0 else 0.0), weights, total
+
+
+@njit(cache=True)
+def _other_surface(
+    value: float,
+    sure: float,
+    total: float,
+    weight: Array,
+    moment: Array,
+    i: int,
+    j: int,
+    k: int,
+    agree: float,
+    least: float,
+) -> tuple[float, float]:
+    """Let other surfaces speak: what lies in front of them is free, and where they outweigh the object it ends."""
+    w = weight[OTHER, i, j, k]
+    if w < least:
+        return value, sure
+    beyond = moment[OTHER, i, j, k] / w
+    if sure == 0.0:
+        return (beyond, w) if beyond > 0.0 else (value, sure)
+    if beyond > max(value, 0.0) + agree and w > 0.2 * total:
+        return beyond, w
+    if value < 0.0 and w > total:
+        return max(beyond, 0.0) + 0.25 * agree, w
+    return value, sure
+
+
+@njit(cache=True)
+def _free_space(
+    value: float, sure: float, looks: float, hidden: float, truncation: float, agree: float
+) -> tuple[float, float]:
+    """Carve where enough views look through: half of them close behind a measured surface, since edges are rough."""
+    share = looks / (looks + hidden)
+    needed = 0.5 if sure > 0.0 and value > -agree else 0.2
+    edge = truncation * min(1.0, (share - needed) / 0.25)
+    if sure == 0.0 or (value < truncation and share > needed and edge > value):
+        return edge, max(sure, looks)
+    return value, sure
