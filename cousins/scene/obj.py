@@ -47,6 +47,17 @@ def obj_files(mesh: Mesh, stem: str) -> dict[str, bytes]:
     }
 
 
+def round_mesh(mesh: Mesh) -> Mesh:
+    """Return the mesh as it is read back after it was written."""
+    return Mesh(
+        vertices=round_length(mesh.vertices),
+        faces=np.asarray(mesh.faces, dtype=np.int32),
+        colors=mesh.colors,
+        uv=None if mesh.uv is None else np.round(mesh.uv, 6) + 0.0,
+        texture=mesh.texture,
+    )
+
+
 def png_bytes(image: Array) -> bytes:
     """Return a uint8 image [h, w, 3] as PNG without metadata."""
     stream = io.BytesIO()
