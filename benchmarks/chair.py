@@ -1,0 +1,174 @@
+"""Scan the real chair capture end to end, twice, and measure the twin.
+
+Rows: seconds and peak memory of a warm run, whether two processes gave the same digest, the parts of
+the chair (legs at 10 cm, posts and back 18 cm above the seat, separate bodies), seat height against the
+raw depth, and distances to the app's own reconstruction. The app's mesh lacks most of the back, so
+the distance is taken from the app's points on the chair to our surface; the other direction is printed beside
+it. Nothing here feeds back into the pipeline.
+
+    python benchmarks/chair.py [--quick] [--data DIR] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import manifold3d
+import numpy as np
+import trimesh
+from scipy.spatial import cKDTree
+
+from cousins.capture.ingest import ingest
+from cousins.geometry import Array, transform, unproject
+from cousins.scene.folder import read_scene
+from cousins.scene.scenes import Placed, Scene
+
+DATA = Path(__file__).parents[1] / "../shared/data"
+CAPTURE = "captures/chair_3dscannerapp"
+WORLD_FROM_ARKIT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+LEG_HEIGHT_M = 0.10
+ARM_ABOVE_SEAT_M = 0.18
+SEAT_RANGE_M = (0.25, 0.60)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--quick", action="store_true", help="one run: no digest comparison")
+    arguments.add_argument("--data", type=Path, default=DATA)
+    arguments.add_argument("--json", action="store_true")
+    given = arguments.parse_args()
+    row = measure(given.data / CAPTURE, runs=1 if given.quick else 2)
+    if given.json:
+        print(json.dumps(row))
+        return
+    for key, value in row.items():
+        print(f"{key:32} {value}")
+
+
+def measure(capture: Path, *, runs: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        results = [scan(capture, folder / f"run_{number}") for number in range(runs)]
+        last = results[-1]
+        scene = read_scene(folder / f"run_{runs - 1}" / "scene")
+        truth = seat_height_of_depth(capture, folder, scene)
+        return {
+            "seconds": last["seconds"],
+            "stage_seconds": last["stage_seconds"],
+            "peak_rss_mb": last["peak_rss_mb"],
+            "same_digest": len({result["digest"] for result in results}) == 1 if runs > 1 else None,
+            "gates": last["gates"],
+            "agreement": last["agreement"],
+            "objects": len(scene.objects),
+            **parts(scene),
+            "seat_height_depth_m": truth,
+            **app_distances(capture, scene),
+        }
+
+
+def scan(capture: Path, folder: Path) -> dict[str, Any]:
+    """Run `cousins scan` in a process of its own with an empty store and return its JSON."""
+    environment = os.environ | {"COUSINS_STORE": str(folder / "store")}
+    command = [sys.executable, "-m", "flows.cli", "scan", str(capture), "-o", str(folder / "scene"), "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if not done.stdout.strip():
+        raise SystemExit(f"the scan printed nothing:\n{done.stderr}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    if "error" in found:
+        raise SystemExit(f"the scan failed: {found['error']}")
+    return found
+
+
+def chair_of(scene: Scene) -> Placed:
+    """Return the object with the largest bounding box: the chair was scanned, the rest is background."""
+    return max(scene.objects, key=lambda placed: float(np.prod(placed.asset.size_m)))
+
+
+def world_mesh(placed: Placed) -> trimesh.Trimesh:
+    mesh = placed.asset.links[0].visual.transformed(placed.world_from_asset).to_trimesh()
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    return mesh
+
+
+def floor_height(scene: Scene) -> float:
+    floor = next(each for each in scene.structures if each.kind == "floor")
+    return float(np.median(floor.visual.vertices[:, 2]))
+
+
+def parts(scene: Scene) -> dict[str, Any]:
+    """Count legs, posts and bodies, and find the seat."""
+    mesh = world_mesh(chair_of(scene))
+    floor = floor_height(scene)
+    solid = manifold3d.Manifold(
+        manifold3d.Mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32))
+    ).translate((0.0, 0.0, -floor))
+    seat = peak_height(mesh.triangles_center[:, 2] - floor, mesh.area_faces * (mesh.face_normals[:, 2] > 0.9))
+    return {
+        "bodies": len([part for part in solid.decompose() if part.volume() > 1e-6]),
+        "legs_at_10cm": len(solid.slice(LEG_HEIGHT_M).decompose()),
+        "parts_above_seat": len(solid.slice(seat + ARM_ABOVE_SEAT_M).decompose()),
+        "lowest_point_m": float(mesh.vertices[:, 2].min() - floor),
+        "seat_height_m": seat,
+    }
+
+
+def peak_height(heights: Array, weights: Array) -> float:
+    """Return the height [m] with most weight within 2 cm, inside the range of seats."""
+    inside = (heights > SEAT_RANGE_M[0]) & (heights < SEAT_RANGE_M[1])
+    steps = np.arange(*SEAT_RANGE_M, 0.002)
+    mass = [weights[inside & (np.abs(heights - step) < 0.01)].sum() for step in steps]
+    center = steps[int(np.argmax(mass))]
+    near = inside & (np.abs(heights - center) < 0.02)
+    return float(np.average(heights[near], weights=weights[near]))
+
+
+def seat_height_of_depth(source: Path, scratch: Path, scene: Scene) -> float:
+    """Return the seat height from raw high-confidence depth alone: frame by frame, floor and seat peak, median."""
+    capture = ingest(source, scratch / "raw")
+    chair = chair_of(scene)
+    center, reach = chair.world_from_asset[:2, 3], float(chair.asset.size_m[:2].max()) / 2.0
+    heights = []
+    for frame in capture.frames:
+        points = unproject(frame.depth_m, frame.depth_camera)[(frame.confidence == 2) & (frame.depth_m > 0)]
+        points = transform(frame.world_from_camera, points)
+        around = np.linalg.norm(points[:, :2] - center, axis=1) < 2.0 * reach
+        low = points[around, 2]
+        if len(low) < 2000:
+            continue
+        floor = float(np.median(low[low < np.percentile(low, 2) + 0.04]))
+        seat = points[np.linalg.norm(points[:, :2] - center, axis=1) < 0.5 * reach, 2] - floor
+        if ((seat > SEAT_RANGE_M[0]) & (seat < SEAT_RANGE_M[1])).sum() > 500:
+            heights.append(peak_height(seat, np.ones(len(seat))))
+    return float(np.median(heights)) if heights else float("nan")
+
+
+def app_distances(capture: Path, scene: Scene) -> dict[str, float]:
+    """Distances [mm] between the app's mesh and our chair, in the chair's box, 4 cm above the floor or more."""
+    app = trimesh.load_mesh(capture / "export.obj", process=False)
+    app.vertices = app.vertices @ WORLD_FROM_ARKIT.T
+    ours = world_mesh(chair_of(scene))
+    low, high = ours.bounds + np.array([[-0.03], [0.03]])
+    low[2] = floor_height(scene) + 0.04
+    theirs, _ = trimesh.sample.sample_surface(app, 400_000, seed=0)
+    theirs = theirs[((theirs > low) & (theirs < high)).all(axis=1)]
+    mine, _ = trimesh.sample.sample_surface(ours, 100_000, seed=0)
+    mine = mine[mine[:, 2] > low[2]]
+    to_ours = cKDTree(mine).query(theirs)[0] * 1000.0
+    to_app = cKDTree(theirs).query(mine)[0] * 1000.0
+    return {
+        "app_to_ours_median_mm": float(np.median(to_ours)),
+        "app_to_ours_p90_mm": float(np.percentile(to_ours, 90)),
+        "ours_to_app_median_mm": float(np.median(to_app)),
+        "ours_to_app_p90_mm": float(np.percentile(to_app, 90)),
+    }
+
+
+if __name__ == "__main__":
+    main()
