@@ -49,13 +49,13 @@ def shade(
 ) -> Array:
     """Return the colour image, uint8 [h, w, 3], of a raster of the same meshes in the world frame.
 
-    `looks` are prepared once where several views are drawn; `visibility` [h, w] scales the lamp by
-    pixel (shadows); `background` is an sRGB colour or an image of the raster's size.
+    `looks` are prepared once where several views are drawn; `visibility` [h, w, 2] scales lamp
+    and surroundings by pixel (shadows); `background` is an sRGB colour or an image of the raster's size.
     """
     light = Light() if light is None else light
     prepared = [look_of(mesh) for mesh in meshes] if looks is None else looks
     shape = raster.depth_m.shape
-    seen = np.ones((1, 1), dtype=np.float32) if visibility is None else np.asarray(visibility, dtype=np.float32)
+    seen = np.ones((1, 1, 2), dtype=np.float32) if visibility is None else np.asarray(visibility, dtype=np.float32)
     lamp = np.asarray(light.direction, dtype=np.float64)
     lamp = lamp / np.linalg.norm(lamp)
     terms = np.array([light.lamp, light.ambient, light.ground, raster.camera.fx])
@@ -138,7 +138,7 @@ def _sample(texels: Array, levels: Array, footprint: float, u: float, v: float, 
 
 @njit(cache=True, nogil=True)
 def _irradiance(
-    weights: Array, normals: Array, flat: Array, towards_eye: Array, lamp: Array, terms: Array, seen: float
+    weights: Array, normals: Array, flat: Array, towards_eye: Array, lamp: Array, terms: Array, seen: Array
 ) -> float:
     """Return the light on a point of a face whose corner normals are `normals` [3, 3]."""
     x = weights[0] * normals[0, 0] + weights[1] * normals[1, 0] + weights[2] * normals[2, 0]
@@ -149,7 +149,7 @@ def _irradiance(
         scale = -scale
     facing = max((x * lamp[0] + y * lamp[1] + z * lamp[2]) * scale, 0.0)
     up = 0.5 + 0.5 * z * scale
-    return terms[0] * facing * seen + terms[1] * (up + terms[2] * (1.0 - up))
+    return terms[0] * facing * seen[0] + terms[1] * seen[1] * (up + terms[2] * (1.0 - up))
 
 
 @njit(cache=True, nogil=True)
@@ -217,7 +217,7 @@ def _shade_mesh(
                 point = w[0] * vertices[faces[f, 0], k] + w[1] * vertices[faces[f, 1], k]
                 towards[k] = eye[k] - (point + w[2] * vertices[faces[f, 2], k])
             _albedo(f, w, depth_m[y, x] / terms[3], faces, mode, values, texels, levels, texels_per_m, albedo)
-            visible = seen[y, x] if seen.size > 1 else seen[0, 0]
+            visible = seen[y, x] if seen.shape[0] > 1 else seen[0, 0]
             light = _irradiance(w, corner_normals[f], face_normals[f], towards, lamp, terms, visible)
             for k in range(3):
                 shown = linear[int(min(max(albedo[k] / 255.0, 0.0), 1.0) * last + 0.5)] * light

@@ -1,0 +1,132 @@
+"""Soft shadows: how much of a lamp and of the sky each pixel sees, by depth maps from many directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from cousins.geometry import Array, Intrinsics, invert, look_at
+from cousins.meshes import Mesh
+from cousins.raster import Raster, render
+
+LAMP_RAYS = 12
+"""Directions over a window-sized lamp."""
+SKY_RAYS = 20
+"""Directions over the upper half of the room."""
+LAMP_HALF_ANGLE_RAD = np.deg2rad(9.0)
+"""Apparent radius of the lamp: a 0.6 m window 2 m away."""
+DISTANCE_M = 30.0
+"""How far the maps are drawn from, so that they are nearly parallel [m]."""
+MAP_PX = 640
+"""Size of one map [px]."""
+SLACK_M = 0.004
+"""Surfaces shade what lies deeper than this behind them [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ShadowMaps:
+    """Depth seen from many directions of light."""
+
+    matrices: Array
+    """Maps world points to (u·z, v·z, z), float64 [k, 3, 4]."""
+    depth_m: Array
+    """Depth maps [m], float32 [k, n, n]; 0 where nothing is hit."""
+    lamp: Array
+    """Which maps belong to the lamp, bool [k]; the others to the sky."""
+
+
+def shadow_maps(meshes: Sequence[Mesh], direction: Array, centre: Array, radius_m: float) -> ShadowMaps:
+    """Draw the maps of static meshes around `centre` [3]; `direction` [3] points to the lamp.
+
+    Points farther than `radius_m` from the centre may fall off the maps; they count as lit.
+    """
+    towards = np.concatenate([_cone(direction, LAMP_HALF_ANGLE_RAD, LAMP_RAYS), _dome(SKY_RAYS)])
+    focal = 0.5 * MAP_PX * DISTANCE_M / radius_m
+    middle = 0.5 * (MAP_PX - 1)
+    camera = Intrinsics(width=MAP_PX, height=MAP_PX, fx=focal, fy=focal, cx=middle, cy=middle)
+    matrices, maps = [], []
+    for ray in towards:
+        pose = look_at(centre + DISTANCE_M * ray, centre)
+        matrices.append(camera.matrix @ invert(pose)[:3])
+        maps.append(render(meshes, camera, pose).depth_m)
+    lamp = np.arange(len(towards)) < LAMP_RAYS
+    return ShadowMaps(matrices=np.stack(matrices), depth_m=np.stack(maps), lamp=lamp)
+
+
+def visibility(raster: Raster, maps: ShadowMaps) -> Array:
+    """Return how much of the lamp and of the sky each pixel sees, 0 to 1, float32 [h, w, 2]."""
+    camera_from_pixel = np.linalg.inv(raster.camera.matrix)
+    rays = raster.world_from_camera[:3, :3] @ camera_from_pixel
+    eye = np.ascontiguousarray(raster.world_from_camera[:3, 3])
+    return np.asarray(_seen(raster.body, raster.depth_m, rays, eye, maps.matrices, maps.depth_m, maps.lamp, SLACK_M))
+
+
+def _cone(direction: Array, half_angle_rad: float, count: int) -> Array:
+    """Return unit vectors [count, 3] spread evenly over a cone (Fibonacci spiral)."""
+    axis = np.asarray(direction, dtype=np.float64) / np.linalg.norm(direction)
+    side = np.cross(axis, [0.0, 0.0, 1.0] if abs(axis[2]) < 0.9 else [1.0, 0.0, 0.0])
+    side /= np.linalg.norm(side)
+    rank = np.arange(count) + 0.5
+    turn = rank * np.pi * (3.0 - np.sqrt(5.0))
+    tilt = half_angle_rad * np.sqrt(rank / count)
+    across = np.cos(turn)[:, None] * side + np.sin(turn)[:, None] * np.cross(axis, side)
+    return np.asarray(np.cos(tilt)[:, None] * axis + np.sin(tilt)[:, None] * across)
+
+
+def _dome(count: int) -> Array:
+    """Return unit vectors [count, 3] over the upper half, denser towards the zenith (cosine-weighted)."""
+    rank = np.arange(count) + 0.5
+    turn = rank * np.pi * (3.0 - np.sqrt(5.0))
+    across = np.sqrt(rank / count)
+    return np.stack([across * np.cos(turn), across * np.sin(turn), np.sqrt(1.0 - across**2)], axis=1)
+
+
+@njit(cache=True, nogil=True)
+def _seen(
+    body: Array, depth_m: Array, rays: Array, eye: Array, matrices: Array, maps: Array, lamp: Array, slack_m: float
+) -> Array:
+    """Return the seen share of lamp and sky by pixel; of 2×2 pixels on one surface only the first is looked up."""
+    height, width = body.shape
+    result = np.ones((height, width, 2), dtype=np.float32)
+    point = np.empty(3)
+    for y in range(height):
+        for x in range(width):
+            if body[y, x] < 0:
+                continue
+            row, column = y - y % 2, x - x % 2
+            close = abs(depth_m[row, column] - depth_m[y, x]) < 0.01 * depth_m[y, x]
+            if (row != y or column != x) and body[row, column] == body[y, x] and close:
+                result[y, x] = result[row, column]
+                continue
+            for k in range(3):
+                point[k] = eye[k] + depth_m[y, x] * (rays[k, 0] * x + rays[k, 1] * y + rays[k, 2])
+            _look_up(point, matrices, maps, lamp, slack_m, result[y, x])
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _look_up(point: Array, matrices: Array, maps: Array, lamp: Array, slack_m: float, out: Array) -> None:
+    """Write the seen share of lamp and sky of one point [3]; the four nearest pixels of each map are blended."""
+    sums, counts = np.zeros(2), np.zeros(2)
+    size = maps.shape[1]
+    for k in range(len(matrices)):
+        m, kind = matrices[k], 0 if lamp[k] else 1
+        counts[kind] += 1.0
+        z = m[2, 0] * point[0] + m[2, 1] * point[1] + m[2, 2] * point[2] + m[2, 3]
+        u = (m[0, 0] * point[0] + m[0, 1] * point[1] + m[0, 2] * point[2] + m[0, 3]) / z
+        v = (m[1, 0] * point[0] + m[1, 1] * point[1] + m[1, 2] * point[2] + m[1, 3]) / z
+        x, y = int(np.floor(u)), int(np.floor(v))
+        if x < 0 or y < 0 or x >= size - 1 or y >= size - 1:
+            sums[kind] += 1.0
+            continue
+        a, b = u - x, v - y
+        for dy in range(2):
+            for dx in range(2):
+                hit = maps[k, y + dy, x + dx]
+                if hit == 0.0 or hit > z - slack_m:
+                    sums[kind] += (a if dx else 1.0 - a) * (b if dy else 1.0 - b)
+    for kind in range(2):
+        out[kind] = sums[kind] / max(counts[kind], 1.0)
