@@ -1,0 +1,131 @@
+"""The way up, estimated from what the camera saw, for exports that do not say it.
+
+Floors and table tops are wide, flat and seen from above; and people hold a phone level, upright or sideways, so one
+image axis stays horizontal while they walk around. Each wide flat direction is scored by how much surface faces it
+and how level the camera was held about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cousins.geometry import Array, Intrinsics, rigid, rotation_about, unproject
+
+MIN_SHARE = 0.08
+"""Least share of the seen surface that must face up to call it a floor or table."""
+TRUSTED_TILT_RAD = np.deg2rad(3.0)
+"""A declared up that is this close to the estimated one is kept as it is."""
+
+_STRIDE_PX = 4
+_CONE = np.cos(np.deg2rad(10.0))
+_NARROW_CONE = np.cos(np.deg2rad(5.0))
+_DIRECTIONS = 600
+"""Directions tried on the sphere: about 8° apart."""
+_EDGE_M = 0.05
+"""Neighbouring samples farther apart in depth lie on two things."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class View:
+    """What one frame contributes."""
+
+    world_from_camera: Array
+    """Pose in the export's own world, OpenCV camera axes, float64 [4, 4]."""
+    depth_camera: Intrinsics
+    """Camera of the depth image."""
+    depth_m: Array
+    """Planar depth [m] [h, w]; 0 or not finite = unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Up:
+    """An estimated way up."""
+
+    direction: Array
+    """Unit vector [3] in the export's world."""
+    share: float
+    """Share of the seen surface that faces it, 0..1."""
+
+
+def estimate_up(views: Sequence[View]) -> Up | None:
+    """Return the way up, or None where no wide level surface was seen."""
+    normals = np.concatenate([_normals(view) for view in views]) if views else np.zeros((0, 3))
+    if len(normals) < 100:
+        return None
+    directions = _sphere(_DIRECTIONS)
+    shares = ((normals @ directions.T) > _CONE).mean(axis=0)
+    scores = shares * _levelness(directions, views)
+    best = directions[int(np.argmax(scores))]
+    for cone in (_CONE, _NARROW_CONE, _NARROW_CONE):
+        near = normals[normals @ best > cone]
+        if len(near) == 0:
+            return None
+        best = near.mean(axis=0) / np.linalg.norm(near.mean(axis=0))
+    share = float(((normals @ best) > _CONE).mean())
+    return Up(direction=best, share=share) if share >= MIN_SHARE else None
+
+
+def level_from_world(views: Sequence[View], *, declared_up: Array | None) -> tuple[Array, str]:
+    """Return the rotation that makes +z up, float64 [4, 4], and a sentence that says what was done.
+
+    `declared_up` [3] is where the format says up is, if it says so at all; it is kept unless the scene contradicts it.
+    """
+    up = estimate_up(views)
+    told = np.array([0.0, 0.0, 1.0]) if declared_up is None else declared_up
+    if up is None:
+        return _turn(told), "The export does not say which way is up and no level surface was found: +z is a guess."
+    tilt = float(np.arccos(np.clip(up.direction @ told, -1.0, 1.0)))
+    if declared_up is not None and tilt < TRUSTED_TILT_RAD:
+        return _turn(told), f"The way up was not told by the device; {up.share:.0%} of the surface confirms +z."
+    turned = f", {np.rad2deg(tilt):.0f}° from the export's own +z" if declared_up is not None else ""
+    return _turn(
+        up.direction
+    ), f"The way up was estimated from level surfaces ({up.share:.0%} of what was seen){turned}."
+
+
+def _normals(view: View) -> Array:
+    """Return world normals [n, 3] that face the camera, of samples whose neighbours lie on the same surface."""
+    depth = np.where(np.isfinite(view.depth_m), view.depth_m, 0.0)
+    points = unproject(depth, view.depth_camera)[::_STRIDE_PX, ::_STRIDE_PX]
+    right = points[:-1, 1:] - points[:-1, :-1]
+    down = points[1:, :-1] - points[:-1, :-1]
+    z = points[..., 2]
+    usable = (z[:-1, :-1] > 0) & (z[:-1, 1:] > 0) & (z[1:, :-1] > 0)
+    usable &= (np.abs(right[..., 2]) < _EDGE_M) & (np.abs(down[..., 2]) < _EDGE_M)
+    normals = np.cross(down, right)[usable]
+    lengths = np.linalg.norm(normals, axis=1)
+    normals = normals[lengths > 0] / lengths[lengths > 0, None]
+    toward = -points[:-1, :-1][usable][lengths > 0]
+    normals *= np.sign(np.sum(normals * toward, axis=1))[:, None]
+    return np.asarray(normals @ view.world_from_camera[:3, :3].T)
+
+
+def _levelness(directions: Array, views: Sequence[View]) -> Array:
+    """Return 0..1 for each direction [n, 3]: 1 where one image axis was level about it in every frame."""
+    rotations = np.stack([view.world_from_camera[:3, :3] for view in views])
+    across = np.mean((rotations[:, :, 0] @ directions.T) ** 2, axis=0)
+    along = np.mean((rotations[:, :, 1] @ directions.T) ** 2, axis=0)
+    upside_down = np.mean(rotations[:, :, 1] @ directions.T, axis=0) > np.sin(np.deg2rad(10.0))
+    upright = np.where(upside_down, 0.0, np.maximum(0.0, 1.0 - 4.0 * across))
+    return np.maximum(upright, np.maximum(0.0, 1.0 - 4.0 * along))
+
+
+def _sphere(count: int) -> Array:
+    """Return `count` nearly even unit vectors [n, 3] (Fibonacci spiral)."""
+    index = np.arange(count) + 0.5
+    z = 1.0 - 2.0 * index / count
+    angle = np.pi * (1.0 + 5.0**0.5) * index
+    radius = np.sqrt(1.0 - z * z)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
+
+
+def _turn(up: Array) -> Array:
+    """Return the shortest rotation that takes `up` to +z, float64 [4, 4]."""
+    axis = np.cross(up, [0.0, 0.0, 1.0])
+    sine, cosine = float(np.linalg.norm(axis)), float(up[2])
+    if sine < 1e-9:
+        return np.eye(4) if cosine > 0 else np.diag([1.0, -1.0, -1.0, 1.0])
+    return rigid(rotation_about(axis, float(np.arctan2(sine, cosine))))
