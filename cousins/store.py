@@ -1,0 +1,253 @@
+"""Values by content hash in a folder, and which stage made them from what.
+
+    stages/<key>.json    the commit record of one stage, written last: which value it made, and its files
+    values/<digest>/     the value: a folder of files, never changed
+    locks/, work/        who is at work; left-overs of killed processes are swept by `gc`
+
+A value is made in `work/`, synced to disk, and published by one rename. Whoever is killed at any point leaves either
+no record or a whole value. Every read checks size and SHA-256; what fails the check is dropped and made anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cousins.codec import canonical_json
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A value in the store."""
+
+    digest: str
+    """SHA-256 of the manifest of its files."""
+    folder: Path
+    """Where its files lie; read-only by agreement."""
+    reused: bool
+    """True where an earlier run had made it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What a sweep freed."""
+
+    records: int
+    """Commit records dropped."""
+    values: int
+    """Values deleted."""
+    bytes_freed: int
+    """Size of these values."""
+
+
+class Store:
+    """A folder of values, shared safely by any number of processes on one machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("stages", "values", "locks", "work"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+
+    def get(self, key: str) -> Entry | None:
+        """Return the value under a key; None where there is none or its bytes are damaged."""
+        record = self._record(key)
+        if record is None:
+            return None
+        digest, files = record
+        folder = self.root / "values" / digest
+        if not _intact(folder, files):
+            self._drop(key, digest)
+            return None
+        return Entry(digest=digest, folder=folder, reused=True)
+
+    def make(self, key: str, fill: Callable[[Path], None]) -> Entry:
+        """Return the value under a key; where there is none, `fill` writes its files into an empty folder.
+
+        Of several processes that want the same key one works and the others wait. An exception of `fill` passes
+        through and leaves nothing behind.
+        """
+        with self.in_use(), _locked(self.root / "locks" / key, fcntl.LOCK_EX):
+            found = self.get(key)
+            if found is not None:
+                return found
+            with self.workplace() as folder:
+                fill(folder)
+                digest, files = self._publish(folder)
+            self._commit(key, digest, files)
+        return Entry(digest=digest, folder=self.root / "values" / digest, reused=False)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold off every sweep for as long as the values are being read."""
+        with _locked(self.root / "locks" / "sweep", fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """Give an empty folder on the store's disk, removed afterwards if it is still there."""
+        folder = Path(tempfile.mkdtemp(dir=self.root / "work"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def gc(self, *, keep_bytes: int = 0) -> Swept | None:
+        """Drop the least recently used records until the values fit in `keep_bytes`, then what nothing refers to.
+
+        Does nothing and returns None while the store is in use.
+        """
+        try:
+            with _locked(self.root / "locks" / "sweep", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return self._sweep(keep_bytes)
+        except BlockingIOError:
+            return None
+
+    def size_bytes(self) -> int:
+        """Return the size of all values."""
+        return sum(_folder_bytes(folder) for folder in (self.root / "values").iterdir())
+
+    def _record(self, key: str) -> tuple[str, dict[str, list[int | str]]] | None:
+        path = self.root / "stages" / f"{key}.json"
+        record = _read_record(path)
+        if record is None:
+            path.unlink(missing_ok=True)
+        else:
+            os.utime(path)
+        return record
+
+    def _publish(self, folder: Path) -> tuple[str, dict[str, list[int | str]]]:
+        files = manifest(folder)
+        digest = _manifest_digest(files)
+        for path in (folder, *folder.rglob("*")):
+            _sync(path)
+        target = self.root / "values" / digest
+        with _locked(self.root / "locks" / digest, fcntl.LOCK_EX):
+            if target.exists() and not _intact(target, files):
+                shutil.rmtree(target)
+            if not target.exists():
+                folder.rename(target)
+                _sync(target.parent)
+        return digest, files
+
+    def _commit(self, key: str, digest: str, files: Mapping[str, list[int | str]]) -> None:
+        target = self.root / "stages" / f"{key}.json"
+        write_whole(target, canonical_json({"digest": digest, "files": files}))
+
+    def _drop(self, key: str, digest: str) -> None:
+        (self.root / "stages" / f"{key}.json").unlink(missing_ok=True)
+        with _locked(self.root / "locks" / digest, fcntl.LOCK_EX):
+            shutil.rmtree(self.root / "values" / digest, ignore_errors=True)
+
+    def _sweep(self, keep_bytes: int) -> Swept:
+        records = sorted((self.root / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        kept: dict[str, int] = {}
+        dropped = 0
+        for path in records:
+            record = _read_record(path)
+            size = 0 if record is None else sum(int(file[0]) for file in record[1].values())
+            if record is None or sum(kept.values()) + size * (record[0] not in kept) > keep_bytes:
+                path.unlink()
+                dropped += 1
+            else:
+                kept[record[0]] = size
+        values, freed = self._delete_all_but(kept)
+        for folder in (self.root / "work").iterdir():
+            shutil.rmtree(folder, ignore_errors=True)
+        for lock in (self.root / "locks").iterdir():
+            if lock.name != "sweep":
+                lock.unlink()
+        return Swept(records=dropped, values=values, bytes_freed=freed)
+
+    def _delete_all_but(self, kept: Mapping[str, int]) -> tuple[int, int]:
+        values = freed = 0
+        for folder in (self.root / "values").iterdir():
+            if folder.name not in kept:
+                freed += _folder_bytes(folder)
+                values += 1
+                shutil.rmtree(folder)
+        return values, freed
+
+
+def digest_of(value: object) -> str:
+    """Return the SHA-256 of a JSON-able value; the order of keys does not matter."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def manifest(folder: Path) -> dict[str, list[int | str]]:
+    """Return size and SHA-256 of every file below a folder, by its relative path, in order."""
+    paths = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.as_posix())
+    return {path.relative_to(folder).as_posix(): [path.stat().st_size, file_digest(path)] for path in paths}
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old bytes or the new ones, also after a crash."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _read_record(path: Path) -> tuple[str, dict[str, list[int | str]]] | None:
+    """Return digest and files of a commit record; None where it is absent, damaged or does not match itself."""
+    try:
+        record = json.loads(path.read_bytes())
+        digest, files = record["digest"], dict(record["files"])
+        whole = _DIGEST.fullmatch(digest) is not None and _manifest_digest(files) == digest
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (digest, files) if whole else None
+
+
+def _manifest_digest(files: Mapping[str, list[int | str]]) -> str:
+    return digest_of(dict(files))
+
+
+def _intact(folder: Path, files: Mapping[str, list[int | str]]) -> bool:
+    return folder.is_dir() and manifest(folder) == dict(files)
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _locked(path: Path, mode: int) -> Iterator[None]:
+    """Hold an advisory lock; the system lets go of it when its holder dies."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, mode)
+        yield
+    finally:
+        os.close(handle)
