@@ -1,0 +1,343 @@
+"""PyBullet, without a window; one client an engine, so that nothing leaks from one scene to the next.
+
+Bullet grows every convex hull by a collision margin of 1 mm and bodies float on it; here the margin is set
+to 0 after loading (hulls of a URDF keep theirs, whatever `changeDynamics` is told: that is why bodies are built
+from the scene's values, with the same rounded piece meshes that the URDF names). Bullet multiplies the friction and the
+restitution of the two sides; each side gets its square root, so that a pair has the geometric mean.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import pybullet
+
+from cousins.errors import EngineError
+from cousins.geometry import Array, invert, quat_wxyz_from_rotation, rigid, rotation_from_quat_wxyz
+from cousins.reconstruct.assets import Asset, Joint, Link, Piece
+from cousins.scene.inertia import principal_inertia
+from cousins.scene.kinematics import joints_in_order
+from cousins.scene.scenes import Placed, Scene, Structure
+from sim.engine import GRAVITY_M_S2, Contact, require_finite, require_loadable, require_sane
+from sim.hulls import grouped_obj
+
+MOST_SHAPES: Final = 16
+"""Shapes that Bullet's shared memory takes for one body (MAX_COMPOUND_COLLISION_SHAPES)."""
+LIMIT_FORCE: Final = 1e4
+"""What a joint's stop may exert [N] or [N·m]; without it Bullet keeps no limit."""
+_BASE: Final = -1
+_JOINTS: Final = {
+    "fixed": pybullet.JOINT_FIXED,
+    "revolute": pybullet.JOINT_REVOLUTE,
+    "prismatic": pybullet.JOINT_PRISMATIC,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How Bullet steps."""
+
+    timestep_s: float = 1.0 / 240.0
+    """Step that Bullet's own defaults are tuned for [s]."""
+    solver_iterations: int = 100
+    """Constraint iterations a step; twice Bullet's default, for stacks."""
+    margin_m: float = 0.0
+    """Collision margin [m]; Bullet's own is 0.001."""
+
+
+def build(config: Config) -> PyBulletEngine:
+    """Return an engine without a scene."""
+    return PyBulletEngine(config)
+
+
+class PyBulletEngine:
+    """The engine protocol over a DIRECT client."""
+
+    name = "pybullet"
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.version = str(pybullet.getAPIVersion())
+        self.timestep_s = config.timestep_s
+        self._client: int | None = pybullet.connect(pybullet.DIRECT)
+        self._bodies: dict[str, int] = {}
+        self._assets: dict[str, Asset] = {}
+        self._root_from_inertial: dict[str, Array] = {}
+        self._joints: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def load(self, scene: Scene) -> None:
+        """Build the scene as it lies, at rest, joints at 0; raises `EngineError`."""
+        require_loadable(scene, engine=self.name)
+        client = self._open()
+        pybullet.resetSimulation(physicsClientId=client)
+        self._bodies, self._assets, self._root_from_inertial, self._joints = {}, {}, {}, {}
+        pybullet.setGravity(0.0, 0.0, -GRAVITY_M_S2, physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(
+            fixedTimeStep=self.timestep_s,
+            numSolverIterations=self.config.solver_iterations,
+            deterministicOverlappingPairs=1,
+            enableFileCaching=0,
+            physicsClientId=client,
+        )
+        with tempfile.TemporaryDirectory(prefix="cousins-pybullet-") as folder:
+            for structure in scene.structures:
+                self._add_structure(structure, Path(folder))
+            for placed in scene.objects:
+                self._add_object(placed, Path(folder))
+
+    def step(self, count: int) -> None:
+        """Advance by `count` steps; raises `EngineError` on a NaN or exploding state."""
+        client = self._open()
+        for _ in range(count):
+            pybullet.stepSimulation(physicsClientId=client)
+        require_sane(self.poses(), self.velocities(), engine=self.name)
+
+    def poses(self) -> Mapping[str, Array]:
+        """Return `world_from_asset` [4, 4] of every object by name."""
+        client = self._open()
+        found = {}
+        for name in self._assets:
+            position, xyzw = pybullet.getBasePositionAndOrientation(self._bodies[name], physicsClientId=client)
+            found[name] = _pose(position, xyzw) @ invert(self._root_from_inertial[name])
+        return found
+
+    def velocities(self) -> Mapping[str, Array]:
+        """Return by object the velocity of its root link's centre of mass [m/s] and its spin [rad/s], world, [6]."""
+        client = self._open()
+        return {
+            name: np.concatenate(pybullet.getBaseVelocity(self._bodies[name], physicsClientId=client))
+            for name in self._assets
+        }
+
+    def set_pose(self, name: str, world_from_asset: Array) -> None:
+        """Put an object somewhere, at rest, its joints at 0; raises `EngineError` on a NaN."""
+        require_finite(world_from_asset, what=f"the pose of {name}", engine=self.name)
+        world_from_inertial = world_from_asset @ self._root_from_inertial[name]
+        pybullet.resetBasePositionAndOrientation(
+            self._bodies[name],
+            world_from_inertial[:3, 3].tolist(),
+            _xyzw(world_from_inertial[:3, :3]),
+            physicsClientId=self._open(),
+        )
+        for asset, joint in self._joints:
+            if asset == name:
+                self.set_joint(asset, joint, 0.0)
+        self.set_velocity(name, np.zeros(6))
+
+    def set_velocity(self, name: str, velocity: Array) -> None:
+        """Give an object a velocity as in `velocities`, its joints at rest; raises `EngineError` on a NaN."""
+        require_finite(velocity, what=f"the velocity of {name}", engine=self.name)
+        client = self._open()
+        pybullet.resetBaseVelocity(
+            self._bodies[name], velocity[:3].tolist(), velocity[3:].tolist(), physicsClientId=client
+        )
+        for (asset, _), (body, index) in self._joints.items():
+            if asset == name:
+                position = pybullet.getJointState(body, index, physicsClientId=client)[0]
+                pybullet.resetJointState(body, index, position, 0.0, physicsClientId=client)
+
+    def joints(self) -> Mapping[tuple[str, str], float]:
+        """Return the position [rad or m] of every movable joint by (asset, joint)."""
+        client = self._open()
+        return {
+            key: float(pybullet.getJointState(body, index, physicsClientId=client)[0])
+            for key, (body, index) in self._joints.items()
+        }
+
+    def set_joint(self, asset: str, joint: str, position: float) -> None:
+        """Put a joint somewhere [rad or m], at rest; the asset's root stays where it is."""
+        require_finite(np.array(position), what=f"the position of joint {joint}", engine=self.name)
+        body, index = self._joints[asset, joint]
+        pybullet.resetJointState(body, index, position, 0.0, physicsClientId=self._open())
+
+    def contacts(self) -> list[Contact]:
+        """Return the contacts of the present state between different objects or structures, without stepping."""
+        client = self._open()
+        names = [*self._assets, *(name for name in self._bodies if name not in self._assets)]
+        found = []
+        for i, first in enumerate(names[: len(self._assets)]):
+            for second in names[i + 1 :]:
+                points = pybullet.getClosestPoints(
+                    self._bodies[first], self._bodies[second], 0.0, physicsClientId=client
+                )
+                found += [Contact(first=first, second=second, depth_m=-float(point[8])) for point in points]
+        return found
+
+    def close(self) -> None:
+        """Free the engine."""
+        if self._client is not None:
+            pybullet.disconnect(physicsClientId=self._client)
+            self._client = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> int:
+        if self._client is None:
+            raise EngineError("used after it was closed", engine=self.name)
+        return self._client
+
+    def _add_structure(self, structure: Structure, folder: Path) -> None:
+        client = self._open()
+        shape = self._shape(structure.pieces, folder / f"{structure.name}.obj")
+        body = pybullet.createMultiBody(0.0, shape, physicsClientId=client)
+        self._bodies[structure.name] = body
+        self._set_surface(body, _BASE, structure.friction.value, structure.restitution.value)
+
+    def _add_object(self, placed: Placed, folder: Path) -> None:
+        asset, client = placed.asset, self._open()
+        root = asset.links[0]
+        root_from_inertial = _inertial_frame(root)
+        ordered = joints_in_order(asset)
+        shapes = {link.name: self._shape(link.pieces, folder / f"{asset.name}-{link.name}.obj") for link in asset.links}
+        body = pybullet.createMultiBody(
+            root.mass_kg.value,
+            shapes[root.name],
+            baseInertialFramePosition=root_from_inertial[:3, 3].tolist(),
+            baseInertialFrameOrientation=_xyzw(root_from_inertial[:3, :3]),
+            physicsClientId=client,
+            **_link_arguments(asset, ordered, shapes),
+        )
+        if body < 0:
+            raise EngineError(f"{asset.name} was refused", engine=self.name)
+        self._bodies[asset.name], self._assets[asset.name] = body, asset
+        self._root_from_inertial[asset.name] = root_from_inertial
+        self._set_link(body, _BASE, asset, root)
+        links = {link.name: link for link in asset.links}
+        for index, joint in enumerate(ordered):
+            self._set_link(body, index, asset, links[joint.child])
+            if joint.kind != "fixed":
+                self._joints[asset.name, joint.name] = (body, index)
+                self._set_joint_limits(body, index, joint)
+        self.set_pose(asset.name, placed.world_from_asset)
+
+    def _set_link(self, body: int, index: int, asset: Asset, link: Link) -> None:
+        moments, _ = principal_inertia(link.inertia_kg_m2)
+        pybullet.changeDynamics(
+            body,
+            index,
+            mass=link.mass_kg.value,
+            localInertiaDiagonal=moments.tolist(),
+            linearDamping=0.0,
+            angularDamping=0.0,
+            jointDamping=0.0,
+            physicsClientId=self._open(),
+        )
+        self._set_surface(body, index, asset.friction.value, asset.restitution.value)
+
+    def _set_surface(self, body: int, index: int, friction: float, restitution: float) -> None:
+        pybullet.changeDynamics(
+            body,
+            index,
+            lateralFriction=float(np.sqrt(friction)),
+            restitution=float(np.sqrt(restitution)),
+            collisionMargin=self.config.margin_m,
+            physicsClientId=self._open(),
+        )
+
+    def _set_joint_limits(self, body: int, index: int, joint: Joint) -> None:
+        client = self._open()
+        pybullet.changeDynamics(
+            body,
+            index,
+            jointLowerLimit=joint.lower,
+            jointUpperLimit=joint.upper,
+            jointLimitForce=LIMIT_FORCE,
+            jointDamping=joint.damping,
+            physicsClientId=client,
+        )
+        pybullet.setJointMotorControl2(
+            body,
+            index,
+            pybullet.VELOCITY_CONTROL,
+            targetVelocity=0.0,
+            force=joint.friction,
+            physicsClientId=client,
+        )
+
+    def _shape(self, pieces: tuple[Piece, ...], path: Path) -> int:
+        primitives = [piece for piece in pieces if piece.kind != "mesh"]
+        if len(primitives) >= MOST_SHAPES:
+            primitives = []
+        meshes = [piece.mesh for piece in pieces if not any(piece is other for other in primitives)]
+        shapes = [_primitive(piece) for piece in primitives]
+        if meshes:
+            path.write_bytes(grouped_obj(meshes))
+            shapes.append(_hulls(path))
+        keys = shapes[0].keys()
+        shape = pybullet.createCollisionShapeArray(
+            **{key: [one[key] for one in shapes] for key in keys}, physicsClientId=self._open()
+        )
+        if shape < 0:
+            raise EngineError(f"the collision shape of {path.stem} was refused", engine=self.name)
+        return int(shape)
+
+
+def _pose(position: tuple[float, ...], xyzw: tuple[float, ...]) -> Array:
+    return rigid(rotation_from_quat_wxyz(np.array([xyzw[3], *xyzw[:3]])), np.array(position))
+
+
+def _xyzw(rotation: Array) -> list[float]:
+    w, x, y, z = quat_wxyz_from_rotation(rotation).tolist()
+    return [x, y, z, w]
+
+
+def _inertial_frame(link: Link) -> Array:
+    return rigid(principal_inertia(link.inertia_kg_m2)[1], link.center_of_mass_m)
+
+
+def _link_arguments(asset: Asset, ordered: list[Joint], shapes: dict[str, int]) -> dict[str, list[Any]]:
+    links = {link.name: link for link in asset.links}
+    index_of = {asset.links[0].name: 0} | {joint.child: i + 1 for i, joint in enumerate(ordered)}
+    frames = [_inertial_frame(links[joint.child]) for joint in ordered]
+    return {
+        "linkMasses": [links[joint.child].mass_kg.value for joint in ordered],
+        "linkCollisionShapeIndices": [shapes[joint.child] for joint in ordered],
+        "linkVisualShapeIndices": [-1] * len(ordered),
+        "linkPositions": [joint.parent_from_child[:3, 3].tolist() for joint in ordered],
+        "linkOrientations": [_xyzw(joint.parent_from_child[:3, :3]) for joint in ordered],
+        "linkInertialFramePositions": [frame[:3, 3].tolist() for frame in frames],
+        "linkInertialFrameOrientations": [_xyzw(frame[:3, :3]) for frame in frames],
+        "linkParentIndices": [index_of[joint.parent] for joint in ordered],
+        "linkJointTypes": [_JOINTS[joint.kind] for joint in ordered],
+        "linkJointAxis": [joint.axis.tolist() for joint in ordered],
+    }
+
+
+def _primitive(piece: Piece) -> dict[str, Any]:
+    kind = {"box": pybullet.GEOM_BOX, "cylinder": pybullet.GEOM_CYLINDER, "sphere": pybullet.GEOM_SPHERE}[piece.kind]
+    return _entry(kind) | {
+        "radii": float(piece.size_m[0] / 2.0),
+        "halfExtents": (piece.size_m / 2.0).tolist(),
+        "lengths": float(piece.size_m[2]),
+        "collisionFramePositions": piece.link_from_piece[:3, 3].tolist(),
+        "collisionFrameOrientations": _xyzw(piece.link_from_piece[:3, :3]),
+    }
+
+
+def _hulls(path: Path) -> dict[str, Any]:
+    return _entry(pybullet.GEOM_MESH) | {"fileNames": str(path)}
+
+
+def _entry(kind: int) -> dict[str, Any]:
+    return {
+        "shapeTypes": kind,
+        "radii": 1.0,
+        "halfExtents": [1.0, 1.0, 1.0],
+        "lengths": 1.0,
+        "fileNames": "",
+        "meshScales": [1.0, 1.0, 1.0],
+        "collisionFramePositions": [0.0, 0.0, 0.0],
+        "collisionFrameOrientations": [0.0, 0.0, 0.0, 1.0],
+    }
