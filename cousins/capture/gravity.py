@@ -16,6 +16,10 @@ from cousins.geometry import Array, Intrinsics, rigid, rotation_about, unproject
 
 MIN_SHARE = 0.08
 """Least share of the seen surface that must face up to call it a floor or table."""
+MIN_LEVELNESS = 0.5
+"""Least levelness of the camera about the estimated way up, 0..1."""
+MIN_ADVANTAGE = 2.0
+"""How many times better another way up must score to overrule the declared one."""
 TRUSTED_TILT_RAD = np.deg2rad(3.0)
 """A declared up that is this close to the estimated one is kept as it is."""
 
@@ -48,9 +52,13 @@ class Up:
     """Unit vector [3] in the export's world."""
     share: float
     """Share of the seen surface that faces it, 0..1."""
+    score: float
+    """The share times how level the camera was held about it."""
+    declared_score: float
+    """The same for the declared way up."""
 
 
-def estimate_up(views: Sequence[View]) -> Up | None:
+def estimate_up(views: Sequence[View], *, declared_up: Array | None = None) -> Up | None:
     """Return the way up, or None where no wide level surface was seen."""
     normals = np.concatenate([_normals(view) for view in views]) if views else np.zeros((0, 3))
     if len(normals) < 100:
@@ -64,8 +72,17 @@ def estimate_up(views: Sequence[View]) -> Up | None:
         if len(near) == 0:
             return None
         best = near.mean(axis=0) / np.linalg.norm(near.mean(axis=0))
-    share = float(((normals @ best) > _CONE).mean())
-    return Up(direction=best, share=share) if share >= MIN_SHARE else None
+    asked = np.stack([best, best if declared_up is None else declared_up])
+    share, declared_share = ((normals @ asked.T) > _CONE).mean(axis=0)
+    level, declared_level = _levelness(asked, views)
+    if share < MIN_SHARE or level < MIN_LEVELNESS:
+        return None
+    return Up(
+        direction=best,
+        share=float(share),
+        score=float(share * level),
+        declared_score=float(declared_share * declared_level),
+    )
 
 
 def level_from_world(views: Sequence[View], *, declared_up: Array | None) -> tuple[Array, str]:
@@ -73,13 +90,15 @@ def level_from_world(views: Sequence[View], *, declared_up: Array | None) -> tup
 
     `declared_up` [3] is where the format says up is, if it says so at all; it is kept unless the scene contradicts it.
     """
-    up = estimate_up(views)
+    up = estimate_up(views, declared_up=declared_up)
     told = np.array([0.0, 0.0, 1.0]) if declared_up is None else declared_up
     if up is None:
         return _turn(told), "The export does not say which way is up and no level surface was found: +z is a guess."
     tilt = float(np.arccos(np.clip(up.direction @ told, -1.0, 1.0)))
     if declared_up is not None and tilt < TRUSTED_TILT_RAD:
         return _turn(told), f"The way up was not told by the device; {up.share:.0%} of the surface confirms +z."
+    if declared_up is not None and up.score < MIN_ADVANTAGE * up.declared_score:
+        return _turn(told), "The way up was not told by the device; the format's +z was taken."
     turned = f", {np.rad2deg(tilt):.0f}° from the export's own +z" if declared_up is not None else ""
     return _turn(
         up.direction
