@@ -10,7 +10,7 @@ from numba import njit
 
 from cousins.geometry import Array, Intrinsics, invert, look_at
 from cousins.meshes import Mesh
-from cousins.raster import Raster, render
+from cousins.raster import Look, Raster, render
 
 LAMP_RAYS = 12
 """Directions over a window-sized lamp."""
@@ -20,10 +20,12 @@ LAMP_HALF_ANGLE_RAD = np.deg2rad(9.0)
 """Apparent radius of the lamp: a 0.6 m window 2 m away."""
 DISTANCE_M = 30.0
 """How far the maps are drawn from, so that they are nearly parallel [m]."""
-MAP_PX = 640
+MAP_PX = 800
 """Size of one map [px]."""
-SLACK_M = 0.004
+SLACK_M = 0.003
 """Surfaces shade what lies deeper than this behind them [m]."""
+LIFT_M = 0.006
+"""Points are looked up this far above their surface, two map pixels, so that it does not shade itself [m]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -56,12 +58,16 @@ def shadow_maps(meshes: Sequence[Mesh], direction: Array, centre: Array, radius_
     return ShadowMaps(matrices=np.stack(matrices), depth_m=np.stack(maps), lamp=lamp)
 
 
-def visibility(raster: Raster, maps: ShadowMaps) -> Array:
+def visibility(raster: Raster, looks: Sequence[Look], maps: ShadowMaps) -> Array:
     """Return how much of the lamp and of the sky each pixel sees, 0 to 1, float32 [h, w, 2]."""
     camera_from_pixel = np.linalg.inv(raster.camera.matrix)
     rays = raster.world_from_camera[:3, :3] @ camera_from_pixel
     eye = np.ascontiguousarray(raster.world_from_camera[:3, 3])
-    return np.asarray(_seen(raster.body, raster.depth_m, rays, eye, maps.matrices, maps.depth_m, maps.lamp, SLACK_M))
+    normals = np.concatenate([np.zeros((0, 3), dtype=np.float32)] + [look.face_normals for look in looks])
+    starts = np.cumsum([0] + [len(look.face_normals) for look in looks])
+    face = np.where(raster.body >= 0, raster.face + starts[raster.body], -1)
+    view = (raster.depth_m, rays, eye)
+    return np.asarray(_seen(raster.body, face, normals, view, maps.matrices, maps.depth_m, maps.lamp))
 
 
 def _cone(direction: Array, half_angle_rad: float, count: int) -> Array:
@@ -77,18 +83,25 @@ def _cone(direction: Array, half_angle_rad: float, count: int) -> Array:
 
 
 def _dome(count: int) -> Array:
-    """Return unit vectors [count, 3] over the upper half, denser towards the zenith (cosine-weighted)."""
+    """Return unit vectors [count, 3] over the upper half, cosine-weighted and not below 23 degree."""
     rank = np.arange(count) + 0.5
     turn = rank * np.pi * (3.0 - np.sqrt(5.0))
-    across = np.sqrt(rank / count)
+    across = np.sqrt(0.85 * rank / count)
     return np.stack([across * np.cos(turn), across * np.sin(turn), np.sqrt(1.0 - across**2)], axis=1)
 
 
 @njit(cache=True, nogil=True)
 def _seen(
-    body: Array, depth_m: Array, rays: Array, eye: Array, matrices: Array, maps: Array, lamp: Array, slack_m: float
+    body: Array,
+    face: Array,
+    normals: Array,
+    view: tuple[Array, Array, Array],
+    matrices: Array,
+    maps: Array,
+    lamp: Array,
 ) -> Array:
     """Return the seen share of lamp and sky by pixel; of 2×2 pixels on one surface only the first is looked up."""
+    depth_m, rays, eye = view
     height, width = body.shape
     result = np.ones((height, width, 2), dtype=np.float32)
     point = np.empty(3)
@@ -101,14 +114,18 @@ def _seen(
             if (row != y or column != x) and body[row, column] == body[y, x] and close:
                 result[y, x] = result[row, column]
                 continue
+            normal, facing = normals[face[y, x]], 0.0
             for k in range(3):
-                point[k] = eye[k] + depth_m[y, x] * (rays[k, 0] * x + rays[k, 1] * y + rays[k, 2])
-            _look_up(point, matrices, maps, lamp, slack_m, result[y, x])
+                point[k] = depth_m[y, x] * (rays[k, 0] * x + rays[k, 1] * y + rays[k, 2])
+                facing += point[k] * normal[k]
+            for k in range(3):
+                point[k] += eye[k] + (LIFT_M if facing < 0.0 else -LIFT_M) * normal[k]
+            _look_up(point, matrices, maps, lamp, result[y, x])
     return result
 
 
 @njit(cache=True, nogil=True)
-def _look_up(point: Array, matrices: Array, maps: Array, lamp: Array, slack_m: float, out: Array) -> None:
+def _look_up(point: Array, matrices: Array, maps: Array, lamp: Array, out: Array) -> None:
     """Write the seen share of lamp and sky of one point [3]; the four nearest pixels of each map are blended."""
     sums, counts = np.zeros(2), np.zeros(2)
     size = maps.shape[1]
@@ -126,7 +143,7 @@ def _look_up(point: Array, matrices: Array, maps: Array, lamp: Array, slack_m: f
         for dy in range(2):
             for dx in range(2):
                 hit = maps[k, y + dy, x + dx]
-                if hit == 0.0 or hit > z - slack_m:
+                if hit == 0.0 or hit > z - SLACK_M:
                     sums[kind] += (a if dx else 1.0 - a) * (b if dy else 1.0 - b)
     for kind in range(2):
         out[kind] = sums[kind] / max(counts[kind], 1.0)

@@ -93,8 +93,9 @@ def measure(
     shape = truth.depth_m.shape
     seen = truth.depth_m > 0.0
     flies, edge = _flying(truth, config, rng)
-    between = truth.nearest_m + rng.uniform(size=shape) * (truth.farthest_m - truth.nearest_m)
-    depth = np.where(flies, np.where(np.isfinite(between), between, 0.0), truth.depth_m)
+    nearest_m = np.minimum(truth.nearest_m, truth.farthest_m)
+    between = nearest_m + rng.uniform(size=shape) * (truth.farthest_m - nearest_m)
+    depth = np.where(flies, between, truth.depth_m)
     rays = _ray_lengths(camera)
     range_m = depth * rays
     sigma = config.sigma_m + config.sigma_per_m * range_m

@@ -234,7 +234,7 @@ class _Camera:
         times = self.config.color_supersample
         fine = self.color_camera.scaled(self.color_camera.width * times, self.color_camera.height * times)
         raster = render(self.meshes, fine, world_from_camera)
-        seen = None if self._maps is None else visibility(raster, self._maps)
+        seen = None if self._maps is None else visibility(raster, self._looks, self._maps)
         image = shade(raster, self.meshes, looks=self._looks, light=self._light, visibility=seen, background=SKY)
         shape = (self.color_camera.height, times, self.color_camera.width, times, 3)
         photo = image.reshape(shape).mean(axis=(1, 3), dtype=np.float32)
