@@ -1,0 +1,210 @@
+"""Does the depth agree with the poses? If another camera convention explains it better, the export is refused.
+
+Points of one frame are carried into another and compared with its depth, for frame pairs that moved enough, under
+every way of misreading a pose that apps and importers are known for: camera axes turned in any of the 24 ways (this
+holds OpenGL for OpenCV and the four rolls), world-to-camera for camera-to-world. The score of a convention is the
+share of points that land on depth that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations, product
+
+import numpy as np
+
+from cousins.capture.captures import Capture, Frame
+from cousins.errors import ConventionError
+from cousins.geometry import Array, invert, project, rigid, unproject
+
+MAX_PAIRS = 20
+"""Frame pairs looked at."""
+POINTS_PER_PAIR = 300
+"""Depth samples carried from one frame of a pair to the other."""
+MIN_MOTION = 0.4
+"""Least motion of a pair that tells conventions apart, in units of `_ANGLE_RAD` and `_BASELINE_M`."""
+FIT_M = 0.03
+"""Depth fits within this [m] ..."""
+FIT_SHARE = 0.02
+"""... or this share of the distance: noise of a phone's LiDAR (1 % of range) and drift between the frames."""
+MIN_SCORE = 0.15
+"""A convention that explains fewer points explains nothing: the frames hardly overlap, or nothing fits."""
+MIN_OVERLAP = 0.3
+"""Share of points seen again that is enough to expect agreement."""
+MIN_FIT = 0.2
+"""Least share of the points seen again that must fit; the rest may be hidden or drift."""
+CLEAR_RATIO = 1.3
+"""The best convention must explain this many times the points of the declared one to overrule it."""
+CLEAR_MARGIN = 0.05
+"""... and this share of all points more."""
+
+OCCLUSION_M = 0.1
+"""A larger difference [m] is taken for a point hidden in the other frame and kept out of the residual."""
+
+_ANGLE_RAD = np.deg2rad(20.0)
+_BASELINE_M = 0.3
+_NEAR_M, _FAR_M = 0.15, 5.0
+_ROLLS = {0: "", 1: ", image turned by 90°", 2: ", image turned by 180°", 3: ", image turned by 270°"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeReport:
+    """What the probe found."""
+
+    conclusive: bool
+    """False when the frames cannot tell conventions apart."""
+    pairs: int
+    """Frame pairs that were compared."""
+    declared_score: float
+    """Share of points that fit under the convention the capture was read with, 0..1."""
+    rival: str
+    """The best other convention, in words."""
+    rival_score: float
+    """Share of points that fit under it."""
+    median_residual_mm: float
+    """Median depth difference of points that are not hidden, under the declared convention [mm]."""
+    warnings: tuple[str, ...]
+    """What the user should know, a sentence each."""
+
+
+def check_convention(capture: Capture) -> ProbeReport:
+    """Compare conventions; raise ConventionError when the declared one clearly loses."""
+    pairs = _pairs(capture.frames)
+    if not pairs:
+        return _inconclusive(0, "The camera moved too little to check its convention against the depth.")
+    names, turns = _conventions()
+    rng = np.random.default_rng(0)
+    scores = np.zeros((len(pairs), len(names)))
+    overlaps = np.zeros(len(pairs))
+    residuals: list[Array] = []
+    for row, (first, second) in enumerate(pairs):
+        points = _samples(first, rng)
+        relative = np.stack([_relative(first, second, turn, inverse=inverse) for turn, inverse in turns])
+        errors = _errors_m(points, relative, second)
+        fits = np.abs(errors) < np.maximum(FIT_M, FIT_SHARE * points[:, 2])
+        scores[row] = fits.mean(axis=1)
+        overlaps[row] = np.isfinite(errors[0]).mean()
+        residuals.append(np.abs(errors[0][np.abs(errors[0]) < OCCLUSION_M]))
+    total = scores.mean(axis=0)
+    rival = 1 + int(np.argmax(total[1:]))
+    report = ProbeReport(
+        conclusive=bool(total[0] >= MIN_SCORE and total[0] >= total[rival]),
+        pairs=len(pairs),
+        declared_score=float(total[0]),
+        rival=names[rival],
+        rival_score=float(total[rival]),
+        median_residual_mm=_median_mm(residuals),
+        warnings=(),
+    )
+    return _judge(report, overlap=float(overlaps.mean()))
+
+
+def _judge(report: ProbeReport, *, overlap: float) -> ProbeReport:
+    declared, rival = report.declared_score, report.rival_score
+    scores = f"{declared:.0%} of the points fit as declared, {rival:.0%} as {report.rival}"
+    if rival >= MIN_SCORE and rival > CLEAR_RATIO * declared and rival > declared + CLEAR_MARGIN:
+        raise ConventionError(
+            f"a camera convention that its own depth contradicts ({scores}, {report.pairs} frame pairs)",
+            expected="depth that agrees between frames",
+            hint="The poses are written in another convention than the format's: export again with the app itself, "
+            "or name the true format with --format.",
+        )
+    if overlap >= MIN_OVERLAP and declared < MIN_FIT * overlap:
+        raise ConventionError(
+            f"poses that do not fit the depth in any convention ({scores}, {report.pairs} frame pairs)",
+            expected="depth that agrees between frames",
+            hint="Tracking failed or units are mixed: scan again, slowly, keeping textured things in view.",
+        )
+    if report.conclusive:
+        return report
+    return replace(report, warnings=(f"The camera convention could not be confirmed: {scores}.",))
+
+
+def _inconclusive(pairs: int, sentence: str) -> ProbeReport:
+    return ProbeReport(
+        conclusive=False,
+        pairs=pairs,
+        declared_score=0.0,
+        rival="",
+        rival_score=0.0,
+        median_residual_mm=0.0,
+        warnings=(sentence,),
+    )
+
+
+def _pairs(frames: Sequence[Frame]) -> list[tuple[Frame, Frame]]:
+    """Return pairs, evenly spread, that moved by about 20° or 0.3 m: enough to tell, still overlapping."""
+    rotations = np.stack([frame.world_from_camera[:3, :3] for frame in frames])
+    centers = np.stack([frame.world_from_camera[:3, 3] for frame in frames])
+    pairs = []
+    for index in np.unique(np.linspace(0, len(frames) - 1, MAX_PAIRS + 1).astype(int)):
+        turned = np.einsum("nij,ij->n", rotations, rotations[index])
+        motion = np.arccos(np.clip(0.5 * (turned - 1.0), -1.0, 1.0)) / _ANGLE_RAD
+        motion += np.linalg.norm(centers - centers[index], axis=1) / _BASELINE_M
+        other = int(np.argmin(np.abs(motion - 1.0)))
+        if motion[other] >= MIN_MOTION and other != index:
+            pairs.append((frames[index], frames[other]))
+    return pairs[:MAX_PAIRS]
+
+
+def _conventions() -> tuple[list[str], list[tuple[Array, bool]]]:
+    """Return names and (camera rotation 4×4, inverse) of every convention; the declared one is the first."""
+    flip = np.diag([1.0, -1.0, -1.0])
+    named = {}
+    for quarter, roll in _ROLLS.items():
+        turn = np.linalg.matrix_power(np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), quarter)
+        named[turn.tobytes()] = "these camera axes" + roll
+        named[(flip @ turn + 0.0).tobytes()] = "camera axes with y and z flipped (OpenGL for OpenCV)" + roll
+    names, turns = [], []
+    for inverse, axes in product((False, True), _axis_turns()):
+        axes_name = named.get((axes + 0.0).tobytes(), "camera axes swapped")
+        names.append(axes_name + (", world-to-camera for camera-to-world" if inverse else ""))
+        turns.append((rigid(axes), inverse))
+    return names, turns
+
+
+def _axis_turns() -> list[Array]:
+    """Return the 24 rotations that map axes onto axes, the neutral one first."""
+    turns = []
+    for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
+        matrix = np.zeros((3, 3))
+        matrix[np.arange(3), order] = signs
+        if np.linalg.det(matrix) > 0:
+            turns.append(matrix)
+    return turns
+
+
+def _relative(first: Frame, second: Frame, turn: Array, *, inverse: bool) -> Array:
+    """Return `second_from_first` [4, 4] under a convention."""
+    poses = [frame.world_from_camera for frame in (first, second)]
+    if inverse:
+        poses = [invert(pose) for pose in poses]
+    return np.asarray(invert(poses[1] @ turn) @ (poses[0] @ turn))
+
+
+def _samples(frame: Frame, rng: np.random.Generator) -> Array:
+    """Return camera-frame points [n, 3] of trusted depth."""
+    trusted = (frame.depth_m > _NEAR_M) & (frame.depth_m < _FAR_M) & (frame.confidence >= 1)
+    pixels = np.flatnonzero(trusted)
+    if len(pixels) > POINTS_PER_PAIR:
+        pixels = rng.choice(pixels, POINTS_PER_PAIR, replace=False)
+    return np.asarray(unproject(frame.depth_m, frame.depth_camera).reshape(-1, 3)[pixels])
+
+
+def _errors_m(points: Array, relative: Array, frame: Frame) -> Array:
+    """Return predicted minus measured depth [conventions, n] [m]; NaN where nothing was measured."""
+    moved = np.einsum("hij,nj->hni", relative[:, :3, :3], points) + relative[:, None, :3, 3]
+    pixels, z = project(moved, frame.depth_camera)
+    height, width = frame.depth_m.shape
+    with np.errstate(invalid="ignore"):
+        inside: Array = np.all((pixels > -0.5) & (pixels < np.array([width, height]) - 0.5), axis=-1)
+    column, row = np.rint(np.where(inside[..., None], pixels, 0.0)).astype(int).transpose(2, 0, 1)
+    measured = frame.depth_m[row, column]
+    known = inside & (measured > 0.0) & (frame.confidence[row, column] >= 1)
+    return np.where(known, z - measured, np.nan)
+
+
+def _median_mm(residuals: list[Array]) -> float:
+    together = np.concatenate(residuals)
+    return float(np.median(together) * 1000.0) if len(together) else 0.0
