@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,7 +166,7 @@ def run_gates(
         for drop in drops:
             results += _drop_results(name, drop, config)
         results += [_sweep_result(name, sweep, config) for sweep in sweeps]
-    agreement = [one for pair in zip(watches, watches[1:], strict=False) for one in _agreement(*pair, config)]
+    agreement = [one for pair in itertools.combinations(watches, 2) for one in _agreement(*pair, config)]
     results += agreement
     return GateReport(
         engines=tuple(_summary(one, results) for one in watches),

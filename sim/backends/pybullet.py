@@ -31,6 +31,8 @@ MOST_SHAPES: Final = 16
 """Shapes that Bullet's shared memory takes for one body (MAX_COMPOUND_COLLISION_SHAPES)."""
 LIMIT_FORCE: Final = 1e4
 """What a joint's stop may exert [N] or [N·m]; without it Bullet keeps no limit."""
+NO_SPEED_LIMIT: Final = 1e6
+"""Bullet silently cuts speeds at 100 m/s or rad/s, which would hide an explosion; this is never reached."""
 _BASE: Final = -1
 _JOINTS: Final = {
     "fixed": pybullet.JOINT_FIXED,
@@ -232,6 +234,7 @@ class PyBulletEngine:
             linearDamping=0.0,
             angularDamping=0.0,
             jointDamping=0.0,
+            maxJointVelocity=NO_SPEED_LIMIT,
             physicsClientId=self._open(),
         )
         self._set_surface(body, index, asset.friction.value, asset.restitution.value)
