@@ -1,0 +1,121 @@
+"""Fixed structure from the planes of a segmentation: a flat visual and a slab to collide with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import trimesh
+from scipy.spatial import ConvexHull
+
+from cousins.geometry import Array, rigid, rotation_about, transform
+from cousins.meshes import Mesh
+from cousins.quantities import Quantity
+from cousins.reconstruct.assets import Piece
+from cousins.scene.scenes import Structure
+from cousins.segment.segments import Plane
+
+THICKNESS_M: Final = 0.05
+"""Thickness of a slab behind its face [m]: nothing tunnels through it at 10 m/s and 5 ms a step."""
+VISUAL_MARGIN_M: Final = 0.02
+"""How far a visual reaches beyond the outline and what stands on it [m]: the blur of a depth edge."""
+FLOOR_MARGIN_M: Final = 0.5
+"""How far a floor's slab reaches beyond what was seen [m]: floors go on, and what falls over stays in the scene."""
+LEVEL_RAD: Final = np.deg2rad(2.0)
+"""A support that is this level is made exactly level: a phone knows gravity to about 0.5°, and 3 mm of bias over
+10 cm are 1.7°."""
+RECTANGLE_FILL: Final = 0.9
+"""A table top that fills this share of its smallest rectangle is a box; another one a prism over its outline."""
+FRICTION: Final = Quantity(value=0.5, low=0.3, high=0.8, source="default")
+"""Friction of structure of unknown material."""
+RESTITUTION: Final = Quantity(value=0.1, low=0.0, high=0.3, source="default")
+"""Restitution of structure of unknown material."""
+
+
+def leveled(plane: Plane, pivot: Array) -> Plane:
+    """Return the plane turned about a pivot [3] to be exactly level where it is level within noise."""
+    tilt = float(np.arccos(np.clip(plane.normal[2], -1.0, 1.0)))
+    if plane.kind == "wall" or tilt > LEVEL_RAD:
+        return plane
+    height = (plane.offset_m - plane.normal[:2] @ pivot[:2]) / plane.normal[2]
+    outline = plane.outline.copy()
+    outline[:, 2] = height
+    return Plane(
+        name=plane.name, kind=plane.kind, normal=np.array([0.0, 0.0, 1.0]), offset_m=float(height), outline=outline
+    )
+
+
+def structure_of(plane: Plane, footprints: Sequence[Array]) -> Structure:
+    """Return a plane as structure; `footprints` [n, 3] of what stands on it come inside, also where unseen."""
+    world_from_plane = plane_frame(plane)
+    corners = [transform(np.linalg.inv(world_from_plane), points)[:, :2] for points in (plane.outline, *footprints)]
+    outline = _grown(np.concatenate(corners), VISUAL_MARGIN_M)
+    flat = Mesh(
+        vertices=np.hstack([outline, np.zeros((len(outline), 1))]),
+        faces=np.array([[0, i, i + 1] for i in range(1, len(outline) - 1)], dtype=np.int32),
+    )
+    return Structure(
+        name=plane.name,
+        kind=plane.kind,
+        visual=flat.transformed(world_from_plane),
+        pieces=(_slab(outline, world_from_plane, kind=plane.kind),),
+        friction=FRICTION,
+        restitution=RESTITUTION,
+    )
+
+
+def plane_frame(plane: Plane) -> Array:
+    """Return `world_from_plane` [4, 4]: z along the normal, x horizontal or world x, origin at the outline's middle."""
+    z = plane.normal / np.linalg.norm(plane.normal)
+    x = np.array([1.0, 0.0, 0.0]) if abs(z[2]) > 0.7 else np.cross(np.array([0.0, 0.0, 1.0]), z)
+    x = x - (x @ z) * z
+    x /= np.linalg.norm(x)
+    middle = plane.outline.mean(axis=0)
+    middle = middle + (plane.offset_m - middle @ z) * z
+    return rigid(np.stack([x, np.cross(z, x), z], axis=1), middle)
+
+
+def smallest_rectangle(points: Array) -> tuple[float, Array, Array]:
+    """Return angle [rad], centre [2] and size [2] of the smallest rectangle around points [n, 2].
+
+    One side of it lies along an edge of the convex hull (Freeman and Shapira, 1975).
+    """
+    hull = points[ConvexHull(points).vertices]
+    edges = np.roll(hull, -1, axis=0) - hull
+    best: tuple[float, float, Array, Array] | None = None
+    for angle in np.round(np.arctan2(edges[:, 1], edges[:, 0]), 9):
+        turn = rotation_about(np.array([0.0, 0.0, 1.0]), -float(angle))[:2, :2]
+        turned = hull @ turn.T
+        low, high = turned.min(axis=0), turned.max(axis=0)
+        area = float(np.prod(high - low))
+        if best is None or area < best[0] - 1e-9:
+            best = area, float(angle), turn.T @ (low + high) / 2.0, high - low
+    if best is None:
+        raise ValueError("no edge in a convex hull")
+    return best[1], best[2], best[3]
+
+
+def _grown(points: Array, margin_m: float) -> Array:
+    """Return the convex hull of points [n, 2], counter-clockwise, grown outwards by a margin at its corners."""
+    corners = points[ConvexHull(points).vertices]
+    angles = 2.0 * np.pi * np.arange(8) / 8.0
+    ring = margin_m * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    around = (corners[:, None, :] + ring[None, :, :]).reshape(-1, 2)
+    return np.asarray(around[ConvexHull(around).vertices])
+
+
+def _slab(outline: Array, world_from_plane: Array, *, kind: str) -> Piece:
+    """Return the slab below an outline [n, 2] of the plane's frame; its upper face lies exactly on the plane."""
+    angle, center, size = smallest_rectangle(outline)
+    area = float(ConvexHull(outline).volume)
+    if kind == "table" and area < RECTANGLE_FILL * float(np.prod(size)):
+        rims = [np.hstack([outline, np.full((len(outline), 1), z)]) for z in (0.0, -THICKNESS_M)]
+        mesh = Mesh.from_trimesh(trimesh.convex.convex_hull(np.concatenate(rims))).transformed(world_from_plane)
+        return Piece(kind="mesh", mesh=mesh, link_from_piece=np.eye(4), size_m=np.ptp(mesh.vertices, axis=0))
+    size = size + (2.0 * FLOOR_MARGIN_M if kind == "floor" else 0.0)
+    turn = rotation_about(np.array([0.0, 0.0, 1.0]), angle)
+    pose = world_from_plane @ rigid(turn, np.array([*center, -THICKNESS_M / 2.0]))
+    extents = np.array([*size, THICKNESS_M])
+    mesh = Mesh.from_trimesh(trimesh.creation.box(extents=extents)).transformed(pose)
+    return Piece(kind="box", mesh=mesh, link_from_piece=pose, size_m=extents)
