@@ -43,7 +43,8 @@ class ShadowMaps:
 def shadow_maps(meshes: Sequence[Mesh], direction: Array, centre: Array, radius_m: float) -> ShadowMaps:
     """Draw the maps of static meshes around `centre` [3]; `direction` [3] points to the lamp.
 
-    Points farther than `radius_m` from the centre may fall off the maps; they count as lit.
+    Points farther than `radius_m` from the centre may fall off the maps; they count as lit. Meshes that
+    reach farther (rooms) throw no shadow with an edge that means anything: leave them out.
     """
     towards = np.concatenate([_cone(direction, LAMP_HALF_ANGLE_RAD, LAMP_RAYS), _dome(SKY_RAYS)])
     focal = 0.5 * MAP_PX * DISTANCE_M / radius_m

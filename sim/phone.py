@@ -213,7 +213,9 @@ class _Camera:
         self._looks: list[Look] = [look_of(mesh) for mesh in meshes]
         self._maps: ShadowMaps | None = None
         if config.shadows and config.color_every <= config.frames:
-            self._maps = shadow_maps(meshes, np.asarray(self._light.direction), target, 1.5 * config.radius_m[1])
+            reach_m = 1.5 * config.radius_m[1]
+            near = [mesh for mesh in meshes if np.abs(mesh.vertices - target).max() < reach_m]
+            self._maps = shadow_maps(near, np.asarray(self._light.direction), target, reach_m)
 
     def see(self, world_from_camera: Array) -> tuple[Raster, Array]:
         """Return the finely sampled raster and, at pixel centres, the cosine between ray and normal."""

@@ -1,0 +1,160 @@
+"""Textures made by program: wood, plaster, paper print and glaze. All uint8 [h, w, 3], sRGB, row 0 on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from cousins.geometry import Array
+
+Color = tuple[int, int, int]
+"""An sRGB colour."""
+
+
+def plain(size: tuple[int, int], color: Color, rng: np.random.Generator, *, mottle: float = 3.0) -> Array:
+    """Return a plain surface of (height, width) with slight, cloudy unevenness of `mottle` levels."""
+    clouds = _clouds(size, 24.0, rng) * mottle + rng.normal(size=size) * 0.4 * mottle
+    return _clip(np.array(color, dtype=np.float64) + clouds[..., None])
+
+
+def wood(size: tuple[int, int], color: Color, rng: np.random.Generator, *, planks: int) -> Array:
+    """Return planks along the width, each with its own tone and grain."""
+    height, width = size
+    rows = np.arange(height) * planks // height
+    edges = np.abs((np.arange(height) * planks / height) % 1.0 - 0.5) > 0.5 - 1.6 * planks / height
+    image = np.empty((height, width, 3))
+    for plank in range(planks):
+        own = rows == plank
+        image[own] = np.array(color) * rng.uniform(0.88, 1.08) + _grain((int(own.sum()), width), rng)[..., None] * [
+            1.0,
+            0.9,
+            0.75,
+        ]
+    if planks > 1:
+        image[edges] *= 0.55
+    return _clip(image)
+
+
+def parquet(size: tuple[int, int], color: Color, rng: np.random.Generator, *, rows: int, length_px: int) -> Array:
+    """Return floor boards laid in rows with staggered ends."""
+    height, width = size
+    image = np.empty((height, width, 3))
+    cuts = np.linspace(0, height, rows + 1).astype(int)
+    for top, bottom in pairwise(cuts):
+        left = -int(rng.integers(0, length_px))
+        while left < width:
+            start, stop = max(left, 0), min(left + length_px, width)
+            tone = rng.uniform(0.84, 1.1)
+            grain = _grain((bottom - top, stop - start), rng)[..., None] * [1.0, 0.9, 0.75]
+            image[top:bottom, start:stop] = np.array(color) * tone + grain
+            image[top:bottom, start : start + 2] *= 0.6
+            left += length_px
+        image[top : top + 2] *= 0.6
+    return _clip(image)
+
+
+def label(
+    size: tuple[int, int],
+    ground: Color,
+    ink: Color,
+    lines: Sequence[tuple[str, float]],
+    *,
+    band: Color,
+    repeats: int = 1,
+) -> Array:
+    """Return a printed label: lines of (text, part of the height) centred, between two bands; repeated sideways."""
+    height, width = size
+    part = width // repeats
+    image = Image.new("RGB", (part, height), ground)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, part, round(0.1 * height)), fill=band)
+    draw.rectangle((0, round(0.9 * height), part, height), fill=band)
+    total = sum(share for _, share in lines) * 1.25
+    y = 0.5 - total / 2
+    for text, share in lines:
+        write(draw, text, (part / 2, (y + share * 0.62) * height), share * height, ink, limit_px=0.86 * part)
+        y += share * 1.25
+    single = np.asarray(image)
+    return np.concatenate([single] * repeats + [single[:, : width - part * repeats]], axis=1)
+
+
+def write(
+    draw: ImageDraw.ImageDraw, text: str, middle: tuple[float, float], size_px: float, ink: Color, *, limit_px: float
+) -> None:
+    """Write a line centred on a spot, smaller where it would be wider than `limit_px`."""
+    font = ImageFont.load_default(max(size_px, 6.0))
+    wide = draw.textlength(text, font=font)
+    if wide > limit_px:
+        font = ImageFont.load_default(max(size_px * limit_px / wide, 6.0))
+    draw.text(middle, text, fill=ink, font=font, anchor="mm")
+
+
+def small_print(size: tuple[int, int], ground: Color, ink: Color, rng: np.random.Generator, *, title: str) -> Array:
+    """Return the back of a package: a title, a table, lines of small print and a bar code."""
+    height, width = size
+    image = Image.new("RGB", (width, height), ground)
+    draw = ImageDraw.Draw(image)
+    write(draw, title, (width / 2, 0.08 * height), 0.07 * height, ink, limit_px=0.9 * width)
+    for row in range(16):
+        y, right = (0.17 + 0.028 * row) * height, rng.uniform(0.6, 0.92) * width
+        draw.line((0.08 * width, y, right, y), fill=ink, width=max(1, height // 160))
+    draw.rectangle((0.08 * width, 0.66 * height, 0.52 * width, 0.93 * height), outline=ink, width=max(1, height // 120))
+    for row in range(1, 6):
+        y = (0.66 + 0.045 * row) * height
+        draw.line((0.08 * width, y, 0.52 * width, y), fill=ink, width=max(1, height // 200))
+    draw.rectangle((0.58 * width, 0.74 * height, 0.94 * width, 0.93 * height), fill=(250, 250, 250))
+    x = 0.6
+    while x < 0.91:
+        bar = rng.uniform(0.005, 0.018)
+        draw.rectangle((x * width, 0.76 * height, (x + bar) * width, 0.9 * height), fill=(15, 15, 15))
+        x += bar + rng.uniform(0.006, 0.016)
+    return np.asarray(image)
+
+
+def pages(size: tuple[int, int], rng: np.random.Generator, *, along_width: bool) -> Array:
+    """Return the cut edge of a book's pages; the lines run along the width or the height."""
+    height, width = size
+    count = height if along_width else width
+    tone = 226.0 + 14.0 * rng.normal(size=count).clip(-2.0, 2.0)
+    image = np.broadcast_to(tone[:, None] if along_width else tone[None, :], size)
+    return _clip(image[..., None] * np.array([1.0, 0.97, 0.9]))
+
+
+def atlas(cells: Sequence[Array], size: tuple[int, int]) -> Array:
+    """Return six cells, resized to (height, width), as the atlas that `forms.box` expects."""
+    fitted = [np.asarray(Image.fromarray(cell).resize((size[1], size[0]), Image.Resampling.LANCZOS)) for cell in cells]
+    return np.concatenate([np.concatenate(fitted[:3], axis=1), np.concatenate(fitted[3:], axis=1)], axis=0)
+
+
+def wrapped(ground: Array, parts: Sequence[tuple[float, float, Array]]) -> Array:
+    """Return a round body's texture: parts (v from, v to, image) laid over the ground from the bottom v = 0."""
+    image = ground.copy()
+    height, width = image.shape[:2]
+    for low, high, part in parts:
+        top, bottom = round((1.0 - high) * height), round((1.0 - low) * height)
+        image[top:bottom] = np.asarray(Image.fromarray(part).resize((width, bottom - top), Image.Resampling.LANCZOS))
+    return image
+
+
+def _grain(size: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Return wood grain along the width, about ±20 levels."""
+    height, width = size
+    warp = ndimage.gaussian_filter(rng.normal(size=size), (height / 5 + 1, width / 6 + 1), mode="nearest")
+    warp = warp / max(float(np.abs(warp).max()), 1e-9)
+    y = np.arange(height)[:, None] / max(height, 1)
+    rings = np.sin(2.0 * np.pi * (rng.uniform(3.0, 6.0) * y + 1.3 * warp + rng.uniform()))
+    fibre = ndimage.gaussian_filter(rng.normal(size=size), (0.7, 22.0), mode="nearest")
+    return 7.0 * rings + 9.0 * fibre / max(float(fibre.std()), 1e-9)
+
+
+def _clouds(size: tuple[int, int], radius_px: float, rng: np.random.Generator) -> Array:
+    clouds = ndimage.gaussian_filter(rng.normal(size=size), radius_px, mode="wrap")
+    return clouds / max(float(clouds.std()), 1e-9)
+
+
+def _clip(image: Array) -> Array:
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
