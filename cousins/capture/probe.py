@@ -15,8 +15,9 @@ from itertools import permutations, product
 import numpy as np
 
 from cousins.capture.captures import Capture, Frame
+from cousins.capture.reproject import OCCLUSION_M, depth_errors_m, sample_points
 from cousins.errors import ConventionError
-from cousins.geometry import Array, invert, project, rigid, unproject
+from cousins.geometry import Array, invert, rigid
 
 MAX_PAIRS = 20
 """Frame pairs looked at."""
@@ -39,12 +40,8 @@ CLEAR_RATIO = 1.3
 CLEAR_MARGIN = 0.05
 """... and this share of all points more."""
 
-OCCLUSION_M = 0.1
-"""A larger difference [m] is taken for a point hidden in the other frame and kept out of the residual."""
-
 _ANGLE_RAD = np.deg2rad(20.0)
 _BASELINE_M = 0.3
-_NEAR_M, _FAR_M = 0.15, 5.0
 _ROLLS = {0: "", 1: ", image turned by 90°", 2: ", image turned by 180°", 3: ", image turned by 270°"}
 
 
@@ -79,9 +76,9 @@ def check_convention(capture: Capture) -> ProbeReport:
     overlaps = np.zeros(len(pairs))
     residuals: list[Array] = []
     for row, (first, second) in enumerate(pairs):
-        points = _samples(first, rng)
+        points = sample_points(first, POINTS_PER_PAIR, rng)
         relative = np.stack([_relative(first, second, turn, inverse=inverse) for turn, inverse in turns])
-        errors = _errors_m(points, relative, second)
+        errors = depth_errors_m(points, relative, second)
         fits = np.abs(errors) < np.maximum(FIT_M, FIT_SHARE * points[:, 2])
         scores[row] = fits.mean(axis=1)
         overlaps[row] = np.isfinite(errors[0]).mean()
@@ -181,28 +178,6 @@ def _relative(first: Frame, second: Frame, turn: Array, *, inverse: bool) -> Arr
     if inverse:
         poses = [invert(pose) for pose in poses]
     return np.asarray(invert(poses[1] @ turn) @ (poses[0] @ turn))
-
-
-def _samples(frame: Frame, rng: np.random.Generator) -> Array:
-    """Return camera-frame points [n, 3] of trusted depth."""
-    trusted = (frame.depth_m > _NEAR_M) & (frame.depth_m < _FAR_M) & (frame.confidence >= 1)
-    pixels = np.flatnonzero(trusted)
-    if len(pixels) > POINTS_PER_PAIR:
-        pixels = rng.choice(pixels, POINTS_PER_PAIR, replace=False)
-    return np.asarray(unproject(frame.depth_m, frame.depth_camera).reshape(-1, 3)[pixels])
-
-
-def _errors_m(points: Array, relative: Array, frame: Frame) -> Array:
-    """Return predicted minus measured depth [conventions, n] [m]; NaN where nothing was measured."""
-    moved = np.einsum("hij,nj->hni", relative[:, :3, :3], points) + relative[:, None, :3, 3]
-    pixels, z = project(moved, frame.depth_camera)
-    height, width = frame.depth_m.shape
-    with np.errstate(invalid="ignore"):
-        inside: Array = np.all((pixels > -0.5) & (pixels < np.array([width, height]) - 0.5), axis=-1)
-    column, row = np.rint(np.where(inside[..., None], pixels, 0.0)).astype(int).transpose(2, 0, 1)
-    measured = frame.depth_m[row, column]
-    known = inside & (measured > 0.0) & (frame.confidence[row, column] >= 1)
-    return np.where(known, z - measured, np.nan)
 
 
 def _median_mm(residuals: list[Array]) -> float:
