@@ -1,0 +1,156 @@
+"""Check a scene folder or anyone's USD file: findings, each with what to do about it.
+
+Foreign USD is opened only in a child process with limits, so that a file made to crash the parser is a finding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import cousins
+from cousins.errors import SceneError
+from cousins.findings import Finding
+from cousins.scene.folder import read_scene
+from cousins.scene.mjcf import mjcf_file
+from cousins.scene.records import scene_bytes
+from cousins.scene.scenes import Scene
+from cousins.scene.urdf import urdf_files
+from cousins.scene.usd import usd_files
+
+USD: Final = (".usd", ".usda", ".usdc", ".usdz")
+"""Extensions of USD files."""
+TIMEOUT_S: Final = 180.0
+"""Longest time that a check may take on the wall clock [s]."""
+MAX_BYTES: Final = 4 * 2**30
+"""Largest USD file that is opened."""
+
+
+def check(path: Path) -> list[Finding]:
+    """Return the findings about a scene folder, a folder with one USD file, or a USD file.
+
+    Raises `SceneError` where there is nothing to check.
+    """
+    if path.is_dir():
+        if (path / "scene.json").is_file():
+            return _check_folder(path)
+        return check_usd(_only_usd(path))
+    if path.is_file() and path.suffix.lower() in USD:
+        return check_usd(path)
+    found = f"{path.name!r}, which is {'no USD file' if path.exists() else 'not there'}"
+    raise SceneError(found, expected="a scene folder or a .usd, .usda, .usdc or .usdz file", hint="Give such a path.")
+
+
+def check_usd(path: Path) -> list[Finding]:
+    """Return the findings about a USD file, looked at by a child process."""
+    if path.stat().st_size > MAX_BYTES:
+        return [_failed(path, f"it is larger than {MAX_BYTES // 2**30} GiB")]
+    command = [sys.executable, "-m", "cousins.scene.usd_check", str(path.resolve())]
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env=_environment(),
+        start_new_session=True,
+    )
+    try:
+        output, _ = child.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        return [_failed(path, f"reading it took more than {TIMEOUT_S:.0f} s")]
+    if child.returncode != 0:
+        return [_failed(path, _death(child.returncode))]
+    return [Finding(**record) for record in json.loads(output.splitlines()[-1])]
+
+
+def _check_folder(folder: Path) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        findings += _check_compiled(read_scene(folder), folder)
+    except SceneError as error:
+        findings.append(
+            Finding(
+                rule="unreadable-scene",
+                severity="error",
+                where="scene.json",
+                message=f"found {error.found}; expected {error.expected}",
+                fix=error.hint,
+            )
+        )
+    for name in ("scene.usda", "scene.usdz"):
+        if (folder / name).is_file():
+            findings += check_usd(folder / name)
+        else:
+            findings.append(_stale(name, "is missing"))
+    return findings
+
+
+def _check_compiled(scene: Scene, folder: Path) -> list[Finding]:
+    """Return a finding for each file that is not what scene.json and the meshes compile to."""
+    expected = urdf_files(scene) | usd_files(scene) | {"scene.xml": mjcf_file(scene), "scene.json": scene_bytes(scene)}
+    found = []
+    for name in sorted(expected):
+        path = folder / name
+        if not path.is_file():
+            found.append(_stale(name, "is missing"))
+        elif path.read_bytes() != expected[name]:
+            found.append(_stale(name, "differs from what scene.json and its meshes compile to"))
+    return found
+
+
+def _only_usd(folder: Path) -> Path:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in USD and path.is_file())
+    named = [path for path in files if path.stem == "scene"]
+    if len(named or files) != 1:
+        raise SceneError(
+            f"{len(files)} USD files in {folder.name!r}",
+            expected="a scene folder or a single USD file",
+            hint="Give the path of the root layer.",
+        )
+    return (named or files)[0]
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "PATH": os.defpath,
+        "PYTHONPATH": str(Path(cousins.__file__).parents[1]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PXR_WORK_THREAD_LIMIT": "1",
+    }
+
+
+def _death(code: int) -> str:
+    if code == -signal.SIGXCPU:
+        return "the parser used up its processor time"
+    if code < 0:
+        return f"the parser died of {signal.Signals(-code).name}"
+    return f"the parser ended with code {code}"
+
+
+def _failed(path: Path, message: str) -> Finding:
+    return Finding(
+        rule="unreadable-usd",
+        severity="error",
+        where=path.name,
+        message=message,
+        fix="Do not open this file elsewhere before you know where it comes from; export it anew.",
+    )
+
+
+def _stale(name: str, message: str) -> Finding:
+    return Finding(
+        rule="stale-file",
+        severity="warning",
+        where=name,
+        message=f"{name} {message}",
+        fix="Write the scene folder anew; edit scene.json or the assets, not what is compiled from them.",
+    )

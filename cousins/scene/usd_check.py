@@ -1,0 +1,111 @@
+"""Check one USD file and print its findings as JSON: the child process that `checks.py` starts.
+
+Run as `python -m cousins.scene.usd_check FILE`. It limits its own memory, time and file size first, because a
+crafted USD file can crash the parser or keep it busy.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from pxr import Tf, Usd, UsdValidation
+
+from cousins.findings import Finding
+from cousins.scene.usd_fit import check_fit
+from cousins.scene.usd_paths import check_paths
+from cousins.scene.usd_rules import check_bodies, check_joints, check_units
+
+MAX_MEMORY: Final = 8 * 2**30
+"""Address space [bytes]; usd-core's worker threads reserve some of it unused."""
+MAX_CPU_S: Final = 120
+"""Processor time [s]."""
+FIXES: Final = {
+    "RigidBodyChecker": "Mend the rigid body: it must be an Xform of its own, without scale, shear or nesting.",
+    "ColliderChecker": "Mend the collider's scale or its points; round primitives scale uniformly.",
+    "ArticulationChecker": "Keep one articulation root, on a moving body that is not kinematic.",
+    "PhysicsJointChecker": "Point body0 and body1 of the joint at rigid bodies that exist.",
+    "StageMetadataChecker": "Author upAxis, metersPerUnit and a defaultPrim on the root layer.",
+    "CompositionErrorTest": "Add the layer that is missing or mend its path.",
+    "MissingReferenceValidator": "Add the file that is missing or mend its path.",
+}
+"""Fix hints by validator."""
+
+
+def check_file(path: Path) -> list[Finding]:
+    """Return the findings about a USD file: its paths first, and only if they are good its stage."""
+    findings = check_paths(path)
+    if any(finding.severity == "error" for finding in findings):
+        return findings
+    try:
+        stage = Usd.Stage.Open(str(path))
+    except Tf.ErrorException as error:
+        return [*findings, _unopened(path, " ".join(str(error).split())[:300])]
+    findings += _validate(stage)
+    findings += check_units(stage) + check_bodies(stage) + check_joints(stage) + check_fit(stage)
+    return findings
+
+
+def _validate(stage: Usd.Stage) -> list[Finding]:
+    validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
+    context = UsdValidation.ValidationContext(validators)
+    found = [_from_validator(error) for error in context.Validate(stage)]
+    return sorted(found, key=lambda finding: (finding.rule, finding.where, finding.message))
+
+
+def _from_validator(error: UsdValidation.ValidationError) -> Finding:
+    kind = error.GetType()
+    severities = UsdValidation.ValidationErrorType
+    name = error.GetValidator().GetMetadata().name.split(":")[-1]
+    sites = [_site(site) for site in error.GetSites()]
+    return Finding(
+        rule=f"usd:{name}.{error.GetName()}",
+        severity="error" if kind == severities.Error else "warning" if kind == severities.Warn else "info",
+        where=", ".join(sites)[:300] or "/",
+        message=" ".join(error.GetMessage().split())[:500],
+        fix=FIXES.get(name, "See the message; the rule is one of OpenUSD's own validators."),
+    )
+
+
+def _site(site: UsdValidation.ValidationErrorSite) -> str:
+    if site.IsProperty():
+        return str(site.GetProperty().GetPath())
+    return str(site.GetPrim().GetPath()) if site.IsPrim() else "/"
+
+
+def _unopened(path: Path, message: str) -> Finding:
+    return Finding(
+        rule="unreadable-stage",
+        severity="error",
+        where=path.name,
+        message=f"the stage does not open: {message}",
+        fix="Open it with usdview or usdcat and mend what they say.",
+    )
+
+
+def _limit_myself() -> None:
+    for kind, amount in (
+        (resource.RLIMIT_AS, MAX_MEMORY),
+        (resource.RLIMIT_CPU, MAX_CPU_S),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        bounded = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+        resource.setrlimit(kind, (bounded, bounded))
+
+
+def main() -> int:
+    """Print the findings about the file named on the command line as one line of JSON."""
+    _limit_myself()
+    findings = check_file(Path(sys.argv[1]))
+    sys.stdout.write(json.dumps([asdict(finding) for finding in findings]) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
