@@ -18,6 +18,7 @@ VOXELS = BLOCK**3
 EMPTY = -1
 """Key of an unused slot."""
 _OFFSET = 1 << 20
+_PART = (1 << 21) - 1
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hashing
 
 
@@ -25,6 +26,20 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicat
 def pack(i: int, j: int, k: int) -> int:
     """Return the key of a block."""
     return ((i + _OFFSET) << 42) | ((j + _OFFSET) << 21) | (k + _OFFSET)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def key_at(x: float, y: float, z: float) -> int:
+    """Return the key of the block at a position in blocks; the offset makes cutting off digits a floor."""
+    return (int(x + _OFFSET) << 42) | (int(y + _OFFSET) << 21) | int(z + _OFFSET)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def unpack(key: int, coords: Array) -> None:
+    """Write the block coordinates [3] of a key."""
+    coords[0] = (key >> 42) - _OFFSET
+    coords[1] = ((key >> 21) & _PART) - _OFFSET
+    coords[2] = (key & _PART) - _OFFSET
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -51,23 +66,3 @@ def rebuild(keys: Array, rows: Array, coords: Array, count: int) -> None:
         slot = slot_of(keys, key)
         keys[slot] = key
         rows[slot] = row
-
-
-@njit(cache=True, nogil=True)
-def insert_all(keys: Array, rows: Array, coords: Array, count: int, wanted: Array) -> int:
-    """Give rows to the blocks `wanted` [n, 3] that have none; return the new number of blocks.
-
-    The caller has made room: `coords` for all of them, the index at most half full.
-    """
-    for entry in range(len(wanted)):
-        i, j, k = wanted[entry, 0], wanted[entry, 1], wanted[entry, 2]
-        key = pack(i, j, k)
-        slot = slot_of(keys, key)
-        if keys[slot] == EMPTY:
-            keys[slot] = key
-            rows[slot] = count
-            coords[count, 0] = i
-            coords[count, 1] = j
-            coords[count, 2] = k
-            count += 1
-    return count

@@ -1,8 +1,11 @@
-"""The inner loops of fusion: which blocks a frame touches, and how its pixels move their voxels.
+"""How the pixels of one frame move the voxels of the blocks that it sees.
 
-A voxel holds a signed distance in units of truncation/32767 (int16) and a weight in 1/64 (uint16, 0 =
-never seen). Projective distances are multiplied by the cosine of incidence, which makes them distances
-to the tangent plane. Each block is written by one thread only, so results do not depend on threads.
+A voxel holds a signed distance in units of truncation/32767 (int16), a weight in 1/64 (uint16, 0 = never
+seen) and, where wanted, a colour of three channels in 1/256 of a level (uint16, 0 = none yet). Projective
+distances are multiplied by the cosine of incidence, which makes them distances to the tangent plane.
+
+Each block goes through three loops without branches (project, look up, update), which the compiler turns
+into vector code. A block is written by one thread only, so results do not depend on threads.
 """
 
 from __future__ import annotations
@@ -12,187 +15,143 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from cousins.fusion.blocks import BLOCK, EMPTY, VOXELS, pack, slot_of
+from cousins.fusion.blocks import BLOCK, VOXELS
 from cousins.fusion.observation import COSINE_UNIT, NO_CARVE, OUTSIDE, WEIGHT_UNIT
 from cousins.geometry import Array
 
 DISTANCE_UNIT = 32767
+"""Steps of a stored distance within the truncation distance."""
 ACCUMULATED_UNIT = 64
+"""Steps of a stored weight of 1."""
 MOST_WEIGHT = 65535
+"""Largest stored weight; from there on the mean slides."""
+COLOR_UNIT = 256
+"""Steps of a stored colour within one level of 255."""
+COLOR_BAND = 0.5
+"""Part of the truncation distance around the surface within which voxels take colour."""
+
+_ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+_NEAR_M = np.float32(1e-3)
+_NEVER = np.float32(1e9)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def touch(
-    index: Any,
-    coords: Array,
-    state: Array,
-    stamp: Array,
-    active: Array,
-    image: Any,
-    camera: Any,
-    world_from_camera: Array,
-    sizes: Any,
-    first_row: int,
-) -> int:
-    """List the blocks within truncation of the surface that a frame sees, adding new ones.
-
-    state: number of blocks, number active, number of this frame. image: depth and code [h, w]. sizes:
-    block edge [m], truncation [m], stride [px]. Returns the pixel row to go on from when room ran out, or
-    the image's height when done.
-    """
-    keys, rows = index
-    depth, code = image
-    fx, fy, cx, cy = camera
-    block_m, truncation_m, stride = sizes
-    height, width = depth.shape
-    room = min(len(coords), len(keys) // 2)
-    pose = world_from_camera
-    for v in range(first_row, height, stride):
-        if state[0] + 64 * (width // stride + 1) > room:
-            return v
-        for u in range(0, width, stride):
-            if code[v, u] == 0 or code[v, u] & OUTSIDE:
-                continue
-            z = depth[v, u]
-            rx, ry = (u - cx) / fx, (v - cy) / fy
-            dx = pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]
-            dy = pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]
-            dz = pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]
-            around = 0.5 * stride * z / fx
-            cosine = ((code[v, u] >> 16) & 4095) / COSINE_UNIT
-            reach = truncation_m / max(cosine, 0.5)
-            steps = np.int64(2.0 * reach / (0.5 * block_m)) + 1
-            for step in range(steps + 1):
-                s = z - reach + 2.0 * reach * step / steps
-                x, y, w = pose[0, 3] + s * dx, pose[1, 3] + s * dy, pose[2, 3] + s * dz
-                _touch_box(keys, rows, coords, state, stamp, active, (x, y, w), around, block_m)
-    return height
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _touch_box(
-    keys: Array,
-    rows: Array,
-    coords: Array,
-    state: Array,
-    stamp: Array,
-    active: Array,
-    centre: Any,
-    around: float,
-    block_m: float,
-) -> None:
-    """Make all blocks active that a cube of half edge `around` [m] meets."""
-    x, y, z = centre
-    for i in range(np.int64(np.floor((x - around) / block_m)), np.int64(np.floor((x + around) / block_m)) + 1):
-        for j in range(np.int64(np.floor((y - around) / block_m)), np.int64(np.floor((y + around) / block_m)) + 1):
-            for k in range(np.int64(np.floor((z - around) / block_m)), np.int64(np.floor((z + around) / block_m)) + 1):
-                key = pack(i, j, k)
-                slot = slot_of(keys, key)
-                row = rows[slot]
-                if keys[slot] == EMPTY:
-                    row = state[0]
-                    keys[slot] = key
-                    rows[slot] = row
-                    coords[row, 0] = i
-                    coords[row, 1] = j
-                    coords[row, 2] = k
-                    state[0] += 1
-                if stamp[row] != state[2]:
-                    stamp[row] = state[2]
-                    active[state[1]] = row
-                    state[1] += 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def integrate(
-    active: Array,
-    coords: Array,
-    distance: Array,
-    weight: Array,
-    image: Any,
-    projection: Array,
-    sizes: Any,
-) -> None:
+def integrate(active: Array, coords: Array, fields: Any, image: Any, projection: Array, sizes: Any) -> None:
     """Move the voxels of the blocks `active` towards what a frame says.
 
-    projection: float64 [3, 4], world metres to pixel times depth. sizes: voxel [m], truncation [m], distance behind the
-    surface up to which an observation keeps its full weight [m].
+    fields: distance and weight [blocks, 512], colour [blocks, 3, 512] or [0, 3, 512]. image: depth, code and
+    packed colour, each flat with one unusable pixel at the end (colour may be empty), width and height.
+    projection: float64 [3, 4], world metres to pixel times depth. sizes: voxel [m], truncation [m],
+    distance behind the surface up to which an observation keeps its full weight [m].
     """
-    depth, code = image
+    distance, weight, color = fields
+    depths, codes, colors, width, height = image
     voxel_m, truncation_m, full_m = sizes
-    height, width = depth.shape
-    flat_depth, flat_code = depth.ravel(), code.ravel()
     step = (projection[:, :3] * voxel_m).astype(np.float32)
-    right, bottom = np.float32(width - 0.5), np.float32(height - 0.5)
     scale = np.float32(1.0 / (truncation_m * COSINE_UNIT))
     fall = np.float32(truncation_m / (truncation_m - full_m))
-    one, half = np.float32(1.0), np.float32(0.5)
+    start = np.empty(3, dtype=np.float32)
+    pixel = np.empty(VOXELS, dtype=np.int32)
+    z, seen = np.empty(VOXELS, dtype=np.float32), np.empty(VOXELS, dtype=np.float32)
+    gain, value = np.empty(VOXELS, dtype=np.float32), np.empty(VOXELS, dtype=np.float32)
+    code = np.empty(VOXELS, dtype=np.int32)
     for entry in range(len(active)):
         row = active[entry]
-        start = np.empty(3, dtype=np.float32)
         for axis in range(3):
             start[axis] = projection[axis, 3] + voxel_m * BLOCK * (
                 projection[axis, 0] * coords[row, 0]
                 + projection[axis, 1] * coords[row, 1]
                 + projection[axis, 2] * coords[row, 2]
             )
-        values, weights = distance[row], weight[row]
-        for line in range(VOXELS // BLOCK):
-            j, k = np.float32(line // BLOCK), np.float32(line % BLOCK)
-            # Voxels run along the block's x last, so that one line is contiguous.
-            a0 = start[0] + step[0, 1] * k + step[0, 2] * j
-            b0 = start[1] + step[1, 1] * k + step[1, 2] * j
-            c0 = start[2] + step[2, 1] * k + step[2, 2] * j
-            for i in range(BLOCK):
-                x = np.float32(i)
-                c = c0 + step[2, 0] * x
-                if not c > 0.0:
-                    continue
-                u = (a0 + step[0, 0] * x) / c
-                v = (b0 + step[1, 0] * x) / c
-                if not (-half < u < right and -half < v < bottom):
-                    continue
-                pixel = np.int32(v + half) * width + np.int32(u + half)
-                packed = flat_code[pixel]
-                if packed == 0:
-                    continue
-                cosine = np.float32((packed >> 16) & 4095)
-                value = (flat_depth[pixel] - c) * cosine * scale
-                if value <= -one or (value < one and packed & OUTSIDE) or (value > one and packed & NO_CARVE):
-                    continue
-                gain = np.float32(packed & 65535) * np.float32(ACCUMULATED_UNIT / WEIGHT_UNIT)
-                gain *= min((value + one) * fall, one)
-                value = min(value, one) * np.float32(DISTANCE_UNIT)
-                voxel = line * BLOCK + i
-                old = np.float32(weights[voxel])
-                total = old + gain
-                if total < half:
-                    continue
-                values[voxel] = np.int16(np.rint((values[voxel] * old + value * gain) / total))
-                weights[voxel] = np.uint16(min(np.rint(total), np.float32(MOST_WEIGHT)))
+        _project(start, step, width, height, pixel, z)
+        _look_up(pixel, depths, codes, seen, code)
+        _judge(z, seen, code, scale, fall, value, gain)
+        if len(colors) > 0:
+            _paint(pixel, colors, value, gain, weight[row], color[row])
+        _update(value, gain, distance[row], weight[row])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def see_through(
-    coords: Array, state: Array, stamp: Array, active: Array, image: Any, projection: Array, block_m: float
-) -> None:
-    """Make active the known blocks that a frame looks through: they lie in front of the surface it sees."""
-    depth, code = image
-    height, width = depth.shape
-    radius = 0.5 * np.sqrt(3.0) * block_m
-    for row in range(state[0]):
-        if stamp[row] == state[2]:
-            continue
-        x, y, z = (coords[row, 0] + 0.5) * block_m, (coords[row, 1] + 0.5) * block_m, (coords[row, 2] + 0.5) * block_m
-        c = projection[2, 0] * x + projection[2, 1] * y + projection[2, 2] * z + projection[2, 3]
-        if c < radius:
-            continue
-        u = (projection[0, 0] * x + projection[0, 1] * y + projection[0, 2] * z + projection[0, 3]) / c
-        v = (projection[1, 0] * x + projection[1, 1] * y + projection[1, 2] * z + projection[1, 3]) / c
-        if not (0.0 <= u < width - 0.5 and 0.0 <= v < height - 0.5):
-            continue
-        pixel_v, pixel_u = np.int64(v + 0.5), np.int64(u + 0.5)
-        if code[pixel_v, pixel_u] and c + radius < depth[pixel_v, pixel_u]:
-            stamp[row] = state[2]
-            active[state[1]] = row
-            state[1] += 1
+def _project(start: Array, step: Array, width: int, height: int, pixel: Array, z: Array) -> None:
+    """Find each voxel's pixel (or the unusable one at the end) and planar depth [m]."""
+    right, bottom = np.float32(width) - _HALF, np.float32(height) - _HALF
+    none = np.int32(width * height)
+    du, dv, dz = step[0, 0], step[1, 0], step[2, 0]
+    for line in range(VOXELS // BLOCK):
+        j, k = np.float32(line & (BLOCK - 1)), np.float32(line // BLOCK)
+        u0 = start[0] + step[0, 1] * j + step[0, 2] * k
+        v0 = start[1] + step[1, 1] * j + step[1, 2] * k
+        z0 = start[2] + step[2, 1] * j + step[2, 2] * k
+        for i in range(BLOCK):
+            x = np.float32(i)
+            depth = z0 + dz * x
+            inverse = _ONE / depth
+            u, v = (u0 + du * x) * inverse, (v0 + dv * x) * inverse
+            usable = (depth > _NEAR_M) & (u > -_HALF) & (u < right) & (v > -_HALF) & (v < bottom)
+            u, v = u if usable else _ZERO, v if usable else _ZERO
+            at = np.int32(v + _HALF) * np.int32(width) + np.int32(u + _HALF)
+            pixel[line * BLOCK + i] = at if usable else none
+            z[line * BLOCK + i] = depth
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _look_up(pixel: Array, depths: Array, codes: Array, seen: Array, code: Array) -> None:
+    """Fetch each voxel's pixel."""
+    for voxel in range(VOXELS):
+        at = np.uint32(pixel[voxel])
+        seen[voxel] = depths[at]
+        code[voxel] = codes[at]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge(z: Array, seen: Array, code: Array, scale: Any, fall: Any, value: Array, gain: Array) -> None:
+    """Turn looked-up pixels into a distance of at most ±1 truncation and the weight that it adds (stored units)."""
+    unit = np.float32(ACCUMULATED_UNIT / WEIGHT_UNIT)
+    for voxel in range(VOXELS):
+        packed = code[voxel]
+        distance = (seen[voxel] - z[voxel]) * np.float32((packed >> 16) & 4095) * scale
+        surface = (packed & OUTSIDE) == 0
+        carves = (packed & NO_CARVE) == 0
+        usable = (packed != 0) & (distance > -_ONE) & ((distance >= _ONE) | surface) & ((distance <= _ONE) | carves)
+        behind = (distance + _ONE) * fall
+        behind = _ONE if behind > _ONE else behind
+        gain[voxel] = np.float32(packed & 65535) * unit * behind if usable else _ZERO
+        distance = _ONE if distance > _ONE else distance
+        value[voxel] = distance if usable else _ZERO
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _update(value: Array, gain: Array, distances: Array, weights: Array) -> None:
+    """Fold new values into the weighted means."""
+    unit, most = np.float32(DISTANCE_UNIT), np.float32(MOST_WEIGHT)
+    for voxel in range(VOXELS):
+        old = np.float32(np.int32(weights[voxel]))
+        total = old + gain[voxel]
+        safe = total if total >= _HALF else _NEVER
+        mean = (np.float32(distances[voxel]) * old + value[voxel] * unit * gain[voxel]) / safe
+        # Adding 32768 makes the number positive, so that cutting off digits rounds to nearest.
+        rounded = np.int32(mean + np.float32(32768.5)) - np.int32(32768)
+        distances[voxel] = np.int16(rounded if gain[voxel] > _ZERO else np.int32(distances[voxel]))
+        total = most if total > most else total
+        weights[voxel] = np.uint16(np.int32(total + _HALF))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _paint(pixel: Array, colors: Array, value: Array, gain: Array, weights: Array, stored: Array) -> None:
+    """Fold new colours into the means of voxels near the surface; `weights` are those before this frame."""
+    band, unit = np.float32(COLOR_BAND), np.float32(COLOR_UNIT)
+    share = np.empty(VOXELS, dtype=np.float32)
+    packed = np.empty(VOXELS, dtype=np.int32)
+    for voxel in range(VOXELS):
+        packed[voxel] = colors[np.uint32(pixel[voxel])]
+        near = (gain[voxel] > _ZERO) & (value[voxel] < band) & (value[voxel] > -band)
+        total = np.float32(np.int32(weights[voxel])) + gain[voxel]
+        ratio = gain[voxel] / (total if total >= _HALF else _NEVER)
+        share[voxel] = ratio if near else _ZERO
+    for channel in range(3):
+        shift = np.int32(8 * channel)
+        for voxel in range(VOXELS):
+            old = np.float32(np.int32(stored[channel, voxel]))
+            new = np.float32((packed[voxel] >> shift) & 255) * unit + _HALF
+            part = _ONE if (old == _ZERO) & (share[voxel] > _ZERO) else share[voxel]
+            stored[channel, voxel] = np.uint16(np.int32(old + (new - old) * part + _HALF))

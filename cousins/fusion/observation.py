@@ -26,88 +26,106 @@ NO_CARVE = 1 << 29
 
 NORMAL_REACH_PX = 2
 """Half the baseline over which a surface's slope is measured [px]."""
+STEEPEST = 6.0
+"""Tangent of the incidence angle up to which neighbouring pixels are taken to lie on one surface (80°)."""
 LEAST_COSINE = 0.17
 """Surfaces seen more obliquely than 80° are taken as seen at 80°: their slope cannot be measured."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def observe(
-    depth: Array,
-    confidence: Array,
-    inside: Array,
-    camera: Any,
-    limits: Any,
-    noise: Any,
-    trust: Array,
-    edge: Any,
-    code: Array,
+    depth: Array, confidence: Array, inside: Array, camera: Any, limits: Any, noise: Any, edge: Any, code: Array
 ) -> None:
     """Fill `code` [h, w] of a depth image [m].
 
-    camera: fx, fy, cx, cy. limits: least and most depth [m], least confidence. noise: σ at zero range [m]
-    and σ per metre. trust: weight factor by confidence [3]. edge: jump that counts as an edge in σ,
-    reach [px], weight factor beside an edge. inside: bool [h, w], or [0, 0] for no mask.
+    camera: fx, fy, cx, cy. limits: least and most depth [m], weight factor by confidence [3] (0 = unused).
+    noise: σ at zero range [m] and σ per metre. edge: jump that counts as an edge in σ, reach [px], weight
+    factor beside an edge. inside: bool [h, w], or [0, 0] for no mask.
     """
-    fx, fy, cx, cy = camera
-    low, high, least = limits
-    sigma_m, sigma_per_m = noise
-    jump_sigmas, reach, edge_trust = edge
     height, width = depth.shape
+    reach = edge[1]
+    margin = max(reach, NORMAL_REACH_PX)
+    padded = np.zeros((height + 2 * margin, width + 2 * margin), dtype=np.float32)
+    padded[margin : margin + height, margin : margin + width] = depth
     masked = inside.shape[0] > 0
-    reference = (sigma_m + sigma_per_m) ** 2
+    nearest, furthest = np.empty(width, dtype=np.float32), np.empty(width, dtype=np.float32)
     for v in range(height):
-        for u in range(width):
-            z = depth[v, u]
-            code[v, u] = 0
-            if not (low < z < high) or confidence[v, u] < least:
-                continue
-            sigma = sigma_m + sigma_per_m * z
-            jump = max(jump_sigmas * sigma, 6.0 * reach * z / fx)
-            nearer, further = _jumps(depth, v, u, z, reach, jump)
-            if nearer and further:
-                continue
-            slope_x = _slope(depth[v], u, width, z, jump)
-            slope_y = _slope(depth[:, u], v, height, z, jump)
-            nx, ny = -slope_x * fx, -slope_y * fy
-            rx, ry = (u - cx) / fx, (v - cy) / fy
-            nz = z + slope_x * (u - cx) + slope_y * (v - cy)
-            length = np.sqrt(nx * nx + ny * ny + nz * nz)
-            facing = abs(rx * nx + ry * ny + nz) / length
-            cosine = facing / np.sqrt(1.0 + rx * rx + ry * ry)
-            facing = max(facing, LEAST_COSINE)
-            weight = trust[min(confidence[v, u], 2)] * reference / (sigma * sigma) * max(cosine, LEAST_COSINE)
-            if nearer or further:
-                weight *= edge_trust
-            packed = int(min(weight * WEIGHT_UNIT + 0.5, 65535.0))
-            packed |= int(min(facing * COSINE_UNIT + 0.5, 4095.0)) << 16
-            if masked and not inside[v, u]:
-                packed |= OUTSIDE
-            if nearer:
-                packed |= NO_CARVE
-            code[v, u] = packed if packed & 65535 else 0
+        row = v + margin
+        _extremes(padded, row, margin, reach, nearest, furthest)
+        _encode(padded, row, margin, nearest, furthest, confidence[v], camera, limits, noise, edge, code[v])
+        if masked:
+            for u in range(width):
+                code[v, u] |= OUTSIDE if code[v, u] and not inside[v, u] else 0
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _jumps(depth: Array, v: int, u: int, z: float, reach: int, jump: float) -> tuple[bool, bool]:
-    """Tell whether a much nearer and a much further surface lie within reach in row or column."""
-    height, width = depth.shape
-    nearest, furthest = z, z
+@njit(cache=True, nogil=True, error_model="numpy")
+def _extremes(padded: Array, row: int, margin: int, reach: int, nearest: Array, furthest: Array) -> None:
+    """Find the least and greatest known depth within reach in row and column."""
+    for u in range(len(nearest)):
+        nearest[u] = furthest[u] = padded[row, u + margin]
     for step in range(1, reach + 1):
-        for dv, du in ((0, step), (0, -step), (step, 0), (-step, 0)):
-            y, x = v + dv, u + du
-            if 0 <= y < height and 0 <= x < width and depth[y, x] > 0.0:
-                nearest = min(nearest, depth[y, x])
-                furthest = max(furthest, depth[y, x])
-    return z - nearest > jump, furthest - z > jump
+        for dv, du in ((0, -step), (0, step), (-step, 0), (step, 0)):
+            line = padded[row + dv]
+            for u in range(len(nearest)):
+                z = line[u + margin + du]
+                nearest[u] = z if (z > 0.0) & (z < nearest[u]) else nearest[u]
+                furthest[u] = z if z > furthest[u] else furthest[u]
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _slope(line: Array, at: int, length: int, z: float, jump: float) -> float:
-    """Return the depth gradient [m/px] along a row or column, from the neighbours on the same surface."""
-    before, after = max(at - NORMAL_REACH_PX, 0), min(at + NORMAL_REACH_PX, length - 1)
-    z_before, z_after = line[before], line[after]
-    if not (z_before > 0.0 and abs(z_before - z) < jump):
-        before, z_before = at, z
-    if not (z_after > 0.0 and abs(z_after - z) < jump):
-        after, z_after = at, z
-    return (z_after - z_before) / max(after - before, 1)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _encode(
+    padded: Array,
+    row: int,
+    margin: int,
+    nearest: Array,
+    furthest: Array,
+    confidence: Array,
+    camera: Any,
+    limits: Any,
+    noise: Any,
+    edge: Any,
+    code: Array,
+) -> None:
+    """Judge one row of pixels, without branches."""
+    fx, fy, cx, cy = np.float32(camera[0]), np.float32(camera[1]), np.float32(camera[2]), np.float32(camera[3])
+    low, high, trust = np.float32(limits[0]), np.float32(limits[1]), limits[2]
+    sigma_m, sigma_per_m = np.float32(noise[0]), np.float32(noise[1])
+    jump_sigmas, edge_trust = np.float32(edge[0]), np.float32(edge[2])
+    steepest = np.float32(STEEPEST * edge[1]) / fx
+    reference = (sigma_m + sigma_per_m) * (sigma_m + sigma_per_m)
+    least, one, half = np.float32(LEAST_COSINE), np.float32(1.0), np.float32(0.5)
+    unit = np.float32(WEIGHT_UNIT)
+    here, above, below = padded[row], padded[row - NORMAL_REACH_PX], padded[row + NORMAL_REACH_PX]
+    ry = (np.float32(row - margin) - cy) / fy
+    for u in range(len(code)):
+        z = here[u + margin]
+        sigma = sigma_m + sigma_per_m * z
+        jump, steep = jump_sigmas * sigma, steepest * z
+        jump = steep if steep > jump else jump
+        nearer, further = z - nearest[u] > jump, furthest[u] - z > jump
+        slope_x = _slope(here[u + margin - NORMAL_REACH_PX], z, here[u + margin + NORMAL_REACH_PX], jump)
+        slope_y = _slope(above[u + margin], z, below[u + margin], jump)
+        rx = (np.float32(u) - cx) / fx
+        nx, ny, nz = -slope_x * fx, -slope_y * fy, z + slope_x * rx * fx + slope_y * ry * fy
+        facing = z / np.sqrt(nx * nx + ny * ny + nz * nz)
+        cosine = facing / np.sqrt(one + rx * rx + ry * ry)
+        facing = facing if facing > least else least
+        cosine = cosine if cosine > least else least
+        level = confidence[u] if confidence[u] < 2 else 2
+        weight = trust[level] * (reference / (sigma * sigma)) * cosine * (edge_trust if nearer | further else one)
+        usable = (z > low) & (z < high) & ~(nearer & further) & (weight * unit >= half)
+        packed = np.int32(weight * unit + half if weight < np.float32(63.0) else np.float32(65535.0))
+        packed |= np.int32(facing * np.float32(COSINE_UNIT) + half) << np.int32(16)
+        packed |= np.int32(NO_CARVE) if nearer else np.int32(0)
+        code[u] = packed if usable else np.int32(0)
+
+
+@njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def _slope(before: Any, z: Any, after: Any, jump: Any) -> Any:
+    """Return the depth gradient [m/px] across a pixel, from those neighbours that lie on the same surface."""
+    zero, one = np.float32(0.0), np.float32(1.0)
+    with_before = (before > zero) & (z - before < jump) & (before - z < jump)
+    with_after = (after > zero) & (z - after < jump) & (after - z < jump)
+    rise = (z - before if with_before else zero) + (after - z if with_after else zero)
+    run = (one if with_before else zero) + (one if with_after else zero)
+    return rise / ((run if run > zero else one) * np.float32(NORMAL_REACH_PX))

@@ -13,7 +13,7 @@ from numba import njit
 
 from cousins.fusion.blocks import BLOCK, VOXELS, find
 from cousins.fusion.cubes import CORNERS, EDGES, TRIANGLES
-from cousins.fusion.integration import ACCUMULATED_UNIT, DISTANCE_UNIT
+from cousins.fusion.integration import ACCUMULATED_UNIT, COLOR_UNIT, DISTANCE_UNIT
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 
@@ -24,13 +24,16 @@ _LAST = BLOCK - 1
 def extract(
     index: tuple[Array, Array],
     coords: Array,
-    distance: Array,
-    weight: Array,
+    fields: tuple[Array, Array, Array],
     *,
     voxel_m: float,
     min_weight: float,
 ) -> Mesh:
-    """Return the surface between voxels whose weight is at least `min_weight`, facing away from the inside."""
+    """Return the surface between voxels whose weight is at least `min_weight`, facing away from the inside.
+
+    fields: distance and weight [blocks, 512], colour [blocks, 3, 512] or [0, 3, 512].
+    """
+    distance, weight, color = fields
     least = max(int(np.ceil(min_weight * ACCUMULATED_UNIT)), 1)
     field = (distance, weight, least)
     triangle_counts = np.zeros(len(coords), dtype=np.int64)
@@ -46,7 +49,15 @@ def extract(
     used = np.zeros(len(vertices), dtype=np.bool_)
     used[faces] = True
     renumber = np.cumsum(used) - 1
-    return Mesh(vertices=vertices[used] * voxel_m, faces=renumber[faces].astype(np.int32))
+    colors = None
+    if len(color):
+        colors = np.zeros((len(vertices), 3), dtype=np.uint8)
+        _tint(index, coords, (distance, color), vertex_starts, edges, colors)
+    return Mesh(
+        vertices=vertices[used] * voxel_m,
+        faces=renumber[faces].astype(np.int32),
+        colors=None if colors is None else colors[used],
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -182,6 +193,27 @@ def _vertex(near: Array, starts: Array, edges: Array, x: int, y: int, z: int, nu
         else:
             high = middle
     return low
+
+
+@njit(cache=True, nogil=True)
+def _tint(index: Any, coords: Array, field: Any, starts: Array, edges: Array, colors: Array) -> None:
+    """Give each vertex the colour between its edge's ends, or of the one end that has a colour."""
+    keys, rows = index
+    distance, color = field
+    for row in range(len(coords)):
+        for at in range(starts[row], starts[row + 1]):
+            voxel, axis = edges[at] // 3, edges[at] % 3
+            step = BLOCK**axis
+            last = (voxel // step) % BLOCK == _LAST
+            i, j, k = coords[row, 0], coords[row, 1], coords[row, 2]
+            other = find(keys, rows, i + (axis == 0), j + (axis == 1), k + (axis == 2)) if last else row
+            ahead = voxel - _LAST * step if last else voxel + step
+            here, there = np.float64(distance[row, voxel]), np.float64(distance[other, ahead])
+            part = here / (here - there)
+            for channel in range(3):
+                a, b = np.float64(color[row, channel, voxel]), np.float64(color[other, channel, ahead])
+                a, b = a if a > 0.0 else b, b if b > 0.0 else a
+                colors[at, channel] = min(int((a + (b - a) * part) / COLOR_UNIT), 255)
 
 
 def sample(

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cousins.capture.captures import Frame
-from cousins.fusion import blocks, integration, surface
+from cousins.fusion import blocks, surface
+from cousins.fusion.allocation import SPACING, see_through, touch
+from cousins.fusion.integration import integrate
 from cousins.fusion.observation import observe
 from cousins.geometry import Array, Intrinsics, invert
 from cousins.meshes import Mesh
@@ -48,26 +50,26 @@ class FusionConfig:
     """Weight factor beside a depth edge; pixels between a nearer and a further surface are dropped."""
     carve: bool = True
     """Whether frames clear the blocks that they look through."""
-    stride_px: int = 4
-    """Spacing of the pixels that look for new blocks [px]."""
 
 
 class Volume:
-    """Signed distances and weights in blocks that exist where surface was seen."""
+    """Signed distances, weights and colours in blocks that exist where surface was seen."""
 
     def __init__(self, config: FusionConfig, *, colors: bool = False) -> None:
+        """Start empty; `colors` decides whether voxels hold colour."""
         self.config = config
         self.colors = colors
         self.block_m = config.voxel_m * blocks.BLOCK
         self._state = np.zeros(3, dtype=np.int64)
-        self._keys = np.full(1 << 13, blocks.EMPTY, dtype=np.int64)
-        self._rows = np.full(1 << 13, -1, dtype=np.int32)
+        self._keys = np.zeros(0, dtype=np.int64)
+        self._rows = np.zeros(0, dtype=np.int32)
         self._coords = np.zeros((0, 3), dtype=np.int32)
         self._stamp = np.zeros(0, dtype=np.int64)
         self._active = np.zeros(0, dtype=np.int32)
         self._distance = np.zeros((0, blocks.VOXELS), dtype=np.int16)
         self._weight = np.zeros((0, blocks.VOXELS), dtype=np.uint16)
-        self._grow(1 << 12)
+        self._color = np.zeros((0, 3, blocks.VOXELS), dtype=np.uint16)
+        self._grow(_FIRST_BLOCKS)
 
     @property
     def block_count(self) -> int:
@@ -77,61 +79,68 @@ class Volume:
     @property
     def byte_count(self) -> int:
         """Bytes held by voxels and index."""
-        arrays = (self._keys, self._rows, self._coords, self._stamp, self._active, self._distance, self._weight)
-        return sum(array.nbytes for array in arrays)
+        return sum(getattr(self, name).nbytes for name in ("_keys", "_rows", *_BY_BLOCK))
 
-    def integrate(self, frame: Frame, *, mask: Array | None = None) -> None:
-        """Fuse one frame; a `mask` (bool [h, w]) limits surface to its pixels, the others only carve."""
+    def integrate(self, frame: Frame, *, mask: Array | None = None, color: Array | None = None) -> None:
+        """Fuse one frame; a `mask` (bool [h, w]) limits surface to its pixels, the others only carve.
+
+        `color` is uint8 [h, w, 3] at the depth image's size; without it a volume with colours takes the
+        frame's own, where it has one.
+        """
         code = self.observe(frame, mask=mask)
         camera = frame.depth_camera
-        image = (frame.depth_m, code)
         projection = camera.matrix @ invert(frame.world_from_camera)[:3]
-        self._state[1:] = 0, self._state[2] + 1
-        sizes = (self.block_m, self.config.truncation_m, self.config.stride_px)
-        row = 0
-        while True:
-            index = (self._keys, self._rows)
-            row = integration.touch(
-                index,
-                self._coords,
-                self._state,
-                self._stamp,
-                self._active,
-                image,
-                _focal(camera),
-                frame.world_from_camera,
-                sizes,
-                row,
-            )
-            if row >= camera.height:
-                break
-            self._grow(max(len(self._coords) * 5 // 4, len(self._coords) + 64 * camera.width))
-        if self.config.carve:
-            integration.see_through(
-                self._coords, self._state, self._stamp, self._active, image, projection, self.block_m
-            )
-        active = np.sort(self._active[: self._state[1]])
-        arguments = (self._coords, self._distance, self._weight, image, projection)
-        scales = (self.config.voxel_m, self.config.truncation_m, self.config.voxel_m)
+        active = self._find_active(frame, code, projection)
+        if self.colors and color is None:
+            color = color_at_depth(frame)
+        image = (
+            np.append(frame.depth_m, np.float32(0.0)),
+            np.append(code, np.int32(0)),
+            np.zeros(0, dtype=np.int32) if color is None or not self.colors else _packed(color),
+            camera.width,
+            camera.height,
+        )
+        fields = (self._distance, self._weight, self._color)
+        sizes = (self.config.voxel_m, self.config.truncation_m, self.config.voxel_m)
         parts = np.array_split(active, _WORKERS)
-        list(_POOL.map(lambda part: integration.integrate(part, *arguments, scales), parts))
+        for job in [_POOL.submit(integrate, part, self._coords, fields, image, projection, sizes) for part in parts]:
+            job.result()
 
     def observe(self, frame: Frame, *, mask: Array | None = None) -> Array:
         """Return what each pixel is trusted for, int32 [h, w] (see `observation`)."""
         config = self.config
+        trust = np.where(np.arange(3) >= config.min_confidence, config.trust, 0.0).astype(np.float32)
         code = np.zeros(frame.depth_m.shape, dtype=np.int32)
         observe(
             frame.depth_m,
             frame.confidence,
             np.zeros((0, 0), dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_),
             _focal(frame.depth_camera),
-            (config.min_depth_m, config.max_depth_m, config.min_confidence),
+            (config.min_depth_m, config.max_depth_m, trust),
             (config.sigma_m, config.sigma_per_m),
-            np.asarray(config.trust),
             (config.edge_sigmas, config.edge_px, config.edge_trust),
             code,
         )
         return code
+
+    def _find_active(self, frame: Frame, code: Array, projection: Array) -> Array:
+        """Return the rows of the blocks that a frame concerns, in order; new ones are added."""
+        self._state[1:] = 0, self._state[2] + 1
+        camera, image, row = frame.depth_camera, (frame.depth_m, code), 0
+        used = frame.depth_m[code != 0]
+        apart_px = SPACING * self.block_m * camera.fx / max(float(np.median(used)), 1e-3) if len(used) else 1.0
+        pose = frame.world_from_camera[:3] / self.block_m
+        view = (_focal(camera), pose, self.config.truncation_m / self.block_m, int(np.clip(apart_px, 1, _SPARSEST_PX)))
+        while True:
+            index = (self._keys, self._rows)
+            arrays = (index, self._coords, self._state, self._stamp, self._active, image)
+            row = touch(*arrays, view, row)
+            if row == len(code):
+                break
+            self._grow(len(self._coords) * 5 // 4)
+        if self.config.carve:
+            see_through(self._coords, self._state, self._stamp, self._active, image, projection, self.block_m)
+        return np.sort(self._active[: self._state[1]])
 
     def extract(self, *, min_weight: float = 1.0) -> Mesh:
         """Return the surface among voxels of at least `min_weight`; weight 1 is one good frontal view at 1 m."""
@@ -139,8 +148,7 @@ class Volume:
         return surface.extract(
             (self._keys, self._rows),
             self._coords[:count],
-            self._distance[:count],
-            self._weight[:count],
+            (self._distance[:count], self._weight[:count], self._color[:count]),
             voxel_m=self.config.voxel_m,
             min_weight=min_weight,
         )
@@ -158,7 +166,8 @@ class Volume:
 
     def _grow(self, capacity: int) -> None:
         """Make room for `capacity` blocks."""
-        for name in ("_coords", "_stamp", "_active", "_distance", "_weight"):
+        for name in _BY_BLOCK if self.colors else _BY_BLOCK[:-1]:
+            # Growing in place spares the second copy that a new array would need while it is filled.
             array = getattr(self, name)
             array.resize((capacity, *array.shape[1:]), refcheck=False)
         size = 1 << int(np.ceil(np.log2(2 * capacity)))
@@ -183,9 +192,36 @@ def fuse(
     return volume
 
 
+_SPARSEST_PX = 8
+_FIRST_BLOCKS = 1 << 12
+_BY_BLOCK = ("_coords", "_stamp", "_active", "_distance", "_weight", "_color")
 _WORKERS = os.cpu_count() or 1
 _POOL = ThreadPoolExecutor(_WORKERS)
 
 
+def color_at_depth(frame: Frame) -> Array | None:
+    """Return the frame's colour where its depth pixels look, uint8 [h, w, 3]; None without colour."""
+    depth_camera, color_camera = frame.depth_camera, frame.color_camera
+    if color_camera is None:
+        return None
+    width = max(round(color_camera.width * depth_camera.fx / color_camera.fx), 1)
+    image = frame.color(width=width)
+    if image is None:
+        return None
+    camera = color_camera.scaled(image.shape[1], image.shape[0])
+    u = (np.arange(depth_camera.width) - depth_camera.cx) * (camera.fx / depth_camera.fx) + camera.cx
+    v = (np.arange(depth_camera.height) - depth_camera.cy) * (camera.fy / depth_camera.fy) + camera.cy
+    u = np.clip(np.rint(u).astype(np.int64), 0, camera.width - 1)
+    v = np.clip(np.rint(v).astype(np.int64), 0, camera.height - 1)
+    return np.asarray(image[v[:, None], u[None, :]])
+
+
 def _focal(camera: Intrinsics) -> tuple[float, float, float, float]:
     return camera.fx, camera.fy, camera.cx, camera.cy
+
+
+def _packed(color: Array) -> Array:
+    """Return colour as flat int32, red lowest, with one black pixel at the end."""
+    packed = np.zeros(color.shape[0] * color.shape[1] + 1, dtype=np.int32)
+    packed[:-1] = (color.astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], dtype=np.int32)).ravel()
+    return packed
