@@ -19,6 +19,8 @@ from sim.settle import moved
 
 CELL_M: Final = 0.003
 """Raster of the height map in which cavities are found: what a phone's LiDAR resolves at 0.5 m [m]."""
+PLANE_RESTITUTION: Final = 0.35
+"""Restitution of the plane for drops: that of wood in the material table."""
 BALL: Final = "probe_ball"
 """Name of the ball in a cavity probe."""
 
@@ -184,7 +186,7 @@ def _apart(placed: Sequence[Placed], height_m: float) -> Scene:
         pose[:3, 3] = [x, 0.0, one.world_from_asset[2, 3] - points[:, 2].min() + height_m]
         x += reach
         objects.append(replace(one, world_from_asset=pose))
-    plane = slab("drop_plane", size_m=(2.0 * x + 10.0, 20.0, 0.2))
+    plane = slab("drop_plane", size_m=(2.0 * x + 10.0, 20.0, 0.2), restitution=PLANE_RESTITUTION)
     return scene_of(*objects, structures=[plane], name="drop")
 
 

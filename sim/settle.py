@@ -114,7 +114,7 @@ def _settle(scene: Scene, engine: Engine, config: SettleConfig) -> Settled:
         engine.set_pose(name, pose)
     depth = _lift(scene, engine, config, pinned)
     return Settled(
-        scene=_at(scene, engine.poses(), pinned, rests),
+        scene=_at(scene, {**engine.poses(), **{name: scanned[name] for name in pinned}}, pinned, rests),
         rests=tuple(rests[name] for name in scanned),
         engine=engine.name,
         steps=steps,
