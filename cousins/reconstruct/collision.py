@@ -43,8 +43,10 @@ class CollisionConfig:
     """CoACD's threshold: largest concavity of a piece, relative to the object's size."""
     max_error_m: float = 0.004
     """Largest distance at which a primitive may stand for the mesh [m]."""
-    max_volume_error: float = 0.05
-    """Largest relative volume error at which a primitive or one hull is enough."""
+    max_error_share: float = 0.05
+    """The same, relative to the object's middle extent."""
+    max_volume_error: float = 0.08
+    """Largest relative volume error at which a primitive or one hull is enough; scanned surfaces are rough."""
     min_cavity_kept: float = 0.7
     """Least share of a cavity's volume that must stay free."""
     deadline_s: float = 60.0
@@ -77,13 +79,19 @@ def decompose(mesh: Mesh, *, config: CollisionConfig | None = None, seed: int = 
     solid = _solid(mesh)
     if solid.status() != manifold3d.Error.NoError or solid.volume() <= 0.0:
         raise StageError("the mesh encloses no volume, so nothing can collide with it", stage="collision")
+    primitive = fit_primitive(mesh, max_error_m=_allowed_error(mesh, config), max_volume_error=config.max_volume_error)
+    if primitive:
+        return _measured(solid, mesh, [_solid(primitive.mesh)], "primitive", (), pieces=(primitive,))
     hull = solid.hull()
     if hull.volume() / solid.volume() - 1.0 <= config.max_volume_error:
-        primitive = fit_primitive(mesh, max_error_m=config.max_error_m, max_volume_error=config.max_volume_error)
-        if primitive:
-            return _measured(solid, mesh, [_solid(primitive.mesh)], "primitive", (), pieces=(primitive,))
         return _measured(solid, mesh, [hull], "hull", ())
     return _decompose_concave(solid, mesh, config, seed)
+
+
+def _allowed_error(mesh: Mesh, config: CollisionConfig) -> float:
+    """Return the error [m] allowed to a primitive: less for what is small."""
+    size = mesh.vertices.max(axis=0) - mesh.vertices.min(axis=0)
+    return min(config.max_error_m, config.max_error_share * float(np.sort(size)[1]))
 
 
 def _decompose_concave(solid: manifold3d.Manifold, mesh: Mesh, config: CollisionConfig, seed: int) -> Collision:
