@@ -17,6 +17,9 @@ MAX_COORDINATE_M = 10_000.0
 """Farthest camera position that is believed [m]."""
 MAX_IMAGE_SIDE_PX = 20_000
 """Longest image side that is believed [px]."""
+MIN_CENTER = 0.25
+"""A principal point nearer to the edge than this share of the image is not believed: phones stay within 3 % of the
+middle, and intrinsics read by rows for columns land on the edge."""
 MAX_ROTATION_ERROR = 1e-3
 """Largest entry of |RᵀR − I| of a matrix that still counts as a rotation."""
 EXACT_ROTATION_ERROR = 1e-8
@@ -130,8 +133,8 @@ def camera(*, width: Any, height: Any, fx: Any, fy: Any, cx: Any, cy: Any, where
         height=h,
         fx=number(fx, where=f"{where} fx", low=0.1 * side, high=50.0 * side),
         fy=number(fy, where=f"{where} fy", low=0.1 * side, high=50.0 * side),
-        cx=number(cx, where=f"{where} cx", low=-side, high=2.0 * side),
-        cy=number(cy, where=f"{where} cy", low=-side, high=2.0 * side),
+        cx=number(cx, where=f"{where} principal point x", low=MIN_CENTER * w, high=(1.0 - MIN_CENTER) * w),
+        cy=number(cy, where=f"{where} principal point y", low=MIN_CENTER * h, high=(1.0 - MIN_CENTER) * h),
     )
 
 

@@ -1,0 +1,217 @@
+"""The law book of capture readers: one scene, every app's export of it, one answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cousins import plugins
+from cousins.capture.archives import open_source
+from cousins.capture.captures import Capture
+from cousins.capture.folder import capture_digest, load_capture
+from cousins.capture.ingest import ingest
+from cousins.capture.probe import check_convention
+from cousins.capture.readers import PACKAGE
+from cousins.errors import CaptureError, ConventionError, UnknownNameError
+from cousins.geometry import Array, invert, rigid, rotation_about
+from tests.cousins.capture.exports import CANARY, EXPORTS, GL, Files, export, shots, tree, write_folder, write_zip
+
+KINDS = sorted(EXPORTS)
+HAS_CONFIDENCE = {"canonical", "scanner3d"}
+TELLS_GRAVITY = {"canonical", "scanner3d", "record3d_exr"}
+
+
+@pytest.fixture(scope="module")
+def captures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Capture]:
+    root = tmp_path_factory.mktemp("captures")
+    return {kind: ingest(write_folder(export(kind), root / "in" / kind), root / kind) for kind in KINDS}
+
+
+def test_every_reader_has_an_export_in_this_law_book() -> None:
+    assert {name for name, _ in EXPORTS.values()} == set(plugins.names(PACKAGE))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exactly_one_reader_recognises_an_export(kind: str, tmp_path: Path) -> None:
+    readers = {name: plugins.load(PACKAGE, name, kind="reader").build(None) for name in plugins.names(PACKAGE)}
+    with open_source(write_folder(export(kind, count=1), tmp_path)) as source:
+        assert [name for name, reader in readers.items() if reader.recognises(source)] == [EXPORTS[kind][0]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reader_tells_the_truth(kind: str, captures: dict[str, Capture]) -> None:
+    capture = captures[kind]
+    truth = shots(portrait=kind == "record3d_exr")
+    assert len(capture.frames) == len(truth)
+    half_float = kind == "record3d_exr"
+    for frame, shot in zip(capture.frames, truth, strict=True):
+        np.testing.assert_allclose(frame.world_from_camera, shot.world_from_camera, atol=1e-8)
+        np.testing.assert_allclose(frame.timestamp_s, shot.time_s - truth[0].time_s, atol=2e-6)
+        np.testing.assert_allclose(frame.depth_camera.matrix, shot.depth_camera.matrix, atol=1e-5)
+        off_mm = np.abs(np.round(frame.depth_m * 1000.0) - shot.depth_mm)
+        assert (off_mm <= (np.maximum(1.0, shot.depth_mm * 2.0**-11) if half_float else 0)).all()
+        assert (frame.confidence == (shot.confidence if kind in HAS_CONFIDENCE else 2)).all()
+        assert (frame.color_camera is None) == (shot.jpeg is None)
+        if frame.color_camera is not None:
+            np.testing.assert_allclose(frame.color_camera.matrix, shot.color_camera.matrix, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gravity_is_known_only_where_the_device_told_it(kind: str, captures: dict[str, Capture]) -> None:
+    assert captures[kind].gravity_known == (kind in TELLS_GRAVITY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_convention_of_a_good_export_is_confirmed(kind: str, captures: dict[str, Capture]) -> None:
+    report = check_convention(captures[kind])
+    assert report.conclusive
+    assert report.declared_score > 0.6
+    assert report.rival_score < report.declared_score
+    assert report.median_residual_mm < 15.0, "a pixel of this small camera is 30 mm wide"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_zip_nested_folder_and_folder_give_the_same_bytes(
+    kind: str, captures: dict[str, Capture], tmp_path: Path
+) -> None:
+    files = export(kind)
+    zipped = ingest(write_zip(files, tmp_path / f"{kind}.zip", prefix="My scan/"), tmp_path / "a")
+    nested = ingest(write_folder(files, tmp_path / kind / "one").parent, tmp_path / "b")
+    digest = capture_digest(captures[kind])
+    assert capture_digest(zipped) == digest
+    assert capture_digest(nested) == digest
+    assert tree(tmp_path / "a") == tree(tmp_path / "b") or kind == "canonical"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_ingested_ingests_to_itself(kind: str, captures: dict[str, Capture], tmp_path: Path) -> None:
+    color = next(frame.color_path for frame in captures[kind].frames if frame.color_path is not None)
+    folder = color.parents[1]
+    ingest(folder, tmp_path / "again")
+    assert tree(tmp_path / "again") == tree(folder)
+    assert capture_digest(load_capture(folder)) == capture_digest(captures[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_position_survives(kind: str, captures: dict[str, Capture]) -> None:
+    color = next(frame.color_path for frame in captures[kind].frames if frame.color_path is not None)
+    assert any(CANARY in data for data in export(kind).values())
+    assert not any(CANARY in data for data in tree(color.parents[1]).values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_colour_is_not_encoded_again(kind: str, captures: dict[str, Capture]) -> None:
+    from cousins.capture.images import decode_color
+
+    shot = shots(portrait=kind == "record3d_exr")[0]
+    assert shot.jpeg is not None
+    assert (captures[kind].frames[0].color() == decode_color(shot.jpeg, where="truth")).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_capture_without_colour_is_read(kind: str, tmp_path: Path) -> None:
+    files = {name: data for name, data in export(kind).items() if not name.endswith(".jpg")}
+    if kind == "canonical":
+        record = json.loads(files["capture.json"])
+        for frame in record["frames"]:
+            frame["color_camera"] = None
+        files["capture.json"] = json.dumps(record).encode()
+    capture = ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
+    assert all(frame.color_camera is None for frame in capture.frames)
+    np.testing.assert_allclose(
+        capture.frames[0].depth_camera.matrix,
+        shots(portrait=kind == "record3d_exr")[0].depth_camera.matrix,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_capture_without_depth_is_refused_and_leaves_nothing(kind: str, tmp_path: Path) -> None:
+    files = {name: data for name, data in export(kind).items() if "depth" not in name}
+    with pytest.raises(CaptureError, match="depth"):
+        ingest(write_folder(files, tmp_path / "in"), tmp_path / "out" / "capture")
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_a_pose_that_is_no_number_is_refused(kind: str, bad: float, tmp_path: Path) -> None:
+    def spoil(pose: Array) -> Array:
+        return np.where(np.eye(4, k=3) > 0, bad, pose)
+
+    with pytest.raises(CaptureError):
+        ingest(write_folder(export(kind, count=3, misread=spoil), tmp_path / "in"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "record3d_exr"])
+def test_a_rotation_that_is_none_is_refused(kind: str, tmp_path: Path) -> None:
+    for name, spoil in {"scaled": np.diag([1.1, 1, 1, 1]), "mirrored": np.diag([-1.0, 1, 1, 1])}.items():
+
+        def misread(pose: Array, spoil: Array = spoil) -> Array:
+            return pose @ spoil
+
+        with pytest.raises(CaptureError, match="rotation"):
+            ingest(write_folder(export(kind, count=2, misread=misread), tmp_path / name), tmp_path / "out")
+
+
+ROLL = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), np.pi / 2))
+MISREADINGS = {
+    "OpenCV axes where OpenGL's belong": lambda pose: pose @ GL,
+    "world to camera": invert,
+    "rolled by 90°": lambda pose: pose @ ROLL,
+    "rolled by 180°": lambda pose: pose @ ROLL @ ROLL,
+    "rolled by 270°": lambda pose: pose @ ROLL.T,
+    "rows for columns": np.transpose,
+    "millimetres": lambda pose: rigid(pose[:3, :3], pose[:3, 3] * 1000.0),
+    "feet": lambda pose: rigid(pose[:3, :3], pose[:3, 3] / 0.3048),
+    "rotation transposed": lambda pose: rigid(pose[:3, :3].T, pose[:3, 3]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", MISREADINGS)
+def test_a_convention_broken_on_purpose_is_caught(kind: str, name: str, tmp_path: Path) -> None:
+    files = export(kind, misread=MISREADINGS[name])
+    with pytest.raises(CaptureError) as caught:
+        check_convention(ingest(write_folder(files, tmp_path / "in"), tmp_path / "out"))
+    assert isinstance(caught.value, ConventionError) or name == "rows for columns"
+
+
+def test_intrinsics_by_columns_for_rows_are_refused(tmp_path: Path) -> None:
+    files = export("scanner3d")
+    for name in [name for name in files if name.startswith("frame_") and name.endswith(".json")]:
+        record = json.loads(files[name])
+        record["intrinsics"] = np.array(record["intrinsics"]).reshape(3, 3).T.ravel().tolist()
+        files[name] = json.dumps(record).encode()
+    with pytest.raises(CaptureError, match="principal point"):
+        ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
+
+
+def test_a_format_can_be_forced_and_a_typo_gets_a_guess(tmp_path: Path) -> None:
+    folder = write_folder({**export("scanner3d", count=2), **export("nerfstudio", count=3)}, tmp_path / "in")
+    with pytest.raises(CaptureError, match="--format"):
+        ingest(folder, tmp_path / "out")
+    assert len(ingest(folder, tmp_path / "a", format="scanner3d").frames) == 2
+    assert len(ingest(folder, tmp_path / "b", format="transforms").frames) == 3
+    with pytest.raises(UnknownNameError, match="Did you mean 'scanner3d'"):
+        ingest(folder, tmp_path / "c", format="scaner3d")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("keyframes/cameras/1.json", "ns-process-data polycam"),
+        ("rgbd/0.depth", "EXR"),
+        ("odometry.csv", "3D Scanner App"),
+        ("scan.usdz", "all data"),
+        ("IMG_0001.HEIC", "LiDAR"),
+    ],
+)
+def test_known_exports_that_cannot_be_read_get_advice(name: str, advice: str, tmp_path: Path) -> None:
+    files: Files = {f"scan/{name}": b"x"}
+    with pytest.raises(CaptureError, match=advice):
+        ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
