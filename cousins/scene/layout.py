@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from cousins.geometry import Array, rigid, rotation_angle_rad, transform
+from cousins.geometry import Array, rigid, rotation_angle_rad
 from cousins.scene.bodies import Body, bodies_of, clearance_below, overlaps
 from cousins.scene.convex import Difference
 from cousins.scene.resting import rest_rotation
@@ -27,6 +27,8 @@ MAX_TILT_RAD: Final = np.deg2rad(3.0)
 """Largest turn onto a rest: 1 cm of noise over 20 cm, the width of a small object."""
 CARRY_M: Final = 0.01
 """An object whose free way down to another is at most this is carried along by it [m]."""
+MAX_PUSH_M: Final = 0.1
+"""Longest push [m]: what overlaps more was not misplaced by noise, and is left and told."""
 MAX_PUSHES: Final = 200
 """Most pushes in one repair."""
 MAX_ROUNDS: Final = 5
@@ -203,7 +205,7 @@ def _pushes(state: _State, pair: tuple[str, str]) -> list[tuple[set[str], Array]
         way = max(overlap.push(direction) for overlap in state.pairs[pair]) + CONTACT_GAP_M
         shares = {first: direction * way, second: -direction * way}
         for name, step in shares.items():
-            if name not in state.motion or step[2] < 0.0:
+            if name not in state.motion or step[2] < 0.0 or way > MAX_PUSH_M:
                 continue
             found += [(names, step) for names in _with_and_without_load(state, name)]
     return found
@@ -212,8 +214,3 @@ def _pushes(state: _State, pair: tuple[str, str]) -> list[tuple[set[str], Array]
 def _with_and_without_load(state: _State, name: str) -> list[set[str]]:
     carried = state.carried_by(name)
     return [{name}] if carried == {name} else [{name}, carried]
-
-
-def world_points(body: Body) -> Array:
-    """Return the corners of all hulls of a body in the world [m] [n, 3]."""
-    return np.concatenate([transform(np.eye(4), hull.points) for hull in body.hulls])

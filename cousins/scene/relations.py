@@ -25,7 +25,7 @@ STEEP: Final = 0.5
 def find_relations(scene: Scene) -> tuple[Relation, ...]:
     """Return the relations that hold in a scene, in the order of its objects.
 
-    `inside`: most of a body lies in the other's hull, on its hollow side. `on`: it would fall at most `TOUCH_M`
+    `inside`: most of a body lies in the other's hull, over its pieces. `on`: it would fall at most `TOUCH_M`
     before it meets the other. `against`: they touch sideways. `next to`: near each other on one support.
     """
     tolerance = TOUCH_M * (1.0 + scene.scale.error)
@@ -53,13 +53,20 @@ def find_relations(scene: Scene) -> tuple[Relation, ...]:
 
 
 def is_inside(body: Body, holder: Body) -> bool:
-    """Tell whether a body lies in another's cavity: in its convex hull, but not in its pieces."""
+    """Tell whether a body lies in another's cavity: in its convex hull, and over some of its pieces.
+
+    What lies under an overhang, such as a ball between the legs of a chair, would not meet it in falling.
+    """
     if not holder.movable or boxes_apart(body.box, holder.box):
         return False
     points = np.concatenate([hull.points for hull in body.hulls] + [body.center_of_mass_m[None]])
     outline = ConvexHull(np.concatenate([hull.points for hull in holder.hulls])).equations
     held = np.all(points @ outline[:, :3].T + outline[:, 3] <= 0.0, axis=1)
-    return bool(held[-1]) and float(held.mean()) >= HELD_FRACTION
+    return (
+        bool(held[-1])
+        and float(held.mean()) >= HELD_FRACTION
+        and bool(np.isfinite(clearance_below(body, holder, reach_m=TOUCH_M)))
+    )
 
 
 def _supports(body: Body, bodies: dict[str, Body], tolerance_m: float) -> list[Relation]:
