@@ -1,0 +1,211 @@
+"""The `cousins` command: parse, run one command, print its result, and map errors to exit codes.
+
+Exit code 0: done. 1: the check or run failed. 2: bad input. 130: interrupted. With `--json` standard output holds
+one JSON object and nothing else; progress and log go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+from cousins import __version__
+from cousins.errors import CousinsError, InputError
+
+COMMANDS = {
+    "demo": "run the whole pipeline on a built-in simulated phone capture with known truth",
+    "scan": "turn a phone export into a physics-ready scene",
+    "inspect": "tell what is in a capture or scene: quality, warnings, numbers",
+    "check": "check a scene folder or anyone's USD file: schema and physics gates",
+    "view": "show a scene's report with its 3-D view in the browser",
+    "label": "give an object of a scene a name",
+    "doctor": "tell whether this machine has what is needed",
+}
+
+
+class UsageError(InputError):
+    """A command line that cannot be understood."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing, so that the message reaches whoever asked for JSON too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, expected=self.format_usage().strip(), hint=f"Type `{self.prog} --help`.")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit code."""
+    given = list(sys.argv[1:] if words is None else words)
+    with _own_output() as output:
+        code = run(given, output)
+    sys.exit(code)
+
+
+def run(words: list[str], output: TextIO) -> int:
+    """Run one command line, write its result to `output`, and return the exit code."""
+    as_json = "--json" in words
+    try:
+        arguments = _parse(words, output)
+        if arguments is None:
+            return 0
+        command = importlib.import_module(f"flows.commands.{arguments.command}")
+        result, code = command.run(arguments)
+        text = json.dumps(result, allow_nan=False) if as_json else command.told(result)
+        if text:
+            output.write(text + "\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; nothing was left half done, the same command goes on from there\n")
+        return 130
+    except CousinsError as error:
+        return _tell(error, output, as_json=as_json)
+    except Exception:
+        logging.exception("this is a bug in cousins")
+        if as_json:
+            output.write(json.dumps({"error": _bug()}) + "\n")
+        return 1
+    return int(code)
+
+
+def error_of(error: CousinsError) -> dict[str, str]:
+    """Return what `--json` prints of an error."""
+    if isinstance(error, InputError):
+        return {"kind": type(error).__name__, "found": error.found, "expected": error.expected, "hint": error.hint}
+    return {
+        "kind": type(error).__name__,
+        "found": str(error),
+        "expected": "the run to finish",
+        "hint": "Finished stages are kept: run the same command again after mending the cause.",
+    }
+
+
+def _tell(error: CousinsError, output: TextIO, *, as_json: bool) -> int:
+    """Print an error for its reader; return 2 for bad input, 1 for a run that failed."""
+    told = error_of(error)
+    if as_json:
+        output.write(json.dumps({"error": told}) + "\n")
+    lines = [f"error: found {told['found']}", f"       expected {told['expected']}", f"       {told['hint']}"]
+    if not isinstance(error, InputError):
+        lines = [f"error: {told['found']}", f"       {told['hint']}"]
+    sys.stderr.write("\n".join(lines) + "\n")
+    return 2 if isinstance(error, InputError) else 1
+
+
+def _bug() -> dict[str, str]:
+    kind, error, _ = sys.exc_info()
+    name = "" if kind is None else kind.__name__
+    return {
+        "kind": "Bug",
+        "found": f"{name}: {error}",
+        "expected": "no such thing",
+        "hint": "Please report it with the traceback on standard error.",
+    }
+
+
+def _parse(words: list[str], output: TextIO) -> argparse.Namespace | None:
+    """Return the arguments; None where help or the version was asked for and printed."""
+    command = next((word for word in words if not word.startswith("-")), None)
+    parser = _parser()
+    if command is None and not {"-h", "--help", "--version"} & set(words):
+        output.write(parser.format_help())
+        return None
+    if command is not None and command not in COMMANDS:
+        close = difflib.get_close_matches(command, COMMANDS, n=1)
+        guess = f"Did you mean `cousins {close[0]}`? " if close else ""
+        raise UsageError(
+            f"no command named '{command}'",
+            expected="one of " + ", ".join(COMMANDS),
+            hint=f"{guess}Type `cousins --help`.",
+        )
+    try:
+        with redirect_stdout(output):
+            return parser.parse_args(words)
+    except SystemExit:
+        return None
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="cousins", description="From a phone scan to a physics-ready OpenUSD scene.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"cousins {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for name, purpose in COMMANDS.items():
+        one = commands.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
+        one.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+        _ARGUMENTS[name](one)
+    return parser
+
+
+def _scan_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("capture", type=Path, metavar="CAPTURE", help="phone export, a folder or a zip")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE", help="scene folder to write")
+    parser.add_argument("--format", metavar="NAME", help="format of the export; recognised where not given")
+    _run_arguments(parser)
+
+
+def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/demo"), metavar="SCENE", help="scene folder")
+    _run_arguments(parser)
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+    parser.add_argument("--segmenter", default="geometric", metavar="NAME", help="who tells objects apart (geometric)")
+    parser.add_argument("--force", action="store_true", help="replace an older scene at the output folder")
+    parser.add_argument(
+        "--runner",
+        choices=("auto", "plain", "prefect"),
+        default="auto",
+        help="auto: Prefect where PREFECT_API_URL names a running server, plain calls elsewhere",
+    )
+
+
+def _path_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, metavar="PATH")
+
+
+def _view_arguments(parser: argparse.ArgumentParser) -> None:
+    _path_argument(parser)
+    parser.add_argument("--port", type=int, default=0, help="port on the loopback interface; 0 takes a free one")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def _label_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scene", type=Path, metavar="SCENE")
+    parser.add_argument("object", metavar="OBJECT", help="its name, such as object_0")
+    parser.add_argument("label", metavar="LABEL", help='what people call it, such as "blue mug"')
+
+
+_ARGUMENTS = {
+    "demo": _demo_arguments,
+    "scan": _scan_arguments,
+    "inspect": _path_argument,
+    "check": _path_argument,
+    "view": _view_arguments,
+    "label": _label_arguments,
+    "doctor": lambda parser: None,  # noqa: ARG005
+}
+
+
+@contextmanager
+def _own_output() -> Iterator[TextIO]:
+    """Keep standard output for the result alone: engines that print to it from C land on standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    with os.fdopen(kept, "w", encoding="utf-8") as output:
+        yield output
+
+
+if __name__ == "__main__":
+    main()

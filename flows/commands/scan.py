@@ -1,0 +1,26 @@
+"""`cousins scan CAPTURE -o SCENE`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from flows.desk import Options
+from flows.progress import told_stages
+from flows.run import Order, scan
+from flows.words import told_scan as told
+
+__all__ = ["run", "told"]
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Scan; the exit code is 0 also where a gate fails, which the result says."""
+    order = Order(
+        source=arguments.capture,
+        output=arguments.output,
+        options=Options(seed=arguments.seed, segmenter=arguments.segmenter, format=arguments.format),
+        runner=arguments.runner,
+        force=arguments.force,
+    )
+    with told_stages() as tell:
+        return scan(order, tell=tell), 0

@@ -1,0 +1,150 @@
+"""A scan as one sentence, whoever carries it out: plain calls here, Prefect in `scan.py`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cousins.errors import CaptureError
+from cousins.store import Store, digest_of, file_digest
+from flows.desk import Desk, Options, Reference, Stage, Tell, say_nothing
+from flows.helper import Call, Helper
+from flows.stages import (
+    ASSEMBLE,
+    DRAW,
+    GATE,
+    INGEST,
+    INSPECT,
+    RECONSTRUCT,
+    REFINE,
+    SEGMENT,
+    SETTLE,
+    WRITE,
+    Export,
+)
+
+MOST_FILES = 100_000
+"""A folder with more files than this is no capture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """The results of a scan, by reference."""
+
+    capture: Reference
+    """Canonical capture."""
+    checks: Reference
+    """Probe and quality report."""
+    refined: Reference
+    """Capture with refined poses."""
+    found: Reference
+    """Segmentation."""
+    built: tuple[Reference, ...]
+    """One asset or failure by segment."""
+    scene: Reference
+    """Assembled scene."""
+    settled: Reference
+    """Scene at rest."""
+    written: Reference
+    """Scene folder."""
+    gates: Reference
+    """Gate report."""
+    pictures: Reference
+    """Pictures and previews."""
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All of them, in the order of the stages."""
+        before = (self.capture, self.checks, self.refined, self.found)
+        return (*before, *self.built, self.scene, self.settled, self.written, self.gates, self.pictures)
+
+
+class Runner(Protocol):
+    """Carries stages out."""
+
+    def do(self, stage: Stage, **inputs: Any) -> Reference:
+        """Carry out one stage."""
+        ...
+
+    def share(self, name: str, calls: list[Call]) -> tuple[Reference, ...]:
+        """Carry out calls that do not need each other; `name` is shown to the user."""
+        ...
+
+
+def twin_of(export: Export, run: Runner, desk: Desk) -> Twin:
+    """Turn an export into a twin."""
+    capture = run.do(INGEST, export=export)
+    checks = run.do(INSPECT, capture=capture)
+    refined = run.do(REFINE, capture=capture)
+    found = run.do(SEGMENT, refined=refined)
+    count = len(desk.read(SEGMENT, found).segments)
+    objects = [(RECONSTRUCT, {"refined": refined, "found": found, "index": index}) for index in range(count)]
+    built = run.share("reconstruct", objects)
+    scene = run.do(ASSEMBLE, capture=capture, checks=checks, refined=refined, found=found, built=built)
+    settled = run.do(SETTLE, scene=scene)
+    written = run.do(WRITE, settled=settled)
+    gates, pictures = run.share(
+        "gate, pictures",
+        [(GATE, {"written": written}), (DRAW, {"refined": refined, "found": found, "written": written})],
+    )
+    return Twin(
+        capture=capture,
+        checks=checks,
+        refined=refined,
+        found=found,
+        built=built,
+        scene=scene,
+        settled=settled,
+        written=written,
+        gates=gates,
+        pictures=pictures,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """Carries stages out by plain calls."""
+
+    desk: Desk
+    helper: Helper
+
+    def do(self, stage: Stage, **inputs: Any) -> Reference:
+        """Carry out one stage."""
+        return self.desk.carry_out(stage, **inputs)
+
+    def share(self, name: str, calls: list[Call]) -> tuple[Reference, ...]:  # noqa: ARG002
+        """Carry out calls in two processes."""
+        return self.helper.share(calls)
+
+
+def scan_plain(export: Export, store: Store, options: Options, *, tell: Tell = say_nothing) -> tuple[Twin, Desk]:
+    """Turn an export into a twin without Prefect; raises the errors of its stages."""
+    desk = Desk(store=store, options=options, tell=tell)
+    with closing(Helper(desk)) as helper, store.in_use():
+        desk.when_work_begins = helper.start
+        return twin_of(export, Plain(desk, helper), desk), desk
+
+
+def export_of(source: Path) -> Export:
+    """Name an export by its content; raises CaptureError where there is nothing or far too much."""
+    if not source.exists():
+        raise CaptureError(
+            f"nothing at {str(source)!r}",
+            expected="a phone export, as a folder or a zip",
+            hint="Check the path; `cousins demo` makes a capture to try.",
+        )
+    if source.is_file():
+        return Export(path=source, digest=digest_of([source.name, file_digest(source)]))
+    files: dict[str, str] = {}
+    for path in source.rglob("*"):
+        if path.is_file():
+            files[path.relative_to(source).as_posix()] = file_digest(path)
+        if len(files) > MOST_FILES:
+            raise CaptureError(
+                f"a folder with more than {MOST_FILES} files",
+                expected="one phone export",
+                hint="Give the folder of a single capture.",
+            )
+    return Export(path=source, digest=digest_of([source.resolve().name, files]))

@@ -1,0 +1,103 @@
+"""One scan from the export to the published scene folder, with its report and what it cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cousins.scene.scenes import Scene
+from cousins.store import Store
+from flows.desk import Desk, Options, Tell, say_nothing
+from flows.job import Twin, export_of, scan_plain
+from flows.memory import watched_memory
+from flows.publish import publish, require_free
+from flows.report import write_report
+from flows.stages import WRITE
+from flows.summary import busy_seconds, stage_seconds, summary_of
+
+KEEP_BYTES = 8_000_000_000
+"""What the store may hold after a scan; the oldest results go first."""
+PICTURES = ("preview.png", "preview.glb")
+
+
+Judge = Callable[[Scene], dict[str, Any]]
+"""Says something about a finished scene, as JSON values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to scan, and where to."""
+
+    source: Path
+    """Phone export, a folder or a zip."""
+    output: Path
+    """Scene folder to write."""
+    options: Options
+    """What changes the result."""
+    runner: Literal["auto", "plain", "prefect"] = "auto"
+    """Who carries the stages out."""
+    force: bool = False
+    """Whether an older scene may be replaced."""
+
+
+def default_store() -> Store:
+    """Open the store at COUSINS_STORE, or in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Store(Path(os.environ.get("COUSINS_STORE") or cache / "cousins"))
+
+
+def scan(
+    order: Order, *, tell: Tell = say_nothing, store: Store | None = None, judge: Judge | None = None
+) -> dict[str, Any]:
+    """Scan, publish the scene folder, and return what `--json` prints.
+
+    `judge` looks at the finished scene and adds what it has to say to the report.
+    """
+    began = time.monotonic()
+    require_free(order.output, force=order.force)
+    store = default_store() if store is None else store
+    with watched_memory() as peak, store.in_use():
+        twin, desk = _carry_out(order, store, tell)
+        seconds = stage_seconds(twin.references)
+        summary = summary_of(twin, desk) | ({} if judge is None else judge(desk.read(WRITE, twin.written)))
+        busy = busy_seconds(twin.references)
+        reported = time.monotonic()
+        cost = {
+            "seconds": round(reported - began, 3),
+            "stage_seconds": seconds,
+            "orchestration": round(reported - began - busy, 3),
+            "reused": sorted({one.stage for one in twin.references if one.reused}),
+        }
+        with store.workplace() as folder:
+            fresh = folder / "scene"
+            _lay_out(twin, desk, summary | {"cost": cost}, fresh)
+            publish(fresh, order.output)
+    store.gc(keep_bytes=KEEP_BYTES)
+    cost["stage_seconds"]["report"] = round(time.monotonic() - reported, 3)
+    cost["seconds"] = round(time.monotonic() - began, 3)
+    return {"scene": str(order.output), **summary, **cost, "peak_rss_mb": round(peak.rss_bytes / 1e6, 1)}
+
+
+def _carry_out(order: Order, store: Store, tell: Tell) -> tuple[Twin, Desk]:
+    export = export_of(order.source)
+    if order.runner == "prefect" or (order.runner == "auto" and os.environ.get("PREFECT_API_URL")):
+        from flows.scan import scan_with_prefect
+
+        return scan_with_prefect(export, store, order.options, tell=tell)
+    return scan_plain(export, store, order.options, tell=tell)
+
+
+def _lay_out(twin: Twin, desk: Desk, summary: dict[str, Any], folder: Path) -> None:
+    """Copy the scene and its pictures into a new folder and write the report beside them."""
+    shutil.copytree(desk.folder(twin.written) / "scene", folder)
+    pictures = desk.folder(twin.pictures)
+    for name in PICTURES:
+        shutil.copyfile(pictures / name, folder / name)
+    (folder / "report.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    write_report(summary, pictures, folder / "report.html")

@@ -1,0 +1,171 @@
+"""The stages of a scan, from the export to the pictures: what each makes of what, and which options count."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cousins.capture.captures import Capture
+from cousins.capture.folder import capture_digest, load_capture
+from cousins.capture.ingest import ingest
+from cousins.capture.probe import ProbeReport, check_convention
+from cousins.capture.quality import QualityReport, assess
+from cousins.errors import StageError
+from cousins.fusion.refine import Refined, refine_poses
+from cousins.geometry import Array
+from cousins.plugins import load
+from cousins.reconstruct.assets import Asset
+from cousins.reconstruct.build import build_asset
+from cousins.reconstruct.shape import reconstruct_shape
+from cousins.scene.assemble import assemble
+from cousins.scene.folder import read_scene, write_scene
+from cousins.scene.scenes import Scene
+from cousins.segment.segments import Segmentation
+from flows.desk import Desk, Reference, Stage
+from flows.pictures import draw_pictures
+from sim.gates import GateReport, run_gates
+from sim.settle import Settled, settle
+
+SEGMENT_SEED, OBJECT_SEED = 0, 1
+"""Places of the stages among the seed's children."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What the user handed in."""
+
+    path: Path
+    """Folder or zip."""
+    digest: str
+    """SHA-256 over its files and their names."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Checks:
+    """What is known about a capture before any work."""
+
+    probe: ProbeReport
+    """Whether its camera convention holds."""
+    quality: QualityReport
+    """How good it is, and what to do better."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Built:
+    """One object as an asset, or why there is none."""
+
+    name: str
+    """Name of the segment."""
+    asset: Asset | None
+    """The asset; None where it failed."""
+    world_from_asset: Array | None
+    """Where it stands, float64 [4, 4]."""
+    failure: str = ""
+    """Why there is no asset."""
+
+
+def _ingest(desk: Desk, folder: Path, *, export: Export) -> None:
+    ingest(export.path, folder / "capture", format=desk.options.format)
+
+
+def _inspect(desk: Desk, _: Path, *, capture: Reference) -> Checks:
+    read: Capture = desk.read(INGEST, capture)
+    return Checks(probe=check_convention(read), quality=assess(read))
+
+
+def _refine(desk: Desk, _: Path, *, capture: Reference) -> Refined:
+    return refine_poses(desk.read(INGEST, capture))
+
+
+def _segment(desk: Desk, _: Path, *, refined: Reference) -> Segmentation:
+    backend = load("cousins.segment.backends", desk.options.segmenter, kind="segmenter")
+    found: Segmentation = backend.build(backend.Config()).segment(
+        desk.read(REFINE, refined).capture, rng=desk.rng(SEGMENT_SEED)
+    )
+    return found
+
+
+def _reconstruct(desk: Desk, _: Path, *, refined: Reference, found: Reference, index: int) -> Built:
+    capture: Capture = desk.read(REFINE, refined).capture
+    segmentation: Segmentation = desk.read(SEGMENT, found)
+    segment = segmentation.segments[index]
+    rng = desk.rng(OBJECT_SEED, index)
+    try:
+        shape = reconstruct_shape(capture, segmentation, segment, rng=rng)
+        asset, pose = build_asset(segment.name, shape, segment, capture, rng=rng)
+    except StageError as error:
+        return Built(name=segment.name, asset=None, world_from_asset=None, failure=str(error))
+    return Built(name=segment.name, asset=asset, world_from_asset=pose)
+
+
+def _assemble(
+    desk: Desk,
+    _: Path,
+    *,
+    capture: Reference,
+    checks: Reference,
+    refined: Reference,
+    found: Reference,
+    built: tuple[Reference, ...],
+) -> Scene:
+    refinement: Refined = desk.read(REFINE, refined)
+    segmentation: Segmentation = desk.read(SEGMENT, found)
+    objects: list[Built] = [desk.read(RECONSTRUCT, part) for part in built]
+    checked: Checks = desk.read(INSPECT, checks)
+    lost = [f"{one.name} was left out of the twin: {one.failure}" for one in objects if one.asset is None]
+    weak = [f"{f.message} {f.fix}" for f in checked.quality.findings if f.severity != "info"]
+    original: Capture = desk.read(INGEST, capture)
+    return assemble(
+        safe_name(original.name),
+        [(one.asset, one.world_from_asset) for one in objects if one.asset is not None],
+        segmentation,
+        refinement.capture,
+        capture_digest=capture_digest(original),
+        warnings=(*weak, *refinement.report.warnings),
+        fallbacks=tuple(lost),
+    )
+
+
+def _settle(desk: Desk, _: Path, *, scene: Reference) -> Settled:
+    return settle(desk.read(ASSEMBLE, scene))
+
+
+def _write(desk: Desk, folder: Path, *, settled: Reference) -> None:
+    write_scene(desk.read(SETTLE, settled).scene, folder / "scene")
+
+
+def _gate(desk: Desk, _: Path, *, written: Reference) -> GateReport:
+    return run_gates(desk.read(WRITE, written))
+
+
+def _draw(desk: Desk, folder: Path, *, refined: Reference, found: Reference, written: Reference) -> None:
+    draw_pictures(desk.read(REFINE, refined).capture, desk.read(SEGMENT, found), desk.read(WRITE, written), folder)
+
+
+def safe_name(text: str) -> str:
+    """Return a name that is safe as a path and in a USD file."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[:48] or "scan"
+
+
+INGEST = Stage(
+    name="ingest",
+    top="capture",
+    work=_ingest,
+    read=lambda folder: load_capture(folder / "capture"),
+    options=("format",),
+)
+INSPECT = Stage(name="quality", top="capture", work=_inspect, kind=Checks)
+REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined)
+SEGMENT = Stage(name="segment", top="segment", work=_segment, kind=Segmentation, options=("seed", "segmenter"))
+RECONSTRUCT = Stage(name="reconstruct", top="reconstruct", work=_reconstruct, kind=Built, options=("seed",))
+ASSEMBLE = Stage(name="assemble", top="scene", work=_assemble, kind=Scene)
+SETTLE = Stage(name="settle", top="sim", work=_settle, kind=Settled)
+WRITE = Stage(name="write", top="scene", work=_write, read=lambda folder: read_scene(folder / "scene"))
+GATE = Stage(name="gate", top="sim", work=_gate, kind=GateReport)
+DRAW = Stage(name="pictures", top="sim", work=_draw)
+
+STAGES = {
+    stage.name: stage for stage in (INGEST, INSPECT, REFINE, SEGMENT, RECONSTRUCT, ASSEMBLE, SETTLE, WRITE, GATE, DRAW)
+}
+"""Every stage by name, in order."""

@@ -1,0 +1,155 @@
+"""A scan in numbers: what `--json` prints, and `report.json` keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cousins.capture.captures import Capture
+from cousins.codec import plain
+from cousins.fusion.refine import Refined
+from cousins.geometry import Array
+from cousins.quantities import Quantity
+from cousins.scene.folder import scene_digest
+from cousins.scene.scenes import Placed, Scene
+from flows.desk import Desk, Reference
+from flows.job import Twin
+from flows.stages import GATE, INGEST, INSPECT, REFINE, SEGMENT, SETTLE, WRITE, Checks
+from sim.gates import GateReport
+from sim.settle import Settled
+
+
+def summary_of(twin: Twin, desk: Desk) -> dict[str, Any]:
+    """Return all that is known about a twin, as JSON values; nothing in it depends on the clock."""
+    scene: Scene = desk.read(WRITE, twin.written)
+    gates: GateReport = desk.read(GATE, twin.gates)
+    settled: Settled = desk.read(SETTLE, twin.settled)
+    measured = gates.to_json()
+    return {
+        "name": scene.name,
+        "digest": scene_digest(desk.folder(twin.written) / "scene"),
+        "capture": capture_summary(desk.read(INGEST, twin.capture), desk.read(INSPECT, twin.checks)),
+        "refinement": plain(_report_of(desk.read(REFINE, twin.refined))),
+        "segments": [segment.name for segment in desk.read(SEGMENT, twin.found).segments],
+        "assets": [asset_summary(placed) for placed in scene.objects],
+        "structures": [{"name": one.name, "kind": one.kind} for one in scene.structures],
+        "relations": [plain(relation) for relation in scene.relations],
+        "settled_mm": {name: round(moved * 1000.0, 3) for name, moved in settled.moved_m.items()},
+        "ok": measured["ok"],
+        "gates": measured["gates"],
+        "agreement": measured["agreement"],
+        "gate_results": measured["results"],
+        "scale": {"source": scene.scale.source, "error": scene.scale.error},
+        "warnings": warnings_of(scene, desk.read(INSPECT, twin.checks), gates),
+        "fallbacks": fallbacks_of(scene),
+    }
+
+
+def capture_summary(capture: Capture, checks: Checks) -> dict[str, Any]:
+    """Return what a capture is and how good it is."""
+    cameras = [frame.color_camera for frame in capture.frames if frame.color_camera is not None]
+    depth = capture.frames[0].depth_camera
+    return {
+        "name": capture.name,
+        "device": capture.device,
+        "app": capture.app,
+        "frames": len(capture.frames),
+        "color_frames": len(cameras),
+        "color_px": [cameras[0].width, cameras[0].height] if cameras else None,
+        "depth_px": [depth.width, depth.height],
+        "gravity_known": capture.gravity_known,
+        "scale": {"source": capture.scale.source, "error": capture.scale.error},
+        "probe": plain(checks.probe),
+        "quality": {
+            name: round(value, 4) for name, value in plain(checks.quality.metrics).items() if value is not None
+        },
+        "findings": plain(checks.quality.findings),
+    }
+
+
+def asset_summary(placed: Placed) -> dict[str, Any]:
+    """Return an asset's numbers, each physical one with its interval and source."""
+    asset = placed.asset
+    return {
+        "name": asset.name,
+        "label": asset.label,
+        "size_m": rounded(asset.size_m),
+        "position_m": rounded(placed.world_from_asset[:3, 3]),
+        "mass_kg": quantity(total([link.mass_kg for link in asset.links])),
+        "friction": quantity(asset.friction),
+        "restitution": quantity(asset.restitution),
+        "material": asset.material,
+        "hulls": sum(len(link.pieces) for link in asset.links),
+        "observed_fraction": round(asset.observed_fraction, 4),
+        "completions": list(asset.completions),
+        "joints": [
+            {"name": joint.name, "kind": joint.kind, "lower": joint.lower, "upper": joint.upper}
+            for joint in asset.joints
+        ],
+    }
+
+
+def warnings_of(scene: Scene, checks: Checks, gates: GateReport) -> list[str]:
+    """Return every warning once: of the capture, of the scene, and each gate that did not pass."""
+    failed = [
+        f"Gate '{one.gate}' of {one.subject} in {one.engine}: {one.value:.4g} {one.unit}, at most {one.threshold:.4g}."
+        for one in gates.failures
+    ]
+    return once([*checks.probe.warnings, *scene.warnings, *failed])
+
+
+def fallbacks_of(scene: Scene) -> list[str]:
+    """Return every fallback once: of the scene, then of each asset with its name."""
+    own = [f"{placed.asset.name}: {text}" for placed in scene.objects for text in placed.asset.fallbacks]
+    return once([*scene.fallbacks, *own])
+
+
+def stage_seconds(references: Iterable[Reference]) -> dict[str, float]:
+    """Return the seconds of each stage, those of one name added up."""
+    seconds: dict[str, float] = {}
+    for reference in references:
+        seconds[reference.stage] = seconds.get(reference.stage, 0.0) + reference.seconds
+    return {name: round(value, 3) for name, value in seconds.items()}
+
+
+def busy_seconds(references: Iterable[Reference]) -> float:
+    """Return the time in which at least one stage was at work [s]."""
+    total_s, until = 0.0, float("-inf")
+    for reference in sorted(references, key=lambda one: one.began):
+        total_s += max(0.0, reference.ended - max(reference.began, until))
+        until = max(until, reference.ended)
+    return total_s
+
+
+def once(texts: Iterable[str]) -> list[str]:
+    """Return the texts in order, each once."""
+    return list(dict.fromkeys(texts))
+
+
+def total(parts: list[Quantity]) -> Quantity:
+    """Return the sum of quantities; its source is the first one's."""
+    return Quantity(
+        value=sum(part.value for part in parts),
+        low=sum(part.low for part in parts),
+        high=sum(part.high for part in parts),
+        source=parts[0].source,
+    )
+
+
+def quantity(value: Quantity) -> dict[str, Any]:
+    """Return a quantity as JSON, to four significant digits."""
+    return {
+        "value": float(f"{value.value:.4g}"),
+        "low": float(f"{value.low:.4g}"),
+        "high": float(f"{value.high:.4g}"),
+        "source": value.source,
+    }
+
+
+def rounded(values: Array) -> list[float]:
+    """Return numbers to a tenth of a millimetre."""
+    return [round(float(value), 4) for value in values]
+
+
+def _report_of(refined: Refined) -> object:
+    return refined.report

@@ -1,0 +1,53 @@
+"""Which code a stage runs: the part of a result's key that changes when the program does."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from functools import cache
+from pathlib import Path
+
+import cousins
+from cousins.store import digest_of
+
+LADDER = ("capture", "fusion", "segment", "reconstruct", "scene")
+"""Packages of the library from the bottom up; none imports from above itself (a checked contract)."""
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "pillow",
+    "trimesh",
+    "manifold3d",
+    "fast-simplification",
+    "scikit-image",
+    "xatlas",
+    "coacd",
+    "OpenEXR",
+    "usd-core",
+    "pybullet",
+    "mujoco",
+)
+"""Libraries whose version may change a result."""
+
+
+@cache
+def code_version(top: str) -> str:
+    """Return the digest of all code that a stage of package `top` can reach; `sim` reaches everything."""
+    above = LADDER[LADDER.index(top) + 1 :] if top in LADDER else ()
+    library = Path(cousins.__file__).parent
+    folders = [path for path in library.iterdir() if path.name not in above]
+    here = Path(__file__).parent
+    files = [here / "stages.py", here / "pictures.py", here / "glb.py"]
+    for folder in [*folders, *([here.parent / "sim"] if top == "sim" else [])]:
+        files += [folder] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
+    kept = sorted(path for path in files if "__pycache__" not in path.parts)
+    code = {path.relative_to(here.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+    return digest_of({"code": code, "libraries": _libraries()})
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    installed = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return installed | {"python": platform.python_version()}

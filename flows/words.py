@@ -1,0 +1,70 @@
+"""Results in words, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def told_scan(result: dict[str, Any]) -> str:
+    """Return what a scan made, in a few lines."""
+    lines = [*told_twin(result), "", f"scene   {result['scene']}/scene.usda"]
+    lines += [
+        f"report  {result['scene']}/report.html",
+        f"time    {result['seconds']:.1f} s, {result['peak_rss_mb']:.0f} MB",
+    ]
+    return "\n".join(lines)
+
+
+def told_twin(result: dict[str, Any]) -> list[str]:
+    """Return objects, gates, warnings and fallbacks of a twin as lines."""
+    lines = [f"{result['name']}: {len(result['assets'])} objects, digest {result['digest'][:12]}", ""]
+    lines += _table(
+        ["object", "label", "size cm", "mass kg", "seen", "hulls"],
+        [
+            [
+                asset["name"],
+                asset["label"],
+                "×".join(f"{100 * side:.1f}" for side in asset["size_m"]),
+                "{value:.2g} ({low:.2g}–{high:.2g}, {source})".format(**asset["mass_kg"]),
+                f"{asset['observed_fraction']:.0%}",
+                str(asset["hulls"]),
+            ]
+            for asset in result["assets"]
+        ],
+    )
+    lines.append("")
+    for engine, gate in result["gates"].items():
+        lines.append(
+            f"{engine:<9} penetration {gate['max_penetration_mm']:.3f} mm, drift {gate['max_drift_mm']:.2f} mm, "
+            f"stable {gate['stable_fraction']:.0%}"
+        )
+    lines += [f"warning: {text}" for text in result["warnings"]]
+    lines += [f"fallback: {text}" for text in result["fallbacks"]]
+    return lines
+
+
+def told_truth(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Return how far each true object is from its twin, as lines."""
+    table = [
+        [
+            row["truth"],
+            row["name"] or "not found",
+            *("" if row[key] is None else f"{row[key]:.2f}" for key in ("chamfer_mm", "size_error_mm")),
+            "" if row["volume_error"] is None else f"{row['volume_error']:+.0%}",
+        ]
+        for row in rows
+    ]
+    return _table(["truth", "found as", "Chamfer mm", "size error mm", "volume"], table)
+
+
+def told_findings(findings: Iterable[dict[str, Any]]) -> list[str]:
+    """Return findings as lines, each with its mending."""
+    return [f"{one['severity']}: {one['where']}: {one['message']} {one['fix']} [{one['rule']}]" for one in findings]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    ]
