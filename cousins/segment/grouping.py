@@ -7,7 +7,7 @@ what is below it cannot be seen. A piece that would hang in the air belongs to t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,46 +56,51 @@ def union(parent: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[int]:
     return [find(a) for a in range(len(root))]
 
 
-def merge(pieces: Pieces, groups: Sequence[int]) -> tuple[Pieces, Array]:
-    """Return the pieces after joining, and the new number of each old piece."""
-    number = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
-    count = int(number.max()) + 1 if len(number) else 0
-    gather = np.zeros((count, len(number)))
-    gather[number, np.arange(len(number))] = 1.0
-    touching = gather @ pieces.touching @ gather.T
-    carried = gather @ pieces.carried @ gather.T
-    np.fill_diagonal(touching, 0.0)
-    np.fill_diagonal(carried, 0.0)
-    merged = Pieces(
-        areas=gather @ pieces.areas,
-        grounded=(gather @ pieces.grounded) > 0.0,
-        hidden=(gather @ pieces.hidden) > 0.0,
-        touching=touching,
-        carried=carried,
-    )
-    return merged, number
+def settle(
+    pieces: Pieces, *, config: GroupConfig, stands: Callable[[Sequence[int]], bool] | None = None
+) -> tuple[Array, Array]:
+    """Join what cannot stand alone, smallest first; return the object of each piece and which objects to keep.
 
-
-def settle(pieces: Pieces, *, config: GroupConfig) -> tuple[Array, Array]:
-    """Join what cannot stand alone, smallest first; return the object of each piece and which objects to keep."""
-    number = np.arange(len(pieces.areas))
+    `stands` judges a union of pieces anew after each join; without it a union stands when a member does.
+    """
+    areas, grounded, hidden = pieces.areas.copy(), pieces.grounded.copy(), pieces.hidden.copy()
+    touching, carried = pieces.touching.copy(), pieces.carried.copy()
+    members: list[list[int]] = [[k] for k in range(len(areas))]
     while True:
-        pair = _next_join(pieces, config)
+        alive = np.array([len(of) > 0 for of in members], dtype=bool)
+        now = Pieces(areas=areas, grounded=grounded, hidden=hidden, touching=touching, carried=carried)
+        pair = _next_join(now, alive, config)
         if pair is None:
             break
-        pieces, step = merge(pieces, union(list(range(len(pieces.areas))), [pair]))
-        number = step[number]
-    return number, pieces.areas >= config.min_area_m2
+        gone, kept = pair
+        members[kept] += members[gone]
+        members[gone] = []
+        areas[kept] += areas[gone]
+        grounded[kept] = stands(members[kept]) if stands else grounded[kept] or grounded[gone]
+        hidden[kept] |= hidden[gone]
+        for matrix in (touching, carried):
+            matrix[kept] += matrix[gone]
+            matrix[:, kept] += matrix[:, gone]
+            matrix[gone], matrix[:, gone], matrix[kept, kept] = 0.0, 0.0, 0.0
+    return _number(members, pieces.areas, config)
 
 
-def _next_join(pieces: Pieces, config: GroupConfig) -> tuple[int, int] | None:
-    for k in np.argsort(pieces.areas, kind="stable"):
-        contact = pieces.touching[k]
-        if not contact.any():
-            continue
-        best = int(np.argmax(contact))
-        rest = pieces.areas[k] < config.min_area_m2 or pieces.areas[k] < config.min_share * pieces.areas[best]
-        hangs = not (pieces.grounded[k] or pieces.hidden[k] or pieces.carried[k].sum() >= 0.25 * contact.sum())
-        if rest or hangs:
-            return int(k), best
-    return None
+def _number(members: Sequence[Sequence[int]], areas: Array, config: GroupConfig) -> tuple[Array, Array]:
+    groups = [of for of in members if of]
+    number = np.zeros(len(areas), dtype=np.int64)
+    for k, of in enumerate(groups):
+        number[list(of)] = k
+    return number, np.bincount(number, weights=areas, minlength=len(groups)) >= config.min_area_m2
+
+
+def _next_join(pieces: Pieces, alive: Array, config: GroupConfig) -> tuple[int, int] | None:
+    """Return the smallest piece that cannot stand alone, with the neighbour it touches most."""
+    contact = pieces.touching.sum(axis=1)
+    best = pieces.touching.argmax(axis=1)
+    rest = (pieces.areas < config.min_area_m2) | (pieces.areas < config.min_share * pieces.areas[best])
+    hangs = ~(pieces.grounded | pieces.hidden | (pieces.carried.sum(axis=1) >= 0.25 * contact))
+    wanted = np.flatnonzero(alive & (contact > 0.0) & (rest | hangs))
+    if len(wanted) == 0:
+        return None
+    k = int(wanted[np.argmin(pieces.areas[wanted])])
+    return k, int(best[k])

@@ -284,7 +284,7 @@ def _walls(samples: Samples, up: Array, config: PlaneConfig) -> list[Fitted]:
     return result
 
 
-def _basis(normal: Array) -> Array:
+def basis_of(normal: Array) -> Array:
     """Return two unit vectors [2, 3] that span a plane, right-handed about its normal."""
     helper = np.array([1.0, 0.0, 0.0]) if abs(normal[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
     first = np.cross(helper, normal)
@@ -297,7 +297,7 @@ def _largest_patch(points: Array, inliers: Array, normal: Array) -> Array:
     patch = np.zeros(len(points), dtype=bool)
     if not inliers.any():
         return patch
-    flat = points[inliers] @ _basis(normal).T
+    flat = points[inliers] @ basis_of(normal).T
     cells = np.floor((flat - flat.min(axis=0)) / CELL_M).astype(np.int64) + 2
     grid = np.zeros(cells.max(axis=0) + 3, dtype=bool)
     grid[cells[:, 0], cells[:, 1]] = True
@@ -309,7 +309,7 @@ def _largest_patch(points: Array, inliers: Array, normal: Array) -> Array:
 
 def outline(points: Array, normal: Array, offset_m: float) -> Array:
     """Return the convex outline [k, 3] of points on a plane, counter-clockwise about its normal."""
-    basis = _basis(normal)
+    basis = basis_of(normal)
     flat = points @ basis.T
     corners: Sequence[int] = ConvexHull(flat).vertices
     return np.asarray(flat[corners] @ basis + offset_m * normal)

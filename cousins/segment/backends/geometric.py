@@ -9,11 +9,17 @@ import numpy as np
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.segment.grouping import GroupConfig
+from cousins.segment.masks import cut_by_border, label_frame, masks_of
+from cousins.segment.multi import find_instances
 from cousins.segment.naming import name_by_geometry
 from cousins.segment.patches import PatchConfig
 from cousins.segment.planes import PlaneConfig, Structure, find_planes
 from cousins.segment.segments import Segment, Segmentation
 from cousins.segment.single import label_view
+from cousins.segment.voxels import VoxelConfig
+
+FRINGE_SHARE = 0.8
+"""Share of its frames in which an object may be cut off by the image before it counts as incomplete."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +30,22 @@ class Config:
     """Fixed structure."""
     patches: PatchConfig = field(default_factory=PatchConfig)
     """How surfaces are cut."""
+    voxels: VoxelConfig = field(default_factory=VoxelConfig)
+    """How many views become one surface."""
     groups: GroupConfig = field(default_factory=GroupConfig)
     """What may stand alone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Found:
+    """Objects before they have names."""
+
+    masks: list[dict[int, Array]]
+    """Masks by frame of each object."""
+    clouds: list[Array]
+    """World points [m] of each object, float64 [n, 3]."""
+    warnings: tuple[str, ...] = ()
+    """What was left out."""
 
 
 class Geometric:
@@ -37,19 +57,46 @@ class Geometric:
     def segment(self, capture: Capture, *, rng: np.random.Generator) -> Segmentation:
         """Return planes and objects; deterministic for the same capture and generator state."""
         structure = find_planes(capture, config=self.config.planes, rng=rng)
+        one = len(capture.frames) == 1
+        found = self._single(capture, structure) if one else self._multi(capture, structure)
+        planes = tuple(fitted.plane for fitted in structure.planes)
+        segments = order_segments(found.masks, found.clouds, structure)
+        return Segmentation(planes=planes, segments=segments, warnings=structure.warnings + found.warnings)
+
+    def _single(self, capture: Capture, structure: Structure) -> Found:
         frame = capture.frames[0]
-        found = label_view(frame, structure, patch=self.config.patches, group=self.config.groups)
-        masks = [{frame.index: found.labels == k} for k in range(int(found.labels.max()) + 1)]
-        clouds = [found.view.points[mask[frame.index]] for mask in masks]
-        segments = order_segments(masks, clouds, structure)
-        return Segmentation(
-            planes=tuple(fitted.plane for fitted in structure.planes), segments=segments, warnings=structure.warnings
-        )
+        labelled = label_view(frame, structure, patch=self.config.patches, group=self.config.groups)
+        masks = [{frame.index: labelled.labels == k} for k in range(int(labelled.labels.max(initial=-1)) + 1)]
+        return Found(masks=masks, clouds=[labelled.view.points[mask[frame.index]] for mask in masks])
+
+    def _multi(self, capture: Capture, structure: Structure) -> Found:
+        config = self.config
+        found = find_instances(capture, structure, voxel=config.voxels, patch=config.patches, group=config.groups)
+        count = int(found.labels.max(initial=-1)) + 1
+        points = np.concatenate([found.points, found.rest])
+        labels = np.concatenate([found.labels, np.full(len(found.rest), -1, dtype=np.int64)])
+        masks: list[dict[int, Array]] = [{} for _ in range(count)]
+        for frame in capture.frames:
+            image = label_frame(frame, points, labels, voxel_m=found.voxel_m)
+            for k, mask in masks_of(frame, image).items():
+                masks[k][frame.index] = mask
+        whole = [k for k in range(count) if not _at_fringe(masks[k], len(capture.frames))]
+        lost = count - len(whole)
+        note = f"{lost} things at the edge of what was filmed were left out: film around them to include them"
+        clouds = [found.points[found.labels == k] for k in whole]
+        return Found(masks=[masks[k] for k in whole], clouds=clouds, warnings=found.dropped + ((note,) if lost else ()))
 
 
 def build(config: Config) -> Geometric:
     """Return the geometric segmenter."""
     return Geometric(config)
+
+
+def _at_fringe(masks: dict[int, Array], frames: int) -> bool:
+    """Tell whether an object was hardly filmed: in under three of more than ten frames, or cut off in most."""
+    if len(masks) == 0 or (frames > 10 and len(masks) < 3):
+        return True
+    return sum(cut_by_border(mask) for mask in masks.values()) > FRINGE_SHARE * len(masks)
 
 
 def order_segments(masks: list[dict[int, Array]], clouds: list[Array], structure: Structure) -> tuple[Segment, ...]:
