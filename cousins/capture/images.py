@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from cousins.capture.jpeg import is_jpeg
+from cousins.capture.jpeg import is_jpeg, jpeg_size, strip_metadata
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 
@@ -21,59 +21,91 @@ JPEG_QUALITY = 92
 """Quality of colour images that we encode ourselves."""
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError, struct.error, zlib.error)
+_PICTURE_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_DECODER_ERRORS = (
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
 
 
 def color_size(data: bytes, *, where: str) -> tuple[int, int]:
-    """Return (width, height) [px] of a JPEG or PNG from its header."""
-    if not is_jpeg(data) and not data.startswith(_PNG_MAGIC):
-        raise _refused(where, f"bytes {data[:8].hex(' ')}", "a JPEG or PNG image")
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            width, height = image.size
-    except _DECODER_ERRORS as error:
-        raise _refused(where, f"an unreadable image ({error})", "a whole JPEG or PNG") from error
-    if width * height > MAX_PIXELS:
+    """Return (width, height) [px] of a JPEG or PNG from its header, with nothing decoded."""
+    if is_jpeg(data):
+        width, height = jpeg_size(data, where=where)
+    else:
+        width, height, _, _ = _png_header(data, where=where)
+    if not 0 < width * height <= MAX_PIXELS:
         raise _refused(where, f"{width}×{height} px", f"at most {MAX_PIXELS:,} px")
     return width, height
 
 
 def check_decodes(data: bytes, *, where: str) -> None:
     """Decode a colour image at the smallest size, so that a broken one is found now and not an hour later."""
-    width, height = color_size(data, where=where)
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            image.draft("RGB", (width // 8, height // 8))
-            image.load()
-    except _DECODER_ERRORS as error:
-        raise _refused(where, f"an unreadable image ({error})", "a whole JPEG or PNG") from error
+    _decode(data, where=where, reduce=8)
 
 
 def decode_color(data: bytes, *, where: str) -> Array:
     """Decode a JPEG or PNG, uint8 [h, w, 3]."""
-    color_size(data, where=where)
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            return np.asarray(image.convert("RGB"))
-    except _DECODER_ERRORS as error:
-        raise _refused(where, f"an unreadable image ({error})", "a whole JPEG or PNG") from error
+    return np.asarray(_decode(data, where=where, reduce=1))
 
 
 def decode_gray(data: bytes, *, where: str) -> Array:
     """Decode a one-channel PNG of 8 or 16 bits, uint8 or uint16 [h, w]."""
-    header = data[:33]
-    if len(header) < 33 or not header.startswith(_PNG_MAGIC) or header[12:16] != b"IHDR":
-        raise _refused(where, f"bytes {data[:8].hex(' ')}", "a PNG image")
-    width, height, bits, kind = struct.unpack(">IIBB", header[16:26])
+    width, height, bits, kind = _png_header(data, where=where)
     if kind != 0 or bits not in (8, 16):
         raise _refused(where, f"a PNG of colour type {kind} with {bits} bits", "one grey channel of 8 or 16 bits")
     if not 0 < width * height <= MAX_DEPTH_PIXELS:
         raise _refused(where, f"{width}×{height} px", f"at most {MAX_DEPTH_PIXELS:,} px")
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        with Image.open(io.BytesIO(_plain_png(data, where=where)), formats=("PNG",)) as image:
             return np.asarray(image).astype(np.uint16 if bits == 16 else np.uint8)
     except _DECODER_ERRORS as error:
         raise _refused(where, f"an unreadable PNG ({error})", "a whole PNG") from error
+
+
+def _decode(data: bytes, *, where: str, reduce: int) -> Image.Image:
+    """Decode the bare picture; metadata, where decoders' bugs live, never reaches the decoder."""
+    width, height = color_size(data, where=where)
+    bare = strip_metadata(data, where=where) if is_jpeg(data) else _plain_png(data, where=where)
+    try:
+        with Image.open(io.BytesIO(bare), formats=("JPEG", "PNG")) as image:
+            if reduce > 1:
+                image.draft("RGB", (width // reduce, height // reduce))
+            return image.convert("RGB")
+    except _DECODER_ERRORS as error:
+        raise _refused(where, f"an unreadable image ({error})", "a whole JPEG or PNG") from error
+
+
+def _png_header(data: bytes, *, where: str) -> tuple[int, int, int, int]:
+    """Return width, height, bits and colour type."""
+    if len(data) < 33 or not data.startswith(_PNG_MAGIC) or data[12:16] != b"IHDR":
+        raise _refused(where, f"bytes {data[:8].hex(' ')}", "a JPEG or PNG image")
+    width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
+    return width, height, bits, kind
+
+
+def _plain_png(data: bytes, *, where: str) -> bytes:
+    """Return the PNG with only the chunks that hold the picture (ISO/IEC 15948, clause 11)."""
+    kept = [_PNG_MAGIC]
+    position = len(_PNG_MAGIC)
+    while position + 12 <= len(data):
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        name = data[position + 4 : position + 8]
+        if end > len(data):
+            break
+        if name in _PICTURE_CHUNKS:
+            kept.append(data[position:end])
+        if name == b"IEND":
+            return b"".join(kept)
+        position = end
+    raise _refused(where, "a PNG that is cut off", "a whole PNG")
 
 
 def encode_jpeg(color: Array) -> bytes:

@@ -8,6 +8,8 @@ may hang further pictures with their own EXIF behind the end-of-image marker; al
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from cousins.errors import CaptureError
 
@@ -16,6 +18,22 @@ _END, _SCAN, _APP0, _ICC, _ADOBE, _COMMENT = 0xD9, 0xDA, 0xE0, 0xE2, 0xEE, 0xFE
 _AFTER_ENTROPY = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JFIF_BYTES = 14
 """Payload of a JFIF header without a thumbnail."""
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of picture headers, which hold the size."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Segment:
+    """Where one segment lies in the file."""
+
+    marker: int
+    """Second byte of its marker."""
+    payload: int
+    """Its first byte behind the length."""
+    header_end: int
+    """Byte behind what the length counts."""
+    end: int
+    """Byte behind the entropy-coded data that follows a scan header; else as `header_end`."""
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -25,25 +43,43 @@ def is_jpeg(data: bytes) -> bool:
 
 def strip_metadata(data: bytes, *, where: str = "image") -> bytes:
     """Return the JPEG with only what decoding needs: JFIF, ICC profile, Adobe transform, tables and scans."""
+    kept = [b"\xff\xd8"]
+    frames = 0
+    for segment in _segments(data, where=where):
+        frames += segment.marker in _FRAMES
+        if _needed(segment.marker, data[segment.payload : segment.header_end]):
+            kept.append(bytes([0xFF, segment.marker]) + data[segment.payload - 2 : segment.end])
+    if frames != 1:
+        raise _broken(where, f"{frames} picture headers")
+    return b"".join([*kept, b"\xff\xd9"])
+
+
+def jpeg_size(data: bytes, *, where: str = "image") -> tuple[int, int]:
+    """Return (width, height) [px] from the picture's header."""
+    for segment in _segments(data, where=where):
+        header = data[segment.payload : segment.header_end]
+        if segment.marker in _FRAMES and len(header) >= 6:
+            return int.from_bytes(header[3:5], "big"), int.from_bytes(header[1:3], "big")
+    raise _broken(where, "no picture header")
+
+
+def _segments(data: bytes, *, where: str) -> Iterator[_Segment]:
+    """Walk the file from its start to its end marker."""
     if not is_jpeg(data):
         raise _broken(where, "no JPEG header")
-    kept = [b"\xff\xd8"]
     position = 2
     while True:
         position, marker = _next_marker(data, position, where=where)
         if marker == _END:
-            kept.append(b"\xff\xd9")
-            return b"".join(kept)
+            return
         if marker in _STANDALONE:
             continue
         length = int.from_bytes(data[position : position + 2], "big")
-        end = position + length
-        if length < 2 or end > len(data):
+        header_end = position + length
+        if length < 2 or header_end > len(data):
             raise _broken(where, f"segment {marker:02X} runs past the end")
-        if marker == _SCAN:
-            end = _end_of_scan(data, end, where=where)
-        if _needed(marker, data[position + 2 : position + length]):
-            kept.append(bytes([0xFF, marker]) + data[position:end])
+        end = _end_of_scan(data, header_end, where=where) if marker == _SCAN else header_end
+        yield _Segment(marker=marker, payload=position + 2, header_end=header_end, end=end)
         position = end
 
 

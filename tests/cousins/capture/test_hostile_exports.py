@@ -1,0 +1,197 @@
+"""Exports spoilt in every way we can think of: read, or refused with our own error; never anything else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cousins.capture.captures import Capture
+from cousins.capture.exr import decode_exr_depth
+from cousins.capture.images import check_decodes, decode_gray
+from cousins.capture.ingest import ingest
+from cousins.capture.jpeg import strip_metadata
+from cousins.capture.probe import check_convention
+from cousins.capture.quality import assess
+from cousins.capture.readers import find_reader
+from cousins.errors import CaptureError, ConventionError, InputError
+from tests.cousins.capture.exports import EXPORTS, Files, export, exr, phone_jpeg, png, shots
+from tests.cousins.capture.test_archives import zipped
+
+KINDS = sorted(EXPORTS)
+FEW = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+STRANGE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([-1, 0, 0.0, -0.0, 1e308, -1e308, 5e-324, 10**30, 10**400, 2**31, 2**63]),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(["../../etc/passwd", "/etc/passwd", "", "\0", "capture.json", "x" * 5000]),
+    st.just([]),
+    st.just({}),
+    st.lists(st.floats(allow_nan=True), max_size=17),
+)
+
+
+class Memory:
+    """An export in memory."""
+
+    label = "memory"
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.names = frozenset(files)
+
+    def read(self, name: str, *, most: int = 1 << 28) -> bytes:
+        if name not in self.files or len(self.files[name]) > most:
+            raise CaptureError(f"no {name}", expected="it", hint="None.")
+        return self.files[name]
+
+
+@cache
+def good(kind: str) -> Files:
+    return export(kind, count=3)
+
+
+def read_or_refuse(files: Files, folder: Path) -> Capture | None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        reader, source = find_reader(Memory(files))
+        capture = reader.read(source, folder / "capture")
+    except InputError:
+        assert list(folder.iterdir()) == []
+        return None
+    assert [entry.name for entry in folder.iterdir()] == ["capture"]
+    return capture
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@FEW
+@given(data=st.data())
+def test_flipped_bytes(kind: str, data: st.DataObject, tmp_path: Path) -> None:
+    files = dict(good(kind))
+    name = data.draw(st.sampled_from(sorted(files)))
+    spoilt = bytearray(files[name])
+    for _ in range(data.draw(st.integers(1, 8))):
+        spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
+    files[name] = bytes(spoilt)
+    capture = read_or_refuse(files, tmp_path / "out")
+    if capture is not None:
+        assess(capture)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@FEW
+@given(data=st.data())
+def test_truncated_swapped_and_missing_members(kind: str, data: st.DataObject, tmp_path: Path) -> None:
+    files = dict(good(kind))
+    names = sorted(files)
+    for _ in range(data.draw(st.integers(1, 2))):
+        name, other = data.draw(st.sampled_from(names)), data.draw(st.sampled_from(names))
+        deed = data.draw(st.sampled_from(["truncate", "swap", "drop", "noise"]))
+        if deed == "truncate":
+            files[name] = files.get(name, b"")[: data.draw(st.integers(0, 3000))]
+        elif deed == "swap" and name in files and other in files:
+            files[name], files[other] = files[other], files[name]
+        elif deed == "noise":
+            files[name] = data.draw(st.binary(max_size=200))
+        else:
+            files.pop(name, None)
+    read_or_refuse(files, tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@FEW
+@given(data=st.data())
+def test_strange_values_in_json(kind: str, data: st.DataObject, tmp_path: Path) -> None:
+    files = dict(good(kind))
+    name = data.draw(st.sampled_from(sorted(name for name in files if name.endswith(".json"))))
+    record = json.loads(files[name])
+    spoil(record, data)
+    files[name] = json.dumps(record).encode()
+    capture = read_or_refuse(files, tmp_path / "out")
+    if capture is not None:
+        assess(capture)
+        with contextlib.suppress(ConventionError):
+            check_convention(capture)
+
+
+def spoil(value: Any, data: st.DataObject) -> None:
+    """Walk to a random place in the JSON and put something strange there."""
+    while True:
+        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+        key = data.draw(st.sampled_from(keys))
+        inner = value[key]
+        if not isinstance(inner, dict | list) or not inner or data.draw(st.integers(0, 5)) == 0:
+            if isinstance(value, dict) and data.draw(st.booleans()) and data.draw(st.booleans()):
+                del value[key]
+            else:
+                value[key] = data.draw(STRANGE)
+            return
+        value = inner
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@FEW
+@given(data=st.data())
+def test_a_spoilt_zip(kind: str, data: st.DataObject, tmp_path: Path) -> None:
+    whole = bytearray(zip_of(kind))
+    for _ in range(data.draw(st.integers(0, 6))):
+        near_end = data.draw(st.booleans())
+        low = max(0, len(whole) - 1500) if near_end else 0
+        whole[data.draw(st.integers(low, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        whole = whole[: data.draw(st.integers(0, len(whole)))]
+    (tmp_path / "scan.zip").write_bytes(bytes(whole))
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    try:
+        ingest(tmp_path / "scan.zip", tmp_path / "out")
+    except InputError:
+        assert [entry.name for entry in tmp_path.iterdir()] == ["scan.zip"]
+
+
+@cache
+def zip_of(kind: str) -> bytes:
+    return zipped(good(kind))
+
+
+@FEW
+@given(data=st.data())
+def test_damaged_images_are_read_or_refused(data: st.DataObject) -> None:
+    shot = shots(2)[0]
+    assert shot.jpeg is not None
+    decoders = {
+        "exr": (exr(shot.depth_mm / 1000.0), decode_exr_depth),
+        "png": (png(shot.depth_mm), decode_gray),
+        "jpeg": (shot.jpeg, strip_metadata),
+    }
+    whole, decode = decoders[data.draw(st.sampled_from(sorted(decoders)))]
+    spoilt = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 10))):
+        spoilt[data.draw(st.integers(0, min(len(spoilt), 500) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(spoilt)))
+    with contextlib.suppress(CaptureError):
+        decode(bytes(spoilt[:cut]) if data.draw(st.booleans()) else bytes(spoilt), where="image")
+
+
+def test_an_image_that_claims_to_be_huge_is_refused_before_decoding() -> None:
+    image = bytearray(png(shots(1)[0].depth_mm))
+    image[16:24] = (30_000).to_bytes(4, "big") * 2
+    with pytest.raises(CaptureError, match="at most"):
+        decode_gray(bytes(image), where="depth")
+    color = bytearray(phone_jpeg(shots(1)[0].depth_mm[:8, :8, None].repeat(3, 2).astype("uint8")))
+    start = color.find(b"\xff\xc0")
+    color[start + 5 : start + 9] = (60_000).to_bytes(2, "big") * 2
+    with pytest.raises(CaptureError, match="at most"):
+        check_decodes(bytes(color), where="colour")
