@@ -70,8 +70,8 @@ class Evidence:
     """Sum of weight times signed distance [m], positive in front, float32 [7, x, y, z]."""
     free: Array
     """Views that look past the voxel and see something well behind it, float32 [x, y, z]."""
-    hidden: Array
-    """Views in which the object itself hides the voxel or shows it as surface, float32 [x, y, z]."""
+    shown: Array
+    """Views that see the object's own surface at the voxel or close to it, float32 [x, y, z]."""
 
 
 def noise_m(depth_m: Array | float) -> Array:
@@ -109,7 +109,7 @@ def gather(views: list[View], grid: Grid, *, truncation_m: float) -> Evidence:
     weight = np.zeros((BINS, *grid.shape), dtype=np.float32)
     moment = np.zeros((BINS, *grid.shape), dtype=np.float32)
     free = np.zeros(grid.shape, dtype=np.float32)
-    hidden = np.zeros(grid.shape, dtype=np.float32)
+    shown = np.zeros(grid.shape, dtype=np.float32)
     for view in views:
         _integrate(
             grid.axis(0),
@@ -125,9 +125,9 @@ def gather(views: list[View], grid: Grid, *, truncation_m: float) -> Evidence:
             weight,
             moment,
             free,
-            hidden,
+            shown,
         )
-    return Evidence(weight=weight, moment=moment, free=free, hidden=hidden)
+    return Evidence(weight=weight, moment=moment, free=free, shown=shown)
 
 
 def _rays(width: int, height: int, pinhole: Array) -> Array:
@@ -208,7 +208,7 @@ def _integrate(
     weight: Array,
     moment: Array,
     free: Array,
-    hidden: Array,
+    shown: Array,
 ) -> None:
     """Add one view to the sums of every voxel."""
     height, width = depth.shape
@@ -227,9 +227,9 @@ def _integrate(
                 if distance > truncation:
                     free[i, j, k] += 1.0
                     continue
-                hidden[i, j, k] += own[v, u]
                 if distance < -truncation:
                     continue
+                shown[i, j, k] += own[v, u]
                 if own[v, u]:
                     _add(weight, moment, i, j, k, normal[v, u], trust[v, u], distance)
                 else:

@@ -15,10 +15,13 @@ from numba import njit, prange
 from cousins.geometry import Array
 from cousins.reconstruct.evidence import OTHER, Evidence
 
-LEAST_LOOKS = 2.0
+LEAST_LOOKS = 3.0
 """Views that must look through a voxel before it can be carved."""
 FULL_TRUST = 4.0
 """Summed sample weight at which a distance is fully trusted; 1 is one confident look from where noise is 5 mm."""
+
+UNSEEN_TRUST = 0.05
+"""Trust in what was decided about unseen space."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -31,10 +34,11 @@ class Measured:
     """0 = not measured; grows with the number of views, at most 1; float32 [x, y, z]."""
 
 
-def combine(evidence: Evidence, *, truncation_m: float, agree_m: float, least_weight: float) -> Measured:
+def combine(evidence: Evidence, *, truncation_m: float, agree_m: float, least_weight: float, wall_m: float) -> Measured:
     """Turn the sums into one distance per voxel.
 
-    `agree_m` is the difference [m] up to which two directions are taken for the same surface.
+    `agree_m` is the difference [m] up to which two directions are taken for the same surface; `wall_m` is the least
+    thickness [m] of a wall seen from both sides.
     """
     shape = evidence.free.shape
     distance, trust = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
@@ -42,14 +46,46 @@ def combine(evidence: Evidence, *, truncation_m: float, agree_m: float, least_we
         evidence.weight,
         evidence.moment,
         evidence.free,
-        evidence.hidden,
+        evidence.shown,
         truncation_m,
         agree_m,
         least_weight,
+        wall_m,
         distance,
         trust,
     )
     return Measured(distance_m=distance, trust=trust)
+
+
+def settle(measured: Measured, share: Array, *, wall_m: float, truncation_m: float) -> Measured:
+    """Bring what was decided about unseen space into the measured field.
+
+    Where the space behind a measured surface is empty (`share` below a half), the surface gets a back at `wall_m` [m];
+    space that nothing was measured in gets the decision itself with little trust.
+    """
+    distance, trust = measured.distance_m, measured.trust
+    empty = share < 0.5
+    known = trust > 0.0
+    behind = known & (distance < 0.0)
+    back = np.where(behind & empty, np.maximum(distance, -distance - wall_m), distance)
+    guess = truncation_m * (1.0 - 2.0 * share)
+    return Measured(
+        distance_m=np.where(known, back, guess).astype(np.float32),
+        trust=np.where(known, trust, UNSEEN_TRUST).astype(np.float32),
+    )
+
+
+def lay_floor(measured: Measured, evidence: Evidence, heights_m: Array, *, base_m: float, floor_m: float) -> Measured:
+    """Keep the floor of a bowl closed: where the object was seen from above at its support, it is `floor_m` thick.
+
+    `heights_m` are the heights of the voxel layers [m], float64 [z].
+    """
+    up = evidence.weight[4]
+    own = evidence.weight[:OTHER].sum(axis=0)
+    low = (heights_m > base_m - floor_m) & (heights_m < base_m + floor_m)
+    from_above = (up > 0.6 * own) & (up > 2.0 * evidence.weight[OTHER]) & (up >= 1.0) & low
+    floor = np.minimum(measured.distance_m, (heights_m - base_m - floor_m).astype(np.float32))
+    return Measured(distance_m=np.where(from_above, floor, measured.distance_m), trust=measured.trust)
 
 
 def close(distance_m: Array, trust: Array, *, smoothness: float = 0.05, sweeps: int = 24) -> Array:
@@ -110,10 +146,11 @@ def _combine(
     weight: Array,
     moment: Array,
     free: Array,
-    hidden: Array,
+    shown: Array,
     truncation: float,
     agree: float,
     least: float,
+    wall: float,
     distance: Array,
     trust: Array,
 ) -> None:
@@ -121,17 +158,17 @@ def _combine(
     for i in prange(free.shape[0]):
         for j in range(free.shape[1]):
             for k in range(free.shape[2]):
-                value, sure, total = _own_surface(weight, moment, i, j, k, agree, least)
+                value, sure, total = _own_surface(weight, moment, i, j, k, agree, least, wall)
                 value, sure = _other_surface(value, sure, total, weight, moment, i, j, k, agree, least)
                 if free[i, j, k] >= LEAST_LOOKS:
-                    value, sure = _free_space(value, sure, free[i, j, k], hidden[i, j, k], truncation, agree)
+                    value, sure = _free_space(value, sure, free[i, j, k], shown[i, j, k], truncation, agree)
                 distance[i, j, k] = value
                 trust[i, j, k] = min(1.0, sure / FULL_TRUST)
 
 
 @njit(cache=True)
 def _own_surface(
-    weight: Array, moment: Array, i: int, j: int, k: int, agree: float, least: float
+    weight: Array, moment: Array, i: int, j: int, k: int, agree: float, least: float, wall: float
 ) -> tuple[float, float, float]:
     """Average the directions that agree with the one most in front: distance, its weight, weight of all."""
     total = 0.0
@@ -148,7 +185,23 @@ def _own_surface(
         if front > -1.0 and w > 0.0 and moment[b, i, j, k] / w >= front - agree:
             weights += w
             moments += moment[b, i, j, k]
-    return (moments / weights if weights > 0.0 else 0.0), weights, total
+    value = moments / weights if weights > 0.0 else 0.0
+    if weights > 0.0 and value > -wall:
+        value -= _lacking_wall(weight, moment, i, j, k, least, wall)
+    return value, weights, total
+
+
+@njit(cache=True)
+def _lacking_wall(weight: Array, moment: Array, i: int, j: int, k: int, least: float, wall: float) -> float:
+    """Return by how much each side of a wall seen from both sides must grow, for noise must not cross the sides."""
+    lacking = 0.0
+    for axis in range(3):
+        a, b = weight[2 * axis, i, j, k], weight[2 * axis + 1, i, j, k]
+        if min(a, b) >= least and min(a, b) > 0.2 * max(a, b):
+            thickness = -moment[2 * axis, i, j, k] / a - moment[2 * axis + 1, i, j, k] / b
+            if abs(thickness) < wall:
+                lacking = max(lacking, 0.5 * (wall - thickness))
+    return min(lacking, 0.5 * wall)
 
 
 @njit(cache=True)
@@ -180,12 +233,12 @@ def _other_surface(
 
 @njit(cache=True)
 def _free_space(
-    value: float, sure: float, looks: float, hidden: float, truncation: float, agree: float
+    value: float, sure: float, looks: float, shown: float, truncation: float, agree: float
 ) -> tuple[float, float]:
     """Carve where enough views look through: half of them close behind a measured surface, since edges are rough."""
-    share = looks / (looks + hidden)
+    share = looks / (looks + shown)
     needed = 0.5 if sure > 0.0 and value > -agree else 0.2
     edge = truncation * min(1.0, (share - needed) / 0.25)
-    if sure == 0.0 or (value < truncation and share > needed and edge > value):
+    if share > needed and edge > value:
         return edge, max(sure, looks)
     return value, sure

@@ -11,9 +11,13 @@ from cousins.errors import StageError
 from cousins.geometry import Array, transform, unproject
 from cousins.meshes import Mesh
 from cousins.reconstruct.evidence import Grid, View, gather, noise_m, view_of
-from cousins.reconstruct.field import close, combine
+from cousins.reconstruct.field import close, combine, lay_floor, settle
 from cousins.reconstruct.skin import seen_faces, skin
+from cousins.reconstruct.unseen import solid_share
 from cousins.segment.segments import Plane, Segment, Segmentation
+
+WALL_M = 0.005
+"""Thickness of a surface whose back no view saw and nothing closes [m]: common for shells, plates, cloth, boards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,18 @@ def reconstruct_shape(
     grid = _grid(low, high, base_m, sigma_m, config)
     truncation_m = max(3.0 * sigma_m, 3.0 * grid.voxel_m)
     evidence = gather(views, grid, truncation_m=truncation_m)
-    measured = combine(evidence, truncation_m=truncation_m, agree_m=0.5 * sigma_m, least_weight=0.5)
+    measured = combine(
+        evidence,
+        truncation_m=truncation_m,
+        agree_m=0.5 * sigma_m,
+        least_weight=0.5,
+        wall_m=grid.voxel_m,
+    )
+    measured = lay_floor(measured, evidence, grid.axis(2), base_m=base_m, floor_m=grid.voxel_m)
+    wall_m = max(WALL_M, 1.6 * grid.voxel_m)
+    base = int(np.searchsorted(grid.axis(2), base_m))
+    share = solid_share(measured, shell_m=wall_m, base=base)
+    measured = settle(measured, share, wall_m=wall_m, truncation_m=truncation_m)
     distance, trust = _with_borders(measured.distance_m, measured.trust, grid, base_m, truncation_m)
     field = close(distance, trust)
     field = np.maximum(field, (base_m - grid.axis(2)).astype(np.float32)[None, None, :])

@@ -59,11 +59,12 @@ def tidy(mesh: Mesh, *, max_faces: int) -> Mesh:
         raise StageError("the surface is inside out", stage="shape")
     tolerance = 0.0002
     small = solid.simplify(tolerance)
-    while small.num_tri() > max_faces:
-        tolerance *= 1.6
-        small = solid.simplify(tolerance)
-    parts = sorted(small.decompose(), key=lambda part: -part.volume())
-    flat = parts[0].to_mesh()
+    for _ in range(8):
+        if small.num_tri() <= max_faces:
+            break
+        tolerance *= 1.5
+        small = small.simplify(tolerance)
+    flat = max(small.decompose(), key=lambda part: part.volume()).to_mesh()
     return Mesh(
         vertices=np.asarray(flat.vert_properties[:, :3], dtype=np.float64),
         faces=np.asarray(flat.tri_verts, dtype=np.int32),
