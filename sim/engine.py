@@ -35,6 +35,8 @@ class Contact:
     """Name of the other one."""
     depth_m: float
     """Penetration, positive when they overlap [m]."""
+    normal: tuple[float, float, float]
+    """Unit direction in the world that takes `first` away from `second`."""
 
 
 class Engine(Protocol):

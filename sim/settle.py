@@ -1,15 +1,17 @@
 """Quasi-static settling: lay a scanned scene to rest without letting it gain speed, then let go and verify.
 
 Every velocity is set to zero after each step, so bodies creep into contact along the shortest way instead of falling,
-bouncing or knocking each other over. Then nothing holds them for a second. What falls over, or leaves what it stood on,
-keeps its scanned pose and is reported: the gates will say so too. At the end each body is lifted by the
-few micrometres that it rests inside its support.
+bouncing or knocking each other over. Then nothing holds them for a second or more. What falls over, or leaves what it stood on,
+keeps its scanned pose and is reported: the gates will say so too. At the end bodies are pushed
+out of each other by the few micrometres that engines let them sink.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +19,15 @@ from cousins.geometry import Array, rotation_angle_rad
 from cousins.plugins import load
 from cousins.scene.scenes import Placed, Scene
 from sim.engine import Contact, Engine
+
+PART_TO_M: Final = 1e-6
+"""Overlap that is left alone: the rounding of written lengths [m]."""
+ROUNDS_PER_OBJECT: Final = 5
+"""Rounds of pushing apart, by object: a push can reach the other end of a row."""
+SLICE_S: Final = 0.25
+"""Time between two looks at what was let go [s]."""
+LEVEL: Final = 0.3
+"""A normal with less than this along z is taken for level: steeper than walls lean [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +41,21 @@ class SettleConfig:
     still_rad: float = 2e-5
     """The same for turning: `still_m` at the rim of something 10 cm wide [rad]."""
     release_s: float = 1.0
-    """Time without holding, at the end [s]."""
+    """Shortest time without holding, at the end [s]."""
+    longest_release_s: float = 4.0
+    """Longest time without holding, for what tips slowly [s]."""
+    calm_m: float = 5e-5
+    """Letting go ends when no body moves more than this in a quarter of a second [m]."""
+    calm_rad: float = 5e-4
+    """The same for turning: `calm_m` at the rim of something 20 cm wide [rad]."""
     fallen_m: float = 0.03
     """A body that moved further has fallen; layout repair moves less than this [m]."""
-    fallen_rad: float = np.deg2rad(15.0)
+    fallen_rad: float = math.radians(15.0)
     """A body that turned further has fallen [rad]."""
     reach_m: float = 0.001
     """Bodies closer than this along the vertical touch [m]."""
-    lift_m: float = 0.0005
-    """Most that a body is lifted out of its support at the end [m]."""
+    part_m: float = 0.001
+    """Most that a body is pushed out of others at the end [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +129,7 @@ def _settle(scene: Scene, engine: Engine, config: SettleConfig) -> Settled:
     poses = {name: scanned[name] if name in pinned else after[name] for name in scanned}
     for name, pose in poses.items():
         engine.set_pose(name, pose)
-    depth = _lift(scene, engine, config, pinned)
+    depth = _part(scene, engine, config, pinned)
     return Settled(
         scene=_at(scene, {**engine.poses(), **{name: scanned[name] for name in pinned}}, pinned, rests),
         rests=tuple(rests[name] for name in scanned),
@@ -138,17 +155,31 @@ def _creep(engine: Engine, config: SettleConfig, pinned: Mapping[str, Array]) ->
         for name, pose in pinned.items():
             engine.set_pose(name, pose)
         previous, poses = poses, engine.poses()
-        steps = [moved(previous[name], pose) for name, pose in poses.items()]
-        if all(distance < config.still_m and angle < config.still_rad for distance, angle in steps):
+        if all(_within(previous[name], pose, config.still_m, config.still_rad) for name, pose in poses.items()):
             return count
     return most
 
 
 def _release(engine: Engine, config: SettleConfig, pinned: Mapping[str, Array]) -> None:
-    for _ in range(round(config.release_s / engine.timestep_s)):
-        engine.step(1)
-        for name, pose in pinned.items():
-            engine.set_pose(name, pose)
+    slice_steps = round(SLICE_S / engine.timestep_s)
+    for index in range(1, round(config.longest_release_s / SLICE_S) + 1):
+        previous = engine.poses()
+        if pinned:
+            for _ in range(slice_steps):
+                engine.step(1)
+                for name, pose in pinned.items():
+                    engine.set_pose(name, pose)
+        else:
+            engine.step(slice_steps)
+        poses = engine.poses()
+        calm = all(_within(previous[name], poses[name], config.calm_m, config.calm_rad) for name in poses)
+        if calm and index * SLICE_S >= config.release_s:
+            return
+
+
+def _within(first: Array, second: Array, distance_m: float, angle_rad: float) -> bool:
+    distance, angle = moved(first, second)
+    return distance < distance_m and angle < angle_rad
 
 
 def _judge(
@@ -174,7 +205,7 @@ def _judge(
                 moved_when_released_m=moved(before[name], after[name])[0],
                 supports=supports,
                 kept_support=kept,
-                fallen=distance > config.fallen_m or angle > config.fallen_rad,
+                fallen=bool(distance > config.fallen_m or angle > config.fallen_rad),
             )
         )
     return rests
@@ -195,30 +226,34 @@ def _other(contact: Contact, name: str) -> str:
     return contact.second if contact.first == name else contact.first
 
 
-def _lift(scene: Scene, engine: Engine, config: SettleConfig, pinned: set[str]) -> float:
-    """Lift bodies out of what lies below them, bottom-up, and return the deepest contact left [m]."""
+def _part(scene: Scene, engine: Engine, config: SettleConfig, pinned: set[str]) -> float:
+    """Push bodies out of each other, the upper one along the contact's normal; return the deepest contact left [m]."""
     order = {placed.asset.name: index for index, placed in enumerate(scene.objects)}
-    lifted = dict.fromkeys(order, 0.0)
-    for _ in range(2 * len(order) + 1):
-        rises: dict[str, float] = {}
+    pushed = dict.fromkeys(order, 0.0)
+    for _ in range(ROUNDS_PER_OBJECT * len(order)):
+        pushes: dict[str, Contact] = {}
+        poses = engine.poses()
         for contact in engine.contacts():
-            upper = _upper(contact, order, engine.poses())
-            if contact.depth_m > 0.0 and upper not in pinned:
-                rises[upper] = max(rises.get(upper, 0.0), contact.depth_m)
-        rises = {name: rise for name, rise in rises.items() if rise > 1e-6 and lifted[name] + rise <= config.lift_m}
-        if not rises:
+            name = _upper(contact, order, poses)
+            free = name not in pinned and pushed[name] + contact.depth_m <= config.part_m
+            if free and contact.depth_m > max(PART_TO_M, pushes[name].depth_m if name in pushes else 0.0):
+                pushes[name] = contact
+        if not pushes:
             break
-        for name, rise in rises.items():
-            pose = engine.poses()[name].copy()
-            pose[2, 3] += rise
-            lifted[name] += rise
+        for name, contact in pushes.items():
+            pose = poses[name].copy()
+            pose[:3, 3] += contact.depth_m * np.array(contact.normal) * (1.0 if contact.first == name else -1.0)
+            pushed[name] += contact.depth_m
             engine.set_pose(name, pose)
-    return max((contact.depth_m for contact in engine.contacts()), default=0.0)
+    return max([0.0, *(contact.depth_m for contact in engine.contacts())])
 
 
 def _upper(contact: Contact, order: Mapping[str, int], poses: Mapping[str, Array]) -> str:
+    """Return the name of the body that the normal lifts, or that may move, or that comes later in the scene."""
     if contact.first not in order or contact.second not in order:
         return contact.first if contact.first in order else contact.second
+    if abs(contact.normal[2]) > LEVEL:
+        return contact.first if contact.normal[2] > 0.0 else contact.second
     return max((contact.first, contact.second), key=lambda name: (poses[name][2, 3], order[name]))
 
 

@@ -151,9 +151,15 @@ class MujocoEngine:
         mujoco.mj_comPos(self._model, data)
         mujoco.mj_collision(self._model, data)
         bodies = self._model.geom_bodyid[data.contact.geom]
+        rows = zip(bodies.tolist(), data.contact.dist.tolist(), data.contact.frame.tolist(), strict=True)
         return [
-            Contact(first=self._owner[first], second=self._owner[second], depth_m=-float(distance))
-            for (first, second), distance in zip(bodies.tolist(), data.contact.dist.tolist(), strict=True)
+            Contact(
+                first=self._owner[first],
+                second=self._owner[second],
+                depth_m=-distance,
+                normal=(-frame[0], -frame[1], -frame[2]),
+            )
+            for (first, second), distance, frame in rows
         ]
 
     def close(self) -> None:

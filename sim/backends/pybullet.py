@@ -173,7 +173,10 @@ class PyBulletEngine:
                 points = pybullet.getClosestPoints(
                     self._bodies[first], self._bodies[second], 0.0, physicsClientId=client
                 )
-                found += [Contact(first=first, second=second, depth_m=-float(point[8])) for point in points]
+                found += [
+                    Contact(first=first, second=second, depth_m=-float(point[8]), normal=tuple(point[7]))
+                    for point in points
+                ]
         return found
 
     def close(self) -> None:
