@@ -16,10 +16,10 @@ import numpy as np
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.folder import CaptureWriter
 from cousins.errors import CaptureError
-from cousins.geometry import Array, Intrinsics, unproject
+from cousins.geometry import Array, Intrinsics, transform, unproject
 from cousins.meshes import Mesh
 from cousins.raster import Light, Look, Raster, look_of, render, shade
-from cousins.segment.segments import Segment, Segmentation
+from cousins.segment.segments import Plane, Segment, Segmentation
 from sim.handheld import drifted, orbit
 from sim.lamp import ShadowMaps, shadow_maps, visibility
 from sim.lidar import SUBSAMPLES, LidarConfig, measure, quiet, true_depth
@@ -177,28 +177,30 @@ def record(world: PhoneWorld, folder: Path, *, config: PhoneConfig, rng: np.rand
     )
 
 
-def truth_segmentation(truth: Truth, capture: Capture) -> Segmentation:
-    """Return the true masks as a perfect segmenter would; points are the measured ones with confidence 2."""
+def truth_segmentation(truth: Truth, capture: Capture, *, planes: tuple[Plane, ...] = ()) -> Segmentation:
+    """Return the true masks as a perfect segmenter would; points are the measured ones with confidence 2.
+
+    The first of `planes` is taken as what carries every object.
+    """
     segments = []
     for name, masks in truth.masks.items():
         points = [np.zeros((0, 3))]
         for index, mask in masks.items():
             frame = capture.frames[index]
             kept = mask & (frame.confidence == 2) & (frame.depth_m > 0.0)
-            pose = frame.world_from_camera
-            points.append(unproject(frame.depth_m, frame.depth_camera)[kept] @ pose[:3, :3].T + pose[:3, 3])
-        label = truth.labels[name]
+            points.append(transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[kept]))
         segments.append(
             Segment(
                 name=name,
-                label=label,
+                label=truth.labels[name],
                 label_source="truth",
                 label_score=1.0,
                 masks=masks,
                 points=np.concatenate(points),
+                support=planes[0].name if planes else None,
             )
         )
-    return Segmentation(planes=(), segments=tuple(segments))
+    return Segmentation(planes=planes, segments=tuple(segments))
 
 
 class _Camera:
