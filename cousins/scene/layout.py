@@ -1,8 +1,9 @@
 """Repair a layout: put objects upright, apart and onto their supports, and never make anything worse.
 
-Three steps, repeated until nothing overlaps. Turn: an object within 3° of a stable rest turns onto it. Part: the
-pair that overlaps most is parted by the shortest horizontal or upward push that lowers the total overlap. Drop: each
-object, lowest first, sinks until it touches. Every push must lower the total; nothing is ever deleted.
+An object that would not rest as it stands gets a flat foot where a few millimetres do, or is turned onto its nearest
+rest. Then two steps, repeated until nothing overlaps. Part: the pair that overlaps most is parted by the shortest
+horizontal or upward push that lowers the total overlap. Drop: each object, lowest first, sinks until it touches.
+ Every push must lower the total; nothing is ever deleted.
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ import numpy as np
 from cousins.geometry import Array, rigid, rotation_angle_rad
 from cousins.scene.bodies import Body, bodies_of, clearance_below, overlaps
 from cousins.scene.convex import Difference
-from cousins.scene.resting import rest_rotation
 from cousins.scene.scenes import Scene
+from cousins.scene.upright import upright
 
 CONTACT_GAP_M: Final = 1e-5
 """Gap left at a contact [m]: ten times the rounding of written lengths, so that rounding makes no overlap."""
 TOUCH_M: Final = 1e-6
 """Overlap that counts as touching [m]: the rounding of written lengths."""
-MAX_TILT_RAD: Final = np.deg2rad(3.0)
-"""Largest turn onto a rest: 1 cm of noise over 20 cm, the width of a small object."""
 CARRY_M: Final = 0.01
 """An object whose free way down to another is at most this is carried along by it [m]."""
 MAX_PUSH_M: Final = 0.1
@@ -57,10 +56,10 @@ class RepairReport:
 
 def repair(scene: Scene) -> tuple[Scene, RepairReport]:
     """Return the scene with objects upright, apart and in contact with what carries them, and what was done."""
+    start = {placed.asset.name: placed.world_from_asset for placed in scene.objects}
+    before = _State(bodies_of(scene)).total()
+    scene = replace(scene, objects=tuple(upright(placed) for placed in scene.objects))
     state = _State(bodies_of(scene))
-    before = state.total()
-    for placed in scene.objects:
-        state.turn(placed.asset.name)
     status: Literal["converged", "capped", "nothing movable"] = "capped"
     for _ in range(MAX_ROUNDS):
         status = _part(state)
@@ -73,15 +72,15 @@ def repair(scene: Scene) -> tuple[Scene, RepairReport]:
         replace(placed, world_from_asset=state.motion[placed.asset.name] @ placed.world_from_asset)
         for placed in scene.objects
     )
-    pairs = {placed.asset.name: (placed.world_from_asset, state.motion[placed.asset.name]) for placed in scene.objects}
+    ends = {placed.asset.name: placed.world_from_asset for placed in objects}
     report = RepairReport(
         status=status,
         pushes=len(state.history),
         violation_before_m=before,
         violation_after_m=state.total(),
         history_m=tuple(state.history),
-        moved_m={name: float(np.linalg.norm((motion @ pose - pose)[:3, 3])) for name, (pose, motion) in pairs.items()},
-        turned_rad={name: rotation_angle_rad(motion[:3, :3]) for name, (_, motion) in pairs.items()},
+        moved_m={name: float(np.linalg.norm((pose - start[name])[:3, 3])) for name, pose in ends.items()},
+        turned_rad={name: rotation_angle_rad(pose[:3, :3] @ start[name][:3, :3].T) for name, pose in ends.items()},
     )
     return replace(scene, objects=objects), report
 
@@ -140,13 +139,6 @@ class _State:
             growing = bool(more)
             found |= more
         return found
-
-    def turn(self, name: str) -> None:
-        """Turn an object onto its stable rest where that is near; its pivot is the centre of mass."""
-        body = self.bodies[name]
-        rotation = rest_rotation(body, max_tilt_rad=MAX_TILT_RAD)
-        if rotation is not None:
-            self.accept({name}, rigid(rotation, body.center_of_mass_m - rotation @ body.center_of_mass_m))
 
     def drop_all(self) -> None:
         """Let each object sink, lowest first, until it touches what is below."""

@@ -1,0 +1,45 @@
+"""Lay an object on a stable rest before physics does it the hard way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from cousins.geometry import Array, rigid, rotation_angle_rad
+from cousins.scene.bodies import body_of_asset
+from cousins.scene.feet import with_flat_foot
+from cousins.scene.resting import rest_rotation
+from cousins.scene.scenes import Placed
+
+MAX_TILT_RAD: Final = np.deg2rad(3.0)
+"""Largest turn onto a rest: 1 cm of noise over 20 cm, the width of a small object."""
+UNSEEN_TILT_RAD: Final = np.deg2rad(0.2)
+"""A turn too small to see: 0.7 mm over 20 cm. Smaller ones are made without asking for a flat foot."""
+MAX_FOOT_TILT_RAD: Final = np.deg2rad(10.0)
+"""An object whose rest is further away than this did not stand on level ground; nothing is done to it."""
+
+
+def upright(placed: Placed) -> Placed:
+    """Return an object laid on a stable rest: as it is, on a flat foot, turned a little, or turned onto a flat foot."""
+    rotation = _rest_of(placed)
+    if rotation is None or rotation_angle_rad(rotation) <= UNSEEN_TILT_RAD:
+        return placed if rotation is None else _turned(placed, rotation)
+    footed = with_flat_foot(placed)
+    if footed is not None:
+        return footed
+    if rotation_angle_rad(rotation) > MAX_TILT_RAD:
+        return placed
+    turned = _turned(placed, rotation)
+    return with_flat_foot(turned) or turned
+
+
+def _rest_of(placed: Placed) -> Array | None:
+    return rest_rotation(body_of_asset(placed.asset).moved(placed.world_from_asset), max_tilt_rad=MAX_FOOT_TILT_RAD)
+
+
+def _turned(placed: Placed, rotation: Array) -> Placed:
+    """Return an object turned in the world about its centre of mass."""
+    center = body_of_asset(placed.asset).moved(placed.world_from_asset).center_of_mass_m
+    return replace(placed, world_from_asset=rigid(rotation, center - rotation @ center) @ placed.world_from_asset)
