@@ -23,13 +23,13 @@ MIN_ADVANTAGE = 2.0
 TRUSTED_TILT_RAD = np.deg2rad(3.0)
 """A declared up that is this close to the estimated one is kept as it is."""
 
-_STRIDE_PX = 4
+_UPRIGHT_SLACK = 0.2
+_COLUMNS = 64
+"""Samples across the image."""
 _CONE = np.cos(np.deg2rad(10.0))
 _NARROW_CONE = np.cos(np.deg2rad(5.0))
 _DIRECTIONS = 600
 """Directions tried on the sphere: about 8° apart."""
-_EDGE_M = 0.05
-"""Neighbouring samples farther apart in depth lie on two things."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -54,13 +54,13 @@ class Up:
     """Share of the seen surface that faces it, 0..1."""
     score: float
     """The share times how level the camera was held about it."""
-    declared_score: float
-    """The same for the declared way up."""
+    upright: float
+    """How far an image axis pointed along it on average, 0..1; 0 where the camera looked straight along it."""
 
 
-def estimate_up(views: Sequence[View], *, declared_up: Array | None = None) -> Up | None:
+def estimate_up(views: Sequence[View]) -> Up | None:
     """Return the way up, or None where no wide level surface was seen."""
-    normals = np.concatenate([_normals(view) for view in views]) if views else np.zeros((0, 3))
+    normals = _all_normals(views)
     if len(normals) < 100:
         return None
     directions = _sphere(_DIRECTIONS)
@@ -72,16 +72,19 @@ def estimate_up(views: Sequence[View], *, declared_up: Array | None = None) -> U
         if len(near) == 0:
             return None
         best = near.mean(axis=0) / np.linalg.norm(near.mean(axis=0))
-    asked = np.stack([best, best if declared_up is None else declared_up])
-    share, declared_share = ((normals @ asked.T) > _CONE).mean(axis=0)
-    level, declared_level = _levelness(asked, views)
-    if share < MIN_SHARE or level < MIN_LEVELNESS:
-        return None
+    up = rate_up(best, views, normals)
+    return up if up.share >= MIN_SHARE and up.score >= MIN_LEVELNESS * up.share else None
+
+
+def rate_up(direction: Array, views: Sequence[View], normals: Array) -> Up:
+    """Return a direction [3] as a way up with its marks; `normals` [n, 3] are those of the seen surface."""
+    share = float(((normals @ direction) > _CONE).mean())
+    axes = np.stack([view.world_from_camera[:3, :2] for view in views])
     return Up(
-        direction=best,
-        share=float(share),
-        score=float(share * level),
-        declared_score=float(declared_share * declared_level),
+        direction=direction,
+        share=share,
+        score=share * float(_levelness(direction[None], views)[0]),
+        upright=float(np.abs(np.einsum("nij,i->nj", axes, direction).mean(axis=0)).max()),
     )
 
 
@@ -90,36 +93,54 @@ def level_from_world(views: Sequence[View], *, declared_up: Array | None) -> tup
 
     `declared_up` [3] is where the format says up is, if it says so at all; it is kept unless the scene contradicts it.
     """
-    up = estimate_up(views, declared_up=declared_up)
+    up = estimate_up(views)
     told = np.array([0.0, 0.0, 1.0]) if declared_up is None else declared_up
     if up is None:
         return _turn(told), "The export does not say which way is up and no level surface was found: +z is a guess."
     tilt = float(np.arccos(np.clip(up.direction @ told, -1.0, 1.0)))
     if declared_up is not None and tilt < TRUSTED_TILT_RAD:
         return _turn(told), f"The way up was not told by the device; {up.share:.0%} of the surface confirms +z."
-    if declared_up is not None and up.score < MIN_ADVANTAGE * up.declared_score:
+    if declared_up is not None and not _overrules(up, rate_up(told, views, _all_normals(views))):
         return _turn(told), "The way up was not told by the device; the format's +z was taken."
     turned = f", {np.rad2deg(tilt):.0f}° from the export's own +z" if declared_up is not None else ""
-    return _turn(
-        up.direction
-    ), f"The way up was estimated from level surfaces ({up.share:.0%} of what was seen){turned}."
+    sentence = f"The way up was estimated from level surfaces ({up.share:.0%} of what was seen){turned}."
+    return _turn(up.direction), sentence
+
+
+def _overrules(up: Up, declared: Up) -> bool:
+    """Tell whether the scene contradicts the declared way up, and is not a wall that was faced head on.
+
+    Either the phone was held about the estimated way up at least as plainly as about the declared one, or the
+    estimated one is the y axis, as in files that were written without turning ARKit's world.
+    """
+    plain = up.upright >= declared.upright - _UPRIGHT_SLACK
+    along_y = abs(float(up.direction[1])) > np.cos(TRUSTED_TILT_RAD)
+    return up.score >= MIN_ADVANTAGE * declared.score and (plain or along_y)
+
+
+def _all_normals(views: Sequence[View]) -> Array:
+    return np.concatenate([_normals(view) for view in views]) if views else np.zeros((0, 3))
 
 
 def _normals(view: View) -> Array:
-    """Return world normals [n, 3] that face the camera, of samples whose neighbours lie on the same surface."""
+    """Return world normals [n, 3] that face the camera, where both sides of a sample lie on one plane with it."""
     depth = np.where(np.isfinite(view.depth_m), view.depth_m, 0.0)
-    points = unproject(depth, view.depth_camera)[::_STRIDE_PX, ::_STRIDE_PX]
-    right = points[:-1, 1:] - points[:-1, :-1]
-    down = points[1:, :-1] - points[:-1, :-1]
+    stride = max(1, view.depth_camera.width // _COLUMNS)
+    points = unproject(depth, view.depth_camera)[::stride, ::stride]
+    middle = points[1:-1, 1:-1]
+    ahead = _unit(np.cross(points[2:, 1:-1] - middle, points[1:-1, 2:] - middle))
+    behind = _unit(np.cross(points[:-2, 1:-1] - middle, points[1:-1, :-2] - middle))
     z = points[..., 2]
-    usable = (z[:-1, :-1] > 0) & (z[:-1, 1:] > 0) & (z[1:, :-1] > 0)
-    usable &= (np.abs(right[..., 2]) < _EDGE_M) & (np.abs(down[..., 2]) < _EDGE_M)
-    normals = np.cross(down, right)[usable]
-    lengths = np.linalg.norm(normals, axis=1)
-    normals = normals[lengths > 0] / lengths[lengths > 0, None]
-    toward = -points[:-1, :-1][usable][lengths > 0]
+    known = (middle[..., 2] > 0) & (z[2:, 1:-1] > 0) & (z[1:-1, 2:] > 0) & (z[:-2, 1:-1] > 0) & (z[1:-1, :-2] > 0)
+    flat = known & (np.sum(ahead * behind, axis=-1) > _CONE)
+    normals, toward = ahead[flat], -middle[flat]
     normals *= np.sign(np.sum(normals * toward, axis=1))[:, None]
     return np.asarray(normals @ view.world_from_camera[:3, :3].T)
+
+
+def _unit(vectors: Array) -> Array:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0.0, lengths, 1.0))
 
 
 def _levelness(directions: Array, views: Sequence[View]) -> Array:
