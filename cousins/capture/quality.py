@@ -252,14 +252,14 @@ def _drift(frames: Sequence[Frame], rng: np.random.Generator) -> _Part:
 
 def _loops(early: Sequence[Frame], late: Sequence[Frame]) -> list[tuple[Frame, Frame]]:
     """Return the pairs of an early and a late frame that are closest in pose, within reach."""
+    centers = np.stack([frame.world_from_camera[:3, 3] for frame in early])
     pairs = []
     for last in late:
-        distances = [
-            float(np.linalg.norm(first.world_from_camera[:3, 3] - last.world_from_camera[:3, 3])) for first in early
-        ]
-        first = early[int(np.argmin(distances))]
-        if min(distances) < _LOOP_REACH_M and _turn_rad(first, last) < _LOOP_ANGLE_RAD:
-            pairs.append((min(distances), first.index, first, last))
+        distances = np.linalg.norm(centers - last.world_from_camera[:3, 3], axis=1)
+        nearest = int(np.argmin(distances))
+        first, distance = early[nearest], float(distances[nearest])
+        if distance < _LOOP_REACH_M and _turn_rad(first, last) < _LOOP_ANGLE_RAD:
+            pairs.append((distance, last.index, first, last))
     pairs.sort(key=lambda pair: pair[:2])
     return [(first, last) for _, _, first, last in pairs[:_LOOP_PAIRS]]
 
