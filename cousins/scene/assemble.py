@@ -10,9 +10,11 @@ import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
+from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset
-from cousins.reconstruct.texture import bake_texture
+from cousins.reconstruct.texture import TextureConfig, bake_texture
 from cousins.scene.bodies import Body, body_of_asset, body_of_structure, clearance_below, overlaps
+from cousins.scene.kinematics import asset_from_links
 from cousins.scene.layout import RepairReport, repair
 from cousins.scene.relations import find_relations
 from cousins.scene.scenes import Placed, Scene, Structure
@@ -23,6 +25,10 @@ REACH_M: Final = 0.05
 """An object whose underside is this near to a plane or another object stands on it [m]."""
 STRANGE_OVERLAP_M: Final = 0.03
 """A plane that carries nothing and cuts this deep into an object is part of the object, not structure [m]."""
+BLUR_M: Final = 0.008
+"""How far an object's colours may lie beyond its mesh in a photo [m]: pose drift and range bias together."""
+TEXEL_M: Final = 0.0015
+"""Size of a texel of structure [m]: twice that of an object, as it is looked at from further away."""
 SUPPORT_MARGIN_M: Final = 0.05
 """How far an added support reaches beyond what stands on it [m]."""
 
@@ -112,7 +118,8 @@ def _added_supports(bodies: dict[str, Body], structures: Sequence[Structure]) ->
         others = [*fixed, *(other for other in bodies.values() if other.name != body.name)]
         if min((clearance_below(body, other, reach_m=REACH_M) for other in others), default=np.inf) <= REACH_M:
             continue
-        kind: Literal["floor", "table"] = "table" if fixed else "floor"
+        lowest = all(body.box.low[2] < other.box.low[2] for other in fixed)
+        kind: Literal["floor", "table"] = "floor" if lowest else "table"
         name = next(name for name in _names(kind) if name not in taken)
         taken.add(name)
         structure = structure_of(_plane_under(body, name, kind), [])
@@ -170,6 +177,14 @@ def _carriers_first(scene: Scene) -> Scene:
 
 def _painted(structure: Structure, scene: Scene, capture: Capture) -> Structure:
     occluders = tuple(
-        link.visual.transformed(placed.world_from_asset) for placed in scene.objects for link in placed.asset.links[:1]
+        _swollen(link.visual).transformed(placed.world_from_asset @ asset_from_links(placed.asset)[link.name])
+        for placed in scene.objects
+        for link in placed.asset.links
     )
-    return replace(structure, visual=bake_texture(structure.visual, capture, occluders=occluders))
+    visual = bake_texture(structure.visual, capture, occluders=occluders, config=TextureConfig(texel_m=TEXEL_M))
+    return replace(structure, visual=visual)
+
+
+def _swollen(mesh: Mesh) -> Mesh:
+    """Return a mesh grown by `BLUR_M`: near an object's edge, a photo shows it where its mesh just is not."""
+    return Mesh(vertices=mesh.vertices + BLUR_M * mesh.to_trimesh().vertex_normals, faces=mesh.faces)

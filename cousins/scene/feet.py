@@ -20,8 +20,9 @@ from cousins.scene.bodies import body_of_asset, piece_hull
 from cousins.scene.kinematics import asset_from_links
 from cousins.scene.scenes import Placed
 
-BAND_M: Final = 0.004
-"""Corners this little above the lowest one belong to the foot [m]: the range bias of a phone's depth sensor."""
+BANDS_M: Final = (0.004, 0.008)
+"""Corners this little above the lowest one belong to the foot [m]: the range bias of a phone's depth sensor, and
+twice that. The first that makes the object stand is taken."""
 MARGIN: Final = 0.15
 """How far inside its foot the centre of mass must lie, as a share of the foot's radius."""
 
@@ -34,24 +35,28 @@ def with_flat_foot(placed: Placed) -> Placed | None:
     poses = asset_from_links(placed.asset)
     body = body_of_asset(placed.asset).moved(placed.world_from_asset)
     level = float(body.box.low[2])
-    links = tuple(
-        replace(link, pieces=_lowered(link, placed.world_from_asset @ poses[link.name], level))
-        for link in placed.asset.links
-    )
-    asset = replace(placed.asset, links=links, completions=(*placed.asset.completions, "flat foot"))
-    return replace(placed, asset=asset) if _stands(asset, placed.world_from_asset, level) else None
+    for band_m in BANDS_M:
+        links = tuple(
+            replace(link, pieces=_lowered(link, placed.world_from_asset @ poses[link.name], level, band_m))
+            for link in placed.asset.links
+        )
+        asset = replace(placed.asset, links=links, completions=(*placed.asset.completions, "flat foot"))
+        if _stands(asset, placed.world_from_asset, level):
+            return replace(placed, asset=asset)
+    return None
 
 
-def _lowered(link: Link, world_from_link: Array, level: float) -> tuple[Piece, ...]:
+def _lowered(link: Link, world_from_link: Array, level: float, band_m: float) -> tuple[Piece, ...]:
     return tuple(
-        _lowered_piece(piece, world_from_link, level) if piece.kind == "mesh" else piece for piece in link.pieces
+        _lowered_piece(piece, world_from_link, level, band_m) if piece.kind == "mesh" else piece
+        for piece in link.pieces
     )
 
 
-def _lowered_piece(piece: Piece, world_from_link: Array, level: float) -> Piece:
+def _lowered_piece(piece: Piece, world_from_link: Array, level: float, band_m: float) -> Piece:
     points = transform(world_from_link, piece_hull(piece).points)
     middle = (points[:, 2].min() + points[:, 2].max()) / 2.0
-    foot = (points[:, 2] <= level + BAND_M) & (points[:, 2] < middle)
+    foot = (points[:, 2] <= level + band_m) & (points[:, 2] < middle)
     if not np.any(foot & (points[:, 2] > level)):
         return piece
     points[foot, 2] = level

@@ -9,7 +9,7 @@ import numpy as np
 import trimesh
 from scipy.spatial import ConvexHull
 
-from cousins.geometry import Array, rigid, rotation_about, transform
+from cousins.geometry import Array, invert, rigid, rotation_about, transform
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Piece
@@ -18,8 +18,8 @@ from cousins.segment.segments import Plane
 
 THICKNESS_M: Final = 0.05
 """Thickness of a slab behind its face [m]: nothing tunnels through it at 10 m/s and 5 ms a step."""
-VISUAL_MARGIN_M: Final = 0.02
-"""How far a visual reaches beyond the outline and what stands on it [m]: the blur of a depth edge."""
+FOOT_MARGIN_M: Final = 0.02
+"""How far structure reaches beyond what stands on it [m], where the plane was not seen so far: a depth edge's blur."""
 FLOOR_MARGIN_M: Final = 0.5
 """How far a floor's slab reaches beyond what was seen [m]: floors go on, and what falls over stays in the scene."""
 LEVEL_RAD: Final = np.deg2rad(2.0)
@@ -49,8 +49,10 @@ def leveled(plane: Plane, pivot: Array) -> Plane:
 def structure_of(plane: Plane, footprints: Sequence[Array]) -> Structure:
     """Return a plane as structure; `footprints` [n, 3] of what stands on it come inside, also where unseen."""
     world_from_plane = plane_frame(plane)
-    corners = [transform(np.linalg.inv(world_from_plane), points)[:, :2] for points in (plane.outline, *footprints)]
-    outline = _grown(np.concatenate(corners), VISUAL_MARGIN_M)
+    plane_from_world = invert(world_from_plane)
+    feet = [_grown(transform(plane_from_world, points)[:, :2], FOOT_MARGIN_M) for points in footprints]
+    seen = transform(plane_from_world, plane.outline)[:, :2]
+    outline = _outline(np.concatenate([seen, *feet]))
     flat = Mesh(
         vertices=np.hstack([outline, np.zeros((len(outline), 1))]),
         faces=np.array([[0, i, i + 1] for i in range(1, len(outline) - 1)], dtype=np.int32),
@@ -97,12 +99,15 @@ def smallest_rectangle(points: Array) -> tuple[float, Array, Array]:
 
 
 def _grown(points: Array, margin_m: float) -> Array:
-    """Return the convex hull of points [n, 2], counter-clockwise, grown outwards by a margin at its corners."""
-    corners = points[ConvexHull(points).vertices]
+    """Return points [n, 2] and a ring of eight around each."""
     angles = 2.0 * np.pi * np.arange(8) / 8.0
     ring = margin_m * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    around = (corners[:, None, :] + ring[None, :, :]).reshape(-1, 2)
-    return np.asarray(around[ConvexHull(around).vertices])
+    return np.asarray((points[:, None, :] + ring[None, :, :]).reshape(-1, 2))
+
+
+def _outline(points: Array) -> Array:
+    """Return the corners [k, 2] of the convex hull of points, counter-clockwise."""
+    return np.asarray(points[ConvexHull(points).vertices])
 
 
 def _slab(outline: Array, world_from_plane: Array, *, kind: str) -> Piece:
