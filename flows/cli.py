@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import NoReturn, TextIO
@@ -186,14 +186,14 @@ def _label_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("label", metavar="LABEL", help='what people call it, such as "blue mug"')
 
 
-_ARGUMENTS = {
+_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "demo": _demo_arguments,
     "scan": _scan_arguments,
     "inspect": _path_argument,
     "check": _path_argument,
     "view": _view_arguments,
     "label": _label_arguments,
-    "doctor": lambda parser: None,  # noqa: ARG005
+    "doctor": lambda _: None,
 }
 
 

@@ -25,6 +25,8 @@ from flows.stages import (
     Export,
 )
 
+STEPS = (INGEST, INSPECT, REFINE, SEGMENT, RECONSTRUCT, ASSEMBLE, SETTLE, WRITE, GATE, DRAW)
+"""Stages of a scan, in order."""
 MOST_FILES = 100_000
 """A folder with more files than this is no capture."""
 

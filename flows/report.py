@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from flows.pictures import PALETTE
 
 HERE = Path(__file__).parent
+_IMAGE = re.compile(r'alt="(photo|segments|twin) (\d+)" src="(data:[^"]*)"')
+_DATA = re.compile(r'type="text/plain">([^<]*)<')
 
 
 def write_report(summary: Mapping[str, Any], pictures: Path, target: Path) -> None:
@@ -53,6 +56,13 @@ def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, p
     )
 
 
+def pictures_of(html: str) -> tuple[dict[str, str], str, str]:
+    """Return images, model and poster of a page that `page` wrote, so that it can be written again."""
+    images = {f"{kind}_{int(number) - 1}": uri for kind, number, uri in _IMAGE.findall(html)}
+    model, poster = (_DATA.search(html.split(f'id="{name}"', 1)[-1]) for name in ("model", "poster"))
+    return images, "" if model is None else model[1], "" if poster is None else poster[1]
+
+
 def words(name: str) -> str:
     """Return a key such as `drift_m` as words with its unit: `drift [m]`."""
     units = {"m": "m", "mm": "mm", "s": "s", "deg": "°", "rad": "rad", "share": "share", "px": "px"}
@@ -63,6 +73,8 @@ def words(name: str) -> str:
 def _badges(summary: Mapping[str, Any]) -> str:
     failed = sum(not result["passed"] for result in summary["gate_results"])
     gates = ("good", "all physics gates pass") if failed == 0 else ("bad", f"{failed} physics gates fail")
+    if not summary["assets"]:
+        gates = ("bad", "no objects to test")
     count = len(summary["warnings"])
     told = [
         gates,

@@ -68,7 +68,7 @@ def scan(
         summary = summary_of(twin, desk) | ({} if judge is None else judge(desk.read(WRITE, twin.written)))
         busy = busy_seconds(twin.references)
         reported = time.monotonic()
-        cost = {
+        cost: dict[str, Any] = {
             "seconds": round(reported - began, 3),
             "stage_seconds": seconds,
             "orchestration": round(reported - began - busy, 3),

@@ -57,10 +57,8 @@ class Built:
 
     name: str
     """Name of the segment."""
-    asset: Asset | None
-    """The asset; None where it failed."""
-    world_from_asset: Array | None
-    """Where it stands, float64 [4, 4]."""
+    placed: tuple[Asset, Array] | None
+    """The asset and its `world_from_asset`; None where it failed."""
     failure: str = ""
     """Why there is no asset."""
 
@@ -93,10 +91,10 @@ def _reconstruct(desk: Desk, _: Path, *, refined: Reference, found: Reference, i
     rng = desk.rng(OBJECT_SEED, index)
     try:
         shape = reconstruct_shape(capture, segmentation, segment, rng=rng)
-        asset, pose = build_asset(segment.name, shape, segment, capture, rng=rng)
+        placed = build_asset(segment.name, shape, segment, capture, rng=rng)
     except StageError as error:
-        return Built(name=segment.name, asset=None, world_from_asset=None, failure=str(error))
-    return Built(name=segment.name, asset=asset, world_from_asset=pose)
+        return Built(name=segment.name, placed=None, failure=str(error))
+    return Built(name=segment.name, placed=placed)
 
 
 def _assemble(
@@ -113,12 +111,12 @@ def _assemble(
     segmentation: Segmentation = desk.read(SEGMENT, found)
     objects: list[Built] = [desk.read(RECONSTRUCT, part) for part in built]
     checked: Checks = desk.read(INSPECT, checks)
-    lost = [f"{one.name} was left out of the twin: {one.failure}" for one in objects if one.asset is None]
+    lost = [f"{one.name} was left out of the twin: {one.failure}" for one in objects if one.placed is None]
     weak = [f"{f.message} {f.fix}" for f in checked.quality.findings if f.severity != "info"]
     original: Capture = desk.read(INGEST, capture)
     return assemble(
         safe_name(original.name),
-        [(one.asset, one.world_from_asset) for one in objects if one.asset is not None],
+        [one.placed for one in objects if one.placed is not None],
         segmentation,
         refinement.capture,
         capture_digest=capture_digest(original),

@@ -24,23 +24,31 @@ def summary_of(twin: Twin, desk: Desk) -> dict[str, Any]:
     scene: Scene = desk.read(WRITE, twin.written)
     gates: GateReport = desk.read(GATE, twin.gates)
     settled: Settled = desk.read(SETTLE, twin.settled)
-    measured = gates.to_json()
+    checks: Checks = desk.read(INSPECT, twin.checks)
     return {
         "name": scene.name,
         "digest": scene_digest(desk.folder(twin.written) / "scene"),
-        "capture": capture_summary(desk.read(INGEST, twin.capture), desk.read(INSPECT, twin.checks)),
+        "capture": capture_summary(desk.read(INGEST, twin.capture), checks),
         "refinement": plain(_report_of(desk.read(REFINE, twin.refined))),
         "segments": [segment.name for segment in desk.read(SEGMENT, twin.found).segments],
+        "settled_mm": {name: round(moved * 1000.0, 3) for name, moved in settled.moved_m.items()},
+        "scale": {"source": scene.scale.source, "error": scene.scale.error},
+        **scene_summary(scene, gates, more_warnings=checks.probe.warnings),
+    }
+
+
+def scene_summary(scene: Scene, gates: GateReport, *, more_warnings: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what changes when an object of a scene is changed by hand: assets, gates, warnings, fallbacks."""
+    measured = gates.to_json()
+    return {
         "assets": [asset_summary(placed) for placed in scene.objects],
         "structures": [{"name": one.name, "kind": one.kind} for one in scene.structures],
         "relations": [plain(relation) for relation in scene.relations],
-        "settled_mm": {name: round(moved * 1000.0, 3) for name, moved in settled.moved_m.items()},
         "ok": measured["ok"],
         "gates": measured["gates"],
         "agreement": measured["agreement"],
         "gate_results": measured["results"],
-        "scale": {"source": scene.scale.source, "error": scene.scale.error},
-        "warnings": warnings_of(scene, desk.read(INSPECT, twin.checks), gates),
+        "warnings": warnings_of(scene, more_warnings, gates),
         "fallbacks": fallbacks_of(scene),
     }
 
@@ -89,13 +97,14 @@ def asset_summary(placed: Placed) -> dict[str, Any]:
     }
 
 
-def warnings_of(scene: Scene, checks: Checks, gates: GateReport) -> list[str]:
+def warnings_of(scene: Scene, more: Iterable[str], gates: GateReport) -> list[str]:
     """Return every warning once: of the capture, of the scene, and each gate that did not pass."""
+    empty = [] if scene.objects else ["No object was found: the twin is fixed structure alone."]
     failed = [
         f"Gate '{one.gate}' of {one.subject} in {one.engine}: {one.value:.4g} {one.unit}, at most {one.threshold:.4g}."
         for one in gates.failures
     ]
-    return once([*checks.probe.warnings, *scene.warnings, *failed])
+    return once([*empty, *more, *scene.warnings, *failed])
 
 
 def fallbacks_of(scene: Scene) -> list[str]:

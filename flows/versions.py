@@ -44,10 +44,11 @@ def code_version(top: str) -> str:
         files += [folder] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
     kept = sorted(path for path in files if "__pycache__" not in path.parts)
     code = {path.relative_to(here.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
-    return digest_of({"code": code, "libraries": _libraries()})
+    return digest_of({"code": code, "libraries": installed_versions()})
 
 
 @cache
-def _libraries() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
+    """Return the versions of the libraries that results depend on, and Python's."""
     installed = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return installed | {"python": platform.python_version()}

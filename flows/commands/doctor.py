@@ -1,0 +1,66 @@
+"""`cousins doctor`: tell whether this machine has what is needed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+from typing import Any
+
+import psutil
+
+from cousins import plugins
+from flows.run import default_store
+from flows.versions import LIBRARIES, installed_versions
+from sim.gates import run_gates
+from sim.props import box_piece, place, prop, scene_of
+
+NEED_MEMORY = 3.0e9
+"""Memory of a scan of 70 frames [bytes]."""
+NEED_DISK = 2.0e9
+"""Room for the results of a scan [bytes]."""
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:  # noqa: ARG001
+    """Look at versions, memory, disk, back-ends, and drop a box in both engines."""
+    store = default_store()
+    free_disk = shutil.disk_usage(store.root).free
+    memory = psutil.virtual_memory().available
+    gates = run_gates(scene_of(place(prop("box", [box_piece((0.1, 0.1, 0.1))]), 0.0, 0.0, 0.05)))
+    checks = {
+        "memory": memory >= NEED_MEMORY,
+        "disk": free_disk >= NEED_DISK,
+        "physics": gates.passed,
+        "linux on x86-64": platform.system() == "Linux" and platform.machine() == "x86_64",
+    }
+    result = {
+        "ok": all(checks.values()),
+        "checks": checks,
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_free_gb": round(memory / 1e9, 1),
+        "disk_free_gb": round(free_disk / 1e9, 1),
+        "store": {"path": str(store.root), "gb": round(store.size_bytes() / 1e9, 3)},
+        "formats": plugins.names("cousins.capture.backends"),
+        "segmenters": plugins.names("cousins.segment.backends"),
+        "engines": plugins.names("sim.backends"),
+        "prefect_server": os.environ.get("PREFECT_API_URL"),
+        "versions": {name: installed_versions()[name] for name in LIBRARIES},
+    }
+    return result, 0 if result["ok"] else 1
+
+
+def told(result: dict[str, Any]) -> str:
+    """Return the findings line by line."""
+    lines = [f"{'ok ' if good else 'NOT'} {name}" for name, good in result["checks"].items()]
+    lines.append(f"    Python {result['python']}, {result['cores']} cores, {result['memory_free_gb']} GB free memory")
+    lines.append(
+        f"    store {result['store']['path']}, {result['store']['gb']} GB; free disk {result['disk_free_gb']} GB"
+    )
+    lines += [f"    {kind}: {', '.join(result[kind])}" for kind in ("formats", "segmenters", "engines")]
+    lines.append(
+        f"    Prefect server: {result['prefect_server'] or 'none named in PREFECT_API_URL, scans run plainly'}"
+    )
+    lines.append("    " + ", ".join(f"{name} {version}" for name, version in result["versions"].items()))
+    return "\n".join(lines)

@@ -1,0 +1,58 @@
+"""`cousins inspect PATH`: what a scene folder or a capture holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from cousins.errors import SceneError
+from flows.desk import Desk, Options, say_nothing
+from flows.job import export_of
+from flows.run import default_store
+from flows.stages import INGEST, INSPECT
+from flows.summary import capture_summary
+from flows.words import told_findings, told_twin
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Return the report of a scene, or the quality of a capture."""
+    path: Path = arguments.path
+    if (path / "report.json").is_file():
+        return {"kind": "scene", **read_report(path / "report.json")}, 0
+    store = default_store()
+    with store.in_use():
+        desk = Desk(store=store, options=Options(), tell=say_nothing)
+        capture = desk.carry_out(INGEST, export=export_of(path))
+        checks = desk.carry_out(INSPECT, capture=capture)
+        return {"kind": "capture", **capture_summary(desk.read(INGEST, capture), desk.read(INSPECT, checks))}, 0
+
+
+def told(result: dict[str, Any]) -> str:
+    """Return the result in words."""
+    if result["kind"] == "scene":
+        return "\n".join(told_twin(result))
+    lines = [
+        "{name}: {frames} frames, {color_frames} with colour, {app}, {device}".format(**result),
+        f"scale by {result['scale']['source']}, ±{100 * result['scale']['error']:.1f} %",
+        *(f"  {name:<32} {value:g}" for name, value in result["quality"].items()),
+        *told_findings(result["findings"]),
+    ]
+    return "\n".join(lines)
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Return a scene's report; raises SceneError where it is none."""
+    try:
+        report = json.loads(path.read_bytes())
+        known = isinstance(report, dict) and {"assets", "gates", "digest", "name"} <= set(report)
+    except ValueError:
+        known = False
+    if not known:
+        raise SceneError(
+            f"a {path.name} that is no report of a scan",
+            expected="the report.json that `cousins scan` writes",
+            hint="Scan the capture again.",
+        )
+    return dict(report)

@@ -1,0 +1,109 @@
+"""`cousins label SCENE OBJECT LABEL`: name an object; the name tells its material, and so its mass and friction."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cousins.errors import InputError, UnknownNameError
+from cousins.reconstruct.assets import Asset, Link
+from cousins.reconstruct.build import mass_properties
+from cousins.reconstruct.materials import Material, material_for
+from cousins.scene.folder import read_scene, write_scene
+from cousins.scene.scenes import Scene
+from flows.commands.inspect import read_report
+from flows.publish import publish
+from flows.report import page, pictures_of
+from flows.run import PICTURES, default_store
+from flows.summary import asset_summary, scene_summary
+from sim.gates import run_gates
+
+MOST_LETTERS = 80
+"""Longest label."""
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Write the scene anew with the label, test it in physics again, and bring the report up to date."""
+    folder: Path = arguments.scene
+    label = _checked(arguments.label)
+    scene = labelled(read_scene(folder), arguments.object, label)
+    with default_store().workplace() as work:
+        fresh = work / "scene"
+        digest = write_scene(scene, fresh)
+        written = read_scene(fresh)
+        gates = run_gates(written)
+        if (folder / "report.json").is_file():
+            report = read_report(folder / "report.json")
+            report |= {"digest": digest, **scene_summary(written, gates)}
+            _write_reports(report, folder, fresh)
+        publish(fresh, folder)
+    asset = next(placed for placed in written.objects if placed.asset.name == arguments.object)
+    return {"scene": str(folder), "digest": digest, "asset": asset_summary(asset), "ok": gates.passed}, 0
+
+
+def told(result: dict[str, Any]) -> str:
+    """Return what the object is now."""
+    asset = result["asset"]
+    mass = "{value:.2g} kg ({low:.2g}–{high:.2g}, {source})".format(**asset["mass_kg"])
+    return f"{asset['name']} is now called '{asset['label']}': {asset['material']}, {mass}"
+
+
+def labelled(scene: Scene, name: str, label: str) -> Scene:
+    """Return the scene with one object named, and its mass and friction as its new material has them."""
+    names = [placed.asset.name for placed in scene.objects]
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        raise UnknownNameError(
+            f"no object named '{name}'",
+            expected="one of " + ", ".join(names) if names else "a scene with objects",
+            hint=f"Did you mean '{close[0]}'?" if close else "`cousins inspect SCENE` lists them.",
+        )
+    objects = tuple(
+        replace(placed, asset=_named(placed.asset, label)) if placed.asset.name == name else placed
+        for placed in scene.objects
+    )
+    return replace(scene, objects=objects)
+
+
+def _named(asset: Asset, label: str) -> Asset:
+    material = material_for(label, longest_side_m=float(asset.size_m.max()))
+    return replace(
+        asset,
+        label=label,
+        links=tuple(_weighed(link, material) for link in asset.links),
+        friction=material.friction,
+        restitution=material.restitution,
+        material=material.name,
+    )
+
+
+def _weighed(link: Link, material: Material) -> Link:
+    mass, center, inertia = mass_properties(link.visual, material.density_kg_m3)
+    return replace(link, mass_kg=mass, center_of_mass_m=center, inertia_kg_m2=inertia)
+
+
+def _checked(label: str) -> str:
+    text = " ".join(label.split())
+    if not text or len(text) > MOST_LETTERS or not text.isprintable():
+        raise InputError(
+            f"the label {label[:MOST_LETTERS]!r}",
+            expected=f"1 to {MOST_LETTERS} printable letters",
+            hint='Type, for example, `cousins label SCENE object_0 "blue mug"`.',
+        )
+    return text
+
+
+def _write_reports(report: dict[str, Any], old: Path, fresh: Path) -> None:
+    (fresh / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    for name in PICTURES:
+        if (old / name).is_file():
+            shutil.copyfile(old / name, fresh / name)
+    if (old / "report.html").is_file():
+        images, model, poster = pictures_of((old / "report.html").read_text(encoding="utf-8"))
+        html = page(report, images, model=model, poster=poster)
+        (fresh / "report.html").write_text(html, encoding="utf-8")

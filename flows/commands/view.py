@@ -1,0 +1,67 @@
+"""`cousins view PATH`: the report in the browser, served to this machine alone."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from cousins.errors import SceneError
+
+LOOPBACK = "127.0.0.1"
+
+
+class _Page(http.server.SimpleHTTPRequestHandler):
+    """Serves one folder, says nothing, and answers no other host's name."""
+
+    def do_GET(self) -> None:
+        host = self.headers.get("Host", "").rpartition(":")[0]
+        if host not in (LOOPBACK, "localhost"):
+            self.send_error(403, "only for this machine")
+            return
+        super().do_GET()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Serve until Ctrl-C."""
+    path: Path = arguments.path
+    folder = path.parent if path.name == "report.html" else path
+    if not (folder / "report.html").is_file():
+        raise SceneError(
+            f"no report.html in {str(folder)!r}",
+            expected="a scene folder that `cousins scan` wrote",
+            hint="Make one: `cousins scan CAPTURE -o SCENE` or `cousins demo`.",
+        )
+    with server(folder, arguments.port) as running:
+        address = f"http://{LOOPBACK}:{running.server_address[1]}/report.html"
+        sys.stderr.write(f"{address}  (Ctrl-C ends)\n")
+        if not arguments.no_browser:
+            webbrowser.open(address)
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            return {"served": address}, 0
+    return {"served": address}, 0
+
+
+def told(result: dict[str, Any]) -> str:
+    """Say nothing more at the end."""
+    return f"served {result['served']}"
+
+
+def server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
+    """Return a server of one folder on the loopback interface; raises SceneError where the port is taken."""
+    handler = functools.partial(_Page, directory=str(folder))
+    try:
+        return http.server.ThreadingHTTPServer((LOOPBACK, port), handler)
+    except OSError as error:
+        raise SceneError(
+            f"port {port} not free ({error.strerror})", expected="a free port", hint="Leave --port away to take any."
+        ) from error
