@@ -28,6 +28,10 @@ LIFT_M = 0.006
 """Points are looked up this far above their surface, two map pixels, so that it does not shade itself [m]."""
 
 
+BOUNCE = 0.35
+"""Share of the surroundings' light that reaches where no sky is seen, thrown back by what stands there."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ShadowMaps:
     """Depth seen from many directions of light."""
@@ -146,5 +150,5 @@ def _look_up(point: Array, matrices: Array, maps: Array, lamp: Array, out: Array
                 hit = maps[k, y + dy, x + dx]
                 if hit == 0.0 or hit > z - SLACK_M:
                     sums[kind] += (a if dx else 1.0 - a) * (b if dy else 1.0 - b)
-    for kind in range(2):
-        out[kind] = sums[kind] / max(counts[kind], 1.0)
+    out[0] = sums[0] / max(counts[0], 1.0)
+    out[1] = BOUNCE + (1.0 - BOUNCE) * sums[1] / max(counts[1], 1.0)

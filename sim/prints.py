@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
 from cousins.geometry import Array
 
@@ -17,7 +16,7 @@ Color = tuple[int, int, int]
 
 def plain(size: tuple[int, int], color: Color, rng: np.random.Generator, *, mottle: float = 3.0) -> Array:
     """Return a plain surface of (height, width) with slight, cloudy unevenness of `mottle` levels."""
-    clouds = _clouds(size, 24.0, rng) * mottle + rng.normal(size=size) * 0.4 * mottle
+    clouds = _clouds(size, 60.0, rng) * mottle + rng.normal(size=size) * 0.4 * mottle
     return _clip(np.array(color, dtype=np.float64) + clouds[..., None])
 
 
@@ -143,17 +142,24 @@ def wrapped(ground: Array, parts: Sequence[tuple[float, float, Array]]) -> Array
 def _grain(size: tuple[int, int], rng: np.random.Generator) -> Array:
     """Return wood grain along the width, about ±20 levels."""
     height, width = size
-    warp = ndimage.gaussian_filter(rng.normal(size=size), (height / 5 + 1, width / 6 + 1), mode="nearest")
+    warp = _smooth(size, (6, 6), rng)
     warp = warp / max(float(np.abs(warp).max()), 1e-9)
     y = np.arange(height)[:, None] / max(height, 1)
     rings = np.sin(2.0 * np.pi * (rng.uniform(3.0, 6.0) * y + 1.3 * warp + rng.uniform()))
-    fibre = ndimage.gaussian_filter(rng.normal(size=size), (0.7, 22.0), mode="nearest")
+    fibre = _smooth(size, (max(height // 2, 2), max(width // 36, 2)), rng)
     return 7.0 * rings + 9.0 * fibre / max(float(fibre.std()), 1e-9)
 
 
-def _clouds(size: tuple[int, int], radius_px: float, rng: np.random.Generator) -> Array:
-    clouds = ndimage.gaussian_filter(rng.normal(size=size), radius_px, mode="wrap")
+def _clouds(size: tuple[int, int], width_px: float, rng: np.random.Generator) -> Array:
+    """Return smooth unevenness of unit deviation, in patches about `width_px` wide."""
+    clouds = _smooth(size, (max(int(size[0] / width_px), 2), max(int(size[1] / width_px), 2)), rng)
     return clouds / max(float(clouds.std()), 1e-9)
+
+
+def _smooth(size: tuple[int, int], knots: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Return noise given at knots (rows, columns) and interpolated smoothly to (height, width)."""
+    coarse = Image.fromarray(rng.normal(size=knots).astype(np.float32))
+    return np.asarray(coarse.resize((size[1], size[0]), Image.Resampling.BICUBIC), dtype=np.float64)
 
 
 def _clip(image: Array) -> Array:
