@@ -76,6 +76,7 @@ class CaptureWriter:
         self._frames: list[dict[str, Any]] = []
         self._start_s = 0.0
         self._last_s = 0.0
+        self._depth_seen = False
         self._lock: int | None = _claim(self._part)
         for part in ("rgb", "depth", "confidence"):
             (self._part / part).mkdir()
@@ -106,7 +107,9 @@ class CaptureWriter:
         elapsed_s = self._elapsed_s(timestamp_s, where=where)
         if color is not None:
             (self._part / _RGB.format(index)).write_bytes(_checked_color(color, color_camera, where=where))
-        (self._part / _DEPTH.format(index)).write_bytes(images.encode_gray(depth_to_mm(depth_m)))
+        depth_mm = depth_to_mm(depth_m)
+        self._depth_seen |= bool(depth_mm.any())
+        (self._part / _DEPTH.format(index)).write_bytes(images.encode_gray(depth_mm))
         (self._part / _CONFIDENCE.format(index)).write_bytes(images.encode_gray(trust.astype(np.uint8)))
         self._frames.append(
             frame_record(
@@ -125,9 +128,10 @@ class CaptureWriter:
 
     def close(self) -> Capture:
         """Write capture.json, give the folder its name and return what was written."""
-        if not self._frames:
+        if not self._frames or not self._depth_seen:
             self.abort()
-            raise CaptureError("no frames", expected="at least one posed depth frame", hint="Record the scan again.")
+            found = "no frames" if not self._frames else f"{len(self._frames)} frames without any known depth"
+            raise CaptureError(found, expected="posed depth frames", hint="Record the scan again from 0.5 to 3 m away.")
         record = {
             "schema": SCHEMA,
             "name": self.name,

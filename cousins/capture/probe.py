@@ -15,7 +15,7 @@ from itertools import permutations, product
 import numpy as np
 
 from cousins.capture.captures import Capture, Frame
-from cousins.capture.reproject import OCCLUSION_M, depth_errors_m, sample_points
+from cousins.capture.reproject import OCCLUSION_M, depth_errors_m, sample_points, trusted_pixels
 from cousins.errors import ConventionError
 from cousins.geometry import Array, invert, rigid
 
@@ -23,6 +23,8 @@ MAX_PAIRS = 20
 """Frame pairs looked at."""
 POINTS_PER_PAIR = 300
 """Depth samples carried from one frame of a pair to the other."""
+MIN_POINTS = 30
+"""Frames with fewer trusted depth pixels are passed over."""
 MIN_MOTION = 0.4
 """Least motion of a pair that tells conventions apart, in units of `_ANGLE_RAD` and `_BASELINE_M`."""
 FIT_M = 0.03
@@ -83,9 +85,11 @@ class ProbeReport:
 
 def check_convention(capture: Capture) -> ProbeReport:
     """Compare conventions; raise ConventionError when the declared one clearly loses."""
-    pairs = _pairs(capture.frames)
+    pairs = _pairs([frame for frame in capture.frames if trusted_pixels(frame).size >= MIN_POINTS])
     if not pairs:
-        return _inconclusive(0, "The camera moved too little to check its convention against the depth.")
+        return _inconclusive(
+            0, "The camera moved too little, or saw too little, to check its convention against the depth."
+        )
     conventions = _conventions()
     rng = np.random.default_rng(0)
     scores = np.zeros((len(pairs), len(conventions)))
@@ -164,6 +168,8 @@ def _pairs(frames: Sequence[Frame]) -> list[tuple[Frame, Frame]]:
 
     Whatever unit positions are in, such a pair still overlaps: in too large a unit it is the next frame.
     """
+    if len(frames) < 2:
+        return []
     rotations = np.stack([frame.world_from_camera[:3, :3] for frame in frames])
     centers = np.stack([frame.world_from_camera[:3, 3] for frame in frames])
     pairs = []

@@ -13,10 +13,14 @@ OCCLUSION_M = 0.1
 """A larger difference [m] is taken for a point that is hidden in the other frame."""
 
 
+def trusted_pixels(frame: Frame) -> Array:
+    """Return the flat indices [n] of pixels whose depth is in range and not of low confidence."""
+    return np.flatnonzero((frame.depth_m > NEAR_M) & (frame.depth_m < FAR_M) & (frame.confidence >= 1))
+
+
 def sample_points(frame: Frame, count: int, rng: np.random.Generator) -> Array:
     """Return at most `count` camera-frame points [n, 3] [m] of trusted depth."""
-    trusted = (frame.depth_m > NEAR_M) & (frame.depth_m < FAR_M) & (frame.confidence >= 1)
-    pixels = np.flatnonzero(trusted)
+    pixels = trusted_pixels(frame)
     if len(pixels) > count:
         pixels = rng.choice(pixels, count, replace=False)
     return np.asarray(unproject(frame.depth_m, frame.depth_camera).reshape(-1, 3)[pixels])

@@ -129,6 +129,14 @@ def test_a_capture_without_frames_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_capture_without_any_known_depth_is_refused(tmp_path: Path) -> None:
+    with writer(tmp_path / "a") as to:
+        add(to, depth_m=np.full((6, 8), 70.0))
+        with pytest.raises(CaptureError, match="1 frames without any known depth"):
+            to.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_frames_that_go_back_in_time_are_refused(tmp_path: Path) -> None:
     with writer(tmp_path / "a") as to:
         add(to, timestamp_s=5.0)

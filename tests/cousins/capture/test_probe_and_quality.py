@@ -61,6 +61,14 @@ def test_one_frame_cannot_be_probed_and_that_is_no_failure() -> None:
     assert "moved too little" in report.warnings[0]
 
 
+def test_frames_without_depth_are_passed_over() -> None:
+    blind = changed(orbit(200.0), lambda f: replace(f, depth_m=f.depth_m * (0.0 if f.index % 2 else 1.0)))
+    assert check_convention(blind).conclusive
+    dark = changed(blind, lambda f: replace(f, depth_m=f.depth_m * np.float32(0.0)))
+    assert check_convention(dark).pairs == 0
+    assert "no-depth" in rules(assess(dark))
+
+
 def test_frames_that_never_overlap_are_inconclusive() -> None:
     poses = [look_at(np.array([0.0, 1.0, 1.2]), np.array([0.0, 1.0, 1.2]) + d) for d in np.eye(3)[:2]]
     assert not check_convention(capture_of(poses)).conclusive
