@@ -1,9 +1,9 @@
 """Quasi-static settling: lay a scanned scene to rest without letting it gain speed, then let go and verify.
 
 Every velocity is set to zero after each step, so bodies creep into contact along the shortest way instead of falling,
-bouncing or knocking each other over. Then nothing holds them for a second or more. What falls over, or leaves what it stood on,
-keeps its scanned pose and is reported: the gates will say so too. At the end bodies are pushed
-out of each other by the few micrometres that engines let them sink.
+bouncing or knocking each other over. Then nothing holds them for a second or more. What falls keeps its scanned pose
+and is reported: the gates will say so too. What left the body that it was seen on is reported as well. At the end
+bodies are pushed out of each other by the few micrometres that engines let them sink.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class SettleConfig:
     """Shortest time without holding, at the end [s]."""
     longest_release_s: float = 4.0
     """Longest time without holding, for what tips slowly [s]."""
-    calm_m: float = 5e-5
+    calm_m: float = 1e-5
     """Letting go ends when no body moves more than this in a quarter of a second [m]."""
-    calm_rad: float = 5e-4
+    calm_rad: float = 1e-4
     """The same for turning: `calm_m` at the rim of something 20 cm wide [rad]."""
     fallen_m: float = 0.03
     """A body that moved further has fallen; layout repair moves less than this [m]."""

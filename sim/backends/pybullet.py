@@ -50,8 +50,8 @@ class Config:
 
     timestep_s: float = 1.0 / 240.0
     """Step that Bullet's own defaults are tuned for [s]."""
-    solver_iterations: int = 100
-    """Constraint iterations a step; twice Bullet's default, for stacks."""
+    solver_iterations: int = 200
+    """Constraint iterations a step; with Bullet's 50, slender things at rest creep by 0.3 mm a second."""
     margin_m: float = 1e-5
     """Collision margin [m]; Bullet's own is 0.001. With 0 its depth of two faces that lie square is wrong by √3."""
 
