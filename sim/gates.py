@@ -11,7 +11,7 @@ import numpy as np
 
 from cousins.plugins import load
 from cousins.scene.scenes import Scene
-from sim.probes import Drop, DropConfig, JointSweep, drop_assets, sweep_joints
+from sim.probes import CavityProbe, Drop, DropConfig, JointSweep, drop_assets, probe_cavity, sweep_joints
 from sim.settle import moved
 from sim.watch import ObjectWatch, SceneWatch, WatchConfig, watch
 
@@ -32,6 +32,10 @@ class Thresholds:
     """The same as an angle [rad]."""
     bounce_m: float = 0.01
     """How far an object may rise above where it was dropped from [m]."""
+    hollow_m: float = 0.02
+    """A hollow from this depth on must take a ball in: deeper than dents left by a phone's depth noise [m]."""
+    hollow_filled: float = 0.5
+    """Share of a hollow's depth that its ball may fail to sink [1]."""
     joint: float = 0.01
     """How far a joint may leave its limits [rad or m]."""
 
@@ -53,7 +57,7 @@ class GateResult:
     """One measured value against its bar."""
 
     gate: str
-    """`penetration`, `settle`, `drift`, `escape`, `drop rest`, `drop penetration`, `drop bounce`, ..."""
+    """`penetration`, `settle`, `drift`, `escape`, `drop rest`, `drop bounce`, `drop penetration`, `hollow`, ..."""
     engine: str
     """Engine that it was measured in; both names for `agreement`."""
     subject: str
@@ -161,11 +165,14 @@ def run_gates(
             watches.append(watch(scene, engine, config=config.watch))
             drops = drop_assets(scene.objects, engine, config=config.drop)
             sweeps = [sweep for one in scene.objects for sweep in sweep_joints(one.asset, engine)]
+            cavities = {one.asset.name: probe_cavity(one.asset, engine) for one in scene.objects}
         for seen in watches[-1].objects:
             results += _scene_results(name, seen, config)
         for drop in drops:
             results += _drop_results(name, drop, config)
         results += [_sweep_result(name, sweep, config) for sweep in sweeps]
+        for subject, cavity in cavities.items():
+            results += _cavity_results(name, subject, cavity, config)
     agreement = [one for pair in itertools.combinations(watches, 2) for one in _agreement(*pair, config)]
     results += agreement
     return GateReport(
@@ -192,7 +199,8 @@ def _scene_results(engine: str, seen: ObjectWatch, config: GateConfig) -> list[G
 def _drop_results(engine: str, drop: Drop, config: GateConfig) -> list[GateResult]:
     bars = config.thresholds
     rows = [
-        ("drop rest", drop.rest_s if drop.rested else np.inf, config.drop.longest_s, "s"),
+        ("drop rest", drop.moving_m * 1e3, config.drop.still_m * 1e3, "mm"),
+        ("drop rest", np.rad2deg(drop.turning_rad), np.rad2deg(config.drop.still_rad), "deg"),
         ("drop bounce", drop.highest_m * 1e3, bars.bounce_m * 1e3, "mm"),
         ("drop penetration", drop.depth_m * 1e3, bars.penetration_m * 1e3, "mm"),
     ]
@@ -201,6 +209,14 @@ def _drop_results(engine: str, drop: Drop, config: GateConfig) -> list[GateResul
 
 def _sweep_result(engine: str, sweep: JointSweep, config: GateConfig) -> GateResult:
     return _result(engine, f"{sweep.asset}/{sweep.joint}", "joint", sweep.worst_error, config.thresholds.joint, "1")
+
+
+def _cavity_results(engine: str, subject: str, cavity: CavityProbe, config: GateConfig) -> list[GateResult]:
+    bars = config.thresholds
+    if cavity.depth_m < bars.hollow_m:
+        return []
+    filled = 1.0 - cavity.sunk_m / cavity.depth_m
+    return [_result(engine, subject, "hollow", filled, bars.hollow_filled, "1")]
 
 
 def _agreement(first: SceneWatch, second: SceneWatch, config: GateConfig) -> list[GateResult]:

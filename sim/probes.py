@@ -16,11 +16,14 @@ from cousins.scene.scenes import Placed, Scene
 from sim.engine import Engine
 from sim.props import place, prop, scene_of, slab, sphere_piece
 from sim.settle import moved
+from sim.watch import deepest_contacts
 
 CELL_M: Final = 0.003
 """Raster of the height map in which cavities are found: what a phone's LiDAR resolves at 0.5 m [m]."""
 PLANE_RESTITUTION: Final = 0.35
 """Restitution of the plane for drops: that of wood in the material table."""
+LOOK_S: Final = 0.25
+"""Time between two looks at what was dropped [s]."""
 BALL: Final = "probe_ball"
 """Name of the ball in a cavity probe."""
 
@@ -49,6 +52,10 @@ class Drop:
     """Whether it came to rest in time."""
     rest_s: float
     """When it was at rest, or the whole time [s]."""
+    moving_m: float
+    """How far it moved in the last quarter of a second [m]."""
+    turning_rad: float
+    """How far it turned in the last quarter of a second [rad]."""
     highest_m: float
     """How far its origin rose above where it was let go; an explosion shows here [m]."""
     depth_m: float
@@ -95,28 +102,26 @@ def drop_assets(placed: Sequence[Placed], engine: Engine, *, config: DropConfig 
     start = poses = engine.poses()
     rest_s = dict.fromkeys(start, config.longest_s)
     highest = dict.fromkeys(start, 0.0)
-    for index in range(round(config.longest_s / 0.25)):
+    motion = dict.fromkeys(start, (0.0, 0.0))
+    for index in range(round(config.longest_s / LOOK_S)):
         previous = poses
-        engine.step(round(0.25 / engine.timestep_s))
+        engine.step(round(LOOK_S / engine.timestep_s))
         poses = engine.poses()
         for name, pose in poses.items():
-            highest[name] = max(highest[name], pose[2, 3] - start[name][2, 3])
-            distance, angle = moved(previous[name], pose)
-            if distance > config.still_m or angle > config.still_rad:
-                rest_s[name] = config.longest_s
-            else:
-                rest_s[name] = min(rest_s[name], 0.25 * index)
+            highest[name] = max(highest[name], float(pose[2, 3] - start[name][2, 3]))
+            motion[name] = distance, angle = moved(previous[name], pose)
+            still = distance <= config.still_m and angle <= config.still_rad
+            rest_s[name] = min(rest_s[name], LOOK_S * index) if still else config.longest_s
         if max(rest_s.values(), default=0.0) < config.longest_s:
             break
-    depths = dict.fromkeys(start, 0.0)
-    for contact in engine.contacts():
-        for name in {contact.first, contact.second} & depths.keys():
-            depths[name] = max(depths[name], contact.depth_m)
+    depths = deepest_contacts(engine, start)
     return tuple(
         Drop(
             name=name,
             rested=rest_s[name] < config.longest_s,
             rest_s=rest_s[name],
+            moving_m=motion[name][0],
+            turning_rad=motion[name][1],
             highest_m=highest[name],
             depth_m=depths[name],
             turned_rad=moved(start[name], poses[name])[1],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,8 +74,8 @@ class SceneWatch:
 def watch(scene: Scene, engine: Engine, *, config: WatchConfig) -> SceneWatch:
     """Load a scene and watch it; raises `EngineError` where the engine breaks it."""
     engine.load(scene)
-    depths = _depths(scene, engine)
     start = engine.poses()
+    depths = deepest_contacts(engine, start)
     settle, samples = _look(engine, start, config.settle_s, config.sample_s)
     settled = samples[-1]
     drift, more = _look(engine, settled, config.watch_s, config.sample_s)
@@ -103,8 +103,9 @@ def watch(scene: Scene, engine: Engine, *, config: WatchConfig) -> SceneWatch:
     )
 
 
-def _depths(scene: Scene, engine: Engine) -> dict[str, float]:
-    depths = {placed.asset.name: 0.0 for placed in scene.objects}
+def deepest_contacts(engine: Engine, names: Iterable[str]) -> dict[str, float]:
+    """Return the deepest contact [m] of each named object in the present state, 0 without one."""
+    depths = dict.fromkeys(names, 0.0)
     for contact in engine.contacts():
         for name in {contact.first, contact.second} & depths.keys():
             depths[name] = max(depths[name], contact.depth_m)

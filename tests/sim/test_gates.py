@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cousins.codec import decode, encode
 from cousins.geometry import rigid, rotation_about
 from cousins.plugins import load
 from cousins.reconstruct.assets import Asset, Joint, Piece
@@ -176,6 +177,18 @@ def test_a_ball_ends_inside_a_hollow_bowl_and_not_in_a_filled_one(name: str) -> 
     assert filled.sunk_m == pytest.approx(0.0, abs=1e-3)
     assert not filled.inside
     assert not solid.found
+
+
+def test_a_filled_bowl_fails_the_hollow_gate() -> None:
+    good, bad = (gated(scene_of(place(bowl(lid=lid), 0.0, 0.0, 0.04))) for lid in (False, True))
+    assert {one.gate for one in good.results} >= {"hollow"}
+    assert good.passed
+    assert failed(bad) == {"hollow"}
+
+
+def test_a_report_can_be_stored_and_read_back() -> None:
+    report = gated(scene_of(place(bowl(lid=False), 0.0, 0.0, 0.04)))
+    assert decode(GateReport, encode(report)) == report
 
 
 @pytest.mark.parametrize("name", ["pybullet", "mujoco"])

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cousins.codec import decode, encode
 from cousins.geometry import rotation_about
 from cousins.scene.scenes import Relation, Scene
 from sim.gates import GateConfig, run_gates
 from sim.props import box_piece, cylinder_piece, hull_piece, place, prop, scene_of
-from sim.settle import settle
+from sim.settle import Settled, settle
 from sim.watch import WatchConfig
 
 TILT = rotation_about(np.array([1.0, 0.4, 0.0]), np.deg2rad(2.0))
@@ -85,3 +86,10 @@ def test_an_object_that_lost_its_support_is_reported() -> None:
 
 def test_an_empty_scene_settles() -> None:
     assert settle(scene_of()).rests == ()
+
+
+def test_a_settled_scene_can_be_stored_and_read_back() -> None:
+    settled = settle(noisy_stack())
+    again = decode(Settled, encode(settled))
+    assert again.rests == settled.rests
+    assert again.moved_m == settled.moved_m
