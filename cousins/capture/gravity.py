@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.geometry import Array, Intrinsics, rigid, rotation_about, unproject
+from cousins.capture.reproject import surface
+from cousins.geometry import Array, Intrinsics, rigid, rotation_about
 
 MIN_SHARE = 0.08
 """Least share of the seen surface that must face up to call it a floor or table."""
@@ -123,24 +124,9 @@ def _all_normals(views: Sequence[View]) -> Array:
 
 
 def _normals(view: View) -> Array:
-    """Return world normals [n, 3] that face the camera, where both sides of a sample lie on one plane with it."""
-    depth = np.where(np.isfinite(view.depth_m), view.depth_m, 0.0)
-    stride = max(1, view.depth_camera.width // _COLUMNS)
-    points = unproject(depth, view.depth_camera)[::stride, ::stride]
-    middle = points[1:-1, 1:-1]
-    ahead = _unit(np.cross(points[2:, 1:-1] - middle, points[1:-1, 2:] - middle))
-    behind = _unit(np.cross(points[:-2, 1:-1] - middle, points[1:-1, :-2] - middle))
-    z = points[..., 2]
-    known = (middle[..., 2] > 0) & (z[2:, 1:-1] > 0) & (z[1:-1, 2:] > 0) & (z[:-2, 1:-1] > 0) & (z[1:-1, :-2] > 0)
-    flat = known & (np.sum(ahead * behind, axis=-1) > _CONE)
-    normals, toward = ahead[flat], -middle[flat]
-    normals *= np.sign(np.sum(normals * toward, axis=1))[:, None]
-    return np.asarray(normals @ view.world_from_camera[:3, :3].T)
-
-
-def _unit(vectors: Array) -> Array:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0.0, lengths, 1.0))
+    """Return world normals [n, 3] of flat places; they face the camera."""
+    _, normals, _ = surface(view.depth_m, view.depth_camera, columns=_COLUMNS)
+    return np.asarray(normals[normals.any(axis=-1)] @ view.world_from_camera[:3, :3].T)
 
 
 def _levelness(directions: Array, views: Sequence[View]) -> Array:

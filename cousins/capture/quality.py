@@ -10,10 +10,11 @@ import numpy as np
 
 from cousins.capture.captures import Capture, Frame
 from cousins.capture.coverage import Coverage, measure_coverage
-from cousins.capture.reproject import FAR_M, OCCLUSION_M, depth_errors_m, sample_points
+from cousins.capture.drift import Drift, measure_drift
+from cousins.capture.reproject import FAR_M
 from cousins.capture.sharpness import blur_and_detail
 from cousins.findings import Finding
-from cousins.geometry import invert, rotation_angle_rad
+from cousins.geometry import rotation_angle_rad
 
 MAX_BLUR = 0.4
 """Blur (see `sharpness.py`) above which edges spread over some 6 px of a 1920 px picture."""
@@ -39,10 +40,6 @@ MIN_DISTANCE_M = 0.3
 
 _LOOKED_AT = 30
 """Colour frames whose blur is measured."""
-_LOOP_POINTS = 400
-_LOOP_PAIRS = 10
-_LOOP_ANGLE_RAD = np.deg2rad(30.0)
-_LOOP_REACH_M = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +60,7 @@ def assess(capture: Capture) -> QualityReport:
         _depth(capture.frames),
         _coverage(measure_coverage(capture.frames, rng)),
         _motion(capture.frames),
-        _drift(capture.frames, rng),
+        _drift(measure_drift(capture.frames)),
     )
     metrics = {"frames": float(len(capture.frames)), "duration_s": capture.frames[-1].timestamp_s}
     findings: list[Finding] = []
@@ -221,58 +218,26 @@ def _motion(frames: Sequence[Frame]) -> _Part:
     return metrics, findings
 
 
-def _drift(frames: Sequence[Frame], rng: np.random.Generator) -> _Part:
-    """Compare depth between early and late frames that look at the same place."""
-    if len(frames) < 2:
-        return {}, []
-    third = max(1, len(frames) // 3)
-    near = _median_residual_m(list(pairwise(frames))[:: max(1, len(frames) // 10)], rng)
-    loops = _loops(frames[:third], frames[-third:])
-    metrics = {} if near is None else {"neighbour_residual_mm": near * 1000.0}
-    far = _median_residual_m(loops, rng)
-    if far is None:
+def _drift(drift: Drift) -> _Part:
+    metrics = {} if drift.neighbour_m is None else {"neighbour_residual_mm": drift.neighbour_m * 1000.0}
+    if drift.loop_m is None:
         return metrics, [
             _note(
                 "no-loop",
-                "The scan never came back to a view it had before, so its drift is not known.",
+                "The end of the scan sees nothing that its start saw, so its drift is not known.",
                 "End a scan where it began, looking at the same things.",
             )
         ]
-    metrics["loop_residual_mm"] = far * 1000.0
-    if far <= max(MAX_DRIFT_M, 2.0 * (near or 0.0)):
+    metrics["loop_residual_mm"] = drift.loop_m * 1000.0
+    if drift.loop_m <= max(MAX_DRIFT_M, 2.0 * (drift.neighbour_m or 0.0)):
         return metrics, []
     return metrics, [
         _warning(
             "drift",
-            f"Start and end of the scan disagree by {far * 1000.0:.0f} mm.",
+            f"Start and end of the scan disagree by {drift.loop_m * 1000.0:.0f} mm.",
             "Scan a smaller area, slower, and come back to the start; the poses will be refined.",
         )
     ]
-
-
-def _loops(early: Sequence[Frame], late: Sequence[Frame]) -> list[tuple[Frame, Frame]]:
-    """Return the pairs of an early and a late frame that are closest in pose, within reach."""
-    centers = np.stack([frame.world_from_camera[:3, 3] for frame in early])
-    pairs = []
-    for last in late:
-        distances = np.linalg.norm(centers - last.world_from_camera[:3, 3], axis=1)
-        nearest = int(np.argmin(distances))
-        first, distance = early[nearest], float(distances[nearest])
-        if distance < _LOOP_REACH_M and _turn_rad(first, last) < _LOOP_ANGLE_RAD:
-            pairs.append((distance, last.index, first, last))
-    pairs.sort(key=lambda pair: pair[:2])
-    return [(first, last) for _, _, first, last in pairs[:_LOOP_PAIRS]]
-
-
-def _median_residual_m(pairs: Sequence[tuple[Frame, Frame]], rng: np.random.Generator) -> float | None:
-    """Return the median depth difference of frame pairs [m], or None where nothing overlaps."""
-    errors = []
-    for first, second in pairs:
-        relative = invert(second.world_from_camera) @ first.world_from_camera
-        error = np.abs(depth_errors_m(sample_points(first, _LOOP_POINTS, rng), relative[None], second)[0])
-        errors.append(error[error < OCCLUSION_M])
-    together = np.concatenate(errors) if errors else np.zeros(0)
-    return float(np.median(together)) if len(together) >= _LOOP_POINTS // 4 else None
 
 
 def _turn_rad(first: Frame, second: Frame) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from cousins.capture.captures import Frame
-from cousins.geometry import Array, project, unproject
+from cousins.geometry import Array, Intrinsics, project, unproject
 
 NEAR_M, FAR_M = 0.15, 5.0
 """Range in which a phone's LiDAR is trusted [m]."""
 OCCLUSION_M = 0.1
 """A larger difference [m] is taken for a point that is hidden in the other frame."""
+
+_SAME_PLANE = np.cos(np.deg2rad(10.0))
 
 
 def trusted_pixels(frame: Frame) -> Array:
@@ -40,3 +42,29 @@ def depth_errors_m(points: Array, frame_from_points: Array, frame: Frame) -> Arr
     measured = frame.depth_m[row, column]
     known = inside & (measured > 0.0) & (frame.confidence[row, column] >= 1)
     return np.where(known, z - measured, np.nan)
+
+
+def surface(depth_m: Array, camera: Intrinsics, *, columns: int) -> tuple[Array, Array, int]:
+    """Return camera-frame points and normals, both [h, w, 3], of every n-th pixel, and n.
+
+    About `columns` samples lie across the image. A normal faces the camera; it is 0 where the samples on both sides
+    do not lie on one plane with the middle one, within 10°.
+    """
+    stride = max(1, camera.width // columns)
+    points = unproject(np.where(np.isfinite(depth_m), depth_m, 0.0), camera)[::stride, ::stride]
+    normals = np.zeros_like(points)
+    middle = points[1:-1, 1:-1]
+    ahead = _unit(np.cross(points[2:, 1:-1] - middle, points[1:-1, 2:] - middle))
+    behind = _unit(np.cross(points[:-2, 1:-1] - middle, points[1:-1, :-2] - middle))
+    z = points[..., 2]
+    known = (middle[..., 2] > 0) & (z[2:, 1:-1] > 0) & (z[1:-1, 2:] > 0) & (z[:-2, 1:-1] > 0) & (z[1:-1, :-2] > 0)
+    flat = known & (np.sum(ahead * behind, axis=-1) > _SAME_PLANE)
+    mean = _unit(ahead + behind)
+    mean = -mean * np.sign(np.sum(mean * middle, axis=-1, keepdims=True))
+    normals[1:-1, 1:-1] = np.where(flat[..., None], mean, 0.0)
+    return points, normals, stride
+
+
+def _unit(vectors: Array) -> Array:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0.0, lengths, 1.0))

@@ -147,7 +147,9 @@ def test_drift_is_measured_where_the_scan_meets_itself() -> None:
     report = assess(changed(orbit(360.0, count=48), drift))
     assert "drift" in rules(report)
     assert report.metrics["loop_residual_mm"] > 15.0
-    assert "no-loop" in rules(assess(orbit(120.0)))
+    eye = np.array([1.0, 1.0, 1.4])
+    ahead = [np.array([np.cos(a), np.sin(a), 0.0]) for a in np.linspace(-0.5, 2.0, 20)]
+    assert "no-loop" in rules(assess(capture_of([look_at(eye, eye + look) for look in ahead])))
 
 
 def test_depth_that_the_phone_does_not_trust_is_reported() -> None:
@@ -212,7 +214,7 @@ def test_a_real_export_is_read_and_its_poses_fit_its_depth(
     assert report.rival_score < 0.6 * report.declared_score
     assert report.median_residual_mm < 8.0
     quality = assess(capture)
-    assert quality.metrics["neighbour_residual_mm"] < 6.0
+    assert quality.metrics["neighbour_residual_mm"] < 4.0
     assert "not-all-around" in rules(quality)
     assert "drift" not in rules(quality)
 
