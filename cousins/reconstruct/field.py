@@ -15,6 +15,8 @@ from numba import njit, prange
 from cousins.geometry import Array
 from cousins.reconstruct.evidence import OTHER, Evidence
 
+LEAST_WEIGHT = 0.5
+"""Summed sample weight from which a direction counts."""
 LEAST_LOOKS = 3.0
 """Views that must look through a voxel before it can be carved."""
 FULL_TRUST = 4.0
@@ -34,11 +36,13 @@ class Measured:
     """0 = not measured; grows with the number of views, at most 1; float32 [x, y, z]."""
 
 
-def combine(evidence: Evidence, *, truncation_m: float, agree_m: float, least_weight: float, wall_m: float) -> Measured:
+def combine(
+    evidence: Evidence, *, truncation_m: float, agree_m: float, wall_m: float, share_of_views: float = 1.0
+) -> Measured:
     """Turn the sums into one distance per voxel.
 
     `agree_m` is the difference [m] up to which two directions are taken for the same surface; `wall_m` is the least
-    thickness [m] of a wall seen from both sides.
+    thickness [m] of a wall seen from both sides; `share_of_views` (0 to 1) lowers all demands where views are few.
     """
     shape = evidence.free.shape
     distance, trust = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
@@ -49,8 +53,10 @@ def combine(evidence: Evidence, *, truncation_m: float, agree_m: float, least_we
         evidence.shown,
         truncation_m,
         agree_m,
-        least_weight,
+        LEAST_WEIGHT * share_of_views,
         wall_m,
+        max(1.0, LEAST_LOOKS * share_of_views),
+        FULL_TRUST * share_of_views,
         distance,
         trust,
     )
@@ -151,6 +157,8 @@ def _combine(
     agree: float,
     least: float,
     wall: float,
+    least_looks: float,
+    full_trust: float,
     distance: Array,
     trust: Array,
 ) -> None:
@@ -160,10 +168,10 @@ def _combine(
             for k in range(free.shape[2]):
                 value, sure, total = _own_surface(weight, moment, i, j, k, agree, least, wall)
                 value, sure = _other_surface(value, sure, total, weight, moment, i, j, k, agree, least)
-                if free[i, j, k] >= LEAST_LOOKS:
+                if free[i, j, k] >= least_looks:
                     value, sure = _free_space(value, sure, free[i, j, k], shown[i, j, k], truncation, agree)
                 distance[i, j, k] = value
-                trust[i, j, k] = min(1.0, sure / FULL_TRUST)
+                trust[i, j, k] = min(1.0, sure / full_trust)
 
 
 @njit(cache=True)

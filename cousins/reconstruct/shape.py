@@ -8,14 +8,22 @@ import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.errors import StageError
-from cousins.geometry import Array, transform, unproject
+from cousins.geometry import Array, invert, transform, unproject
 from cousins.meshes import Mesh
+from cousins.reconstruct.completion import Solid, fit_solid
 from cousins.reconstruct.evidence import Grid, View, gather, noise_m, view_of
-from cousins.reconstruct.field import close, combine, lay_floor, settle
-from cousins.reconstruct.skin import seen_faces, skin
+from cousins.reconstruct.field import Measured, close, combine, lay_floor, settle
+from cousins.reconstruct.skin import LEAST_SEEN, seen_faces, skin
+from cousins.reconstruct.support import base_height_m
 from cousins.reconstruct.unseen import solid_share
-from cousins.segment.segments import Plane, Segment, Segmentation
+from cousins.segment.segments import Segment, Segmentation
 
+MANY_VIEWS = 10
+"""With fewer views of the object, less evidence has to do."""
+ONE_SIDE_RAD = np.pi
+"""Seen over a smaller angle about the vertical, an object has a side that nobody saw [rad]."""
+MOST_POINTS = 6000
+"""Most points to which simple solids are fitted."""
 WALL_M = 0.005
 """Thickness of a surface whose back no view saw and nothing closes [m]: common for shells, plates, cloth, boards."""
 
@@ -68,24 +76,70 @@ def reconstruct_shape(
     sigma_m = float(noise_m(float(np.median(own_depth))))
     grid = _grid(low, high, base_m, sigma_m, config)
     truncation_m = max(3.0 * sigma_m, 3.0 * grid.voxel_m)
+    few = min(1.0, sum(view.own.any() for view in views) / MANY_VIEWS)
     evidence = gather(views, grid, truncation_m=truncation_m)
     measured = combine(
-        evidence,
-        truncation_m=truncation_m,
-        agree_m=0.5 * sigma_m,
-        least_weight=0.5,
-        wall_m=grid.voxel_m,
+        evidence, truncation_m=truncation_m, agree_m=0.5 * sigma_m, wall_m=grid.voxel_m, share_of_views=few
     )
     measured = lay_floor(measured, evidence, grid.axis(2), base_m=base_m, floor_m=grid.voxel_m)
-    wall_m = max(WALL_M, 1.6 * grid.voxel_m)
-    base = int(np.searchsorted(grid.axis(2), base_m))
-    share = solid_share(measured, shell_m=wall_m, base=base)
-    measured = settle(measured, share, wall_m=wall_m, truncation_m=truncation_m)
-    distance, trust = _with_borders(measured.distance_m, measured.trust, grid, base_m, truncation_m)
+    completed, completions, fallbacks = _complete(measured, views, grid, base_m, sigma_m, truncation_m)
+    distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, truncation_m)
     field = close(distance, trust)
     field = np.maximum(field, (base_m - grid.axis(2)).astype(np.float32)[None, None, :])
     mesh = skin(field, grid, max_faces=config.max_faces)
-    return Shape(mesh=mesh, observed=seen_faces(mesh, evidence, grid), completions=("support contact",), fallbacks=())
+    observed = seen_faces(mesh, evidence, grid, least=LEAST_SEEN * few)
+    return Shape(mesh=mesh, observed=observed, completions=completions, fallbacks=fallbacks)
+
+
+def _complete(
+    measured: Measured, views: list[View], grid: Grid, base_m: float, sigma_m: float, truncation_m: float
+) -> tuple[Measured, tuple[str, ...], tuple[str, ...]]:
+    """Decide about unseen space: by a simple solid where one side was seen only and it fits, by least closure else."""
+    wall_m = max(WALL_M, 1.6 * grid.voxel_m)
+    base = int(np.searchsorted(grid.axis(2), base_m))
+    around = _covered_rad(views, grid)
+    if around < ONE_SIDE_RAD:
+        solid = fit_solid(_surface_points(views), base_m=base_m, tolerance_m=sigma_m)
+        if solid is not None:
+            share = _share_of(solid, grid, measured)
+            done = settle(measured, share, wall_m=wall_m, truncation_m=truncation_m)
+            return done, ("support contact", solid.name), ()
+    share = solid_share(measured, shell_m=wall_m, base=base)
+    done = settle(measured, share, wall_m=wall_m, truncation_m=truncation_m)
+    if around >= ONE_SIDE_RAD:
+        return done, ("support contact",), ()
+    note = f"seen over {np.rad2deg(around):.0f} degrees only and like no simple solid: unseen sides are a guess"
+    return done, ("support contact", "least closure"), (note,)
+
+
+def _covered_rad(views: list[View], grid: Grid) -> float:
+    """Return the angle about the vertical from which the object was seen: a full turn less the widest gap [rad]."""
+    middle = grid.origin + 0.5 * grid.voxel_m * np.array(grid.shape)
+    eyes = np.array([invert(view.camera_from_world)[:2, 3] - middle[:2] for view in views if view.own.any()])
+    angles = np.sort(np.arctan2(eyes[:, 1], eyes[:, 0]))
+    gaps = np.diff(np.append(angles, angles[0] + 2.0 * np.pi))
+    return float(2.0 * np.pi - gaps.max())
+
+
+def _surface_points(views: list[View]) -> Array:
+    """Return the measured points of the object's surface that hang on no edge, in the world [m], float64 [n, 3]."""
+    clouds = []
+    for view in views:
+        v, u = np.nonzero(view.own & (view.weight > 0.0))
+        z = view.depth_m[v, u].astype(np.float64)
+        fx, fy, cx, cy = view.pinhole
+        seen = np.stack([(u - cx) / fx * z, (v - cy) / fy * z, z], axis=1)
+        clouds.append(transform(invert(view.camera_from_world), seen))
+    cloud = np.concatenate(clouds)
+    return cloud[:: max(1, len(cloud) // MOST_POINTS)]
+
+
+def _share_of(solid: Solid, grid: Grid, measured: Measured) -> Array:
+    """Return what a solid says by voxel (1 inside, 0 outside, soft over one voxel); free space stays free."""
+    axes = np.meshgrid(grid.axis(0), grid.axis(1), grid.axis(2), indexing="ij", sparse=True)
+    points = np.stack(np.broadcast_arrays(*axes), axis=-1).reshape(-1, 3)
+    share = np.clip(0.5 - 0.5 * solid.distance_m(points) / grid.voxel_m, 0.0, 1.0).reshape(grid.shape)
+    return np.where((measured.trust > 0.0) & (measured.distance_m > 0.0), 0.0, share).astype(np.float32)
 
 
 def _bounds(capture: Capture, segmentation: Segmentation, segment: Segment) -> tuple[Array, Array, float]:
@@ -100,20 +154,7 @@ def _bounds(capture: Capture, segmentation: Segmentation, segment: Segment) -> t
     if len(cloud) < 50:
         raise StageError(f"{segment.name} has {len(cloud)} points, wanted at least 50", stage="shape")
     low, high = np.percentile(cloud, [0.3, 99.7], axis=0)
-    plane = _support_plane(segmentation, segment)
-    base_m = float(low[2]) if plane is None else _height(plane, 0.5 * (low + high))
-    return low, high, base_m
-
-
-def _support_plane(segmentation: Segmentation, segment: Segment) -> Plane | None:
-    """Return the plane that carries the segment, if a plane does."""
-    return next((plane for plane in segmentation.planes if plane.name == segment.support), None)
-
-
-def _height(plane: Plane, at: Array) -> float:
-    """Return the height [m] of a plane that is not vertical above or below a point."""
-    n = plane.normal
-    return float((plane.offset_m - n[0] * at[0] - n[1] * at[1]) / n[2])
+    return low, high, base_height_m(segmentation, segment, low, high)
 
 
 def _reaches(view: View, low: Array, high: Array) -> bool:

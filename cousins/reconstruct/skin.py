@@ -71,7 +71,7 @@ def tidy(mesh: Mesh, *, max_faces: int) -> Mesh:
     )
 
 
-def seen_faces(mesh: Mesh, evidence: Evidence, grid: Grid) -> Array:
+def seen_faces(mesh: Mesh, evidence: Evidence, grid: Grid, *, least: float = LEAST_SEEN) -> Array:
     """Return which faces lie where some view measured the object's own surface facing the same way, bool [m]."""
     corners = mesh.vertices[mesh.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -85,4 +85,4 @@ def seen_faces(mesh: Mesh, evidence: Evidence, grid: Grid) -> Array:
             moment = evidence.moment[2 * axis + side][index[:, 0], index[:, 1], index[:, 2]]
             close = np.abs(moment) <= 2.0 * grid.voxel_m * bin_weight
             seen += close * bin_weight * np.clip(sign * normals[:, axis], 0.0, None) ** 2
-    return np.asarray(seen >= LEAST_SEEN)
+    return np.asarray(seen >= least)

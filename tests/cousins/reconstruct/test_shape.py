@@ -135,3 +135,19 @@ def test_too_few_points_are_refused_by_name():
             Segment(name="object_7", label="thing"),
             rng=np.random.default_rng(0),
         )
+
+
+def test_one_look_at_a_box_is_completed_to_a_box_and_the_back_is_not_called_observed():
+    truth = trimesh.creation.box((0.20, 0.12, 0.10))
+    truth.apply_transform(trimesh.transformations.rotation_matrix(0.6, [0.0, 0.0, 1.0]))
+    truth.apply_translation([0.0, 0.0, 0.05])
+    shape = scan(truth, views=1)
+    centres = shape.mesh.vertices[shape.mesh.faces].mean(axis=1)
+    behind = centres[:, 0] < -0.07
+    assert shape.completions == ("support contact", "box")
+    assert shape.mesh.to_trimesh().is_watertight
+    assert shape.mesh.to_trimesh().volume == pytest.approx(truth.volume, rel=0.12)
+    assert behind.any()
+    assert shape.observed[behind & (centres[:, 2] < 0.08)].mean() < 0.05
+    areas = shape.mesh.to_trimesh().area_faces
+    assert areas[shape.observed].sum() / areas.sum() == pytest.approx(0.46, abs=0.1)
