@@ -18,7 +18,7 @@ from cousins.scene.kinematics import asset_from_links
 from cousins.scene.layout import RepairReport, repair
 from cousins.scene.relations import find_relations
 from cousins.scene.scenes import Placed, Scene, Structure
-from cousins.scene.structures import leveled, structure_of
+from cousins.scene.structures import joined, leveled, structure_of
 from cousins.segment.segments import Plane, Segmentation
 
 REACH_M: Final = 0.05
@@ -27,8 +27,12 @@ STRANGE_OVERLAP_M: Final = 0.03
 """A plane that carries nothing and cuts this deep into an object is part of the object, not structure [m]."""
 BLUR_M: Final = 0.008
 """How far an object's colours may lie beyond its mesh in a photo [m]: pose drift and range bias together."""
-TEXEL_M: Final = 0.0015
-"""Size of a texel of structure [m]: twice that of an object, as it is looked at from further away."""
+TEXTURES: Final = {
+    "table": TextureConfig(texel_m=0.0015, max_views=24),
+    "floor": TextureConfig(texel_m=0.003, max_size_px=1536, max_views=16, color_width_px=960),
+    "wall": TextureConfig(texel_m=0.004, max_size_px=1024, max_views=16, color_width_px=960),
+}
+"""How finely structure is painted: as fine as a phone 0.7, 1.5 and 2.5 m away sees it."""
 SUPPORT_MARGIN_M: Final = 0.05
 """How far an added support reaches beyond what stands on it [m]."""
 
@@ -72,7 +76,7 @@ def _structures(segmentation: Segmentation, bodies: dict[str, Body]) -> tuple[li
     carried = {plane.name: _standing_on(plane, segmentation, bodies) for plane in segmentation.planes}
     kept: list[Structure] = []
     notes: list[str] = []
-    for plane in segmentation.planes:
+    for plane in joined(segmentation.planes):
         feet = [_footprint(bodies[name]) for name in carried[plane.name]]
         pivot = np.concatenate(feet or [plane.outline]).mean(axis=0)
         structure = structure_of(leveled(plane, pivot), feet)
@@ -85,16 +89,17 @@ def _structures(segmentation: Segmentation, bodies: dict[str, Body]) -> tuple[li
 
 
 def _standing_on(plane: Plane, segmentation: Segmentation, bodies: dict[str, Body]) -> list[str]:
-    """Return the names of the objects whose underside is within reach of a level plane and over its outline."""
+    """Return the names of the objects whose underside is within reach of a level plane and in part over it."""
     if plane.kind == "wall":
         return []
     told = {segment.name: segment.support for segment in segmentation.segments}
     slab = body_of_structure(structure_of(plane, []))
     found = []
     for name, body in bodies.items():
-        foot = _footprint(body).mean(axis=0)
-        height = float(plane.normal @ foot - plane.offset_m)
-        over = bool(np.all(foot[:2] >= slab.box.low[:2]) and np.all(foot[:2] <= slab.box.high[:2]))
+        foot = _footprint(body)
+        height = float(plane.normal @ foot.mean(axis=0) - plane.offset_m)
+        low, high = foot[:, :2].min(axis=0), foot[:, :2].max(axis=0)
+        over = bool(np.all(high >= slab.box.low[:2]) and np.all(low <= slab.box.high[:2]))
         if abs(height) <= REACH_M and (told.get(name) == plane.name or (told.get(name) is None and over)):
             found.append(name)
     return found
@@ -176,13 +181,19 @@ def _carriers_first(scene: Scene) -> Scene:
 
 
 def _painted(structure: Structure, scene: Scene, capture: Capture) -> Structure:
-    occluders = tuple(
-        _swollen(link.visual).transformed(placed.world_from_asset @ asset_from_links(placed.asset)[link.name])
+    """Return structure with its colours; what stands before it, objects and table tops, hides it."""
+    hiding = [
+        link.visual.transformed(placed.world_from_asset @ asset_from_links(placed.asset)[link.name])
         for placed in scene.objects
         for link in placed.asset.links
+    ]
+    for other in scene.structures:
+        if other.kind == "table" and other.name != structure.name:
+            hiding += [piece.mesh for piece in other.pieces]
+    occluders = tuple(_swollen(mesh) for mesh in hiding)
+    return replace(
+        structure, visual=bake_texture(structure.visual, capture, occluders=occluders, config=TEXTURES[structure.kind])
     )
-    visual = bake_texture(structure.visual, capture, occluders=occluders, config=TextureConfig(texel_m=TEXEL_M))
-    return replace(structure, visual=visual)
 
 
 def _swollen(mesh: Mesh) -> Mesh:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,10 @@ FOOT_MARGIN_M: Final = 0.02
 """How far structure reaches beyond what stands on it [m], where the plane was not seen so far: a depth edge's blur."""
 FLOOR_MARGIN_M: Final = 0.5
 """How far a floor's slab reaches beyond what was seen [m]: floors go on, and what falls over stays in the scene."""
+JOIN_M: Final = 0.15
+"""Floor and walls whose outlines end this near to each other meet [m]: views end before corners do."""
+STEEP_JOINT: Final = 0.25
+"""Planes meet only where the squared sine of their angle is larger: 30°."""
 LEVEL_RAD: Final = np.deg2rad(2.0)
 """A support that is this level is made exactly level: a phone knows gravity to about 0.5°, and 3 mm of bias over
 10 cm are 1.7°."""
@@ -44,6 +49,14 @@ def leveled(plane: Plane, pivot: Array) -> Plane:
     return Plane(
         name=plane.name, kind=plane.kind, normal=np.array([0.0, 0.0, 1.0]), offset_m=float(height), outline=outline
     )
+
+
+def joined(planes: Sequence[Plane]) -> list[Plane]:
+    """Return the planes with outlines of floor and walls drawn out to where they meet, if that is near."""
+    return [
+        replace(plane, outline=np.concatenate([plane.outline, *(_towards(plane, other) for other in planes)]))
+        for plane in planes
+    ]
 
 
 def structure_of(plane: Plane, footprints: Sequence[Array]) -> Structure:
@@ -96,6 +109,25 @@ def smallest_rectangle(points: Array) -> tuple[float, Array, Array]:
     if best is None:
         raise ValueError("no edge in a convex hull")
     return best[1], best[2], best[3]
+
+
+def _towards(plane: Plane, other: Plane) -> Array:
+    """Return the outline's corners near another plane, moved within their own plane onto the other [k, 3]."""
+    across = other.normal - (other.normal @ plane.normal) * plane.normal
+    steep = float(across @ across)
+    if "table" in (plane.kind, other.kind) or steep < STEEP_JOINT:
+        return np.zeros((0, 3))
+    heights = plane.outline @ other.normal - other.offset_m
+    reach = heights / np.sqrt(steep)
+    beside = _beside(plane.outline, other)
+    near = (np.abs(reach) <= JOIN_M) & beside
+    return np.asarray(plane.outline[near] - heights[near, None] / steep * across)
+
+
+def _beside(points: Array, other: Plane) -> Array:
+    """Tell which points [n, 3] lie over the box of another plane's outline, grown by `JOIN_M` [n]."""
+    low, high = other.outline.min(axis=0) - JOIN_M, other.outline.max(axis=0) + JOIN_M
+    return np.asarray(np.all((points >= low) & (points <= high), axis=1))
 
 
 def _grown(points: Array, margin_m: float) -> Array:
