@@ -15,6 +15,10 @@ from cousins.segment.surfaces import Surface
 
 SLENDER = 0.12
 """Width over height below which a piece cannot stand alone: it would tip at 3.4 degrees."""
+LEVEL_COS = np.cos(np.deg2rad(30.0))
+"""Cosine of the steepest face that carries anything: the friction angle of common materials, tan 30° = 0.58."""
+BASE_M = 0.03
+"""Contacts with other things within this height of the lowest one are one base [m]."""
 END_M = 0.06
 """Around a contact, how far pieces are looked at to tell an end from a side [m]: the width of a furniture leg."""
 LEAN = 0.35
@@ -43,11 +47,11 @@ class Footing:
         inside = np.zeros(len(self.members), dtype=bool)
         inside[list(pieces)] = True
         upper, lower = inside[self.labels[self.resting]].T
-        foot = self.low.copy()
-        foot[self.resting[upper & ~lower, 0]] = True
-        points = np.concatenate([self.members[k] for k in pieces])
-        base = points[foot[points]]
-        return len(base) >= 2 and can_stand(self.surface.points[points], self.surface.points[base], self.up)
+        held = np.zeros(len(self.low), dtype=bool)
+        held[self.resting[upper & ~lower, 0]] = True
+        of = np.concatenate([self.members[k] for k in pieces])
+        at = self.surface.points
+        return can_stand(at[of], at[of[self.low[of]]], at[of[held[of]]], self.up)
 
 
 def describe_map(
@@ -65,7 +69,8 @@ def describe_map(
     resting = (height_m[v] <= height_m[u] + 0.5 * voxel_m) & _underside(surface.points, labels, height_m, voxel_m, up)[
         u
     ]
-    resting &= ((level[v] > 0.7) & (level[u] < 0.7)) | ((level[u] < -0.7) & (level[v] > -0.7))
+    shelf = _beside_level(surface.edges, level > LEVEL_COS, height_m, voxel_m)
+    resting &= (shelf[v] & (level[u] < LEVEL_COS)) | ((level[u] < -LEVEL_COS) & (level[v] > -LEVEL_COS))
     np.add.at(carried, (labels[u[resting]], labels[v[resting]]), length)
     footing = Footing(
         surface=surface,
@@ -83,6 +88,17 @@ def describe_map(
         carried=carried,
     )
     return pieces, footing
+
+
+def _beside_level(edges: Array, is_level: Array, height_m: Array, voxel_m: float) -> Array:
+    """Return bool [n]: points within three steps of a level one that is no higher; noise rounds the foot of a wall."""
+    a, b = np.concatenate([edges, edges[:, ::-1]]).T
+    downward = height_m[b] <= height_m[a] + 0.5 * voxel_m
+    a, b = a[downward], b[downward]
+    shelf = is_level.copy()
+    for _ in range(3):
+        shelf[a[shelf[b]]] = True
+    return shelf
 
 
 def members_of(labels: Array) -> list[Array]:
@@ -108,20 +124,56 @@ def _underside(points: Array, labels: Array, height_m: Array, voxel_m: float, up
     return np.asarray(height_m < least + 2.0 * voxel_m + 0.01)
 
 
-def can_stand(points: Array, foot: Array, up: Array) -> bool:
-    """Tell whether a thing of these surface points [n, 3] can stand on these of them [m, 3].
+def can_stand(points: Array, ground: Array, held: Array, up: Array) -> bool:
+    """Tell whether a thing of these surface points [n, 3] can stand on its points on the ground and on others.
 
-    It is not too slender, and its middle is over its foot; the foot is grown by a part of the extent because
-    hidden sides are missing from both.
+    It is not too slender, and its middle is over its foot. A foot on the ground is grown by a part of the extent,
+    because hidden sides are missing from both; one on other things is seen from all around and is not.
     """
-    helper = np.linalg.svd(up[None, :])[2][1:]
-    flat, base = points @ helper.T, foot @ helper.T
-    height = float(np.ptp(points @ up))
-    widths = _widths(flat)
-    if widths[0] < SLENDER * height:
+    if len(ground) + len(held) < 2:
         return False
-    centre = flat.mean(axis=0)
-    return _outside_by(base, centre) <= LEAN * widths[0]
+    helper = np.linalg.svd(up[None, :])[2][1:]
+    if len(ground) < 2:
+        held = held[held @ up < (held @ up).min() + BASE_M]
+    flat, base = points @ helper.T, np.concatenate([ground, held]) @ helper.T
+    height = float(np.ptp(points @ up))
+    width = _widths(flat)[0] if len(ground) >= 2 else _widths(base)[0]
+    return width >= SLENDER * height and _outside_by(base, flat.mean(axis=0)) <= LEAN * width
+
+
+def capped(surface: Surface, labels: Array, pieces: Pieces, *, up: Array) -> list[tuple[int, int]]:
+    """Return pairs (lower, upper): a narrower round piece in the middle of a taller round one is its lid or cap."""
+    helper = np.linalg.svd(up[None, :])[2][1:]
+    members = members_of(labels)
+    found = []
+    for upper, lower in np.argwhere(pieces.carried > 0.0):
+        above, below = surface.points[members[upper]], surface.points[members[lower]]
+        if len(above) < 30 or len(below) < 30 or np.ptp(above @ up) > np.ptp(below @ up):
+            continue
+        small, large = _circle(above @ helper.T), _circle(_top(below, up) @ helper.T)
+        if small is None or large is None:
+            continue
+        if np.linalg.norm(small[0] - large[0]) < 0.15 * large[1] and small[1] < 0.85 * large[1]:
+            found.append((int(lower), int(upper)))
+    return found
+
+
+def _top(points: Array, up: Array) -> Array:
+    """Return the points of the upper two thirds: the foot may be smeared."""
+    height = points @ up
+    return points[height > height.min() + np.ptp(height) / 3.0]
+
+
+def _circle(flat: Array) -> tuple[Array, float] | None:
+    """Return middle [2] and radius [m] of the outline of level points [n, 2] where it is round, else None."""
+    low, high = np.quantile(flat, 0.01, axis=0), np.quantile(flat, 0.99, axis=0)
+    middle = 0.5 * (low + high)
+    away = flat - middle
+    sector = np.floor((np.arctan2(away[:, 1], away[:, 0]) + np.pi) / (2.0 * np.pi) * 16.0).astype(np.int64) % 16
+    radius = np.linalg.norm(away, axis=1)
+    reach = np.array([np.quantile(radius[sector == k], 0.95) if (sector == k).any() else 0.0 for k in range(16)])
+    mean = float(reach.mean())
+    return (middle, mean) if mean > 0.0 and np.abs(reach - mean).max() < 0.2 * mean else None
 
 
 def continued(surface: Surface, labels: Array, height_m: Array, pieces: Pieces, *, up: Array) -> list[tuple[int, int]]:
@@ -133,6 +185,8 @@ def continued(surface: Surface, labels: Array, height_m: Array, pieces: Pieces, 
     members = members_of(labels)
     a, b = labels[surface.edges].T
     cross = surface.edges[a != b]
+    if len(cross) == 0:
+        return []
     pairs = np.concatenate([cross, cross[:, ::-1]])
     names = labels[pairs] @ np.array([len(members), 1])
     order = np.argsort(names, kind="stable")

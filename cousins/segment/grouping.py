@@ -8,7 +8,7 @@ what is below it cannot be seen. A piece that would hang in the air belongs to t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -63,26 +63,34 @@ def settle(
 
     `stands` judges a union of pieces anew after each join; without it a union stands when a member does.
     """
-    areas, grounded, hidden = pieces.areas.copy(), pieces.grounded.copy(), pieces.hidden.copy()
-    touching, carried = pieces.touching.copy(), pieces.carried.copy()
-    members: list[list[int]] = [[k] for k in range(len(areas))]
+    state = Pieces(**{f.name: getattr(pieces, f.name).copy() for f in fields(Pieces)})
+    members: list[list[int]] = [[k] for k in range(len(pieces.areas))]
     while True:
-        alive = np.array([len(of) > 0 for of in members], dtype=bool)
-        now = Pieces(areas=areas, grounded=grounded, hidden=hidden, touching=touching, carried=carried)
-        pair = _next_join(now, alive, config)
-        if pair is None:
-            break
-        gone, kept = pair
-        members[kept] += members[gone]
-        members[gone] = []
-        areas[kept] += areas[gone]
-        grounded[kept] = stands(members[kept]) if stands else grounded[kept] or grounded[gone]
-        hidden[kept] |= hidden[gone]
-        for matrix in (touching, carried):
-            matrix[kept] += matrix[gone]
-            matrix[:, kept] += matrix[:, gone]
-            matrix[gone], matrix[:, gone], matrix[kept, kept] = 0.0, 0.0, 0.0
-    return _number(members, pieces.areas, config)
+        wanted = _next_joins(state, [len(of) > 0 for of in members], config)
+        if not wanted:
+            return _number(members, pieces.areas, config)
+        now = list(range(len(members)))
+        for gone, kept in wanted:
+            while now[kept] != kept:
+                kept = now[kept]
+            if kept == gone:
+                continue
+            now[gone] = kept
+            members[kept] += members[gone]
+            members[gone] = []
+            _absorb(state, gone, kept)
+            if stands:
+                state.grounded[kept] = stands(members[kept])
+
+
+def _absorb(state: Pieces, gone: int, kept: int) -> None:
+    state.areas[kept] += state.areas[gone]
+    state.grounded[kept] |= state.grounded[gone]
+    state.hidden[kept] |= state.hidden[gone]
+    for matrix in (state.touching, state.carried):
+        matrix[kept] += matrix[gone]
+        matrix[:, kept] += matrix[:, gone]
+        matrix[gone], matrix[:, gone], matrix[kept, kept] = 0.0, 0.0, 0.0
 
 
 def _number(members: Sequence[Sequence[int]], areas: Array, config: GroupConfig) -> tuple[Array, Array]:
@@ -93,14 +101,17 @@ def _number(members: Sequence[Sequence[int]], areas: Array, config: GroupConfig)
     return number, np.bincount(number, weights=areas, minlength=len(groups)) >= config.min_area_m2
 
 
-def _next_join(pieces: Pieces, alive: Array, config: GroupConfig) -> tuple[int, int] | None:
-    """Return the smallest piece that cannot stand alone, with the neighbour it touches most."""
+def _next_joins(pieces: Pieces, alive: Sequence[bool], config: GroupConfig) -> list[tuple[int, int]]:
+    """Return what is to join next, each with the neighbour it touches most.
+
+    First the smallest rest; once there is none, all pieces that hang, at the same time: a chair's back must not
+    gain a foot by taking in an arm first.
+    """
     contact = pieces.touching.sum(axis=1)
     best = pieces.touching.argmax(axis=1)
-    rest = (pieces.areas < config.min_area_m2) | (pieces.areas < config.min_share * pieces.areas[best])
-    hangs = ~(pieces.grounded | pieces.hidden | (pieces.carried.sum(axis=1) >= 0.25 * contact))
-    wanted = np.flatnonzero(alive & (contact > 0.0) & (rest | hangs))
-    if len(wanted) == 0:
-        return None
-    k = int(wanted[np.argmin(pieces.areas[wanted])])
-    return k, int(best[k])
+    able = np.asarray(alive) & (contact > 0.0)
+    rest = able & ((pieces.areas < config.min_area_m2) | (pieces.areas < config.min_share * pieces.areas[best]))
+    hangs = able & ~(pieces.grounded | pieces.hidden | (pieces.carried.sum(axis=1) >= 0.25 * contact))
+    wanted = np.flatnonzero(rest if rest.any() else hangs)
+    order = wanted[np.argsort(pieces.areas[wanted], kind="stable")]
+    return [(int(k), int(best[k])) for k in (order[:1] if rest.any() else order)]

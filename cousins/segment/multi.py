@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
-from cousins.segment.contacts import Footing, continued, describe_map, enclosed, members_of
+from cousins.segment.contacts import LEVEL_COS, Footing, capped, continued, describe_map, enclosed, members_of
 from cousins.segment.ground import ground
 from cousins.segment.grouping import GroupConfig, Pieces, settle, union
 from cousins.segment.patches import PatchConfig, join, make_patches
@@ -104,7 +104,9 @@ def _objects(part: Part, labels: Array, group: GroupConfig) -> Array:
     kept = np.zeros(0, dtype=bool)
     for _ in range(2):
         pieces, _ = part.describe(labels)
-        labels = _joined(labels, continued(part.surface, labels, part.height_m, pieces, up=part.up))
+        same = continued(part.surface, labels, part.height_m, pieces, up=part.up)
+        same += capped(part.surface, labels, pieces, up=part.up)
+        labels = _joined(labels, same)
         pieces, footing = part.describe(labels)
         alone = replace(pieces, carried=np.zeros_like(pieces.carried))
         number, kept = settle(alone, config=group, stands=footing.stands)
@@ -123,10 +125,11 @@ def _keep_real(part: Part, labels: Array, ground: Array, noise_m: float) -> tupl
     flat = part.surface.points @ basis_of(part.up).T
     beneath, _ = cKDTree(ground @ basis_of(part.up).T).query(flat) if len(ground) else (np.full(len(flat), np.inf), 0)
     real, ghosts = [], 0
-    for of in members_of(np.maximum(labels, 0)):
+    for of in (np.flatnonzero(labels == k) for k in range(int(labels.max()) + 1)):
         top = float(np.quantile(part.height_m[of], 0.95))
-        layered = top < GHOST_M and float((beneath[of] < part.voxel_m).mean()) > 0.5
-        real.append(top > low_m and not layered)
+        flat_share = float((part.normals[of] @ part.up > LEVEL_COS).mean())
+        layered = top < GHOST_M and flat_share > 0.8 and float((beneath[of] < part.voxel_m).mean()) > 0.5
+        real.append(top > low_m and not layered and len(of) >= MIN_VOXELS)
         ghosts += not real[-1]
     kept = np.where(real, np.cumsum(real) - 1, -1)
     labels = np.where(labels >= 0, kept[labels], -1)

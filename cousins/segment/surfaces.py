@@ -64,6 +64,24 @@ def edge_pixels(depth_m: Array, *, radius: int = 1) -> Array:
     return np.asarray(((high - low) > 5.0 * noise_m(depth_m) * (1.0 + 0.5 * (radius - 1))) & (depth_m > 0.0))
 
 
+def flying_pixels(depth_m: Array) -> Array:
+    """Return bool [h, w]: pixels that hang between a nearer and a further surface next to them.
+
+    Beside a depth step both true sides agree with one of their neighbours; a mixed pixel agrees with neither.
+    Unlike `edge_pixels` this leaves a bar of three pixels whole.
+    """
+    padded = np.pad(depth_m, 1, mode="edge")
+    low, high = depth_m.copy(), depth_m.copy()
+    height, width = depth_m.shape
+    for dv in range(3):
+        for du in range(3):
+            other = padded[dv : dv + height, du : du + width]
+            other = np.where(other > 0.0, other, depth_m)
+            low, high = np.minimum(low, other), np.maximum(high, other)
+    gate = 3.0 * noise_m(depth_m)
+    return np.asarray((depth_m - low > gate) & (high - depth_m > gate) & (depth_m > 0.0))
+
+
 def normals_at(frame: Frame, points: Array, rows: Array, columns: Array, *, radius: int) -> Array:
     """Return unit normals [n, 3] in the world at pixels of a frame with world points [h, w, 3], from plane fits.
 

@@ -16,7 +16,7 @@ from skimage.color import rgb2lab
 
 from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, invert, project, transform
-from cousins.segment.surfaces import Surface, edge_pixels, noise_m, normals_at, smallest_axis, world_points
+from cousins.segment.surfaces import Surface, flying_pixels, noise_m, normals_at, smallest_axis, world_points
 
 NEIGHBOURS = tuple((i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if (i, j, k) > (0, 0, 0))
 """Half of the 26 neighbours of a voxel; the other half are their mirror images."""
@@ -116,11 +116,11 @@ def _voxel_size(frames: Sequence[Frame], config: VoxelConfig) -> float:
 
 
 def confident(frame: Frame, *, max_range_m: float) -> Array:
-    """Return bool [h, w]: pixels to build on: measured, in range, confident, off depth edges."""
+    """Return bool [h, w]: pixels to build on: measured, in range, confident, not flying."""
     good = (frame.depth_m > 0.0) & (frame.depth_m < max_range_m)
     if (frame.confidence[good] >= 1).any():
         good &= frame.confidence >= 1
-    return np.asarray(good & ~edge_pixels(frame.depth_m))
+    return np.asarray(good & ~flying_pixels(frame.depth_m))
 
 
 def _frame_points(frame: Frame, config: VoxelConfig) -> tuple[Array, Array, Array, Array]:
