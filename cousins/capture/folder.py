@@ -11,7 +11,6 @@ so a killed process leaves no capture folder that looks complete; the next write
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ import numpy as np
 
 from cousins.capture import images, parsing
 from cousins.capture.captures import Capture, Frame, Scale
+from cousins.capture.claim import claim
 from cousins.capture.jpeg import strip_metadata
 from cousins.capture.record import (
     SCHEMA,
@@ -43,6 +43,8 @@ from cousins.geometry import Array, Intrinsics
 
 MAX_FRAMES = 20_000
 """Most frames of one capture: at 60 per second five and a half minutes."""
+MAX_TOTAL_PIXELS = 600_000_000
+"""Most depth pixels of one capture: 12 000 LiDAR frames, 3 GB in memory."""
 MAX_IMAGE_BYTES = 256 << 20
 """Largest image file that is read [bytes]."""
 
@@ -77,7 +79,8 @@ class CaptureWriter:
         self._start_s = 0.0
         self._last_s = 0.0
         self._depth_seen = False
-        self._lock: int | None = _claim(self._part)
+        self._pixels = 0
+        self._lock: int | None = claim(self._part)
         for part in ("rgb", "depth", "confidence"):
             (self._part / part).mkdir()
 
@@ -99,8 +102,8 @@ class CaptureWriter:
         """
         index = len(self._frames)
         where = f"frame {index}"
-        if index >= MAX_FRAMES:
-            raise CaptureError(f"more than {MAX_FRAMES} frames", expected="fewer", hint="Export fewer frames.")
+        self._pixels += depth_m.size
+        _check_amount(index + 1, self._pixels)
         trust = np.full(depth_m.shape, 2, np.uint8) if confidence is None else confidence
         _check_pixels(depth_m, trust, depth_camera, where=where)
         rigid = parsing.pose(world_from_camera, where=f"{where} pose")
@@ -186,8 +189,14 @@ def load_capture(folder: Path) -> Capture:
     entries = parsing.sequence(record["frames"], where="frames", most=MAX_FRAMES)
     if not entries:
         raise CaptureError(f"no frames in {folder}", expected="at least one", hint="Ingest the export again.")
-    frames = tuple(_load_frame(folder, index, entry) for index, entry in enumerate(entries))
-    return Capture(frames=frames, **header_of(record))
+    pixels = 0
+    frames = []
+    for index, entry in enumerate(entries):
+        frame = _load_frame(folder, index, entry)
+        pixels += frame.depth_m.size
+        _check_amount(index + 1, pixels)
+        frames.append(frame)
+    return Capture(frames=tuple(frames), **header_of(record))
 
 
 def capture_digest(capture: Capture) -> str:
@@ -213,8 +222,8 @@ def capture_digest(capture: Capture) -> str:
 def _load_frame(folder: Path, index: int, entry: Any) -> Frame:
     where = f"frame {index}"
     timestamp_s, world_from_camera, depth_camera, color_camera = frame_of(entry, where=where)
-    depth = images.decode_gray(_read(folder / _DEPTH.format(index)), where=f"{where} depth")
-    confidence = images.decode_gray(_read(folder / _CONFIDENCE.format(index)), where=f"{where} confidence")
+    depth = images.decode_gray(_read(folder / _DEPTH.format(index)), bits=16, where=f"{where} depth")
+    confidence = images.decode_gray(_read(folder / _CONFIDENCE.format(index)), bits=8, where=f"{where} confidence")
     _check_pixels(depth, confidence, depth_camera, where=where)
     color_path = None if color_camera is None else folder / _RGB.format(index)
     if color_path is not None and not color_path.is_file():
@@ -229,6 +238,15 @@ def _load_frame(folder: Path, index: int, entry: Any) -> Frame:
         color_camera=color_camera,
         color_path=color_path,
     )
+
+
+def _check_amount(frames: int, pixels: int) -> None:
+    if frames > MAX_FRAMES or pixels > MAX_TOTAL_PIXELS:
+        raise CaptureError(
+            f"{frames:,} frames with {pixels:,} depth pixels",
+            expected=f"at most {MAX_FRAMES:,} frames and {MAX_TOTAL_PIXELS:,} pixels",
+            hint="Export every second or fourth frame, or scan a smaller area.",
+        )
 
 
 def _check_pixels(depth: Array, confidence: Array, camera: Intrinsics, *, where: str) -> None:
@@ -258,23 +276,6 @@ def _checked_color(color: Array | bytes, camera: Intrinsics | None, *, where: st
             hint="The export mixes image sizes: export it again.",
         )
     return data
-
-
-def _claim(part: Path) -> int:
-    """Make an empty working folder, lock it and return the lock; what a killed process left there is removed."""
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.mkdir(exist_ok=True)
-    lock = os.open(part, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise CaptureError(
-            f"another process writing {part}", expected="one writer", hint="Wait for it or name another folder."
-        ) from error
-    for left in part.iterdir():
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
-    return lock
 
 
 def _read(path: Path, *, most: int = MAX_IMAGE_BYTES) -> bytes:

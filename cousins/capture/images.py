@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -56,11 +57,11 @@ def decode_color(data: bytes, *, where: str) -> Array:
     return np.asarray(_decode(data, where=where, reduce=1))
 
 
-def decode_gray(data: bytes, *, where: str) -> Array:
+def decode_gray(data: bytes, *, bits: Literal[8, 16], where: str) -> Array:
     """Decode a one-channel PNG of 8 or 16 bits, uint8 or uint16 [h, w]."""
-    width, height, bits, kind = _png_header(data, where=where)
-    if kind != 0 or bits not in (8, 16):
-        raise _refused(where, f"a PNG of colour type {kind} with {bits} bits", "one grey channel of 8 or 16 bits")
+    width, height, found_bits, kind = _png_header(data, where=where)
+    if (kind, found_bits) != (0, bits):
+        raise _refused(where, f"a PNG of colour type {kind} with {found_bits} bits", f"one grey channel of {bits} bits")
     if not 0 < width * height <= MAX_DEPTH_PIXELS:
         raise _refused(where, f"{width}×{height} px", f"at most {MAX_DEPTH_PIXELS:,} px")
     try:

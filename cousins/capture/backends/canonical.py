@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cousins.capture import images, parsing
 from cousins.capture.archives import Source
 from cousins.capture.captures import Capture
 from cousins.capture.folder import CaptureWriter
 from cousins.capture.record import depth_from_mm, frame_of, header_of, read_record
-from cousins.errors import CaptureError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +46,7 @@ class CanonicalReader:
 def _copy_frame(writer: CaptureWriter, source: Source, index: int, entry: object) -> None:
     where = f"frame {index}"
     timestamp_s, pose, depth_camera, color_camera = frame_of(entry, where=where)
-    depth = images.decode_gray(source.read(f"depth/{index:06d}.png"), where=f"{where} depth")
-    if depth.dtype != np.uint16:
-        raise CaptureError(f"{where}: depth of 8 bits", expected="16 bits", hint="Ingest the original export again.")
+    depth = images.decode_gray(source.read(f"depth/{index:06d}.png"), bits=16, where=f"{where} depth")
     color = None
     if color_camera is not None:
         color = source.read(f"rgb/{index:06d}.jpg")
@@ -61,7 +56,7 @@ def _copy_frame(writer: CaptureWriter, source: Source, index: int, entry: object
         world_from_camera=pose,
         depth_camera=depth_camera,
         depth_m=depth_from_mm(depth),
-        confidence=images.decode_gray(source.read(f"confidence/{index:06d}.png"), where=f"{where} confidence"),
+        confidence=images.decode_gray(source.read(f"confidence/{index:06d}.png"), bits=8, where=f"{where} confidence"),
         color_camera=color_camera,
         color=color,
     )

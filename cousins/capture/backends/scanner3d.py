@@ -120,7 +120,7 @@ def _add_frame(
     camera = parsing.camera(
         width=size[0], height=size[1], fx=k[0, 0], fy=k[1, 1], cx=k[0, 2], cy=k[1, 2], where=f"{where}.json"
     )
-    depth = images.decode_gray(source.read(f"depth_{number}.png"), where=f"depth_{number}.png")
+    depth = images.decode_gray(source.read(f"depth_{number}.png"), bits=16, where=f"depth_{number}.png")
     check_aspect((depth.shape[1], depth.shape[0]), size, where=where)
     color = source.read(f"{where}.jpg") if f"{where}.jpg" in source.names else None
     if color is not None:
@@ -141,4 +141,4 @@ def _confidence(writer: CaptureWriter, source: Source, number: str) -> Array | N
     if name not in source.names:
         writer.warn("Some frames have no confidence image; their depth was trusted everywhere.")
         return None
-    return images.decode_gray(source.read(name), where=name)
+    return images.decode_gray(source.read(name), bits=8, where=name)

@@ -172,7 +172,7 @@ def _views(source: Source, shots: list[_Shot]) -> list[View]:
 
 
 def _depth_m(source: Source, shot: _Shot) -> Array:
-    counts = images.decode_gray(source.read(shot.depth), where=shot.depth)
+    counts = images.decode_gray(source.read(shot.depth), bits=16, where=shot.depth)
     return counts.astype(np.float64) * shot.metres_per_count
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cousins.capture import folder as folder_module
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.folder import CaptureWriter, capture_digest, load_capture
 from cousins.errors import CaptureError
@@ -135,6 +136,15 @@ def test_a_capture_without_any_known_depth_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CaptureError, match="1 frames without any known depth"):
             to.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_capture_that_would_not_fit_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path / "whole")
+    monkeypatch.setattr(folder_module, "MAX_TOTAL_PIXELS", 2 * 64 * 48)
+    with pytest.raises(CaptureError, match="3 frames with 9,216 depth pixels"):
+        written(tmp_path / "a")
+    with pytest.raises(CaptureError, match="3 frames with 9,216 depth pixels"):
+        load_capture(tmp_path / "whole")
 
 
 def test_frames_that_go_back_in_time_are_refused(tmp_path: Path) -> None:

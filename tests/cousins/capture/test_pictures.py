@@ -75,14 +75,17 @@ def test_two_pictures_in_one_jpeg_are_refused() -> None:
 
 
 def test_grey_pngs_come_back() -> None:
-    for image in (RNG.integers(0, 65535, (5, 7)).astype(np.uint16), RNG.integers(0, 3, (5, 7)).astype(np.uint8)):
-        again = decode_gray(encode_gray(image), where="x")
+    deep = RNG.integers(0, 65535, (5, 7)).astype(np.uint16)
+    for image, bits in ((deep, 16), ((deep % 3).astype(np.uint8), 8)):
+        again = decode_gray(encode_gray(image), bits=bits, where="x")
         assert again.dtype == image.dtype
         assert (again == image).all()
     buffer = io.BytesIO()
     Image.fromarray(COLOR).save(buffer, "PNG")
     with pytest.raises(CaptureError, match="grey channel"):
-        decode_gray(buffer.getvalue(), where="x")
+        decode_gray(buffer.getvalue(), bits=8, where="x")
+    with pytest.raises(CaptureError, match="of 16 bits"):
+        decode_gray(encode_gray((deep % 3).astype(np.uint8)), bits=16, where="x")
 
 
 COMPRESSIONS = {

@@ -164,7 +164,7 @@ def test_depth_that_the_phone_does_not_trust_is_reported() -> None:
 
 
 def test_blurred_pictures_are_found_whatever_they_show(tmp_path: Path) -> None:
-    camera = Intrinsics(width=960, height=720, fx=720.0, fy=720.0, cx=479.5, cy=359.5)
+    camera = Intrinsics(width=480, height=360, fx=360.0, fy=360.0, cx=239.5, cy=179.5)
     capture = orbit(360.0, count=3)
 
     def colored(frame: Frame, *, radius_px: float) -> Frame:
@@ -174,7 +174,7 @@ def test_blurred_pictures_are_found_whatever_they_show(tmp_path: Path) -> None:
         return replace(frame, color_camera=camera, color_path=path)
 
     sharp = assess(changed(capture, lambda frame: colored(frame, radius_px=0.0)))
-    soft = assess(changed(capture, lambda frame: colored(frame, radius_px=9.0)))
+    soft = assess(changed(capture, lambda frame: colored(frame, radius_px=5.0)))
     assert sharp.metrics["blur_median"] < soft.metrics["blur_median"]
     assert sharp.metrics["laplacian_variance_median"] > soft.metrics["laplacian_variance_median"]
     assert "blurred-color" in rules(soft)
