@@ -37,7 +37,7 @@ def touch(
     keys = np.empty(columns, dtype=np.int64)
     steps = int(2.0 * view[2] / LEAST_COSINE / ALONG) + 1
     for v in range(first_row, height, stride):
-        _aim(depth[v], code[v], (np.float64(v) - camera[3]) / camera[1], view, rays, reach)
+        _aim(code[v], (np.float64(v) - camera[3]) / camera[1], view, rays, reach)
         for step in range(steps + 1):
             part = 2.0 * step / steps - 1.0
             for column in range(columns):
@@ -55,7 +55,7 @@ def touch(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _aim(depth: Array, code: Array, ry: float, view: Any, rays: Array, reach: Array) -> None:
+def _aim(code: Array, ry: float, view: Any, rays: Array, reach: Array) -> None:
     """Find each ray's direction per metre of depth [blocks] and half its band [m]; 0 for unusable pixels."""
     camera, pose, truncation, stride = view
     metre = np.sqrt(pose[0, 0] ** 2 + pose[1, 0] ** 2 + pose[2, 0] ** 2)

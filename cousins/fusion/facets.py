@@ -1,0 +1,171 @@
+"""Oriented points of a depth image, one per two pixels: depth as measured, normal from a fitted plane.
+
+Inverse depth is linear in pixel coordinates on a plane, 1/z = n · ray, so fitting a linear function to the
+inverse depth of a window gives the plane without bias from perspective. Poses are optimised on depth as
+measured: fitted depth has less noise but rounds off edges and small curves, differently in every view
+(with exact depth that alone moved poses by 1.4 mm; measured depth by 0.1 mm).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numba import njit
+
+from cousins.capture.captures import Frame
+from cousins.geometry import Array, Intrinsics
+
+SPACING_PX = 2
+"""Distance between facets [px]."""
+REACH_PX = 3
+"""Half the window that a facet is fitted to [px]: 7×7 pixels, 4 cm wide at a range of 1.2 m."""
+MIN_PIXELS = 30
+"""Fewest pixels of one surface in the 49 of a window."""
+MOST_NOISE = 2.5
+"""Largest deviation from the plane, in σ of a pixel: more is an edge or a curve."""
+LEAST_COSINE = 0.26
+"""Surfaces seen more obliquely than 75° are left out: their depth is the least certain."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Facets:
+    """The facets of one frame, as images and as a list."""
+
+    plane: Array
+    """Depth as measured [m], 0 = none, and unit normal towards the camera (camera frame), float32 [h, w, 4]."""
+    smooth_m: Array
+    """Depth of the fitted planes [m], float32 [h, w]: less noise, but it rounds off edges and small curves."""
+    camera: Intrinsics
+    """Camera of the facet image."""
+    points: Array
+    """Positions of all facets in the camera frame [m], float64 [n, 3]."""
+    normals: Array
+    """Their normals, float64 [n, 3]."""
+    sigma_m: Array
+    """Noise of one pixel at their depth [m], float64 [n]."""
+    noise: tuple[float, float]
+    """Noise of a pixel at zero range [m] and its growth per metre."""
+
+    def without_bias(self, bias_m: float) -> Facets:
+        """Return the facets moved towards the camera by `bias_m` along their rays [m]."""
+        camera, plane = self.camera, self.plane.copy()
+        x = (np.arange(camera.width) - camera.cx) / camera.fx
+        y = (np.arange(camera.height) - camera.cy) / camera.fy
+        rays = np.sqrt(1.0 + x[None, :] ** 2 + y[:, None] ** 2)
+        plane[..., 0] = np.where(plane[..., 0] > 0.0, plane[..., 0] - bias_m / rays, 0.0)
+        ranges = np.linalg.norm(self.points, axis=1, keepdims=True)
+        return replace(self, plane=plane, points=self.points * (1.0 - bias_m / ranges))
+
+
+def facets_of(
+    frame: Frame, *, sigma_m: float, sigma_per_m: float, depth_limits_m: tuple[float, float], min_confidence: int
+) -> Facets:
+    """Fit facets to a frame's trusted depth."""
+    camera = frame.depth_camera
+    height, width = -(-camera.height // SPACING_PX), -(-camera.width // SPACING_PX)
+    depth = np.where(
+        (frame.confidence >= min_confidence)
+        & (frame.depth_m > depth_limits_m[0])
+        & (frame.depth_m < depth_limits_m[1]),
+        frame.depth_m,
+        np.float32(0.0),
+    ).astype(np.float32)
+    plane = np.zeros((height, width, 4), dtype=np.float32)
+    smooth = np.zeros((height, width), dtype=np.float32)
+    _fit(depth, (camera.fx, camera.fy, camera.cx, camera.cy), (sigma_m, sigma_per_m), plane, smooth)
+    small = Intrinsics(
+        width=width,
+        height=height,
+        fx=camera.fx / SPACING_PX,
+        fy=camera.fy / SPACING_PX,
+        cx=camera.cx / SPACING_PX,
+        cy=camera.cy / SPACING_PX,
+    )
+    return _listed(plane, smooth, small, (sigma_m, sigma_per_m))
+
+
+def smoothed(facets: Facets) -> Facets:
+    """Return the facets at the depth of their fitted planes."""
+    plane = facets.plane.copy()
+    plane[..., 0] = facets.smooth_m
+    return _listed(plane, facets.smooth_m, facets.camera, facets.noise)
+
+
+def _listed(plane: Array, smooth: Array, camera: Intrinsics, noise: tuple[float, float]) -> Facets:
+    """Return facets from their images."""
+    v, u = np.nonzero(plane[..., 0] > 0.0)
+    z = plane[v, u, 0].astype(np.float64)
+    return Facets(
+        plane=plane,
+        smooth_m=smooth,
+        camera=camera,
+        points=np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1),
+        normals=plane[v, u, 1:].astype(np.float64),
+        sigma_m=noise[0] + noise[1] * z,
+        noise=noise,
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fit(
+    depth: Array, camera: tuple[float, float, float, float], noise: tuple[float, float], plane: Array, smooth: Array
+) -> None:
+    """Fill `plane` and `smooth` by least squares of inverse depth over each window."""
+    fx, fy, cx, cy = camera
+    height, width = depth.shape
+    for row in range(plane.shape[0]):
+        v = row * SPACING_PX
+        for column in range(plane.shape[1]):
+            u = column * SPACING_PX
+            z = np.float64(depth[v, u])
+            if not z > 0.0 or not (REACH_PX <= v < height - REACH_PX and REACH_PX <= u < width - REACH_PX):
+                continue
+            sigma = noise[0] + noise[1] * z
+            jump = 4.0 * MOST_NOISE * sigma / (z * z)
+            a, b, c, rms = _window(depth, v, u, 1.0 / z, jump)
+            if not a > 0.0 or rms > MOST_NOISE * sigma * a * a:
+                continue
+            nx, ny, nz = b * fx, c * fy, a - b * (u - cx) - c * (v - cy)
+            length = np.sqrt(nx * nx + ny * ny + nz * nz)
+            rx, ry = (u - cx) / fx, (v - cy) / fy
+            if a / (length * np.sqrt(1.0 + rx * rx + ry * ry)) < LEAST_COSINE:
+                continue
+            plane[row, column, 0] = z
+            smooth[row, column] = 1.0 / a
+            plane[row, column, 1] = -nx / length
+            plane[row, column, 2] = -ny / length
+            plane[row, column, 3] = -nz / length
+
+
+@njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def _window(depth: Array, v: int, u: int, middle: float, jump: float) -> tuple[float, float, float, float]:
+    """Return inverse depth, its gradients by pixel and the deviation [1/m]; inverse depth 0 where there is no plane."""
+    n = sx = sy = sxx = sxy = syy = sq = sxq = syq = sqq = 0.0
+    for y in range(-REACH_PX, REACH_PX + 1):
+        for x in range(-REACH_PX, REACH_PX + 1):
+            z = np.float64(depth[v + y, u + x])
+            if not z > 0.0:
+                continue
+            q = 1.0 / z - middle
+            if abs(q) > jump:
+                continue
+            n += 1.0
+            sx += x
+            sy += y
+            sxx += x * x
+            sxy += x * y
+            syy += y * y
+            sq += q
+            sxq += x * q
+            syq += y * q
+            sqq += q * q
+    if n < MIN_PIXELS:
+        return 0.0, 0.0, 0.0, 0.0
+    cxx, cxy, cyy = sxx - sx * sx / n, sxy - sx * sy / n, syy - sy * sy / n
+    cxq, cyq = sxq - sx * sq / n, syq - sy * sq / n
+    det = cxx * cyy - cxy * cxy
+    b, c = (cxq * cyy - cyq * cxy) / det, (cyq * cxx - cxq * cxy) / det
+    a = (sq - b * sx - c * sy) / n
+    rest = sqq - sq * sq / n - b * cxq - c * cyq
+    return a + middle, b, c, np.sqrt(max(rest, 0.0) / n)
