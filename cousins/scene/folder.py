@@ -30,6 +30,8 @@ from cousins.scene.usdz import write_usdz
 
 FILES: Final = ("scene.json", "scene.usda", "scene.usdz", "scene.urdf", "structures.urdf", "scene.xml")
 """Deterministic files in the scene folder; with the two folders below, what the digest covers."""
+MAX_FILE_BYTES: Final = 512 * 2**20
+"""Largest file that is read."""
 FOLDERS: Final = ("assets", "structures")
 """Deterministic folders."""
 
@@ -149,4 +151,10 @@ def _read_inside(root: Path, relative: str) -> bytes:
         )
     if not path.is_file():
         raise SceneError(f"no {relative}", expected="every mesh that scene.json names", hint="Write the scene anew.")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise SceneError(
+            f"{relative} of {path.stat().st_size} bytes",
+            expected=f"at most {MAX_FILE_BYTES}",
+            hint="Write the scene anew.",
+        )
     return path.read_bytes()

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 
 from cousins.geometry import Array, rigid, rotation_angle_rad
-from cousins.scene.bodies import Body, bodies_of, clearance_below, overlaps
+from cousins.scene.bodies import Body, bodies_of, body_of_structure, clearance_below, overlaps
 from cousins.scene.convex import Difference
 from cousins.scene.scenes import Scene
 from cousins.scene.upright import upright
@@ -58,7 +58,8 @@ def repair(scene: Scene) -> tuple[Scene, RepairReport]:
     """Return the scene with objects upright, apart and in contact with what carries them, and what was done."""
     start = {placed.asset.name: placed.world_from_asset for placed in scene.objects}
     before = _State(bodies_of(scene)).total()
-    scene = replace(scene, objects=tuple(upright(placed) for placed in scene.objects))
+    ground = [body_of_structure(structure) for structure in scene.structures]
+    scene = replace(scene, objects=tuple(upright(placed, ground) for placed in scene.objects))
     state = _State(bodies_of(scene))
     status: Literal["converged", "capped", "nothing movable"] = "capped"
     for _ in range(MAX_ROUNDS):

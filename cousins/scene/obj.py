@@ -14,8 +14,6 @@ from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.scene.rounding import round_length
 
-MAX_BYTES: Final = 512 * 2**20
-"""Largest OBJ file that is read."""
 MAX_TEXTURE_PX: Final = 8192
 """Largest side of a texture that is read."""
 
@@ -67,8 +65,6 @@ def png_bytes(image: Array) -> bytes:
 
 def read_obj(data: bytes, *, where: str, texture: bytes | None = None) -> Mesh:
     """Return the mesh of an OBJ file that `obj_files` wrote; raises `SceneError` on anything else."""
-    if len(data) > MAX_BYTES:
-        raise _bad(where, f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
     rows: dict[bytes, list[bytes]] = {b"v": [], b"vt": [], b"f": []}
     for line in data.splitlines():
         key, _, rest = line.partition(b" ")

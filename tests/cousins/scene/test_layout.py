@@ -208,3 +208,14 @@ def test_a_locked_heap_ends_with_a_status_and_loses_nothing() -> None:
 def test_moving_an_object_by_hand_is_seen_in_its_relations() -> None:
     scene = with_pose(table_scene(), "box", at(0.1, 0.05, 0.95))
     assert not any(relation.subject == "box" for relation in find_relations(scene))
+
+
+def test_a_box_on_a_ramp_is_left_lying_along_the_ramp() -> None:
+    ramp = rotation_about(np.array([1.0, 0.0, 0.0]), 0.15)
+    scene = scene_of((box_asset(), rigid(ramp, ramp @ np.array([0.0, 0.0, 0.026]))))
+    piece = box_piece((1.0, 1.0, 0.05))
+    pose = rigid(ramp, ramp @ np.array([0.0, 0.0, -0.025]))
+    piece = replace(piece, mesh=piece.mesh.transformed(pose), link_from_piece=pose)
+    repaired, report = repair(replace(scene, structures=(replace(scene.structures[0], pieces=(piece,)),)))
+    assert report.turned_rad["box"] == 0.0
+    assert_in_contact_and_free(repaired)
