@@ -173,7 +173,7 @@ def _circle(flat: Array) -> tuple[Array, float] | None:
     radius = np.linalg.norm(away, axis=1)
     reach = np.array([np.quantile(radius[sector == k], 0.95) if (sector == k).any() else 0.0 for k in range(16)])
     mean = float(reach.mean())
-    return (middle, mean) if mean > 0.0 and np.abs(reach - mean).max() < 0.2 * mean else None
+    return (middle, mean) if mean > 0.0 and np.abs(reach - mean).max() < 0.2 * mean + 0.004 else None
 
 
 def continued(surface: Surface, labels: Array, height_m: Array, pieces: Pieces, *, up: Array) -> list[tuple[int, int]]:

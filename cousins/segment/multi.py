@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
-from cousins.segment.contacts import LEVEL_COS, Footing, capped, continued, describe_map, enclosed, members_of
+from cousins.segment.contacts import LEVEL_COS, Footing, capped, continued, describe_map, enclosed
 from cousins.segment.ground import ground
 from cousins.segment.grouping import GroupConfig, Pieces, settle, union
 from cousins.segment.patches import PatchConfig, join, make_patches
@@ -22,6 +23,8 @@ from cousins.segment.voxels import VoxelConfig, VoxelMap, gather
 
 MIN_VOXELS = 60
 """Least voxels of an object: a die of four voxels has about as many."""
+RING_M = 0.04
+"""Height below which a closed wall makes what it encloses the bottom of a hollow thing [m]."""
 GHOST_M = 0.1
 """Height up to which a patch with ground seen under it is taken for a second layer of that ground [m]."""
 
@@ -53,7 +56,7 @@ def find_instances(
     scene = gather(capture, config=voxel)
     above, height, noise = _above(scene, structure)
     above &= _without_specks(scene, above, max(group.min_area_m2, MIN_VOXELS * scene.voxel_m**2))
-    surface, height = _part(scene.surface, above), height[above]
+    all_height, surface, height = height, _part(scene.surface, above), height[above]
     labels, normals = _pieces(surface, patch, scene.voxel_m)
     if len(labels):
         part = Part(surface=surface, normals=normals, height_m=height, voxel_m=scene.voxel_m, up=structure.up)
@@ -62,19 +65,42 @@ def find_instances(
         labels, dropped = _keep_real(part, labels, ground, noise)
     else:
         dropped = ()
-    good = labels >= 0
-    chosen = np.flatnonzero(above)[good]
-    rest = np.ones(len(above), dtype=bool)
-    rest[chosen] = False
+    all_labels = np.full(len(above), -1, dtype=np.int64)
+    all_labels[above] = labels
+    all_normals = scene.surface.normals.copy()
+    all_normals[above] = normals
+    all_labels = _with_bottoms(scene, all_labels, all_height, structure.up)
+    good = all_labels >= 0
     return Instances(
-        points=surface.points[good],
-        normals=normals[good],
-        labels=labels[good],
-        heights=height[good],
+        points=scene.surface.points[good],
+        normals=all_normals[good],
+        labels=all_labels[good],
+        heights=all_height[good],
         voxel_m=scene.voxel_m,
-        rest=scene.surface.points[rest],
+        rest=scene.surface.points[~good],
         dropped=dropped,
     )
+
+
+def _with_bottoms(scene: VoxelMap, labels: Array, height_m: Array, up: Array) -> Array:
+    """Give each object the ground points that its foot encloses: the bottom of a bowl or mug seen from above."""
+    flat = scene.surface.points @ basis_of(up).T
+    cells = np.floor((flat - flat.min(axis=0)) / scene.voxel_m).astype(np.int64)
+    out = labels.copy()
+    for k in range(int(labels.max(initial=-1)) + 1):
+        foot = cells[(labels == k) & (height_m < RING_M)]
+        if len(foot) == 0:
+            continue
+        low = foot.min(axis=0) - 2
+        ring = np.zeros(foot.max(axis=0) - low + 3, dtype=bool)
+        ring[tuple((foot - low).T)] = True
+        hole = ndimage.binary_erosion(ndimage.binary_fill_holes(ndimage.binary_dilation(ring)), iterations=2)
+        at = cells - low
+        inside = ((at >= 0) & (at < hole.shape)).all(axis=1) & (labels < 0)
+        inside &= (height_m < RING_M) & (height_m > -0.5 * scene.voxel_m)
+        rows = np.flatnonzero(inside)
+        out[rows[hole[tuple(at[rows].T)]]] = k
+    return out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

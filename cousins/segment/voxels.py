@@ -60,7 +60,7 @@ def gather(capture: Capture, *, config: VoxelConfig) -> VoxelMap:
     points, normals, weights, colors = (np.concatenate(column) for column in zip(*parts, strict=True))
     owner = np.repeat(np.arange(len(frames)), [len(part[0]) for part in parts])
     cells = np.floor(points / voxel).astype(np.int64)
-    codes = _codes(cells)
+    codes = codes_of(cells)
     order = np.argsort(codes, kind="stable")
     _, starts = np.unique(codes[order], return_index=True)
     means = _average(
@@ -85,19 +85,19 @@ def touching_voxels(cells: Array, *, reach: Sequence[tuple[int, int, int]] = NEI
     """Return the pairs [m, 2] of voxels [n, 3] that are neighbours."""
     if len(cells) == 0:
         return np.zeros((0, 2), dtype=np.int64)
-    codes = _codes(cells)
+    codes = codes_of(cells)
     order = np.argsort(codes, kind="stable")
     ranked = codes[order]
     pairs = []
     for offset in reach:
-        wanted = _codes(cells + np.array(offset))
+        wanted = codes_of(cells + np.array(offset))
         place = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
         found = np.flatnonzero(ranked[place] == wanted)
         pairs.append(np.stack([found, order[place[found]]], axis=1))
     return np.concatenate(pairs)
 
 
-def _codes(cells: Array) -> Array:
+def codes_of(cells: Array) -> Array:
     """Return one int64 per voxel, ordered as x, y, z; 2²⁰ voxels each way from the origin."""
     moved = cells + (1 << 20)
     return np.asarray((moved[..., 0] << 42) | (moved[..., 1] << 21) | moved[..., 2])

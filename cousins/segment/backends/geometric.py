@@ -16,6 +16,7 @@ from cousins.segment.patches import PatchConfig
 from cousins.segment.planes import PlaneConfig, Structure, find_planes
 from cousins.segment.segments import Segment, Segmentation
 from cousins.segment.single import label_view
+from cousins.segment.support import supports_of
 from cousins.segment.voxels import VoxelConfig
 
 FRINGE_SHARE = 0.8
@@ -106,10 +107,17 @@ def order_segments(masks: list[dict[int, Array]], clouds: list[Array], structure
         (round(float(np.quantile(cloud @ up, 0.02)) / 0.05), *np.round(np.median(cloud, axis=0), 4)) for cloud in clouds
     ]
     order = sorted(range(len(clouds)), key=lambda k: keys[k])
-    segments = []
-    for n, k in enumerate(order):
-        label = name_by_geometry(clouds[k], up)
-        segments.append(
-            Segment(name=f"object_{n}", label=label.text, label_score=label.score, masks=masks[k], points=clouds[k])
+    names = [f"object_{n}" for n in range(len(order))]
+    carriers = supports_of([clouds[k] for k in order], names, structure)
+    labels = [name_by_geometry(clouds[k], up) for k in order]
+    return tuple(
+        Segment(
+            name=name,
+            label=label.text,
+            label_score=round(label.score, 3),
+            masks=masks[k],
+            points=clouds[k],
+            support=carrier,
         )
-    return tuple(segments)
+        for name, k, label, carrier in zip(names, order, labels, carriers, strict=True)
+    )
