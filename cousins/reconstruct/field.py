@@ -243,9 +243,9 @@ def _other_surface(
 def _free_space(
     value: float, sure: float, looks: float, shown: float, truncation: float, agree: float
 ) -> tuple[float, float]:
-    """Carve where enough views look through: half of them close behind a measured surface, since edges are rough."""
+    """Carve where enough views look through: half of them at a measured surface, since edges are rough, less behind."""
     share = looks / (looks + shown)
-    needed = 0.5 if sure > 0.0 and value > -agree else 0.2
+    needed = 0.5 - 0.25 * min(1.0, max(0.0, -value) / truncation) if sure > 0.0 else 0.2
     edge = truncation * min(1.0, (share - needed) / 0.25)
     if share > needed and edge > value:
         return edge, max(sure, looks)
