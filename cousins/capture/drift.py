@@ -11,14 +11,14 @@ import numpy as np
 
 from cousins.capture.captures import Frame
 from cousins.capture.reproject import FAR_M, surface
-from cousins.geometry import Array, invert, project, transform
+from cousins.geometry import Array, Intrinsics, invert, project, transform
 
 MAX_GAP_M = 0.15
 """Surfaces farther apart are taken for two things."""
 
 _T = TypeVar("_T")
-_COLUMNS = 128
-_MIN_MATCHES = 100
+_COLUMNS = 64
+_MIN_MATCHES = 60
 """Matched samples below which two frames are taken not to overlap."""
 _END_SHARE = 0.1
 """Early and late are the first and the last tenth of the frames."""
@@ -57,11 +57,10 @@ def surface_gaps_m(first: Frame, second: Frame) -> Array:
     second_from_first = invert(second.world_from_camera) @ first.world_from_camera
     moved = transform(second_from_first, points[seen])
     turned = normals[seen] @ second_from_first[:3, :3].T
-    other_points, other_normals, stride = _trusted_surface(second)
-    height, width = other_points.shape[:2]
-    cells = project(moved, second.depth_camera)[0] / stride
+    other_points, other_normals, camera = _trusted_surface(second)
+    cells = project(moved, camera)[0]
     with np.errstate(invalid="ignore"):
-        inside: Array = np.all((cells > -0.5) & (cells < np.array([width, height]) - 0.5), axis=-1)
+        inside: Array = np.all((cells > -0.5) & (cells < np.array([camera.width, camera.height]) - 0.5), axis=-1)
     column, row = np.rint(cells[inside]).astype(int).T
     planes = other_normals[row, column]
     gaps = np.sum(planes * (moved[inside] - other_points[row, column]), axis=-1)
@@ -69,7 +68,7 @@ def surface_gaps_m(first: Frame, second: Frame) -> Array:
     return np.asarray(np.abs(gaps[same]))
 
 
-def _trusted_surface(frame: Frame) -> tuple[Array, Array, int]:
+def _trusted_surface(frame: Frame) -> tuple[Array, Array, Intrinsics]:
     trusted = (frame.confidence >= 1) & (frame.depth_m < FAR_M)
     return surface(np.where(trusted, frame.depth_m, 0.0), frame.depth_camera, columns=_COLUMNS)
 

@@ -12,7 +12,9 @@ NEAR_M, FAR_M = 0.15, 5.0
 OCCLUSION_M = 0.1
 """A larger difference [m] is taken for a point that is hidden in the other frame."""
 
-_SAME_PLANE = np.cos(np.deg2rad(10.0))
+_SAME_PLANE = np.cos(np.deg2rad(15.0))
+_REACH = 2
+"""Samples from the middle to both sides of a normal's cross: at 64 columns some 3 cm at 0.8 m, five times the noise."""
 
 
 def trusted_pixels(frame: Frame) -> Array:
@@ -44,25 +46,47 @@ def depth_errors_m(points: Array, frame_from_points: Array, frame: Frame) -> Arr
     return np.where(known, z - measured, np.nan)
 
 
-def surface(depth_m: Array, camera: Intrinsics, *, columns: int) -> tuple[Array, Array, int]:
-    """Return camera-frame points and normals, both [h, w, 3], of every n-th pixel, and n.
+def surface(depth_m: Array, camera: Intrinsics, *, columns: int) -> tuple[Array, Array, Intrinsics]:
+    """Return camera-frame points and normals, both [h, w, 3], of the image reduced to about `columns`, and its camera.
 
-    About `columns` samples lie across the image. A normal faces the camera; it is 0 where the samples on both sides
-    do not lie on one plane with the middle one, within 10°.
+    Blocks of pixels are averaged against noise. A normal faces the camera; it is 0 where the samples on both sides
+    do not lie on one plane with the middle one, within 15°.
     """
-    stride = max(1, camera.width // columns)
-    points = unproject(np.where(np.isfinite(depth_m), depth_m, 0.0), camera)[::stride, ::stride]
+    small, reduced = _reduced(np.where(np.isfinite(depth_m), depth_m, 0.0), camera, max(1, camera.width // columns))
+    points = unproject(small, reduced)
     normals = np.zeros_like(points)
-    middle = points[1:-1, 1:-1]
-    ahead = _unit(np.cross(points[2:, 1:-1] - middle, points[1:-1, 2:] - middle))
-    behind = _unit(np.cross(points[:-2, 1:-1] - middle, points[1:-1, :-2] - middle))
-    z = points[..., 2]
-    known = (middle[..., 2] > 0) & (z[2:, 1:-1] > 0) & (z[1:-1, 2:] > 0) & (z[:-2, 1:-1] > 0) & (z[1:-1, :-2] > 0)
+    height, width = points.shape[:2]
+    if height <= 2 * _REACH or width <= 2 * _REACH:
+        return points, normals, reduced
+    rows, across = slice(_REACH, -_REACH), slice(_REACH, -_REACH)
+    middle = points[rows, across]
+    below, above = points[2 * _REACH :, across], points[: -2 * _REACH, across]
+    right, left = points[rows, 2 * _REACH :], points[rows, : -2 * _REACH]
+    ahead = _unit(np.cross(below - middle, right - middle))
+    behind = _unit(np.cross(above - middle, left - middle))
+    known = np.stack([part[..., 2] for part in (middle, below, above, right, left)]).min(axis=0) > 0
     flat = known & (np.sum(ahead * behind, axis=-1) > _SAME_PLANE)
     mean = _unit(ahead + behind)
     mean = -mean * np.sign(np.sum(mean * middle, axis=-1, keepdims=True))
-    normals[1:-1, 1:-1] = np.where(flat[..., None], mean, 0.0)
-    return points, normals, stride
+    normals[rows, across] = np.where(flat[..., None], mean, 0.0)
+    return points, normals, reduced
+
+
+def _reduced(depth_m: Array, camera: Intrinsics, step: int) -> tuple[Array, Intrinsics]:
+    """Average blocks of `step`×`step` pixels; a block that is half unknown becomes unknown."""
+    width, height = camera.width // step, camera.height // step
+    blocks = depth_m[: height * step, : width * step].reshape(height, step, width, step)
+    known = (blocks > 0.0).sum(axis=(1, 3))
+    small = np.where(2 * known > step * step, blocks.sum(axis=(1, 3)) / np.maximum(known, 1), 0.0)
+    reduced = Intrinsics(
+        width=width,
+        height=height,
+        fx=camera.fx / step,
+        fy=camera.fy / step,
+        cx=(camera.cx + 0.5) / step - 0.5,
+        cy=(camera.cy + 0.5) / step - 0.5,
+    )
+    return small, reduced
 
 
 def _unit(vectors: Array) -> Array:
