@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cousins.plugins import load
 from cousins.scene.scenes import Scene
 from cousins.store import Store
 from flows.desk import Desk, Options, Tell, say_nothing
@@ -61,6 +62,7 @@ def scan(
     """
     began = time.monotonic()
     require_free(order.output, force=order.force)
+    load("cousins.segment.backends", order.options.segmenter, kind="segmenter")
     store = default_store() if store is None else store
     with watched_memory() as peak, store.in_use():
         twin, desk = _carry_out(order, store, tell)

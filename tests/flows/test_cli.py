@@ -1,0 +1,144 @@
+"""The command line: exit codes, one JSON object, messages that say what to type, nothing left on disk."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli import run
+
+ROOT = Path(__file__).parents[2]
+
+
+def called(*words: str) -> tuple[int, str]:
+    output = io.StringIO()
+    return run(list(words), output), output.getvalue()
+
+
+def error_of(*words: str) -> dict[str, Any]:
+    code, text = called(*words, "--json")
+    assert code == 2
+    (line,) = text.splitlines()
+    found = json.loads(line)
+    assert set(found) == {"error"}
+    assert set(found["error"]) == {"kind", "found", "expected", "hint"}
+    error: dict[str, Any] = found["error"]
+    return error
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUSINS_STORE", str(tmp_path / "store"))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+
+def test_an_unknown_command_gets_a_hint() -> None:
+    assert error_of("scna", "x") == {
+        "kind": "UsageError",
+        "found": "no command named 'scna'",
+        "expected": "one of demo, scan, inspect, check, view, label, doctor",
+        "hint": "Did you mean `cousins scan`? Type `cousins --help`.",
+    }
+
+
+def test_a_missing_output_is_told_with_the_usage() -> None:
+    error = error_of("scan", "x")
+    assert error["found"] == "the following arguments are required: -o/--output"
+    assert error["expected"].startswith("usage: cousins scan")
+
+
+def test_help_and_no_command_at_all_name_every_command() -> None:
+    for words in ((), ("--help",)):
+        code, text = called(*words)
+        assert code == 0
+        for name in ("demo", "scan", "inspect", "check", "view", "label", "doctor"):
+            assert f"\n    {name} " in text
+
+
+def test_a_capture_that_is_not_there(tmp_path: Path) -> None:
+    error = error_of("scan", str(tmp_path / "nothing"), "-o", str(tmp_path / "scene"))
+    assert error["kind"] == "CaptureError"
+    assert error["found"] == f"nothing at '{tmp_path / 'nothing'}'"
+    assert "`cousins demo`" in error["hint"]
+
+
+def bad_inputs(folder: Path) -> dict[str, Path]:
+    made = {name: folder / name for name in ("text.zip", "cut.zip", "slip.zip", "empty", "photos")}
+    made["text.zip"].write_text("I am no archive")
+    with zipfile.ZipFile(folder / "whole.zip", "w") as archive:
+        archive.writestr("info.json", "{}" * 1000)
+    made["cut.zip"].write_bytes((folder / "whole.zip").read_bytes()[:50])
+    with zipfile.ZipFile(made["slip.zip"], "w") as archive:
+        archive.writestr("../outside.txt", "gotcha")
+    made["empty"].mkdir()
+    made["photos"].mkdir()
+    (made["photos"] / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    return made
+
+
+@pytest.mark.parametrize("name", ["text.zip", "cut.zip", "slip.zip", "empty", "photos"])
+def test_bad_input_ends_soon_with_code_2_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    source = bad_inputs(tmp_path)[name]
+    before = sorted(path.name for path in tmp_path.iterdir())
+    command = [sys.executable, "-m", "flows.cli", "scan", str(source), "-o", str(tmp_path / "scene"), "--json"]
+    began = time.process_time()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert time.process_time() - began < 5.0
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["kind"] in ("ArchiveError", "CaptureError")
+    assert all(error[key] for key in ("found", "expected", "hint"))
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "store") == before
+    kept = [path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.parent.name != "locks"]
+    assert kept == []
+
+
+def test_an_unknown_segmenter_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    error = error_of("scan", str(tmp_path / "empty"), "-o", str(tmp_path / "scene"), "--segmenter", "geometrc")
+    assert error["found"] == "no segmenter named 'geometrc'"
+    assert error["hint"].startswith("Did you mean 'geometric'? Known: ")
+
+
+def test_what_is_no_scene_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/letter.txt").write_text("dear")
+    for force in ((), ("--force",)):
+        error = error_of("scan", str(tmp_path), "-o", str(tmp_path / "precious"), *force)
+        assert error["found"] == f"something that is no scene at '{tmp_path / 'precious'}' already"
+    assert (tmp_path / "precious/letter.txt").read_text() == "dear"
+
+
+def test_an_older_scene_is_kept_without_force(tmp_path: Path) -> None:
+    (tmp_path / "scene").mkdir()
+    (tmp_path / "scene/scene.json").write_text("{}")
+    error = error_of("scan", str(tmp_path), "-o", str(tmp_path / "scene"))
+    assert error["hint"] == "Add --force to replace it."
+
+
+def test_nothing_to_view_says_how_to_make_it(tmp_path: Path) -> None:
+    assert "cousins scan CAPTURE -o SCENE" in error_of("view", str(tmp_path))["hint"]
+
+
+def test_the_command_starts_without_heavy_libraries() -> None:
+    program = (
+        "import sys, io; from flows.cli import run; run(['--help'], io.StringIO()); "
+        "print([name for name in ('numpy', 'scipy', 'numba', 'prefect', 'pxr', 'pybullet') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_plain_scan_never_imports_prefect() -> None:
+    program = "import sys, flows.run, flows.commands.scan; print('prefect' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
