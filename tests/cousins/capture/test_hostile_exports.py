@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import time
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ from cousins.capture.probe import check_convention
 from cousins.capture.quality import assess
 from cousins.capture.readers import find_reader
 from cousins.errors import CaptureError, ConventionError, InputError
-from tests.cousins.capture.exports import EXPORTS, Files, export, exr, phone_jpeg, png, shots
+from tests.cousins.capture.exports import EXPORTS, Files, export, exr, phone_jpeg, png, shots, write_folder, write_zip
 from tests.cousins.capture.test_archives import zipped
 
 KINDS = sorted(EXPORTS)
@@ -195,3 +197,32 @@ def test_an_image_that_claims_to_be_huge_is_refused_before_decoding() -> None:
     color[start + 5 : start + 9] = (60_000).to_bytes(2, "big") * 2
     with pytest.raises(CaptureError, match="at most"):
         check_decodes(bytes(color), where="colour")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_depth_of_another_shape_is_refused(kind: str, tmp_path: Path) -> None:
+    shot = shots(1)[0]
+    wide = np.ascontiguousarray(np.tile(shot.depth_mm, (1, 2)))
+    files = dict(good(kind))
+    for name in files:
+        if "depth" in name:
+            files[name] = exr(wide / 1000.0) if name.endswith(".exr") else png(wide)
+    with pytest.raises(CaptureError, match="128"):
+        ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_frames_are_refused_within_seconds(kind: str, tmp_path: Path) -> None:
+    files = {name: data for name, data in good(kind).items() if name.endswith(".json") and "frame_" not in name}
+    for name, data in files.items():
+        record = json.loads(data)
+        files[name] = json.dumps(
+            {key: [] if isinstance(value, list) else value for key, value in record.items()}
+        ).encode()
+    began = time.process_time()
+    with pytest.raises(CaptureError) as caught:
+        ingest(write_zip(files, tmp_path / "scan.zip"), tmp_path / "out")
+    assert time.process_time() - began < 5.0
+    assert caught.value.hint.endswith(".")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["scan.zip"]
