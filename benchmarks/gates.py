@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from scipy.spatial import ConvexHull
 
 from cousins.geometry import Array, rigid, rotation_about, transform
 from cousins.plugins import load
@@ -142,12 +143,14 @@ def _lay_out(name: str, assets: Sequence[Asset], rng: np.random.Generator) -> Sc
     """Return a disturbed rest: what MuJoCo makes of objects let go on the table or on an earlier, wider object."""
     placed: list[Placed] = []
     boxes: list[tuple[Array, Array]] = []
+    flat: list[bool] = []
     for asset in assets:
         turn = rigid(rotation_about(UP, rng.uniform(0.0, 2.0 * np.pi)))
         low, high = _box(asset, turn)
-        at = _spot(high - low, boxes, rng)
+        at = _spot(high - low, boxes, flat, rng)
         pose = rigid(turn[:3, :3], at - np.array([*(low + high)[:2] / 2.0, low[2]]))
         boxes.append(_box(asset, pose))
+        flat.append(_flat_top(asset, pose))
         placed.append(Placed(asset=asset, world_from_asset=pose))
     structures = [
         slab("floor", friction=0.45),
@@ -191,8 +194,20 @@ def _at_rest(scene: Scene) -> Scene:
     return replace(scene, objects=tuple(kept), relations=relations)
 
 
-def _spot(size: Array, boxes: list[tuple[Array, Array]], rng: np.random.Generator) -> Array:
-    wider = [i for i, (low, high) in enumerate(boxes) if np.all((high - low)[:2] > 0.9 * size[:2])]
+def _flat_top(asset: Asset, pose: Array) -> bool:
+    """Return whether the tops of the pieces cover most of the box seen from above: not a tray's rims, not a handle."""
+    low, high = _box(asset, pose)
+    covered = 0.0
+    for piece in asset.links[0].pieces:
+        points = transform(pose, piece.mesh.vertices)
+        top = points[points[:, 2] > high[2] - 0.002, :2]
+        if len(top) >= 3 and np.linalg.matrix_rank(top - top[0], tol=1e-4) == 2:
+            covered += float(ConvexHull(top).volume)
+    return covered > 0.5 * float(np.prod((high - low)[:2]))
+
+
+def _spot(size: Array, boxes: list[tuple[Array, Array]], flat: list[bool], rng: np.random.Generator) -> Array:
+    wider = [i for i, (low, high) in enumerate(boxes) if flat[i] and np.all((high - low)[:2] > 0.9 * size[:2])]
     if wider and rng.random() < 0.4:
         support = int(rng.choice(wider))
         low, high = boxes[support]

@@ -21,6 +21,8 @@ from cousins.scene.scenes import Scene
 
 GRAVITY_M_S2: Final = 9.81
 """Gravity along -z [m/s²]."""
+SLEEP_SPEED: Final = 0.03
+"""Speed under which a body may fall asleep [m/s or rad/s]: jitter; going on like this would fail every drift gate."""
 FASTEST_M_S: Final = 1000.0
 """Beyond this speed a state has exploded: a free fall of a minute reaches 600 m/s [m/s]."""
 
@@ -79,6 +81,10 @@ class Engine(Protocol):
 
     def set_joint(self, asset: str, joint: str, position: float) -> None:
         """Put a joint somewhere [rad or m], at rest; the asset's root stays where it is."""
+        ...
+
+    def allow_sleep(self) -> None:
+        """From now on, let bodies slower than `SLEEP_SPEED` be put to sleep by an engine that can; loading ends it."""
         ...
 
     def contacts(self) -> list[Contact]:

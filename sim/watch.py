@@ -82,6 +82,7 @@ def watch(scene: Scene, engine: Engine, *, config: WatchConfig) -> SceneWatch:
     samples += more
     low, high = _bounds(scene, config.escape_margin_m)
     simulated_s = config.settle_s + config.watch_s
+    engine.allow_sleep()
     while simulated_s < config.escape_s - 1e-9 and not _still(samples, config):
         engine.step(round(config.sample_s / engine.timestep_s))
         samples.append(engine.poses())

@@ -84,6 +84,9 @@ class FakeEngine:
         """Put a joint somewhere."""
         self._joints[asset, joint] = position
 
+    def allow_sleep(self) -> None:
+        """Do nothing: stepping costs nothing."""
+
     def contacts(self) -> list[Contact]:
         """Return none: nothing touches."""
         return []

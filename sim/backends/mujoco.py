@@ -144,6 +144,9 @@ class MujocoEngine:
         data.qpos[self._model.jnt_qposadr[index]] = position
         data.qvel[self._model.jnt_dofadr[index]] = 0.0
 
+    def allow_sleep(self) -> None:
+        """Do nothing: steps are cheap, and sleeping is a choice of the shipped model."""
+
     def contacts(self) -> list[Contact]:
         """Return the contacts of the present state between different objects or structures, without stepping."""
         data = self._loaded()

@@ -3,8 +3,9 @@
 Bullet grows every convex hull by a collision margin of 1 mm and bodies float on it; here the margin is
 0.01 mm (hulls of a URDF keep theirs, whatever `changeDynamics` is told: that is why bodies are built
 from the scene's values, with the same rounded piece meshes that the URDF names). Bullet multiplies the friction and the
-restitution of the two sides; each side gets its square root, so that a pair has the geometric mean. The solver does
-all its iterations: leaving early, as Bullet does by default, lets bodies at rest creep by half a millimetre a second.
+restitution of the two sides; each side gets its square root, so that a pair has the geometric mean. The solver goes
+on until it has converged: leaving early, as Bullet does by default, lets bodies at rest creep by half a millimetre a
+second.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from cousins.reconstruct.assets import Asset, Joint, Link, Piece
 from cousins.scene.inertia import principal_inertia
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.scenes import Placed, Scene, Structure
-from sim.engine import GRAVITY_M_S2, Contact, require_finite, require_loadable, require_sane
+from sim.engine import GRAVITY_M_S2, SLEEP_SPEED, Contact, require_finite, require_loadable, require_sane
 from sim.hulls import grouped_obj
 
 MOST_SHAPES: Final = 16
 """Shapes that Bullet's shared memory takes for one body (MAX_COMPOUND_COLLISION_SHAPES)."""
 LIMIT_FORCE: Final = 1e4
 """What a joint's stop may exert [N] or [N·m]; without it Bullet keeps no limit."""
+RESIDUAL: Final = 1e-13
+"""Squared change of the impulses at which the solver may stop; with Bullet's 1e-7 bodies at rest creep."""
 BREAKING_M: Final = 0.02
 """Distance at which Bullet forgets a contact point [m]; its default, set because it outlives a client otherwise."""
 NO_SPEED_LIMIT: Final = 1e6
@@ -86,7 +89,7 @@ class PyBulletEngine:
         pybullet.setPhysicsEngineParameter(
             fixedTimeStep=self.timestep_s,
             numSolverIterations=self.config.solver_iterations,
-            solverResidualThreshold=0.0,
+            solverResidualThreshold=RESIDUAL,
             contactBreakingThreshold=BREAKING_M,
             deterministicOverlappingPairs=1,
             enableFileCaching=0,
@@ -162,6 +165,17 @@ class PyBulletEngine:
         require_finite(np.array(position), what=f"the position of joint {joint}", engine=self.name)
         body, index = self._joints[asset, joint]
         pybullet.resetJointState(body, index, position, 0.0, physicsClientId=self._open())
+
+    def allow_sleep(self) -> None:
+        """From now on, let bodies slower than `SLEEP_SPEED` for two seconds sleep; loading ends it."""
+        for name in self._assets:
+            pybullet.changeDynamics(
+                self._bodies[name],
+                _BASE,
+                activationState=pybullet.ACTIVATION_STATE_ENABLE_SLEEPING,
+                sleepThreshold=SLEEP_SPEED**2,
+                physicsClientId=self._open(),
+            )
 
     def contacts(self) -> list[Contact]:
         """Return the contacts of the present state between different objects or structures, without stepping."""
