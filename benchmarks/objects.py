@@ -1,7 +1,7 @@
 """Scanned objects with known shape: loading, rest poses, the true outer surface, and distances to it.
 
 The *true outer surface* of a mesh is the part that can be seen from far away: points are sampled
-uniformly over the mesh and kept where at least one of 320 directions over the whole sphere (also from
+uniformly over the mesh and kept where at least one of 192 directions over the whole sphere (also from
 below) sees them in a depth map. What is buried inside (inner shells of a scan) is no part of it; the
 inside of a mug is, because one can look into it.
 """
@@ -23,7 +23,7 @@ from cousins.geometry import Array, Intrinsics, invert, look_at, project, rigid,
 from cousins.meshes import Mesh
 from cousins.raster import render
 
-DIRECTIONS = 320
+DIRECTIONS = 192
 """Views that decide what is outside."""
 MAP_PX = 384
 """Size of their depth maps [px]."""

@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numba import njit
 
-from cousins.geometry import Array, Intrinsics, invert, transform
+from cousins.geometry import Array, Intrinsics, invert
 from cousins.meshes import Mesh
 
 NEAR_M = 0.005
@@ -49,7 +49,7 @@ class Raster:
 def render(meshes: Sequence[Mesh], camera: Intrinsics, world_from_camera: Array) -> Raster:
     """Draw meshes, given in the world frame, as a pinhole camera sees them."""
     vertices, faces = _joined(meshes)
-    rays = transform(invert(world_from_camera), vertices) * np.array([camera.fx, camera.fy, 1.0])
+    rays = _seen_from(vertices, np.diag([camera.fx, camera.fy, 1.0]) @ invert(world_from_camera)[:3])
     edges, volumes, boxes = _set_up(rays, faces, camera.width, camera.height, camera.cx, camera.cy, NEAR_M)
     shape = (camera.height, camera.width)
     depth_m = np.zeros(shape, dtype=np.float32)
@@ -104,6 +104,17 @@ def _by_mesh(drawn: Array, meshes: Sequence[Mesh]) -> tuple[Array, Array]:
 
 
 @njit(cache=True, nogil=True)
+def _seen_from(points: Array, matrix: Array) -> Array:
+    """Return the points [n, 3] mapped by a matrix [3, 4]."""
+    mapped = np.empty((len(points), 3))
+    for i in range(len(points)):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        for k in range(3):
+            mapped[i, k] = matrix[k, 0] * x + matrix[k, 1] * y + matrix[k, 2] * z + matrix[k, 3]
+    return mapped
+
+
+@njit(cache=True, nogil=True)
 def _set_up(
     rays: Array, faces: Array, width: int, height: int, cx: float, cy: float, near_m: float
 ) -> tuple[Array, Array, Array]:
@@ -113,42 +124,57 @@ def _set_up(
     """
     count = len(faces)
     edges = np.empty((count, 3, 3))
-    volumes = np.empty(count)
-    boxes = np.zeros((count, 4), dtype=np.int32)
-    corners = np.empty((3, 3))
+    volumes = np.zeros(count)
+    boxes = np.empty((count, 4), dtype=np.int32)
     for f in range(count):
-        boxes[f, 1] = -1
-        boxes[f, 3] = -1
-        volumes[f] = 0.0
-        for k in range(3):
-            corners[k] = rays[faces[f, k]]
-        if corners[:, 2].max() < near_m:
+        boxes[f, 0], boxes[f, 1], boxes[f, 2], boxes[f, 3] = 0, -1, 0, -1
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        if max(rays[i, 2], rays[j, 2], rays[k, 2]) < near_m:
             continue
-        for k in range(3):
-            a, b = corners[(k + 1) % 3], corners[(k + 2) % 3]
-            edges[f, k, 0] = a[1] * b[2] - a[2] * b[1]
-            edges[f, k, 1] = a[2] * b[0] - a[0] * b[2]
-            edges[f, k, 2] = a[0] * b[1] - a[1] * b[0]
-        volume = corners[0, 0] * edges[f, 0, 0] + corners[0, 1] * edges[f, 0, 1] + corners[0, 2] * edges[f, 0, 2]
+        _cross(rays, j, k, edges, f, 0)
+        _cross(rays, k, i, edges, f, 1)
+        _cross(rays, i, j, edges, f, 2)
+        volume = rays[i, 0] * edges[f, 0, 0] + rays[i, 1] * edges[f, 0, 1] + rays[i, 2] * edges[f, 0, 2]
         if volume == 0.0:
             continue
         if volume < 0.0:
-            edges[f] = -edges[f]
+            for corner in range(3):
+                for axis in range(3):
+                    edges[f, corner, axis] = -edges[f, corner, axis]
         volumes[f] = abs(volume)
-        left, right, top, bottom = _bounds(corners, near_m)
-        boxes[f, 0] = max(0.0, np.ceil(max(left + cx, -1.0)))
-        boxes[f, 1] = min(width - 1.0, np.floor(min(right + cx, float(width))))
-        boxes[f, 2] = max(0.0, np.ceil(max(top + cy, -1.0)))
-        boxes[f, 3] = min(height - 1.0, np.floor(min(bottom + cy, float(height))))
-        if left + cx > width or top + cy > height:
-            boxes[f, 1] = -1
-            boxes[f, 3] = -1
+        left, right, top, bottom = _bounds(rays, i, j, k, near_m)
+        if left + cx > width or top + cy > height or right + cx < 0.0 or bottom + cy < 0.0:
+            continue
+        boxes[f, 0], boxes[f, 1] = np.ceil(max(left + cx, 0.0)), np.floor(min(right + cx, width - 1.0))
+        boxes[f, 2], boxes[f, 3] = np.ceil(max(top + cy, 0.0)), np.floor(min(bottom + cy, height - 1.0))
     return edges, volumes, boxes
 
 
 @njit(cache=True, nogil=True)
-def _bounds(corners: Array, near_m: float) -> tuple[float, float, float, float]:
+def _cross(rays: Array, first: int, second: int, edges: Array, face: int, corner: int) -> None:
+    """Write the cross product of two vertices, the edge function opposite to a corner."""
+    ax, ay, az = rays[first, 0], rays[first, 1], rays[first, 2]
+    bx, by, bz = rays[second, 0], rays[second, 1], rays[second, 2]
+    edges[face, corner, 0] = ay * bz - az * by
+    edges[face, corner, 1] = az * bx - ax * bz
+    edges[face, corner, 2] = ax * by - ay * bx
+
+
+@njit(cache=True, nogil=True)
+def _bounds(rays: Array, i: int, j: int, k: int, near_m: float) -> tuple[float, float, float, float]:
     """Return left, right, top, bottom [px from the principal point] of the part beyond the near plane."""
+    if min(rays[i, 2], rays[j, 2], rays[k, 2]) < near_m:
+        return _clipped_bounds(rays[i], rays[j], rays[k], near_m)
+    xi, xj, xk = rays[i, 0] / rays[i, 2], rays[j, 0] / rays[j, 2], rays[k, 0] / rays[k, 2]
+    yi, yj, yk = rays[i, 1] / rays[i, 2], rays[j, 1] / rays[j, 2], rays[k, 1] / rays[k, 2]
+    margin = 1e-6
+    return min(xi, xj, xk) - margin, max(xi, xj, xk) + margin, min(yi, yj, yk) - margin, max(yi, yj, yk) + margin
+
+
+@njit(cache=True, nogil=True)
+def _clipped_bounds(first: Array, second: Array, third: Array, near_m: float) -> tuple[float, float, float, float]:
+    """Return the same of a face that crosses the near plane."""
+    corners = (first, second, third)
     left, right, top, bottom = np.inf, -np.inf, np.inf, -np.inf
     for k in range(3):
         a, b = corners[k], corners[(k + 1) % 3]
