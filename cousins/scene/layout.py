@@ -142,13 +142,19 @@ class _State:
         return found
 
     def drop_all(self) -> None:
-        """Let each object sink, lowest first, until it touches what is below."""
+        """Let each object sink, lowest first, until it touches what is below; no sinking may add overlap."""
         for name in sorted(self.motion, key=lambda key: (float(self.bodies[key].box.low[2]), key)):
             others = [body for key, body in self.bodies.items() if key != name]
             ways = [clearance_below(self.bodies[name], body, reach_m=2.0 * CONTACT_GAP_M) for body in others]
             way = min(ways, default=np.inf)
-            if np.isfinite(way) and abs(way - CONTACT_GAP_M) > TOUCH_M:
-                self.accept({name}, rigid(translation=np.array([0.0, 0.0, CONTACT_GAP_M - way])))
+            move = rigid(translation=np.array([0.0, 0.0, CONTACT_GAP_M - way]))
+            if np.isfinite(way) and abs(way - CONTACT_GAP_M) > TOUCH_M and self.gain({name}, move) >= 0.0:
+                self.accept({name}, move)
+
+    def gain(self, names: set[str], move: Array) -> float:
+        """Return by how much a move of some bodies would lower the total overlap [m]."""
+        _, changed = self.after(names, move)
+        return sum(depth(self.pairs[key]) - depth(pairs) for key, pairs in changed.items())
 
 
 def depth(pairs: list[Difference]) -> float:
@@ -176,12 +182,10 @@ def _part(state: _State) -> Literal["converged", "capped", "nothing movable"]:
 def _best_push(state: _State, pair: tuple[str, str]) -> tuple[set[str], Array] | None:
     """Return the push that lowers the total most for the way it takes, None where none lowers it."""
     best: tuple[float, set[str], Array] | None = None
-    total = state.total()
     for names, step in _pushes(state, pair):
         move = rigid(translation=step)
-        _, changed = state.after(names, move)
-        gain = sum(depth(state.pairs[key]) - depth(pairs) for key, pairs in changed.items())
-        if gain <= TOUCH_M or gain > total + TOUCH_M:
+        gain = state.gain(names, move)
+        if gain <= TOUCH_M:
             continue
         cost = float(np.linalg.norm(step)) * len(names) / gain
         if best is None or cost < best[0] - 1e-9:

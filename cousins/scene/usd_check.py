@@ -17,7 +17,7 @@ from pxr import Tf, Usd, UsdValidation
 
 from cousins.findings import Finding
 from cousins.scene.usd_fit import check_fit
-from cousins.scene.usd_paths import check_paths
+from cousins.scene.usd_paths import check_paths, error_text
 from cousins.scene.usd_rules import check_bodies, check_joints, check_units
 
 MAX_MEMORY: Final = 8 * 2**30
@@ -43,8 +43,8 @@ def check_file(path: Path) -> list[Finding]:
         return findings
     try:
         stage = Usd.Stage.Open(str(path))
-    except Tf.ErrorException as error:
-        return [*findings, _unopened(path, " ".join(str(error).split())[:300])]
+    except (Tf.ErrorException, UnicodeDecodeError) as error:
+        return [*findings, _unopened(path, error_text(error))]
     findings += _validate(stage)
     findings += check_units(stage) + check_bodies(stage) + check_joints(stage) + check_fit(stage)
     return findings

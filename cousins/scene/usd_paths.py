@@ -53,16 +53,24 @@ def check_paths(path: Path) -> list[Finding]:
     return findings
 
 
+def error_text(error: Exception) -> str:
+    """Return what USD says about a file; where it quotes bytes that are no UTF-8, that is what is said."""
+    try:
+        return " ".join(str(error).split()).split(" : ", 1)[-1][:300]
+    except UnicodeDecodeError:
+        return "it holds bytes that are no UTF-8"
+
+
 def _check_layer(identifier: str, root: Path) -> tuple[list[str], list[Finding]]:
     where = _relative(identifier, root)
     try:
         layer = Sdf.Layer.FindOrOpen(identifier)
-    except Tf.ErrorException as error:
-        return [], [_unreadable(where, str(error))]
-    if layer is None:
-        return [], [_unreadable(where, "no USD layer")]
-    composed = set(layer.GetCompositionAssetDependencies())
-    named = _named(layer)
+        if layer is None:
+            return [], [_unreadable(where, "no USD layer")]
+        composed = set(layer.GetCompositionAssetDependencies())
+        named = _named(layer)
+    except (Tf.ErrorException, UnicodeDecodeError) as error:
+        return [], [_unreadable(where, error_text(error))]
     findings: list[Finding] = []
     more: list[str] = []
     for asset in sorted({*named, *composed} - {""}):
@@ -138,7 +146,7 @@ def _unreadable(where: str, message: str) -> Finding:
         rule="unreadable-layer",
         severity="error",
         where=where,
-        message=f"the layer cannot be parsed: {' '.join(message.split())[:300]}",
+        message=f"the layer cannot be parsed: {message}",
         fix="Open it with usdcat and mend or re-export it.",
     )
 

@@ -253,7 +253,9 @@ def test_a_binary_layer_and_a_folder_are_checked_too(tmp_path: Path) -> None:
     assert rules(check(tmp_path)) == {"missing-mass"}
 
 
-@pytest.mark.parametrize("text", [b"", b"hello", b"#usda 1.0\n" + b"(" * 200_000, b"PXR-USDC" + bytes(200)])
+@pytest.mark.parametrize(
+    "text", [b"", b"hello", b'#usda 1.0\ndef "\xd5" {\n', b"#usda 1.0\n" + b"(" * 200_000, b"PXR-USDC" + bytes(200)]
+)
 def test_a_file_that_is_no_usd_is_a_finding_not_a_crash(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / ("x.usdc" if text.startswith(b"PXR") else "x.usda")
     path.write_bytes(text)

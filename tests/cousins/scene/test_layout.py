@@ -202,6 +202,7 @@ def test_a_locked_heap_ends_with_a_status_and_loses_nothing() -> None:
     scene, report = repair(replace(scene, structures=(*scene.structures, *walls)))
     assert report.status == "nothing movable"
     assert 0.0 < report.violation_after_m <= report.violation_before_m
+    assert report.moved_m["box"] < 1e-3
     assert len(scene.objects) == 1
 
 
