@@ -84,10 +84,13 @@ def find_instances(
 
 def _with_bottoms(scene: VoxelMap, labels: Array, height_m: Array, up: Array) -> Array:
     """Give each object the ground points that its foot encloses: the bottom of a bowl or mug seen from above."""
+    count = int(labels.max(initial=-1)) + 1
+    if count == 0:
+        return labels
     flat = scene.surface.points @ basis_of(up).T
     cells = np.floor((flat - flat.min(axis=0)) / scene.voxel_m).astype(np.int64)
     out = labels.copy()
-    for k in range(int(labels.max(initial=-1)) + 1):
+    for k in range(count):
         foot = cells[(labels == k) & (height_m < RING_M)]
         if len(foot) == 0:
             continue

@@ -1,0 +1,149 @@
+"""The law book of segmenters: every back-end keeps it, learned or not."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from cousins.capture.captures import Capture, Frame, Scale
+from cousins.geometry import Intrinsics, look_at, rigid
+from cousins.meshes import Mesh
+from cousins.plugins import load, names
+from cousins.raster import render
+from cousins.segment.segments import Segmentation
+
+PACKAGE = "cousins.segment.backends"
+CAMERA = Intrinsics(width=256, height=192, fx=213.0, fy=213.0, cx=127.5, cy=95.5)
+CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=np.float64)
+FACES = np.array(
+    [
+        *([0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1]),
+        *([2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]),
+    ]
+)
+
+
+def box(low: tuple[float, float, float], size: tuple[float, float, float]) -> Mesh:
+    return Mesh(vertices=np.array(low) + CORNERS * np.array(size), faces=FACES)
+
+
+TABLE = box((-0.6, -0.5, -0.02), (1.2, 1.0, 0.02))
+THINGS = (box((-0.2, -0.05, 0.0), (0.12, 0.1, 0.15)), box((0.1, -0.1, 0.0), (0.1, 0.16, 0.08)))
+
+
+def film(count: int, *things: Mesh, lit: bool = True) -> Capture:
+    frames = []
+    rng = np.random.default_rng(4)
+    for index, angle in enumerate(np.linspace(0.0, 2.0 * np.pi, count, endpoint=False)):
+        pose = look_at(np.array([0.55 * np.cos(angle), 0.55 * np.sin(angle), 0.45]), np.array([0.0, 0.0, 0.05]))
+        depth = render([TABLE, *things], CAMERA, pose).depth_m if lit else np.zeros((192, 256), dtype=np.float32)
+        depth = depth + (0.002 * rng.standard_normal(depth.shape)).astype(np.float32) * (depth > 0.0)
+        frames.append(
+            Frame(
+                index=index,
+                timestamp_s=0.1 * index,
+                world_from_camera=pose if lit else rigid(),
+                depth_camera=CAMERA,
+                depth_m=depth,
+                confidence=np.where(depth > 0.0, 2, 0).astype(np.uint8),
+            )
+        )
+    scale = Scale(source="made", error=0.0)
+    return Capture(name="made", device="none", app="test", frames=tuple(frames), scale=scale)
+
+
+CAPTURES = {"one view": film(1, *THINGS), "twelve views": film(12, *THINGS)}
+
+
+def run(segmenter: str, capture: Capture) -> Segmentation:
+    backend = load(PACKAGE, segmenter, kind="segmenter")
+    result = backend.build(backend.Config()).segment(capture, rng=np.random.default_rng(0))
+    assert isinstance(result, Segmentation)
+    return result
+
+
+@pytest.fixture(scope="module", params=[(name, views) for name in names(PACKAGE) for views in CAPTURES], ids=str)
+def done(request: pytest.FixtureRequest) -> tuple[str, Capture, Segmentation]:
+    name, views = request.param
+    return name, CAPTURES[views], run(name, CAPTURES[views])
+
+
+def test_two_separate_things_are_two_segments(done: tuple[str, Capture, Segmentation]) -> None:
+    assert len(done[2].segments) == 2
+
+
+def test_a_second_run_gives_the_same_result(done: tuple[str, Capture, Segmentation]) -> None:
+    name, capture, first = done
+    second = run(name, capture)
+    assert [s.name for s in first.segments] == [s.name for s in second.segments]
+    for one, other in zip(first.segments, second.segments, strict=True):
+        assert one.label == other.label
+        assert np.array_equal(one.points, other.points)
+        assert sorted(one.masks) == sorted(other.masks)
+        assert all(np.array_equal(one.masks[k], other.masks[k]) for k in one.masks)
+
+
+def test_masks_are_bool_and_sized_as_the_depth_and_never_empty(done: tuple[str, Capture, Segmentation]) -> None:
+    _, capture, result = done
+    sizes = {frame.index: frame.depth_m.shape for frame in capture.frames}
+    for segment in result.segments:
+        assert segment.masks
+        for index, mask in segment.masks.items():
+            assert mask.dtype == np.bool_
+            assert mask.shape == sizes[index]
+            assert mask.any()
+
+
+def test_no_pixel_is_in_two_segments_or_without_depth(done: tuple[str, Capture, Segmentation]) -> None:
+    _, capture, result = done
+    for frame in capture.frames:
+        claims = sum((s.masks[frame.index].astype(int) for s in result.segments if frame.index in s.masks), 0)
+        assert np.max(claims) <= 1
+        assert not (np.asarray(claims, dtype=bool) & (frame.depth_m <= 0.0)).any()
+
+
+def test_points_lie_in_the_scene_and_are_finite(done: tuple[str, Capture, Segmentation]) -> None:
+    for segment in done[2].segments:
+        assert segment.points.dtype == np.float64
+        assert segment.points.ndim == 2
+        assert len(segment.points) > 50
+        assert np.isfinite(segment.points).all()
+        assert np.abs(segment.points[:, :2]).max() < 0.4
+        assert segment.points[:, 2].min() > -0.02
+        assert segment.points[:, 2].max() < 0.2
+
+
+def test_names_are_unique_and_safe_as_paths_and_labels_are_said(done: tuple[str, Capture, Segmentation]) -> None:
+    result = done[2]
+    said = [s.name for s in result.segments] + [p.name for p in result.planes]
+    assert len(set(said)) == len(said)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in said)
+    assert all(s.label and 0.0 <= s.label_score <= 1.0 for s in result.segments)
+
+
+def test_supports_are_planes_or_segments_that_exist(done: tuple[str, Capture, Segmentation]) -> None:
+    result = done[2]
+    known = {s.name for s in result.segments} | {p.name for p in result.planes} | {None}
+    assert {s.support for s in result.segments} <= known
+
+
+def test_planes_are_unit_and_their_outlines_lie_in_them(done: tuple[str, Capture, Segmentation]) -> None:
+    for plane in done[2].planes:
+        assert np.linalg.norm(plane.normal) == pytest.approx(1.0, abs=1e-9)
+        assert np.abs(plane.outline @ plane.normal - plane.offset_m).max() < 1e-9
+
+
+@pytest.mark.parametrize("segmenter", names(PACKAGE))
+@pytest.mark.parametrize("views", [1, 6])
+def test_an_empty_table_has_no_segments(segmenter: str, views: int) -> None:
+    assert run(segmenter, film(views)).segments == ()
+
+
+@pytest.mark.parametrize("segmenter", names(PACKAGE))
+@pytest.mark.parametrize("views", [1, 3])
+def test_a_capture_without_depth_has_no_segments_and_says_so(segmenter: str, views: int) -> None:
+    result = run(segmenter, film(views, lit=False))
+    assert result.segments == ()
+    assert result.warnings
