@@ -122,7 +122,7 @@ class ZipSource:
             with self._archive.open(entry) as stream:
                 data = stream.read(entry.file_size + 1)
         except (*_ZIP_ERRORS, RuntimeError) as error:
-            raise _hostile(f"a damaged member {name!r} ({error})", "a whole zip") from error
+            raise _damaged(f"a damaged member {name!r} ({error})") from error
         if len(data) != entry.file_size:
             raise _hostile(f"{name!r} of {len(data):,} bytes", f"{entry.file_size:,} as the zip says")
         return data
@@ -158,7 +158,7 @@ def open_source(path: Path) -> Iterator[Source]:
     try:
         archive = zipfile.ZipFile(path)
     except (*_ZIP_ERRORS, RuntimeError, UnicodeError) as error:
-        raise _hostile(f"{path.name}, a damaged zip ({error})", "a whole zip") from error
+        raise _damaged(f"{path.name}, a damaged zip ({error})") from error
     with archive:
         yield ZipSource(path, archive)
 
@@ -203,15 +203,15 @@ def _check_magic(path: Path) -> None:
         file.seek(max(0, size - _END_BYTES - 65535))
         tail = file.read()
     if head not in (b"PK\x03\x04", b"PK\x05\x06"):
-        shown = "text" if head.isascii() and head.strip() else f"bytes {head.hex(' ')}"
+        shown = "text" if head.isascii() and head.strip() else f"bytes {head.hex(' ')}" if head else "nothing"
         raise ArchiveError(
             f"{path.name} that starts with {shown}",
             expected="a zip or a folder",
-            hint="Pass the folder or the zip that the app exported, unchanged.",
+            hint="Pass the folder or the zip that the app exported, unchanged: cousins scan EXPORT.zip -o SCENE.",
         )
     end = tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) - end < _END_BYTES:
-        raise _hostile(f"{path.name} without an end: it is cut off", "a whole zip")
+        raise _damaged(f"{path.name} without an end: it is cut off")
     directory = int.from_bytes(tail[end + 12 : end + 16], "little")
     if directory != 0xFFFFFFFF and directory > MAX_ENTRIES * 256:
         raise _hostile(f"a directory of {directory:,} bytes", f"at most {MAX_ENTRIES:,} entries")
@@ -273,6 +273,14 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 def _hostile(found: str, expected: str) -> ArchiveError:
     return ArchiveError(found, expected=expected, hint="Do not trust this file; export the scan from the phone again.")
+
+
+def _damaged(found: str) -> ArchiveError:
+    return ArchiveError(
+        found,
+        expected="a whole zip",
+        hint="Copy it from the phone again until `unzip -t FILE` finds no errors, then: cousins scan FILE -o SCENE.",
+    )
 
 
 def _missing(name: str, label: str) -> CaptureError:

@@ -22,6 +22,8 @@ ASPECT_TOLERANCE = 0.02
 
 _SEARCH_DEPTH = 2
 """An export may lie this many folders deep."""
+_MAX_PLACES = 64
+"""A source with more folders side by side is no single export, and is not searched."""
 _FOREIGN: Mapping[str, tuple[str, str]] = {
     r"(^|/)rgbd/0\.depth$": ("a Record3D .r3d recording", "In Record3D choose Share › EXR + JPG sequence."),
     r"(^|/)keyframes/(corrected_)?cameras/": (
@@ -64,6 +66,8 @@ def find_reader(source: Source, *, format: str | None = None) -> tuple[Reader, S
         raise CaptureError(f"nothing in {source.label}", expected="a phone export", hint="Export the scan again.")
     for depth in range(_SEARCH_DEPTH + 1):
         places = [folder for folder in folders(source.names, depth=depth) if folder.count("/") == depth]
+        if len(places) > _MAX_PLACES:
+            break
         views = [Subfolder(source, folder) for folder in places]
         found = [(name, view) for view in views for name, reader in readers.items() if reader.recognises(view)]
         if len(found) > 1:
@@ -105,7 +109,7 @@ def _unknown(source: Source, names: list[str]) -> CaptureError:
                 f"{kind} in {source.label}", expected="posed depth frames in a format we read", hint=advice
             )
     return CaptureError(
-        f"{len(ordered)} files in {source.label}, such as {ordered[0][:80]}",
+        f"{source.label} with {len(ordered)} file{'s' if len(ordered) > 1 else ''}, such as {ordered[0][:80]}",
         expected="a phone export of format " + ", ".join(names),
-        hint="Pass the folder or zip that the app exported; force a format with --format.",
+        hint="Pass what the app exported, unchanged; cousins scan EXPORT -o SCENE --format NAME forces a format.",
     )

@@ -206,3 +206,13 @@ def test_a_member_above_the_limit_is_not_read(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="nothing at"):
         ingest(tmp_path / "missing", tmp_path / "out")
+
+
+def test_a_forest_of_folders_is_refused_quickly(tmp_path: Path) -> None:
+    files = {f"{index % 3000}/{index}.bin": b"" for index in range(30_000)}
+    assert "with 30000 files" in str(refused(zipped(files, method=zipfile.ZIP_STORED), tmp_path))
+
+
+def test_json_that_nests_without_end_is_refused(tmp_path: Path) -> None:
+    deep = {**export("scanner3d", count=1), "frame_00000.json": b"[" * 200_000}
+    assert "frame_00000.json" in str(refused(zipped(deep, method=zipfile.ZIP_STORED), tmp_path))
