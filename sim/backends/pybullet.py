@@ -35,6 +35,10 @@ LIMIT_FORCE: Final = 1e4
 """What a joint's stop may exert [N] or [N·m]; without it Bullet keeps no limit."""
 RESIDUAL: Final = 1e-13
 """Squared change of the impulses at which the solver may stop; with Bullet's 1e-7 bodies at rest creep."""
+SPINNING_M: Final = 0.005
+"""Torsional friction: radius of a contact patch, as in the compiled MJCF [m]."""
+ROLLING_M: Final = 1e-4
+"""Rolling friction: a can on wood rolls with 0.3 % of its weight at 3 cm radius; without it nothing round rests [m]."""
 BREAKING_M: Final = 0.02
 """Distance at which Bullet forgets a contact point [m]; its default, set because it outlives a client otherwise."""
 NO_SPEED_LIMIT: Final = 1e6
@@ -267,6 +271,8 @@ class PyBulletEngine:
             index,
             lateralFriction=float(np.sqrt(friction)),
             restitution=float(np.sqrt(restitution)),
+            spinningFriction=SPINNING_M,
+            rollingFriction=ROLLING_M,
             collisionMargin=self.config.margin_m,
             physicsClientId=self._open(),
         )
