@@ -110,6 +110,8 @@ def _roundness(inside: Array, size_m: Array) -> tuple[float, bool]:
     rim = inside[:, 2] > top - max(0.01, 0.15 * size_m[2])
     ring = rim if hollow else (side & (from_axis > 0.6 * radius))
     share = float((np.abs(from_axis[ring] - radius) < 1.5 * tolerance).mean()) if ring.any() else 0.0
+    turn = np.floor((np.arctan2(inside[ring, 1], inside[ring, 0]) + np.pi) / (2.0 * np.pi) * 12.0)
+    share *= len(np.unique(turn)) / 13.0 if len(np.unique(turn)) < 11 else 1.0
     corners = float((from_axis > radius + 2.0 * tolerance).mean())
     return max(0.0, share - 4.0 * corners), hollow
 

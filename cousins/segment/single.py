@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from cousins.segment.occlusion import Borders, describe, find_borders, hollows
 from cousins.segment.patches import PatchConfig, join, make_patches
 from cousins.segment.planes import Structure, heights
 from cousins.segment.views import View, look
+
+TILT_RAD = 0.06
+"""Error of patch normals that keeps the bend of two of them within half of the smooth limit of 12 degrees."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -31,7 +34,7 @@ def label_view(frame: Frame, structure: Structure, *, patch: PatchConfig, group:
     labels = np.full(frame.depth_m.shape, -1, dtype=np.int64)
     if len(view.rows) == 0:
         return Labelled(view=view, labels=labels)
-    patches = make_patches(view.surface, config=patch)
+    patches = make_patches(view.surface, config=_sized(patch, view))
     piece = join(len(patches.centers), patches.pairs, patches.evidence)
     labels[view.rows, view.columns] = piece[patches.of_point]
     normals = np.zeros_like(view.points)
@@ -43,6 +46,15 @@ def label_view(frame: Frame, structure: Structure, *, patch: PatchConfig, group:
     number, keep = settle(pieces, config=group)
     kept = np.where(keep, np.cumsum(keep) - 1, -1)[number]
     return Labelled(view=view, labels=np.where(labels >= 0, kept[labels], -1))
+
+
+def _sized(patch: PatchConfig, view: View) -> PatchConfig:
+    """Return the patch size at which the tilt of a plane fit has a standard deviation of at most `TILT_RAD`.
+
+    A plane through n = (size / footprint)² points of noise σ over a square tilts by σ √12 / (size √n).
+    """
+    noise, footprint = view.surface.sigma_m, 3.0 * view.surface.spacing_m
+    return replace(patch, size_m=max(patch.size_m, float(np.sqrt(np.sqrt(12.0) * noise * footprint / TILT_RAD))))
 
 
 def _join_hollows(view: View, labels: Array, normals: Array, height: Array) -> Array:

@@ -20,7 +20,7 @@ def test_masks_without_identity_become_one_instance_each(made: SimpleNamespace) 
 
 
 def test_a_mask_that_one_frame_alone_shows_is_dropped(made: SimpleNamespace) -> None:
-    capture, bodies = made.film([made.box((-0.1, -0.05, 0.0), (0.0, 0.05, 0.1))], made.views(4))
+    capture, bodies = made.film([made.box((-0.1, -0.05, 0.0), (0.0, 0.05, 0.1))], made.views(10))
     masks = {k: [image == 1] for k, image in enumerate(bodies)}
     ghost = bodies[2] == 0
     ghost[:150] = False
