@@ -24,6 +24,8 @@ STEP_SIGMA_RAD = 0.0005
 """The same for orientation [rad], in addition to `STEP_SHARE` of the turn."""
 STEP_SHARE = 0.01
 """Drift of visual-inertial tracking as a part of the way: the usual 1 %."""
+BIAS_SIGMA_M = 0.02
+"""Range bias thinkable at all [m]; far wider than any that is believed."""
 SHARED_NOISE = 4.0
 """By how much noise that neighbouring pixels share lowers what they tell: half of σ over patches of 4×4 facets."""
 
@@ -162,8 +164,7 @@ def _assemble(terms: Array, pairs: Array, count: int, *, with_bias: bool) -> tup
             normal[-1, -1] += block[6, 6]
             gradient[-1] += slope[6]
     normal[-1, :-1] = normal[:-1, -1]
-    if not with_bias:
-        normal[-1, -1] = 1.0
+    normal[-1, -1] += BIAS_SIGMA_M**-2
     return normal, gradient
 
 

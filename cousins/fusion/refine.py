@@ -124,6 +124,7 @@ class _Judge:
     """Residuals on pairs that took no part in the optimisation, on smoothed depth for its low noise."""
 
     def __init__(self, facets: list[Facets], pairs: Pairs, config: RefineConfig) -> None:
+        self._measured = facets
         self._facets = [smoothed(facet) for facet in facets]
         self._pairs = pairs.held_out
         self._far = np.abs(pairs.held_out[:, 0] - pairs.held_out[:, 1]) > len(facets) / 2
@@ -147,8 +148,13 @@ class _Judge:
         return bool(gain.mean() > max(3.0 * error, self._config.min_gain * before[both].mean())) if len(gain) else False
 
     def lower(self, one: Solution, other: Solution) -> bool:
-        """Tell whether one solution has the lower mean residual."""
-        return self.means(one.poses, one.bias_m)[0] < self.means(other.poses, other.bias_m)[0]
+        """Tell whether one solution has the lower mean residual, on depth as measured: smoothing acts like a bias."""
+        gate_m = self._config.gates_m[0]
+        means = [
+            _mean(residuals(self._measured, found.poses, self._pairs, gate_m=gate_m, bias_m=found.bias_m))
+            for found in (one, other)
+        ]
+        return means[0] < means[1]
 
 
 def _keyframes(count: int, most: int) -> Array:
