@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xatlas
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, invert, project, transform
 from cousins.meshes import Mesh
 from cousins.raster import render
+from cousins.reconstruct.filling import fill_gutters, fill_in_picture, fill_on_surface
 from cousins.reconstruct.texels import blend_views, cover_texels, sample_view
 
 STEEPNESS = 8.0
@@ -65,8 +65,8 @@ def bake_texture(
 ) -> Mesh:
     """Return a world-frame mesh with UVs and a texture from the capture's colour frames.
 
-    A mesh that has UVs keeps them. `occluders` are other bodies in the world frame that may hide it.
-    Without any colour frame the mesh comes back as it is.
+    A mesh that has UVs keeps them and is taken for one chart. `occluders` are other bodies in the world
+    frame that may hide it. Without any colour frame the mesh comes back as it is.
     """
     config = config or TextureConfig()
     frames = [frame for frame in capture.frames if frame.color_path is not None]
@@ -78,7 +78,7 @@ def bake_texture(
     chosen = _choose(frames, charted, config)
     views = (_view(frame, charted, occluders, config) for frame in chosen)
     colors, seen = _blend(_best_views(texels, views, config), len(chosen))
-    return replace(charted, colors=None, texture=_paint(texels, colors, seen, size))
+    return replace(charted, colors=None, texture=_paint(texels, colors, seen, size, one_chart=mesh.uv is not None))
 
 
 def unwrap(mesh: Mesh, size_px: int) -> Mesh:
@@ -231,16 +231,16 @@ def _blend(best: _Best, view_count: int) -> tuple[Array, Array]:
     return colors, best.quality[0] > 0.0
 
 
-def _paint(texels: _Texels, colors: Array, seen: Array, size: int) -> Array:
-    """Return the texture uint8 [size, size, 3] with unseen texels and gutters filled from their nearest."""
-    if seen.any() and not seen.all():
-        _, nearest = cKDTree(texels.points[seen]).query(texels.points[~seen], k=4)
-        colors[~seen] = colors[seen][nearest].mean(axis=1) if seen.sum() >= 4 else colors[seen].mean(axis=0)
-    elif not seen.any():
-        colors[:] = UNSEEN_GREY
-    texture = np.zeros((size, size, 3), dtype=np.uint8)
-    covered = np.zeros((size, size), dtype=bool)
-    texture[texels.rows, texels.columns] = colors
-    covered[texels.rows, texels.columns] = True
-    rows, columns = ndimage.distance_transform_edt(~covered, return_distances=False, return_indices=True)
-    return np.asarray(texture[rows, columns])
+def _paint(texels: _Texels, colors: Array, seen: Array, size: int, *, one_chart: bool) -> Array:
+    """Return the texture uint8 [size, size, 3] with unseen texels and gutters filled."""
+    texture = np.full((size, size, 3), UNSEEN_GREY, dtype=np.uint8)
+    known = np.zeros((size, size), dtype=bool)
+    if one_chart:
+        texture[texels.rows[seen], texels.columns[seen]] = colors[seen]
+        known[texels.rows, texels.columns] = seen
+        return fill_in_picture(texture, known)
+    fill_on_surface(texels.points, colors, seen)
+    if seen.any():
+        texture[texels.rows, texels.columns] = colors
+    known[texels.rows, texels.columns] = True
+    return fill_gutters(texture, known)
