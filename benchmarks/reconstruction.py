@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cousins.fusion.refine import refine_poses
 from objects import Match, aligned, compare, load_objects, missed
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
@@ -38,6 +37,7 @@ from tables import QUICK, Setting, settings, table_plane
 
 from cousins.capture.captures import Capture
 from cousins.errors import CousinsError
+from cousins.fusion.refine import refine_poses
 from cousins.fusion.volume import FusionConfig, fuse
 from cousins.geometry import Intrinsics, look_at
 from cousins.meshes import Mesh
