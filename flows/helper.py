@@ -1,25 +1,24 @@
-"""A second process that takes some of the work, started when the first real work begins."""
+"""A second process that takes some of the work, started when the first real work begins.
+
+The two talk in JSON lines: stage name and inputs there, reference back. Values travel through the store. The worker
+ends when its input ends, so none is left behind when this process is killed.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import signal
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from multiprocessing import get_context
-from pathlib import Path
+import json
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cousins.store import Store
-from flows.desk import Desk, Options, Reference, Stage
+from flows.desk import Desk, Reference, Stage
 
 Call = tuple[Stage, dict[str, Any]]
-"""A stage and its inputs by name."""
-
-_PARENT_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG of Linux's prctl(2)."""
+"""A stage and its inputs by name: references, texts and whole numbers."""
 
 
 @dataclass(eq=False)
@@ -28,64 +27,86 @@ class Helper:
 
     desk: Desk
     """Carries out what stays here."""
-    _pool: ProcessPoolExecutor | None = field(default=None, init=False)
+    _worker: subprocess.Popen[str] | None = field(default=None, init=False)
 
     def start(self) -> None:
         """Start the other process, so that its imports are done when it is needed; once is enough."""
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_prepare)
-            self._pool.submit(_import_stages)
+        if self._worker is None:
+            command = [sys.executable, "-m", "flows.worker"]
+            self._worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self._write({"store": str(self.desk.store.root), "options": asdict(self.desk.options)})
 
     def share(self, calls: Sequence[Call]) -> tuple[Reference, ...]:
-        """Carry out calls that do not need each other: the other process from the front, this one from the back."""
-        if self._pool is None or len(calls) < 2:
-            return tuple(self.desk.carry_out(stage, **inputs) for stage, inputs in calls)
-        sent = [self._send(self._pool, call) for call in calls]
+        """Carry out calls that do not need each other: the other process from the front, this one from the back.
+
+        What the other process cannot do is done here, where its error is raised.
+        """
+        waiting = deque(range(len(calls)))
         done: dict[int, Reference] = {}
-        for index in reversed(range(len(calls))):
-            if sent[index].cancel():
-                stage, inputs = calls[index]
-                done[index] = self.desk.carry_out(stage, **inputs)
-        for index, (stage, inputs) in enumerate(calls):
+        if self._worker is not None and len(calls) > 1:
+            thread = threading.Thread(target=self._serve, args=(calls, waiting, done), daemon=True)
+            thread.start()
+            for index in iter(lambda: _taken(waiting.pop), None):
+                self._do_here(calls, index, done)
+            thread.join()
+        for index in range(len(calls)):
             if index not in done:
-                done[index] = self._fetch(sent[index], stage, inputs)
+                self._do_here(calls, index, done)
         return tuple(done[index] for index in range(len(calls)))
 
     def close(self) -> None:
         """End the other process."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        if self._worker is not None:
+            self._worker.terminate()
+            self._worker.wait()
+            for stream in (self._worker.stdin, self._worker.stdout):
+                if stream is not None:
+                    stream.close()
+            self._worker = None
 
-    def _send(self, pool: ProcessPoolExecutor, call: Call) -> Future[Reference]:
-        stage, inputs = call
-        return pool.submit(_carry_out, self.desk.store.root, self.desk.options, stage.name, inputs)
+    def _do_here(self, calls: Sequence[Call], index: int, done: dict[int, Reference]) -> None:
+        stage, inputs = calls[index]
+        done[index] = self.desk.carry_out(stage, **inputs)
 
-    def _fetch(self, future: Future[Reference], stage: Stage, inputs: dict[str, Any]) -> Reference:
-        """Wait for the other process; where it was killed, the same work is done here."""
+    def _serve(self, calls: Sequence[Call], waiting: deque[int], done: dict[int, Reference]) -> None:
+        """Hand calls to the other process one by one, for as long as there are any and it answers."""
+        for index in iter(lambda: _taken(waiting.popleft), None):
+            stage, inputs = calls[index]
+            answer = self._ask({"stage": stage.name, "inputs": {name: packed(value) for name, value in inputs.items()}})
+            if answer is None:
+                return
+            if "reference" in answer:
+                done[index] = Reference(**answer["reference"])
+                self.desk.tell(stage, done[index])
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the answer; None where the other process is gone."""
         try:
-            reference = future.result()
-        except BrokenProcessPool:
-            return self.desk.carry_out(stage, **inputs)
-        self.desk.tell(stage, reference)
-        return reference
+            self._write(question)
+        except BrokenPipeError:
+            return None
+        line = self._worker.stdout.readline() if self._worker is not None and self._worker.stdout is not None else ""
+        return dict(json.loads(line)) if line else None
+
+    def _write(self, message: dict[str, Any]) -> None:
+        if self._worker is not None and self._worker.stdin is not None:
+            self._worker.stdin.write(json.dumps(message) + "\n")
+            self._worker.stdin.flush()
 
 
-def _prepare() -> None:
-    """End with the parent, also when that is killed; leave Ctrl-C to it."""
-    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _taken(take: Callable[[], int]) -> int | None:
+    """Return the next number; None where both processes have taken all."""
+    try:
+        return take()
+    except IndexError:
+        return None
 
 
-def _import_stages() -> None:
-    import flows.stages  # noqa: F401
+def packed(value: Any) -> Any:
+    """Return an input as JSON."""
+    return {"reference": asdict(value)} if isinstance(value, Reference) else value
 
 
-_desks: dict[tuple[Path, Options], Desk] = {}
-
-
-def _carry_out(root: Path, options: Options, stage: str, inputs: dict[str, Any]) -> Reference:
-    from flows.stages import STAGES
-
-    desk = _desks.setdefault((root, options), Desk(store=Store(root), options=options))
-    return desk.carry_out(STAGES[stage], **inputs)
+def unpacked(value: Any) -> Any:
+    """Return an input of `packed`."""
+    return Reference(**value["reference"]) if isinstance(value, dict) else value
