@@ -13,6 +13,8 @@ import numpy as np
 
 from cousins.geometry import Array
 
+SOLIDS = ("box", "revolution")
+"""Names of the candidates."""
 YAWS = 90
 """Directions tried for the sides of a box, over a quarter turn."""
 LAYERS = 12

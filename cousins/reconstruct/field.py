@@ -169,7 +169,7 @@ def _combine(
                 value, sure, total = _own_surface(weight, moment, i, j, k, agree, least, wall)
                 value, sure = _other_surface(value, sure, total, weight, moment, i, j, k, agree, least)
                 if free[i, j, k] >= least_looks:
-                    value, sure = _free_space(value, sure, free[i, j, k], shown[i, j, k], truncation, agree)
+                    value, sure = _free_space(value, sure, free[i, j, k], shown[i, j, k], truncation)
                 distance[i, j, k] = value
                 trust[i, j, k] = min(1.0, sure / full_trust)
 
@@ -240,12 +240,10 @@ def _other_surface(
 
 
 @njit(cache=True)
-def _free_space(
-    value: float, sure: float, looks: float, shown: float, truncation: float, agree: float
-) -> tuple[float, float]:
-    """Carve where enough views look through: half of them at a measured surface, since edges are rough, less behind."""
+def _free_space(value: float, sure: float, looks: float, shown: float, truncation: float) -> tuple[float, float]:
+    """Carve where enough views look through: most of them at a measured surface (edges are rough), fewer behind it."""
     share = looks / (looks + shown)
-    needed = 0.5 - 0.25 * min(1.0, max(0.0, -value) / truncation) if sure > 0.0 else 0.2
+    needed = 0.65 - 0.35 * min(1.0, max(0.0, -value) / truncation) if sure > 0.0 else 0.2
     edge = truncation * min(1.0, (share - needed) / 0.25)
     if share > needed and edge > value:
         return edge, max(sure, looks)

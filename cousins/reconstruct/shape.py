@@ -10,10 +10,11 @@ from cousins.capture.captures import Capture
 from cousins.errors import StageError
 from cousins.geometry import Array, invert, transform, unproject
 from cousins.meshes import Mesh
-from cousins.reconstruct.completion import Solid, fit_solid
+from cousins.reconstruct.completion import SOLIDS, Solid, fit_solid
 from cousins.reconstruct.evidence import Grid, View, gather, noise_m, view_of
 from cousins.reconstruct.field import Measured, close, combine, lay_floor, settle
 from cousins.reconstruct.skin import LEAST_SEEN, seen_faces, skin
+from cousins.reconstruct.standing import stand
 from cousins.reconstruct.support import base_height_m
 from cousins.reconstruct.unseen import solid_share
 from cousins.segment.segments import Segment, Segmentation
@@ -85,6 +86,9 @@ def reconstruct_shape(
     completed, completions, fallbacks = _complete(measured, views, grid, base_m, sigma_m, truncation_m)
     distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, truncation_m)
     field = close(distance, trust)
+    if completions[-1] not in SOLIDS:
+        stood = stand(field, grid, base_m=base_m)
+        field, completions = stood.field, completions + stood.completions
     field = np.maximum(field, (base_m - grid.axis(2)).astype(np.float32)[None, None, :])
     mesh = skin(field, grid, max_faces=config.max_faces)
     observed = seen_faces(mesh, evidence, grid, least=LEAST_SEEN * few)

@@ -14,6 +14,8 @@ from cousins.reconstruct.evidence import Evidence, Grid
 
 SMOOTHING_ROUNDS = 10
 """Passes of the low-pass filter: waves shorter than about four voxels go."""
+NO_ZERO = 1e-3
+"""Distances below this part of a voxel are moved off zero, for marching cubes makes slivers of exact zeros."""
 LEAST_SEEN = 0.3
 """Least summed weight of a seen face; 1 is one confident look from where noise is 5 mm."""
 
@@ -31,6 +33,7 @@ def skin(field: Array, grid: Grid, *, max_faces: int) -> Mesh:
     sizes[0] = 0
     main = labels == int(np.argmax(sizes))
     field = np.where(inside & ~main, grid.voxel_m, field)
+    field = np.where(np.abs(field) < NO_ZERO * grid.voxel_m, NO_ZERO * grid.voxel_m, field)
     field = np.pad(field, 1, constant_values=grid.voxel_m)
     vertices, faces, _, _ = measure.marching_cubes(field, 0.0)
     vertices = (vertices - 1.0) * grid.voxel_m + grid.origin
@@ -55,8 +58,8 @@ def tidy(mesh: Mesh, *, max_faces: int) -> Mesh:
     solid = manifold3d.Manifold(
         manifold3d.Mesh(np.asarray(mesh.vertices, dtype=np.float32), np.asarray(mesh.faces, dtype=np.uint32))
     )
-    if solid.volume() < 0.0:
-        raise StageError("the surface is inside out", stage="shape")
+    if solid.is_empty() or solid.volume() <= 0.0:
+        raise StageError(f"the surface is no oriented manifold ({solid.status()})", stage="shape")
     tolerance = 0.0002
     small = solid.simplify(tolerance)
     for _ in range(8):

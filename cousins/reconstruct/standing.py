@@ -1,0 +1,135 @@
+"""Thin legs that depth loses: loose pieces are tied to the body, and stumps are let down to the support.
+
+A phone's depth fades along a thin leg into the floor behind it. Pieces of a leg that were measured but hang loose, and
+legs that end in the air while the object could not stand, are known to go on: something carries it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+from cousins.geometry import Array
+from cousins.reconstruct.evidence import Grid
+
+LEAST_PIECE_VOXELS = 20
+"""Smaller loose pieces are taken for noise."""
+WIDEST_GAP_M = 0.08
+"""Pieces farther from the body are not the object's [m]; about the leg's length that depth loses."""
+STUMP_SHARE = 0.35
+"""A stump must end below this share of the object's height."""
+LEAST_STUMP_SHARE = 0.1
+"""A stump is at least this share of the object's height tall, and taller than wide."""
+LEG_RADIUS_M = 0.008
+"""Half thickness of what ties and lengthens legs [m], if the voxels are not coarser."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Stood:
+    """A field whose object hangs together and stands."""
+
+    field: Array
+    """Signed distance [m], float32 [x, y, z]."""
+    completions: tuple[str, ...]
+    """What was added: `loose pieces tied`, `legs let down`."""
+
+
+def stand(field: Array, grid: Grid, *, base_m: float) -> Stood:
+    """Tie loose pieces to a body that would fall over, and let its stumps down to the support."""
+    base = int(np.searchsorted(grid.axis(2), base_m))
+    if _stands(_body(field), base):
+        return Stood(field=field, completions=())
+    radius = max(LEG_RADIUS_M, 1.3 * grid.voxel_m)
+    field, tied = _tied(field, grid, radius)
+    field, lowered = _let_down(field, grid, base, radius)
+    names = (("loose pieces tied",) if tied else ()) + (("legs let down",) if lowered else ())
+    return Stood(field=field, completions=names)
+
+
+def _body(field: Array) -> Array:
+    """Return the largest connected piece, bool [x, y, z]; nothing where nothing is solid."""
+    labels, _ = ndimage.label(field < 0.0)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray((labels == int(np.argmax(sizes))) & (labels > 0))
+
+
+def _stands(body: Array, base: int) -> bool:
+    """Tell whether the middle of the body lies over what it touches the support with."""
+    voxels = np.argwhere(body)
+    contact = voxels[voxels[:, 2] <= base + 1]
+    return not len(voxels) or _holds(contact[:, :2], voxels[:, :2].mean(axis=0))
+
+
+def _tied(field: Array, grid: Grid, radius_m: float) -> tuple[Array, int]:
+    """Draw a rod from each loose piece to the nearest of the body or of what is tied to it already."""
+    labels, _ = ndimage.label(field < 0.0)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    main = int(np.argmax(sizes))
+    loose = [int(piece) for piece in np.argsort(-sizes, kind="stable") if piece != main]
+    pieces = {piece: np.argwhere(labels == piece) for piece in loose if sizes[piece] >= LEAST_PIECE_VOXELS}
+    body = np.argwhere(labels == main)
+    tied = 0
+    while pieces:
+        tree = cKDTree(body)
+        gaps = {piece: tree.query(voxels) for piece, voxels in pieces.items()}
+        nearest = min(gaps, key=lambda piece: (float(gaps[piece][0].min()), piece))
+        distance, index = gaps[nearest]
+        if float(distance.min()) * grid.voxel_m > WIDEST_GAP_M:
+            break
+        at = int(np.argmin(distance))
+        field = _rod(field, pieces[nearest][at], body[index[at]], radius_m, grid.voxel_m)
+        body = np.concatenate([body, pieces.pop(nearest)])
+        tied += 1
+    return field, tied
+
+
+def _let_down(field: Array, grid: Grid, base: int, radius_m: float) -> tuple[Array, int]:
+    """Draw a rod straight down from every stump that ends above the support."""
+    body = _body(field)
+    top = int(np.argwhere(body)[:, 2].max())
+    zone = body.copy()
+    zone[:, :, base + int(STUMP_SHARE * (top - base)) :] = False
+    stumps, count = ndimage.label(zone)
+    lowered = 0
+    for stump in range(1, count + 1):
+        piece = np.argwhere(stumps == stump)
+        foot = np.rint(piece[piece[:, 2] == piece[:, 2].min()].mean(axis=0)).astype(int)
+        tall = int(np.ptp(piece[:, 2])) + 1
+        if foot[2] <= base + 1 or tall < max(
+            LEAST_STUMP_SHARE * (top - base), float(np.ptp(piece[:, :2], axis=0).max())
+        ):
+            continue
+        field = _rod(field, foot, np.array([foot[0], foot[1], 0]), radius_m, grid.voxel_m)
+        lowered += 1
+    return field, lowered
+
+
+def _holds(contact: Array, center: Array) -> bool:
+    """Tell whether a point [2] lies over the convex hull of the contact voxels [n, 2]."""
+    if len(contact) < 3:
+        return False
+    try:
+        hull = ConvexHull(contact)
+    except QhullError:
+        return False
+    return bool((hull.equations[:, :2] @ center + hull.equations[:, 2] <= 0.0).all())
+
+
+def _rod(field: Array, start: Array, end: Array, radius_m: float, voxel_m: float) -> Array:
+    """Unite the field with a round-ended rod between two voxels."""
+    reach = int(np.ceil(radius_m / voxel_m)) + 2
+    low = np.maximum(np.minimum(start, end) - reach, 0)
+    high = np.minimum(np.maximum(start, end) + reach + 1, field.shape)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    points = np.stack(np.meshgrid(*[np.arange(s.start, s.stop) for s in box], indexing="ij"), axis=-1).astype(float)
+    along = (end - start).astype(float)
+    share = np.clip((points - start) @ along / max(float(along @ along), 1e-9), 0.0, 1.0)
+    distance = np.linalg.norm(points - start - share[..., None] * along, axis=-1) * voxel_m - radius_m
+    out = field.copy()
+    out[box] = np.minimum(out[box], distance.astype(np.float32))
+    return out
