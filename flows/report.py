@@ -41,7 +41,6 @@ def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, p
         truth=_truth(summary.get("truth")),
         engines="".join(_engine_row(name, values) for name, values in summary["gates"].items()),
         agreement=escape(_agreement(summary["agreement"])),
-        failures=_failures(summary["gate_results"]),
         warnings=_notes(summary["warnings"]),
         fallbacks=_notes(summary["fallbacks"]),
         capture=_capture(capture, scale, summary["refinement"]),
@@ -150,15 +149,6 @@ def _agreement(values: Mapping[str, Any]) -> str:
     if values["max_mm"] is None:
         return "One engine only: nothing to compare."
     return f"Rest poses in the two engines differ by at most {values['max_mm']:.3f} mm and {values['max_deg']:.3f}°."
-
-
-def _failures(results: Iterable[Mapping[str, Any]]) -> str:
-    failed = [
-        "{gate} of {subject} in {engine}: {value} {unit}, at most {threshold:.4g}".format(**one)
-        for one in results
-        if not one["passed"]
-    ]
-    return f'<div class="card bad">{_notes(failed)}</div>' if failed else ""
 
 
 def _notes(texts: Iterable[str]) -> str:

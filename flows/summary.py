@@ -100,11 +100,16 @@ def asset_summary(placed: Placed) -> dict[str, Any]:
 def warnings_of(scene: Scene, more: Iterable[str], gates: GateReport) -> list[str]:
     """Return every warning once: of the capture, of the scene, and each gate that did not pass."""
     empty = [] if scene.objects else ["No object was found: the twin is fixed structure alone."]
-    failed = [
-        f"Gate '{one.gate}' of {one.subject} in {one.engine}: {one.value:.4g} {one.unit}, at most {one.threshold:.4g}."
-        for one in gates.failures
-    ]
-    return once([*empty, *more, *scene.warnings, *failed])
+    return once([*empty, *more, *scene.warnings, *failed_gates(gates)])
+
+
+def failed_gates(gates: GateReport) -> list[str]:
+    """Return a sentence for each object and gate that failed, with the values of all engines."""
+    values: dict[tuple[str, str], list[str]] = {}
+    for one in gates.failures:
+        told = f"{one.value:.3g} {one.unit} in {one.engine} (at most {one.threshold:.3g})"
+        values.setdefault((one.subject, one.gate), []).append(told)
+    return [f"{subject} fails the gate '{gate}': {', '.join(told)}." for (subject, gate), told in values.items()]
 
 
 def fallbacks_of(scene: Scene) -> list[str]:

@@ -135,7 +135,7 @@
     if (!isFinite(low[0])) return;
     camera.target = low.map((value, k) => (value + high[k]) / 2);
     camera.reach = Math.max(0.02, Math.hypot(high[0] - low[0], high[1] - low[1], high[2] - low[2]) / 2);
-    camera.distance = 2.6 * camera.reach;
+    camera.distance = 2.1 * camera.reach;
   }
 
   function eyeOf() {

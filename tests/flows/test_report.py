@@ -85,7 +85,6 @@ def test_every_warning_and_fallback_is_on_the_page() -> None:
     assert "object_0: a box replaced the pieces &amp; more." in text
     assert "Blurred." in text
     assert "Move slower." in text
-    assert "drift of object_0 in mujoco: 7.0 mm, at most 5" in text
     assert "1 physics gates fail" in text
     assert "reused" in text
 
