@@ -30,6 +30,8 @@ MOST_GLB_BYTES = 10_000_000
 """Largest preview.glb."""
 AS_PHOTOGRAPHED = Light(lamp=0.0, ambient=1.0, ground=1.0)
 """Textures hold the light of the room; nothing is added to it."""
+PORTRAIT = Light(lamp=0.42, ambient=0.72, ground=0.8)
+"""A mild lamp for the preview: textures are lit already."""
 NO_PHOTO = (236, 238, 241)
 """sRGB background where the twin shows nothing."""
 PALETTE = (
@@ -151,7 +153,7 @@ def portrait(scene: Scene, meshes: Sequence[Mesh], looks: Sequence[Look], views:
     focal = 1.6 * height
     camera = Intrinsics(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
     raster = render(meshes, camera, look_at(eye, center))
-    lamp = Light()
+    lamp = PORTRAIT
     maps = shadow_maps(meshes, np.array(lamp.direction), center, 1.6 * radius)
     image = shade(
         raster, meshes, looks=looks, light=lamp, visibility=visibility(raster, looks, maps), background=NO_PHOTO
