@@ -28,4 +28,4 @@ for kind in ("photo", "segments", "twin"):
 strip = Image.new("RGB", (3 * WIDTH_PX + 2 * GAP_PX, shown[0].height), "white")
 for number, image in enumerate(shown):
     strip.paste(image, (number * (WIDTH_PX + GAP_PX), 0))
-strip.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+strip.save(target, optimize=True)
