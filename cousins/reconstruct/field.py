@@ -17,6 +17,8 @@ from cousins.reconstruct.evidence import OTHER, Evidence
 
 LEAST_WEIGHT = 0.5
 """Summed sample weight from which a direction counts."""
+MINOR_SHARE = 0.12
+"""A direction with less of the weight comes from rough normals and pushes no surface back."""
 LEAST_LOOKS = 3.0
 """Views that must look through a voxel before it can be carved."""
 FULL_TRUST = 4.0
@@ -185,7 +187,7 @@ def _own_surface(
     front = -1.0
     for b in range(OTHER):
         w = weight[b, i, j, k]
-        if w >= least and w > 0.05 * total:
+        if w >= least and w > MINOR_SHARE * total:
             front = max(front, moment[b, i, j, k] / w)
     weights = moments = 0.0
     for b in range(OTHER):

@@ -14,7 +14,7 @@ from cousins.reconstruct.completion import SOLIDS, Solid, fit_solid
 from cousins.reconstruct.evidence import Grid, View, gather, noise_m, view_of
 from cousins.reconstruct.field import Measured, close, combine, lay_floor, settle
 from cousins.reconstruct.skin import LEAST_SEEN, seen_faces, skin
-from cousins.reconstruct.standing import stand
+from cousins.reconstruct.standing import rejoin, stand
 from cousins.reconstruct.support import base_height_m
 from cousins.reconstruct.unseen import solid_share
 from cousins.segment.segments import Segment, Segmentation
@@ -80,14 +80,14 @@ def reconstruct_shape(
     few = min(1.0, sum(view.own.any() for view in views) / MANY_VIEWS)
     evidence = gather(views, grid, truncation_m=truncation_m)
     measured = combine(
-        evidence, truncation_m=truncation_m, agree_m=0.5 * sigma_m, wall_m=grid.voxel_m, share_of_views=few
+        evidence, truncation_m=truncation_m, agree_m=0.5 * sigma_m, wall_m=1.6 * grid.voxel_m, share_of_views=few
     )
     measured = lay_floor(measured, evidence, grid.axis(2), base_m=base_m, floor_m=grid.voxel_m)
     completed, completions, fallbacks = _complete(measured, views, grid, base_m, sigma_m, truncation_m)
     distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, truncation_m)
     field = close(distance, trust)
     if completions[-1] not in SOLIDS:
-        stood = stand(field, grid, base_m=base_m)
+        stood = stand(rejoin(field, evidence, grid), grid, base_m=base_m)
         field, completions = stood.field, completions + stood.completions
     field = np.maximum(field, (base_m - grid.axis(2)).astype(np.float32)[None, None, :])
     mesh = skin(field, grid, max_faces=config.max_faces)
@@ -181,7 +181,7 @@ def _grid(low: Array, high: Array, base_m: float, sigma_m: float, config: ShapeC
     high = high + margin
     extent = high - low
     size = float(np.max(extent) - 2.0 * margin)
-    voxel = config.voxel_m or float(np.clip(size / 100.0, 0.002, 0.006))
+    voxel = config.voxel_m or float(np.clip(size / 130.0, 0.002, 0.006))
     voxel = max(voxel, float((np.prod(extent + 4.0 * voxel) / config.max_voxels) ** (1.0 / 3.0)))
     low[2] -= 3.5 * voxel
     shape = np.ceil((high - low) / voxel).astype(int) + 1

@@ -13,12 +13,20 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from cousins.geometry import Array
-from cousins.reconstruct.evidence import Grid
+from cousins.reconstruct.evidence import OTHER, Evidence, Grid
 
+WEAK_SHARE = 0.9
+"""How far outside a voxel of a thin part may seem, as a part of a voxel."""
+SHOWN_PER_LOOK = 3.0
+"""Views that show a thin part's surface for each that looks through it."""
+LEAST_LOOSE_VOXELS = 8
+"""Solid voxels that a thin part must have."""
 LEAST_PIECE_VOXELS = 20
 """Smaller loose pieces are taken for noise."""
+NEAR_GAP_M = 0.02
+"""A piece this close to the body is a part of it [m]: less than a phone's LiDAR resolves."""
 WIDEST_GAP_M = 0.08
-"""Pieces farther from the body are not the object's [m]; about the leg's length that depth loses."""
+"""The same for a body that would fall over [m]: about the length of a leg that depth loses."""
 STUMP_SHARE = 0.35
 """A stump must end below this share of the object's height."""
 LEAST_STUMP_SHARE = 0.1
@@ -37,13 +45,37 @@ class Stood:
     """What was added: `loose pieces tied`, `legs let down`."""
 
 
+def rejoin(field: Array, evidence: Evidence, grid: Grid) -> Array:
+    """Keep thin parts whole: what was measured apart from the body is joined through what nearly every view shows.
+
+    A rod as thin as a voxel or two breaks where noise lifts its distance just above zero; there, a voxel counts as
+    solid up to `WEAK_SHARE` of a voxel outside if the views that show the surface far outnumber those that look through
+    and those that see something else.
+    """
+    inside = field < 0.0
+    body = _body(field)
+    weak = (field < WEAK_SHARE * grid.voxel_m) & (evidence.shown > SHOWN_PER_LOOK * evidence.free)
+    weak &= evidence.weight[:OTHER].sum(axis=0) > SHOWN_PER_LOOK * evidence.weight[OTHER]
+    around = ndimage.binary_dilation(body)
+    parts, count = ndimage.label((weak | inside) & ~around, np.ones((3, 3, 3)))
+    loose = np.bincount(parts[inside & ~body & ~around], minlength=count + 1)
+    touching = np.unique(parts[ndimage.binary_dilation(around, np.ones((3, 3, 3)), iterations=2) & (parts > 0)])
+    kept = [part for part in touching if loose[part] >= LEAST_LOOSE_VOXELS]
+    part = np.isin(parts, kept)
+    joint = around & ~body & ndimage.binary_dilation(part, np.ones((3, 3, 3)), iterations=2) & (weak | part)
+    return np.where(part | joint, np.minimum(field, -0.3 * grid.voxel_m), field).astype(np.float32)
+
+
 def stand(field: Array, grid: Grid, *, base_m: float) -> Stood:
-    """Tie loose pieces to a body that would fall over, and let its stumps down to the support."""
+    """Tie loose pieces to the body; where it would fall over, tie farther ones and let stumps down to the support."""
     base = int(np.searchsorted(grid.axis(2), base_m))
+    thin = 1.3 * grid.voxel_m
+    field, tied = _tied(field, grid, thin, NEAR_GAP_M)
     if _stands(_body(field), base):
-        return Stood(field=field, completions=())
-    radius = max(LEG_RADIUS_M, 1.3 * grid.voxel_m)
-    field, tied = _tied(field, grid, radius)
+        return Stood(field=field, completions=("loose pieces tied",) if tied else ())
+    radius = max(LEG_RADIUS_M, thin)
+    field, more = _tied(field, grid, radius, WIDEST_GAP_M)
+    tied += more
     field, lowered = _let_down(field, grid, base, radius)
     names = (("loose pieces tied",) if tied else ()) + (("legs let down",) if lowered else ())
     return Stood(field=field, completions=names)
@@ -64,7 +96,7 @@ def _stands(body: Array, base: int) -> bool:
     return not len(voxels) or _holds(contact[:, :2], voxels[:, :2].mean(axis=0))
 
 
-def _tied(field: Array, grid: Grid, radius_m: float) -> tuple[Array, int]:
+def _tied(field: Array, grid: Grid, radius_m: float, gap_m: float) -> tuple[Array, int]:
     """Draw a rod from each loose piece to the nearest of the body or of what is tied to it already."""
     labels, _ = ndimage.label(field < 0.0)
     sizes = np.bincount(labels.ravel())
@@ -79,7 +111,7 @@ def _tied(field: Array, grid: Grid, radius_m: float) -> tuple[Array, int]:
         gaps = {piece: tree.query(voxels) for piece, voxels in pieces.items()}
         nearest = min(gaps, key=lambda piece: (float(gaps[piece][0].min()), piece))
         distance, index = gaps[nearest]
-        if float(distance.min()) * grid.voxel_m > WIDEST_GAP_M:
+        if float(distance.min()) * grid.voxel_m > gap_m:
             break
         at = int(np.argmin(distance))
         field = _rod(field, pieces[nearest][at], body[index[at]], radius_m, grid.voxel_m)
