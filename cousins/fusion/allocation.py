@@ -8,15 +8,13 @@ import numpy as np
 from numba import njit
 
 from cousins.fusion.blocks import EMPTY, key_at, slot_of, unpack
-from cousins.fusion.observation import COSINE_UNIT, OUTSIDE
+from cousins.fusion.observation import OUTSIDE
 from cousins.geometry import Array
 
 SPACING = 0.35
 """Distance between the rays that look for blocks, in blocks at the image's median depth."""
 ALONG = 1.0 / 3.0
 """Distance between samples along a ray, in blocks."""
-LEAST_COSINE = 0.5
-"""Surfaces seen more obliquely than 60° get the truncation band of 60°: the band along a ray is finite."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -35,7 +33,7 @@ def touch(
     columns = (width + stride - 1) // stride
     rays, reach = np.empty((3, columns)), np.empty(columns)
     keys = np.empty(columns, dtype=np.int64)
-    steps = int(2.0 * view[2] / LEAST_COSINE / ALONG) + 1
+    steps = int(2.0 * view[2] / ALONG) + 1
     for v in range(first_row, height, stride):
         _aim(code[v], (np.float64(v) - camera[3]) / camera[1], view, rays, reach)
         for step in range(steps + 1):
@@ -64,9 +62,8 @@ def _aim(code: Array, ry: float, view: Any, rays: Array, reach: Array) -> None:
         rx = (np.float64(u) - camera[2]) / camera[0]
         for axis in range(3):
             rays[axis, column] = pose[axis, 0] * rx + pose[axis, 1] * ry + pose[axis, 2]
-        cosine = max(((code[u] >> 16) & 4095) / COSINE_UNIT, LEAST_COSINE)
         usable = (code[u] != 0) & ((code[u] & OUTSIDE) == 0)
-        reach[column] = truncation / (metre * cosine) if usable else 0.0
+        reach[column] = truncation / metre if usable else 0.0
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -3,7 +3,6 @@
 Every usable pixel gets a code of 32 bits, so that fusing a voxel costs two look-ups (depth and code):
 
     bits 0..15   weight of the observation, in 1/1024
-    bits 16..27  cosine between ray and surface normal times the ray's length at z = 1, in 1/1024
     bit 28       the pixel lies outside the object's mask: it may tell of free space, never of surface
     bit 29       the pixel lies beside a nearer surface: it must not carve (it may have mixed with it)
 
@@ -20,7 +19,6 @@ from numba import njit
 from cousins.geometry import Array
 
 WEIGHT_UNIT = 1024
-COSINE_UNIT = 1024
 OUTSIDE = 1 << 28
 NO_CARVE = 1 << 29
 
@@ -109,13 +107,11 @@ def _encode(
         nx, ny, nz = -slope_x * fx, -slope_y * fy, z + slope_x * rx * fx + slope_y * ry * fy
         facing = z / np.sqrt(nx * nx + ny * ny + nz * nz)
         cosine = facing / np.sqrt(one + rx * rx + ry * ry)
-        facing = facing if facing > least else least
         cosine = cosine if cosine > least else least
         level = confidence[u] if confidence[u] < 2 else 2
         weight = trust[level] * (reference / (sigma * sigma)) * cosine * (edge_trust if nearer | further else one)
         usable = (z > low) & (z < high) & ~(nearer & further) & (weight * unit >= half)
         packed = np.int32(weight * unit + half if weight < np.float32(63.0) else np.float32(65535.0))
-        packed |= np.int32(facing * np.float32(COSINE_UNIT) + half) << np.int32(16)
         packed |= np.int32(NO_CARVE) if nearer else np.int32(0)
         code[u] = packed if usable else np.int32(0)
 

@@ -101,7 +101,7 @@ class Volume:
             camera.height,
         )
         fields = (self._distance, self._weight, self._color)
-        sizes = (self.config.voxel_m, self.config.truncation_m, self.config.voxel_m)
+        sizes = (self.config.voxel_m, self.config.truncation_m, _FULL_BEHIND * self.config.truncation_m)
         parts = np.array_split(active, _WORKERS)
         for job in [_POOL.submit(integrate, part, self._coords, fields, image, projection, sizes) for part in parts]:
             job.result()
@@ -193,6 +193,9 @@ def fuse(
 
 
 _SPARSEST_PX = 8
+_FULL_BEHIND = 0.75
+"""Part of the truncation distance behind the surface with full weight. Beyond it weight falls to 0, so that the
+front of a thin wall speaks less for its back; nearer it must not, or noise would move the surface inwards."""
 _FIRST_BLOCKS = 1 << 12
 _BY_BLOCK = ("_coords", "_stamp", "_active", "_distance", "_weight", "_color")
 _WORKERS = os.cpu_count() or 1
