@@ -32,9 +32,17 @@ LEAST_COSINE = 0.17
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def observe(
-    depth: Array, confidence: Array, inside: Array, camera: Any, limits: Any, noise: Any, edge: Any, code: Array
+    rows: Any,
+    depth: Array,
+    confidence: Array,
+    inside: Array,
+    camera: Any,
+    limits: Any,
+    noise: Any,
+    edge: Any,
+    code: Array,
 ) -> None:
-    """Fill `code` [h, w] of a depth image [m].
+    """Fill the rows from rows[0] to before rows[1] of `code` [h, w] of a depth image [m].
 
     camera: fx, fy, cx, cy. limits: least and most depth [m], weight factor by confidence [3] (0 = unused).
     noise: σ at zero range [m] and σ per metre. edge: jump that counts as an edge in σ, reach [px], weight
@@ -47,7 +55,7 @@ def observe(
     padded[margin : margin + height, margin : margin + width] = depth
     masked = inside.shape[0] > 0
     nearest, furthest = np.empty(width, dtype=np.float32), np.empty(width, dtype=np.float32)
-    for v in range(height):
+    for v in range(rows[0], rows[1]):
         row = v + margin
         _extremes(padded, row, margin, reach, nearest, furthest)
         _encode(padded, row, margin, nearest, furthest, confidence[v], camera, limits, noise, edge, code[v])

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -111,7 +113,7 @@ class Volume:
         config = self.config
         trust = np.where(np.arange(3) >= config.min_confidence, config.trust, 0.0).astype(np.float32)
         code = np.zeros(frame.depth_m.shape, dtype=np.int32)
-        observe(
+        arguments: tuple[Any, ...] = (
             frame.depth_m,
             frame.confidence,
             np.zeros((0, 0), dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_),
@@ -121,6 +123,9 @@ class Volume:
             (config.edge_sigmas, config.edge_px, config.edge_trust),
             code,
         )
+        cuts = np.linspace(0, len(code), _WORKERS + 1).astype(int).tolist()
+        for job in [_POOL.submit(observe, rows, *arguments) for rows in pairwise(cuts)]:
+            job.result()
         return code
 
     def _find_active(self, frame: Frame, code: Array, projection: Array) -> Array:
@@ -154,7 +159,10 @@ class Volume:
         )
 
     def sample(self, points: Array) -> tuple[Array, Array]:
-        """Return signed distance [m] (NaN where unknown) and weight [n] at world points [n, 3], trilinear."""
+        """Return signed distance [m] (NaN where unknown) and weight [n] at world points [n, 3], trilinear.
+
+        Distances are those along the lines of sight: exact at the surface, beside it up to twice too long.
+        """
         return surface.sample(
             (self._keys, self._rows),
             self._distance,
