@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from cousins.errors import CaptureError
 from cousins.store import Store, digest_of, file_digest
 from flows.desk import Desk, Options, Reference, Stage, Tell, say_nothing
-from flows.helper import Call, Helper
+from flows.partner import Call, Partner
 from flows.stages import (
     ASSEMBLE,
     DRAW,
@@ -81,9 +81,11 @@ def twin_of(export: Export, run: Runner, desk: Desk) -> Twin:
     checks = run.do(INSPECT, capture=capture)
     refined = run.do(REFINE, capture=capture)
     found = run.do(SEGMENT, refined=refined)
-    count = len(desk.read(SEGMENT, found).segments)
-    objects = [(RECONSTRUCT, {"refined": refined, "found": found, "index": index}) for index in range(count)]
-    built = run.share("reconstruct", objects)
+    sizes = [len(segment.points) for segment in desk.read(SEGMENT, found).segments]
+    largest_first = sorted(range(len(sizes)), key=lambda index: (-sizes[index], index))
+    objects = [(RECONSTRUCT, {"refined": refined, "found": found, "index": index}) for index in largest_first]
+    by_index = dict(zip(largest_first, run.share("reconstruct", objects), strict=True))
+    built = tuple(by_index[index] for index in range(len(sizes)))
     scene = run.do(ASSEMBLE, capture=capture, checks=checks, refined=refined, found=found, built=built)
     settled = run.do(SETTLE, scene=scene)
     written = run.do(WRITE, settled=settled)
@@ -110,7 +112,7 @@ class Plain:
     """Carries stages out by plain calls."""
 
     desk: Desk
-    helper: Helper
+    partner: Partner
 
     def do(self, stage: Stage, **inputs: Any) -> Reference:
         """Carry out one stage."""
@@ -118,15 +120,15 @@ class Plain:
 
     def share(self, name: str, calls: list[Call]) -> tuple[Reference, ...]:  # noqa: ARG002
         """Carry out calls in two processes."""
-        return self.helper.share(calls)
+        return self.partner.share(calls)
 
 
 def scan_plain(export: Export, store: Store, options: Options, *, tell: Tell = say_nothing) -> tuple[Twin, Desk]:
     """Turn an export into a twin without Prefect; raises the errors of its stages."""
     desk = Desk(store=store, options=options, tell=tell)
-    with closing(Helper(desk)) as helper, store.in_use():
-        desk.when_work_begins = helper.start
-        return twin_of(export, Plain(desk, helper), desk), desk
+    with closing(Partner(desk)) as partner, store.in_use():
+        desk.when_work_begins = partner.start
+        return twin_of(export, Plain(desk, partner), desk), desk
 
 
 def export_of(source: Path) -> Export:

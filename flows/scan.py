@@ -13,8 +13,8 @@ from prefect.cache_policies import NO_CACHE
 
 from cousins.store import Store
 from flows.desk import Desk, Options, Reference, Stage, Tell, say_nothing
-from flows.helper import Call, Helper
 from flows.job import STEPS, Plain, Twin, twin_of
+from flows.partner import Call, Partner
 from flows.stages import Export
 
 
@@ -60,9 +60,9 @@ def scan_with_prefect(export: Export, store: Store, options: Options, *, tell: T
     @flow(name="scan", log_prints=False, persist_result=False)
     def scan(digest: str, seed: int, segmenter: str) -> dict[str, Any]:  # noqa: ARG001
         progress = create_progress_artifact(progress=0.0, key="scan", description=f"scan of {export.path.name}")
-        with closing(Helper(desk)) as helper, store.in_use():
-            desk.when_work_begins = helper.start
-            twin = twin_of(export, Observed(Plain(desk, helper), progress), desk)
+        with closing(Partner(desk)) as partner, store.in_use():
+            desk.when_work_begins = partner.start
+            twin = twin_of(export, Observed(Plain(desk, partner), progress), desk)
         create_table_artifact(table_of(twin.references), key="scan-stages", description="stages of the scan")
         results.append(twin)
         return {reference.stage: reference.digest for reference in twin.references}

@@ -24,7 +24,6 @@ LIBRARIES = (
     "scikit-image",
     "xatlas",
     "coacd",
-    "OpenEXR",
     "usd-core",
     "pybullet",
     "mujoco",

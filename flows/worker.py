@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from cousins.errors import CousinsError
 from cousins.store import Store
 from flows.desk import Desk, Options
-from flows.helper import unpacked
+from flows.partner import unpacked
 from flows.stages import STAGES
 
 

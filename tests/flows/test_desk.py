@@ -17,7 +17,7 @@ from cousins.errors import StageError
 from cousins.geometry import Array
 from cousins.store import Store
 from flows.desk import Desk, Options, Reference, Stage
-from flows.helper import Helper
+from flows.partner import Partner
 from flows.summary import busy_seconds, stage_seconds
 
 ROOT = Path(__file__).parents[2]
@@ -121,10 +121,10 @@ def test_stages_are_told_at_their_start_and_end(tmp_path: Path) -> None:
     assert heard == [("make", False), ("make", True)]
 
 
-def test_a_helper_that_was_never_needed_is_never_started(tmp_path: Path) -> None:
+def test_a_second_process_that_was_never_needed_is_never_started(tmp_path: Path) -> None:
     desk = desk_of(tmp_path)
-    with closing(Helper(desk)) as helper:
-        shared = helper.share([(MAKE, {"count": 1}), (MAKE, {"count": 2})])
+    with closing(Partner(desk)) as partner:
+        shared = partner.share([(MAKE, {"count": 1}), (MAKE, {"count": 2})])
     assert [desk.read(MAKE, one).points.shape[0] for one in shared] == [1, 2]
 
 

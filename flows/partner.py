@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ Call = tuple[Stage, dict[str, Any]]
 
 
 @dataclass(eq=False)
-class Helper:
+class Partner:
     """Shares calls between this process and one other; the results do not depend on who did what."""
 
     desk: Desk
@@ -37,16 +37,16 @@ class Helper:
             self._write({"store": str(self.desk.store.root), "options": asdict(self.desk.options)})
 
     def share(self, calls: Sequence[Call]) -> tuple[Reference, ...]:
-        """Carry out calls that do not need each other: the other process from the front, this one from the back.
+        """Carry out calls that do not need each other: whichever process is free takes the next.
 
-        What the other process cannot do is done here, where its error is raised.
+        Put the longest first. What the other process cannot do is done here, where its error is raised.
         """
         waiting = deque(range(len(calls)))
         done: dict[int, Reference] = {}
         if self._worker is not None and len(calls) > 1:
             thread = threading.Thread(target=self._serve, args=(calls, waiting, done), daemon=True)
             thread.start()
-            for index in iter(lambda: _taken(waiting.pop), None):
+            for index in iter(lambda: _next(waiting), None):
                 self._do_here(calls, index, done)
             thread.join()
         for index in range(len(calls)):
@@ -70,7 +70,7 @@ class Helper:
 
     def _serve(self, calls: Sequence[Call], waiting: deque[int], done: dict[int, Reference]) -> None:
         """Hand calls to the other process one by one, for as long as there are any and it answers."""
-        for index in iter(lambda: _taken(waiting.popleft), None):
+        for index in iter(lambda: _next(waiting), None):
             stage, inputs = calls[index]
             answer = self._ask({"stage": stage.name, "inputs": {name: packed(value) for name, value in inputs.items()}})
             if answer is None:
@@ -94,10 +94,10 @@ class Helper:
             self._worker.stdin.flush()
 
 
-def _taken(take: Callable[[], int]) -> int | None:
+def _next(waiting: deque[int]) -> int | None:
     """Return the next number; None where both processes have taken all."""
     try:
-        return take()
+        return waiting.popleft()
     except IndexError:
         return None
 
