@@ -11,7 +11,7 @@ from cousins.capture.folder import capture_digest, load_capture
 from cousins.capture.ingest import ingest
 from cousins.capture.probe import ProbeReport, check_convention
 from cousins.capture.quality import QualityReport, assess
-from cousins.errors import StageError
+from cousins.errors import CaptureError, StageError
 from cousins.fusion.refine import Refined, refine_poses
 from cousins.geometry import Array
 from cousins.plugins import load
@@ -114,14 +114,26 @@ def _assemble(
     lost = [f"{one.name} was left out of the twin: {one.failure}" for one in objects if one.placed is None]
     weak = [f"{f.message} {f.fix}" for f in checked.quality.findings if f.severity != "info"]
     original: Capture = desk.read(INGEST, capture)
+    placed = [one.placed for one in objects if one.placed is not None]
+    if not placed and not segmentation.planes:
+        raise _nothing_found(original, lost, weak)
     return assemble(
         safe_name(original.name),
-        [one.placed for one in objects if one.placed is not None],
+        placed,
         segmentation,
         refinement.capture,
         capture_digest=capture_digest(original),
         warnings=(*weak, *refinement.report.warnings),
         fallbacks=tuple(lost),
+    )
+
+
+def _nothing_found(capture: Capture, lost: list[str], weak: list[str]) -> CaptureError:
+    """Return the error of a capture that shows nothing to build a twin of."""
+    return CaptureError(
+        " ".join((f"no floor, table, wall or whole object in {len(capture.frames)} frames.", *lost, *weak)).rstrip("."),
+        expected="things that stand on a floor or a table, with some of it around them",
+        hint="Film from 0.5 to 1 m, all the way around, so that what the things stand on is in the picture.",
     )
 
 
