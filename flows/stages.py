@@ -17,6 +17,7 @@ from cousins.geometry import Array
 from cousins.plugins import load
 from cousins.reconstruct.assets import Asset
 from cousins.reconstruct.build import build_asset
+from cousins.reconstruct.labels import relabelled
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.scene.assemble import assemble
 from cousins.scene.folder import read_scene, write_scene
@@ -91,7 +92,7 @@ def _reconstruct(desk: Desk, _: Path, *, refined: Reference, found: Reference, i
     rng = desk.rng(OBJECT_SEED, index)
     try:
         shape = reconstruct_shape(capture, segmentation, segment, rng=rng)
-        placed = build_asset(segment.name, shape, segment, capture, rng=rng)
+        placed = build_asset(segment.name, shape, relabelled(segment, shape.mesh), capture, rng=rng)
     except StageError as error:
         return Built(name=segment.name, placed=None, failure=str(error))
     return Built(name=segment.name, placed=placed)
