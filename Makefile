@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 OUT ?= out/demo
-BENCHMARKS ?= fusion segmentation pose_size reconstruction gates
+BENCHMARKS ?= fusion segmentation pose_size reconstruction gates chair twins
 BENCH_FLAGS ?=
 
 BIN := $(VENV)/bin
