@@ -6,14 +6,9 @@ Foreign USD is opened only in a child process with limits, so that a file made t
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
-import cousins
 from cousins.errors import SceneError
 from cousins.findings import Finding
 from cousins.scene.folder import read_scene
@@ -22,11 +17,10 @@ from cousins.scene.records import scene_bytes
 from cousins.scene.scenes import Scene
 from cousins.scene.urdf import urdf_files
 from cousins.scene.usd import usd_files
+from cousins.scene.usd_child import ChildError, ask_child
 
 USD: Final = (".usd", ".usda", ".usdc", ".usdz")
 """Extensions of USD files."""
-TIMEOUT_S: Final = 180.0
-"""Longest time that a check may take on the wall clock [s]."""
 MAX_BYTES: Final = 4 * 2**30
 """Largest USD file that is opened."""
 
@@ -50,24 +44,10 @@ def check_usd(path: Path) -> list[Finding]:
     """Return the findings about a USD file, looked at by a child process."""
     if path.stat().st_size > MAX_BYTES:
         return [_failed(path, f"it is larger than {MAX_BYTES // 2**30} GiB")]
-    command = [sys.executable, "-m", "cousins.scene.usd_check", str(path.resolve())]
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env=_environment(),
-        start_new_session=True,
-    )
     try:
-        output, _ = child.communicate(timeout=TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-        return [_failed(path, f"reading it took more than {TIMEOUT_S:.0f} s")]
-    if child.returncode != 0:
-        return [_failed(path, _death(child.returncode))]
+        output = ask_child("cousins.scene.usd_check", path)
+    except ChildError as error:
+        return [_failed(path, str(error))]
     return [Finding(**record) for record in json.loads(output.splitlines()[-1])]
 
 
@@ -116,24 +96,6 @@ def _only_usd(folder: Path) -> Path:
             hint="Give the path of the root layer.",
         )
     return (named or files)[0]
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "PATH": os.defpath,
-        "PYTHONPATH": str(Path(cousins.__file__).parents[1]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PXR_WORK_THREAD_LIMIT": "1",
-    }
-
-
-def _death(code: int) -> str:
-    if code == -signal.SIGXCPU:
-        return "the parser used up its processor time"
-    if code < 0:
-        return f"the parser died of {signal.Signals(-code).name}"
-    return f"the parser ended with code {code}"
 
 
 def _failed(path: Path, message: str) -> Finding:

@@ -7,7 +7,6 @@ crafted USD file can crash the parser or keep it busy.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,14 +15,11 @@ from typing import Final
 from pxr import Tf, Usd, UsdValidation
 
 from cousins.findings import Finding
+from cousins.scene.usd_child import limit_myself
 from cousins.scene.usd_fit import check_fit
 from cousins.scene.usd_paths import check_paths, error_text
 from cousins.scene.usd_rules import check_bodies, check_joints, check_units
 
-MAX_MEMORY: Final = 8 * 2**30
-"""Address space [bytes]; usd-core's worker threads reserve some of it unused."""
-MAX_CPU_S: Final = 120
-"""Processor time [s]."""
 FIXES: Final = {
     "RigidBodyChecker": "Mend the rigid body: it must be an Xform of its own, without scale, shear or nesting.",
     "ColliderChecker": "Mend the collider's scale or its points; round primitives scale uniformly.",
@@ -87,21 +83,9 @@ def _unopened(path: Path, message: str) -> Finding:
     )
 
 
-def _limit_myself() -> None:
-    for kind, amount in (
-        (resource.RLIMIT_AS, MAX_MEMORY),
-        (resource.RLIMIT_CPU, MAX_CPU_S),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        bounded = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
-        resource.setrlimit(kind, (bounded, bounded))
-
-
 def main() -> int:
     """Print the findings about the file named on the command line as one line of JSON."""
-    _limit_myself()
+    limit_myself()
     findings = check_file(Path(sys.argv[1]))
     sys.stdout.write(json.dumps([asdict(finding) for finding in findings]) + "\n")
     return 0
