@@ -113,19 +113,13 @@ def scan(name: str, capture: Path, count: int | None, scratch: Path) -> dict[str
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the counts over all twins, and every twin's row."""
     made = [row for row in rows if "error" not in row]
-    movable = sum(row["objects"] - len(row["fixed"]) for row in made)
     counted = [row for row in made if row["true_objects"] is not None]
     return {
         "captures": len(rows),
         "scenes": len(made),
         "objects": sum(row["objects"] for row in made),
         "fixed_objects": sum(len(row["fixed"]) for row in made),
-        **{
-            f"stable_fraction_{engine}": round(
-                1.0 - sum(len(row["failed"][engine]) for row in made) / max(movable, 1), 5
-            )
-            for engine in ENGINES
-        },
+        **{f"stable_fraction_{engine}": _stable(made, engine) for engine in ENGINES},
         **{
             f"max_penetration_mm_{engine}": max((row["penetration_mm"][engine] for row in made), default=None)
             for engine in ENGINES
@@ -139,13 +133,20 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _stable(made: Sequence[dict[str, Any]], engine: str) -> float:
+    """Return the share of movable objects that keep every watched gate in one engine."""
+    movable = sum(row["objects"] - len(row["fixed"]) for row in made)
+    return round(1.0 - sum(len(row["failed"][engine]) for row in made) / max(movable, 1), 5)
+
+
 def line(row: dict[str, Any]) -> str:
     """Return one twin in a line."""
     if "error" in row:
         return f"{row['name']:40} no scene: {row['error']}"
     wanted = "?" if row["true_objects"] is None else row["true_objects"]
     return (
-        f"{row['name'][:40]:40} {row['wall_s']:5.0f} s  {row['objects']} of {wanted} objects, {len(row['fixed'])} fixed; "
+        f"{row['name'][:40]:40} {row['wall_s']:5.0f} s  "
+        f"{row['objects']} of {wanted} objects, {len(row['fixed'])} fixed; "
         f"unstable {len(row['failed']['pybullet'])}, {len(row['failed']['mujoco'])}; agreement "
         f"{row['agreement']['max_mm']:.2f} mm {row['agreement']['max_deg']:.2f}°; ok {row['ok']}"
     )
