@@ -12,6 +12,7 @@ from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Link
 from cousins.reconstruct.collision import CollisionConfig, decompose
+from cousins.reconstruct.lighten import lightened
 from cousins.reconstruct.materials import material_for
 from cousins.reconstruct.shape import Shape
 from cousins.reconstruct.texture import bake_texture
@@ -38,7 +39,7 @@ def build_asset(
     world_from_asset = upright_frame(shape.mesh)
     asset_from_world = invert(world_from_asset)
     solid = shape.mesh.transformed(asset_from_world)
-    visual = bake_texture(shape.mesh, capture).transformed(asset_from_world)
+    visual = bake_texture(lightened(shape.mesh), capture).transformed(asset_from_world)
     collision = decompose(solid, config=config, seed=int(rng.integers(2**31)))
     size = solid.vertices.max(axis=0) - solid.vertices.min(axis=0)
     material = material_for(segment.label, longest_side_m=float(size.max()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import manifold3d
@@ -23,10 +23,18 @@ from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
 from cousins.reconstruct.bisection import bisect
+from cousins.reconstruct.lighten import lightened
 from cousins.reconstruct.primitives import fit_primitive
+from cousins.reconstruct.solids import mesh_of, simplify, solid_of, thickness_m
 
-SIMPLIFIED_FACES = 2500
+SIMPLIFIED_FACES = 1200
 """Faces that CoACD is given at most; its error does not fall further above this."""
+SIMPLIFIED_VOLUME = 0.05
+"""Largest relative change of the volume by that."""
+THINNEST_M = 1e-4
+"""A piece thinner than this carries nothing and upsets engines [m]: a tenth of what they may overlap."""
+LEAST_HULLS = 4
+"""Pieces that even the smallest object may have."""
 SURFACE_SAMPLES = 20_000
 """Points that stand for the mesh's surface when distances are measured."""
 HOLLOW_SHARE = 0.1
@@ -39,14 +47,23 @@ class CollisionConfig:
 
     max_hulls: int = 24
     """Most pieces kept per link."""
+    hull_each_m: float = 0.005
+    """An object may have a piece for each such length of its longest side [m], up to `max_hulls`: dents that a
+    phone's depth noise leaves in small things are no parts."""
     concavity: float = 0.06
-    """CoACD's threshold: largest concavity of a piece, relative to the object's size."""
+    """CoACD's threshold: largest concavity of a piece, relative to half of the object's longest side."""
+    min_concavity_m: float = 0.005
+    """The same at least, as a length [m]: what is left of a phone's depth noise, twice."""
     max_error_m: float = 0.004
     """Largest distance at which a primitive may stand for the mesh [m]."""
     max_error_share: float = 0.05
     """The same, relative to the object's middle extent."""
     max_volume_error: float = 0.08
     """Largest relative volume error at which a primitive or one hull is enough; scanned surfaces are rough."""
+    max_gap_m: float = 0.0015
+    """One hull is also enough where it adds no thicker a layer than this on average [m], under a phone's noise, ..."""
+    max_gap_volume: float = 0.15
+    """... and no more than this relative volume."""
     min_cavity_kept: float = 0.7
     """Least share of a cavity's volume that must stay free."""
     deadline_s: float = 60.0
@@ -74,16 +91,21 @@ class Collision:
 
 
 def decompose(mesh: Mesh, *, config: CollisionConfig | None = None, seed: int = 0) -> Collision:
-    """Cover a watertight mesh [m] with convex pieces; raises `StageError` if it encloses no volume."""
+    """Cover a watertight mesh [m] with convex pieces; raises `StageError` if it encloses no volume or is a film."""
     config = config or CollisionConfig()
-    solid = _solid(mesh)
+    solid = solid_of(mesh)
     if solid.status() != manifold3d.Error.NoError or solid.volume() <= 0.0:
         raise StageError("the mesh encloses no volume, so nothing can collide with it", stage="collision")
+    hull = solid.hull()
+    if thickness_m(hull) < THINNEST_M:
+        raise StageError(f"the mesh is {1e3 * thickness_m(hull):.3f} mm thick: a film, not a body", stage="collision")
     primitive = fit_primitive(mesh, max_error_m=_allowed_error(mesh, config), max_volume_error=config.max_volume_error)
     if primitive:
-        return _measured(solid, mesh, [_solid(primitive.mesh)], "primitive", (), pieces=(primitive,))
-    hull = solid.hull()
-    if hull.volume() / solid.volume() - 1.0 <= config.max_volume_error:
+        return _measured(solid, mesh, [solid_of(primitive.mesh)], "primitive", (), pieces=(primitive,))
+    added = hull.volume() - solid.volume()
+    if added <= config.max_volume_error * solid.volume() or (
+        added <= config.max_gap_m * solid.surface_area() and added <= config.max_gap_volume * solid.volume()
+    ):
         return _measured(solid, mesh, [hull], "hull", ())
     return _decompose_concave(solid, mesh, config, seed)
 
@@ -95,37 +117,37 @@ def _allowed_error(mesh: Mesh, config: CollisionConfig) -> float:
 
 
 def _decompose_concave(solid: manifold3d.Manifold, mesh: Mesh, config: CollisionConfig, seed: int) -> Collision:
-    """Try CoACD, finer if it closed a cavity, then bisection."""
-    simple = simplify(solid, SIMPLIFIED_FACES)
+    """Try CoACD, finer and with more pieces if it closed a cavity, then bisection."""
+    simple = solid_of(lightened(mesh, faces=SIMPLIFIED_FACES, volume_kept=SIMPLIFIED_VOLUME))
+    simple = simple if simple.num_tri() <= 2 * SIMPLIFIED_FACES else simplify(solid, 2 * SIMPLIFIED_FACES)
+    longest_m = float(np.ptp(mesh.vertices, axis=0).max())
+    concavity = max(config.concavity, 2.0 * config.min_concavity_m / longest_m)
+    budget = min(config.max_hulls, max(LEAST_HULLS, round(longest_m / config.hull_each_m)))
     fallbacks: list[str] = []
-    for concavity in (config.concavity, config.concavity / 2.0):
+    for threshold, hulls in ((concavity, budget), (concavity / 2.0, config.max_hulls)):
         try:
-            hulls = _coacd(simple, config, concavity, seed)
+            found = _coacd(simple, config, threshold, hulls, seed)
         except StageError as error:
             fallbacks.append(f"{error}; split by planes instead")
             break
-        result = _measured(solid, mesh, hulls, "coacd", ())
+        result = _measured(solid, mesh, found, "coacd", ())
         if result.cavity_kept >= config.min_cavity_kept:
             return result
-    result = _measured(solid, mesh, bisect(simple, max_pieces=config.max_hulls), "bisection", tuple(fallbacks))
-    if fallbacks or result.cavity_kept >= config.min_cavity_kept:
-        return result
+    split = _bodies(bisect(simple, max_pieces=config.max_hulls)) or [solid.hull()]
+    halves = _measured(solid, mesh, split, "bisection", tuple(fallbacks))
+    if fallbacks or halves.cavity_kept >= config.min_cavity_kept:
+        return halves
     note = f"cavity only {result.cavity_kept:.0%} free in the collision pieces"
-    return _measured(solid, mesh, hulls, "coacd", (note,))
+    return replace(result, fallbacks=(note,))
 
 
-def simplify(solid: manifold3d.Manifold, faces: int) -> manifold3d.Manifold:
-    """Return the solid with at most about `faces` faces, still manifold, by doubling the tolerance [m]."""
-    tolerance = 2.5e-4
-    simple = solid.simplify(tolerance)
-    while simple.num_tri() > faces and tolerance < 5e-3:
-        tolerance *= 2.0
-        simple = solid.simplify(tolerance)
-    return solid if simple.is_empty() else simple
+def _bodies(hulls: list[manifold3d.Manifold]) -> list[manifold3d.Manifold]:
+    """Return the hulls that are no films."""
+    return [hull for hull in hulls if thickness_m(hull) >= THINNEST_M]
 
 
 def _coacd(
-    solid: manifold3d.Manifold, config: CollisionConfig, concavity: float, seed: int
+    solid: manifold3d.Manifold, config: CollisionConfig, concavity: float, max_hulls: int, seed: int
 ) -> list[manifold3d.Manifold]:
     exported = solid.to_mesh()
     with tempfile.TemporaryDirectory() as scratch:
@@ -135,7 +157,7 @@ def _coacd(
             vertices=np.asarray(exported.vert_properties, dtype=np.float64)[:, :3],
             faces=np.asarray(exported.tri_verts, dtype=np.int32),
             threshold=concavity,
-            max_hulls=config.max_hulls,
+            max_hulls=max_hulls,
             seed=seed,
         )
         command = [sys.executable, "-m", "cousins.reconstruct.coacd_child", str(source), str(target)]
@@ -147,8 +169,10 @@ def _coacd(
             raise StageError(f"CoACD ended with code {child.returncode}", stage="collision")
         with np.load(target, allow_pickle=False) as found:
             clouds = [found[f"arr_{number}"] for number in range(0, len(found.files), 2)]
-    hulls = [manifold3d.Manifold.hull_points(cloud) for cloud in clouds]
-    return [hull for hull in hulls if hull.volume() > 0.0]
+    hulls = _bodies([manifold3d.Manifold.hull_points(cloud) for cloud in clouds])
+    if not hulls:
+        raise StageError("CoACD left no piece with a volume", stage="collision")
+    return hulls
 
 
 def _measured(
@@ -166,12 +190,12 @@ def _measured(
     hollow = cavity.volume() > HOLLOW_SHARE * hull.volume()
     kept = 1.0 - (cover ^ cavity).volume() / cavity.volume() if hollow else 1.0
     return Collision(
-        pieces=pieces or tuple(hull_piece(_mesh(each)) for each in hulls),
+        pieces=pieces or tuple(hull_piece(mesh_of(each)) for each in hulls),
         method=method,
         volume_added=(cover - solid).volume() / solid.volume(),
         volume_lost=(solid - cover).volume() / solid.volume(),
         cavity_kept=kept,
-        max_error_m=_distance(mesh, np.concatenate([_mesh(each).vertices for each in hulls])),
+        max_error_m=_distance(mesh, np.concatenate([mesh_of(each).vertices for each in hulls])),
         fallbacks=fallbacks,
     )
 
@@ -180,22 +204,6 @@ def hull_piece(mesh: Mesh) -> Piece:
     """Return a convex mesh as a collision piece."""
     size = mesh.vertices.max(axis=0) - mesh.vertices.min(axis=0)
     return Piece(kind="mesh", mesh=mesh, link_from_piece=np.eye(4), size_m=size)
-
-
-def _solid(mesh: Mesh) -> manifold3d.Manifold:
-    welded = manifold3d.Mesh64(
-        vert_properties=np.asarray(mesh.vertices, dtype=np.float64), tri_verts=np.asarray(mesh.faces, dtype=np.uint64)
-    )
-    welded.merge()
-    return manifold3d.Manifold(welded)
-
-
-def _mesh(solid: manifold3d.Manifold) -> Mesh:
-    exported = solid.to_mesh64()
-    return Mesh(
-        vertices=np.asarray(exported.vert_properties, dtype=np.float64)[:, :3].copy(),
-        faces=np.asarray(exported.tri_verts, dtype=np.int32).copy(),
-    )
 
 
 def _distance(mesh: Mesh, points: Array) -> float:

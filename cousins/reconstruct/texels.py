@@ -9,11 +9,13 @@ from cousins.geometry import Array
 
 
 @njit(cache=True)
-def cover_texels(corners: Array, size: int) -> tuple[Array, Array]:
-    """Rasterise triangles [m, 3, 2] in texture space, half a texel wider so that no chart loses its rim."""
+def cover_texels(corners: Array, size: int) -> Array:
+    """Return the face that covers each texel, int32 [size, size], -1 for none.
+
+    Triangles [m, 3, 2] in texture space are drawn half a texel wider, so that no chart loses its rim.
+    """
     face = np.full((size, size), -1, dtype=np.int32)
-    weights = np.zeros((size, size, 3))
-    slack = np.full((size, size), -1.0)
+    slack = np.full((size, size), np.float32(-1.0))
     for f in range(len(corners)):
         ax, ay = corners[f, 0]
         bx, by = corners[f, 1]
@@ -27,15 +29,30 @@ def cover_texels(corners: Array, size: int) -> tuple[Array, Array]:
             for x in range(max(int(min(ax, bx, cx)) - 1, 0), min(int(max(ax, bx, cx)) + 2, size - 1) + 1):
                 u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
                 v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
-                inside = min(u, v, 1.0 - u - v)
+                inside = np.float32(min(u, v, 1.0 - u - v))
                 if inside >= margin and (face[y, x] < 0 or inside > slack[y, x]):
                     face[y, x] = f
                     slack[y, x] = inside
-                    a, b, c = max(u, 0.0), max(v, 0.0), max(1.0 - u - v, 0.0)
-                    weights[y, x, 0] = a / (a + b + c)
-                    weights[y, x, 1] = b / (a + b + c)
-                    weights[y, x, 2] = c / (a + b + c)
-    return face, weights
+    return face
+
+
+@njit(cache=True, parallel=True)
+def place_texels(rows: Array, columns: Array, face: Array, corners: Array, triangles: Array) -> Array:
+    """Return where texels [n] lie on the faces [m, 3, 3] that cover them; beyond a rim, on it. float64 [n, 3]."""
+    points = np.empty((len(rows), 3))
+    for i in prange(len(rows)):
+        f, x, y = face[i], columns[i], rows[i]
+        ax, ay = corners[f, 0]
+        bx, by = corners[f, 1]
+        cx, cy = corners[f, 2]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
+        v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
+        a, b, c = max(u, 0.0), max(v, 0.0), max(1.0 - u - v, 0.0)
+        total = a + b + c
+        for k in range(3):
+            points[i, k] = (a * triangles[f, 0, k] + b * triangles[f, 1, k] + c * triangles[f, 2, k]) / total
+    return points
 
 
 @njit(cache=True, parallel=True)

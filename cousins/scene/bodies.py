@@ -50,7 +50,7 @@ def bodies_of(scene: Scene) -> dict[str, Body]:
 
 def body_of_structure(structure: Structure) -> Body:
     """Return a structure as a fixed body."""
-    hulls = tuple(piece_hull(piece) for piece in structure.pieces)
+    hulls = tuple(piece_hull(piece, name=structure.name) for piece in structure.pieces)
     box = _box(hulls)
     return Body(name=structure.name, movable=False, hulls=hulls, center_of_mass_m=(box.low + box.high) / 2.0, box=box)
 
@@ -58,7 +58,9 @@ def body_of_structure(structure: Structure) -> Body:
 def body_of_asset(asset: Asset) -> Body:
     """Return an asset in its own frame."""
     poses = asset_from_links(asset)
-    hulls = tuple(piece_hull(piece).moved(poses[link.name]) for link in asset.links for piece in link.pieces)
+    hulls = tuple(
+        piece_hull(piece, name=asset.name).moved(poses[link.name]) for link in asset.links for piece in link.pieces
+    )
     mass = sum(link.mass_kg.value for link in asset.links)
     center = np.zeros(3)
     for link in asset.links:
@@ -66,21 +68,26 @@ def body_of_asset(asset: Asset) -> Body:
     return Body(name=asset.name, movable=True, hulls=hulls, center_of_mass_m=center, box=_box(hulls))
 
 
-def piece_hull(piece: Piece) -> Hull:
-    """Return a piece as a hull in its link's frame; round primitives get a hull around, not within, them."""
+def piece_hull(piece: Piece, *, name: str = "a body") -> Hull:
+    """Return a piece as a hull in its link's frame; round primitives get a hull around, not within, them.
+
+    Raises `StageError` with the body's name where a piece has no volume.
+    """
+    what = f"a collision piece of {name}"
     if piece.kind == "mesh":
-        return hull_of(piece.mesh.vertices)
+        return hull_of(piece.mesh.vertices, name=what)
     if piece.kind == "box":
-        return hull_of(transform(piece.link_from_piece, trimesh.creation.box(extents=piece.size_m).vertices))
+        corners = trimesh.creation.box(extents=piece.size_m).vertices
+        return hull_of(transform(piece.link_from_piece, corners), name=what)
     if piece.kind == "cylinder":
         angles = 2.0 * np.pi * (np.arange(SECTIONS) + 0.5) / SECTIONS
         ring = np.stack([np.cos(angles), np.sin(angles)], axis=1) * piece.size_m[0] / 2.0 / np.cos(np.pi / SECTIONS)
         half = np.full((SECTIONS, 1), piece.size_m[2] / 2.0)
         points = np.concatenate([np.hstack([ring, -half]), np.hstack([ring, half])])
-        return hull_of(transform(piece.link_from_piece, points))
+        return hull_of(transform(piece.link_from_piece, points), name=what)
     ball = trimesh.creation.icosphere(subdivisions=2, radius=1.0)
     reach = float(np.abs(np.einsum("ij,ij->i", ball.face_normals, ball.triangles[:, 0])).min())
-    return hull_of(transform(piece.link_from_piece, ball.vertices * (piece.size_m[0] / 2.0 / reach)))
+    return hull_of(transform(piece.link_from_piece, ball.vertices * (piece.size_m[0] / 2.0 / reach)), name=what)
 
 
 def overlaps(first: Body, second: Body, *, tolerance_m: float) -> list[Difference]:

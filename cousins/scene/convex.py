@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, QhullError
 
+from cousins.errors import StageError
 from cousins.geometry import Array, transform
 
 PARALLEL: Final = 1e-9
@@ -83,9 +84,13 @@ class Difference:
         return (low, high) if low < high else None
 
 
-def hull_of(points: Array) -> Hull:
-    """Return the convex hull of points [m] [n, 3] that are not all in one plane."""
-    found = ConvexHull(np.asarray(points, dtype=np.float64))
+def hull_of(points: Array, *, name: str = "a collision piece") -> Hull:
+    """Return the convex hull of points [m] [n, 3]; raises `StageError`, with the name, where they have no volume."""
+    try:
+        found = ConvexHull(np.asarray(points, dtype=np.float64))
+    except (QhullError, ValueError) as error:
+        flat = f"{len(points)} corners in one plane, a line or a point; a body needs a volume"
+        raise StageError(f"{name} has {flat}", stage="layout") from error
     normals = np.unique(np.round(found.equations[:, :3], 9), axis=0)
     return _hull(found.points[found.vertices], normals)
 

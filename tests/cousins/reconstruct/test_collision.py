@@ -7,7 +7,9 @@ from cousins.errors import StageError
 from cousins.meshes import Mesh
 from cousins.reconstruct import collision
 from cousins.reconstruct.bisection import bisect
-from cousins.reconstruct.collision import CollisionConfig, decompose
+from cousins.reconstruct.collision import THINNEST_M, CollisionConfig, decompose
+from cousins.reconstruct.solids import solid_of, thickness_m
+from cousins.scene.convex import hull_of
 
 
 def mesh_of(solid: Manifold) -> Mesh:
@@ -75,3 +77,32 @@ def test_a_mesh_without_volume_is_refused() -> None:
     flat = Mesh(vertices=np.eye(3), faces=np.array([[0, 1, 2]], dtype=np.int32))
     with pytest.raises(StageError, match="encloses no volume"):
         decompose(flat)
+
+
+def test_a_film_is_refused_by_name_of_what_is_wrong() -> None:
+    with pytest.raises(StageError, match="a film, not a body"):
+        decompose(mesh_of(Manifold.cube((0.1, 0.1, 5e-5))))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_thin_flat_and_tiny_bodies_get_pieces_with_a_thickness_or_our_own_error(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    solid = Manifold()
+    for _ in range(4):
+        size = 10.0 ** rng.uniform([-2, -3, -5], [-0.5, -1.5, -3.5])
+        part = Manifold.cube(tuple(rng.permutation(size)), center=True).rotate(tuple(rng.uniform(0, 360, 3)))
+        solid = solid + part.translate(tuple(rng.uniform(-0.01, 0.01, 3)))
+    try:
+        found = decompose(mesh_of(max(solid.decompose(), key=lambda part: part.volume())))
+    except StageError:
+        return
+    for piece in found.pieces:
+        assert thickness_m(solid_of(piece.mesh)) >= 0.9 * THINNEST_M
+        assert hull_of(piece.mesh.vertices).normals.shape[0] >= 4
+
+
+def test_a_small_rough_thing_is_not_cut_into_the_dents_of_the_sensor() -> None:
+    rng = np.random.default_rng(0)
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=0.03)
+    ball.vertices *= 1.0 + 0.03 * rng.normal(size=(len(ball.vertices), 1))
+    assert len(decompose(Mesh.from_trimesh(ball)).pieces) == 1
