@@ -30,7 +30,8 @@ def fill_on_surface(points: Array, colors: Array, seen: Array) -> None:
     origin = points.min(axis=0)
     cells, owner = _cells(points[seen] - origin, CELL_M)
     counts = np.bincount(owner)
-    means = np.stack([np.bincount(owner, colors[seen][:, channel]) / counts for channel in range(3)], axis=1)
+    known = colors[seen]
+    means = np.stack([np.bincount(owner, known[:, channel]) / counts for channel in range(3)], axis=1)
     wanted, place = _cells(points[~seen] - origin, FILLED_CELL_M)
     near = min(NEIGHBOURS, len(cells))
     distance, index = cKDTree(cells).query(wanted, k=near)
@@ -96,7 +97,9 @@ def spread(covered: Array) -> Array:
 def _take(source: Array, squares: Array, row: int, column: int, from_row: int, from_column: int) -> None:
     """Let a cell take over a neighbour's source where that is nearer than its own."""
     height, width = source.shape
-    if not (0 <= from_row < height and 0 <= from_column < width) or source[from_row, from_column] < 0:
+    if squares[row, column] == 0 or not (0 <= from_row < height and 0 <= from_column < width):
+        return
+    if source[from_row, from_column] < 0:
         return
     known = source[from_row, from_column]
     down, across = row - known // width, column - known % width

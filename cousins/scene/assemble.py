@@ -28,8 +28,8 @@ STRANGE_OVERLAP_M: Final = 0.03
 BLUR_M: Final = 0.008
 """How far an object's colours may lie beyond its mesh in a photo [m]: pose drift and range bias together."""
 TEXTURES: Final = {
-    "table": TextureConfig(texel_m=0.0015, max_views=24),
-    "floor": TextureConfig(texel_m=0.003, max_size_px=1536, max_views=16, color_width_px=960),
+    "table": TextureConfig(texel_m=0.0015, max_size_px=1024, max_views=16),
+    "floor": TextureConfig(texel_m=0.003, max_size_px=1024, max_views=16, color_width_px=960),
     "wall": TextureConfig(texel_m=0.004, max_size_px=1024, max_views=16, color_width_px=960),
 }
 """How finely structure is painted: as fine as a phone 0.7, 1.5 and 2.5 m away sees it."""

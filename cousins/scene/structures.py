@@ -69,6 +69,7 @@ def structure_of(plane: Plane, footprints: Sequence[Array]) -> Structure:
     flat = Mesh(
         vertices=np.hstack([outline, np.zeros((len(outline), 1))]),
         faces=np.array([[0, i, i + 1] for i in range(1, len(outline) - 1)], dtype=np.int32),
+        uv=_flat_uv(outline),
     )
     return Structure(
         name=plane.name,
@@ -140,6 +141,13 @@ def _grown(points: Array, margin_m: float) -> Array:
 def _outline(points: Array) -> Array:
     """Return the corners [k, 2] of the convex hull of points, counter-clockwise."""
     return np.asarray(points[ConvexHull(points).vertices])
+
+
+def _flat_uv(outline: Array) -> Array:
+    """Return texture coordinates [n, 2]: the smallest rectangle around an outline [n, 2] fills the texture."""
+    angle, center, size = smallest_rectangle(outline)
+    turn = rotation_about(np.array([0.0, 0.0, 1.0]), -angle)[:2, :2]
+    return np.clip(0.5 + (outline - center) @ turn.T / np.maximum(size, 1e-9), 0.0, 1.0)
 
 
 def _slab(outline: Array, world_from_plane: Array, *, kind: str) -> Piece:
