@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cousins.errors import CaptureError
+from cousins.scene.room_files import find_room
 from cousins.store import Store, digest_of, file_digest
 from flows.desk import Desk, Options, Reference, Stage, Tell, say_nothing
 from flows.partner import Call, Partner
@@ -17,8 +18,10 @@ from flows.stages import (
     GATE,
     INGEST,
     INSPECT,
+    PORTRAY,
     RECONSTRUCT,
     REFINE,
+    ROOM,
     SEGMENT,
     SETTLE,
     WRITE,
@@ -32,8 +35,8 @@ MOST_FILES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
-    """The results of a scan, by reference."""
+class Seen:
+    """What became of a capture's frames, by reference."""
 
     capture: Reference
     """Canonical capture."""
@@ -45,6 +48,14 @@ class Twin:
     """Segmentation."""
     built: tuple[Reference, ...]
     """One asset or failure by segment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """The results of a scan, by reference."""
+
+    seen: Seen | None
+    """What the frames gave; None for a layout scan, which has none."""
     scene: Reference
     """Assembled scene."""
     settled: Reference
@@ -59,8 +70,10 @@ class Twin:
     @property
     def references(self) -> tuple[Reference, ...]:
         """All of them, in the order of the stages."""
-        before = (self.capture, self.checks, self.refined, self.found)
-        return (*before, *self.built, self.scene, self.settled, self.written, self.gates, self.pictures)
+        after = (self.scene, self.settled, self.written, self.gates, self.pictures)
+        if self.seen is None:
+            return after
+        return (self.seen.capture, self.seen.checks, self.seen.refined, self.seen.found, *self.seen.built, *after)
 
 
 class Runner(Protocol):
@@ -76,7 +89,15 @@ class Runner(Protocol):
 
 
 def twin_of(export: Export, run: Runner, desk: Desk) -> Twin:
-    """Turn an export into a twin."""
+    """Turn an export into a twin: a capture by its frames, a layout scan by what it tells."""
+    if export.room:
+        return _finished(run.do(ROOM, export=export), None, run)
+    seen = _seen(export, run, desk)
+    parts = {"capture": seen.capture, "checks": seen.checks, "refined": seen.refined, "found": seen.found}
+    return _finished(run.do(ASSEMBLE, **parts, built=seen.built), seen, run)
+
+
+def _seen(export: Export, run: Runner, desk: Desk) -> Seen:
     capture = run.do(INGEST, export=export)
     checks = run.do(INSPECT, capture=capture)
     refined = run.do(REFINE, capture=capture)
@@ -86,25 +107,17 @@ def twin_of(export: Export, run: Runner, desk: Desk) -> Twin:
     objects = [(RECONSTRUCT, {"refined": refined, "found": found, "index": index}) for index in largest_first]
     by_index = dict(zip(largest_first, run.share("reconstruct", objects), strict=True))
     built = tuple(by_index[index] for index in range(len(sizes)))
-    scene = run.do(ASSEMBLE, capture=capture, checks=checks, refined=refined, found=found, built=built)
+    return Seen(capture=capture, checks=checks, refined=refined, found=found, built=built)
+
+
+def _finished(scene: Reference, seen: Seen | None, run: Runner) -> Twin:
     settled = run.do(SETTLE, scene=scene)
     written = run.do(WRITE, settled=settled)
-    gates, pictures = run.share(
-        "gate, pictures",
-        [(GATE, {"written": written}), (DRAW, {"refined": refined, "found": found, "written": written})],
-    )
-    return Twin(
-        capture=capture,
-        checks=checks,
-        refined=refined,
-        found=found,
-        built=built,
-        scene=scene,
-        settled=settled,
-        written=written,
-        gates=gates,
-        pictures=pictures,
-    )
+    draw: Call = (PORTRAY, {"written": written})
+    if seen is not None:
+        draw = (DRAW, {"refined": seen.refined, "found": seen.found, "written": written})
+    gates, pictures = run.share("gate, pictures", [(GATE, {"written": written}), draw])
+    return Twin(seen=seen, scene=scene, settled=settled, written=written, gates=gates, pictures=pictures)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +152,9 @@ def export_of(source: Path) -> Export:
             expected="a phone export, as a folder or a zip",
             hint="Check the path; `cousins demo` makes a capture to try.",
         )
+    room = find_room(source)
+    if room is not None:
+        return Export(path=room, digest=digest_of([room.name, file_digest(room)]), room=True)
     if source.is_file():
         return Export(path=source, digest=digest_of([source.name, file_digest(source)]))
     files: dict[str, str] = {}

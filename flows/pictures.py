@@ -34,6 +34,10 @@ PORTRAIT = Light(lamp=0.42, ambient=0.72, ground=0.8)
 """A mild lamp for the preview: textures are lit already."""
 NO_PHOTO = (236, 238, 241)
 """sRGB background where the twin shows nothing."""
+RISE_DEG = 25.0
+"""How far above the horizon the portrait is taken from [deg]: how one looks at a table."""
+ROOM_RISE_DEG = 58.0
+"""The same for a room, so that one looks over its walls [deg]."""
 PALETTE = (
     (230, 92, 58),
     (46, 134, 222),
@@ -64,7 +68,20 @@ def draw_pictures(capture: Capture, segmentation: Segmentation, scene: Scene, fo
         save(shown, folder / f"photo_{number}.jpg")
         save(tinted(shown, segmentation, frame), folder / f"segments_{number}.jpg")
         save(twin, folder / f"twin_{number}.jpg")
-    save(portrait(scene, meshes, looks, views), folder / "preview.png")
+    side = views[len(views) // 2].world_from_camera[:2, 3]
+    _save_scene(scene, meshes, portrait(scene, meshes, looks, side), folder)
+
+
+def draw_scene(scene: Scene, folder: Path) -> None:
+    """Write preview.png, preview.glb and view.glb of a scene without photos, seen from above over its walls."""
+    meshes = visual_meshes(scene)
+    looks = [look_of(mesh) for mesh in meshes]
+    low = np.concatenate([mesh.vertices for mesh in meshes]).min(axis=0)
+    _save_scene(scene, meshes, portrait(scene, meshes, looks, low[:2], rise_deg=ROOM_RISE_DEG), folder)
+
+
+def _save_scene(scene: Scene, meshes: Sequence[Mesh], picture: Array, folder: Path) -> None:
+    save(picture, folder / "preview.png")
     visuals = [Part(name=name, mesh=mesh) for name, mesh in zip(body_names(scene), meshes, strict=True)]
     (folder / "preview.glb").write_bytes(fit_glb(visuals, MOST_GLB_BYTES))
     (folder / "view.glb").write_bytes(fit_glb([*visuals, *collision_parts(scene)], MOST_GLB_BYTES))
@@ -142,13 +159,15 @@ def depth_picture(frame: Frame, width: int, height: int) -> Array:
     return np.repeat(np.where(known, grey, 20.0).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def portrait(scene: Scene, meshes: Sequence[Mesh], looks: Sequence[Look], views: Sequence[Frame]) -> Array:
-    """Return a picture of the objects from the side that the phone began on, with soft shadows."""
+def portrait(
+    scene: Scene, meshes: Sequence[Mesh], looks: Sequence[Look], side: Array, *, rise_deg: float = RISE_DEG
+) -> Array:
+    """Return a picture of the objects, seen from the side of a place [2] in the world's plane, with soft shadows."""
     own = meshes[len(scene.structures) :] or meshes
     points = np.concatenate([mesh.vertices for mesh in own])
     low, high = points.min(axis=0), points.max(axis=0)
     center, radius = (low + high) / 2.0, float(np.linalg.norm(high - low)) / 2.0
-    eye = _vantage(center, radius, views[len(views) // 2])
+    eye = _vantage(center, radius, side, rise_deg)
     width, height = (length * SUPERSAMPLES for length in PREVIEW_PX)
     focal = 1.6 * height
     camera = Intrinsics(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
@@ -167,10 +186,10 @@ def save(image: Array, path: Path) -> None:
     Image.fromarray(image).save(path, quality=88)
 
 
-def _vantage(center: Array, radius: float, frame: Frame) -> Array:
-    """Return a place 25° above the horizon on a photo's side of the objects [m], far enough to see all."""
-    aside = frame.world_from_camera[:2, 3] - center[:2]
+def _vantage(center: Array, radius: float, side: Array, rise_deg: float) -> Array:
+    """Return a place above the horizon on one side of the objects [m], far enough to see all."""
+    aside = side - center[:2]
     angle = float(np.arctan2(aside[1], aside[0]))
-    rise = float(np.deg2rad(25.0))
+    rise = float(np.deg2rad(rise_deg))
     away = np.array([np.cos(angle) * np.cos(rise), np.sin(angle) * np.cos(rise), np.sin(rise)])
     return np.asarray(center + 3.6 * radius * away)

@@ -31,12 +31,9 @@ def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, p
     return template.substitute(
         title=escape(f"{summary['name']}: scan to twin"),
         name=escape(summary["name"]),
-        subtitle=escape(
-            f"A twin of {len(summary['assets'])} objects, from {capture['frames']} frames of {capture['device']}"
-            f" ({capture['app']})."
-        ),
+        subtitle=escape(f"A twin of {len(summary['assets'])} objects, {_origin(capture)}."),
         badges=_badges(summary),
-        views=_views(images),
+        views=_views(images) or "<p class='pad soft'>none: a layout scan holds no photos</p>",
         objects="".join(_object_row(asset, summary) for asset in summary["assets"]),
         truth=_truth(summary.get("truth")),
         engines="".join(_engine_row(name, values) for name, values in summary["gates"].items()),
@@ -67,6 +64,12 @@ def words(name: str) -> str:
     units = {"m": "m", "mm": "mm", "s": "s", "deg": "°", "rad": "rad", "share": "share", "px": "px"}
     stem, _, last = name.rpartition("_")
     return f"{stem.replace('_', ' ')} [{units[last]}]" if stem and last in units else name.replace("_", " ")
+
+
+def _origin(capture: Mapping[str, Any]) -> str:
+    if capture["frames"] == 0:
+        return f"from a layout scan by {capture['app']}"
+    return f"from {capture['frames']} frames of {capture['device']} ({capture['app']})"
 
 
 def _badges(summary: Mapping[str, Any]) -> str:
@@ -175,9 +178,13 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
         ("name", capture["name"]),
         ("device", capture["device"]),
         ("app or format", capture["app"]),
+        ("scale", f"{scale['source']}, ±{100 * scale['error']:.1f} %"),
+    ]
+    if capture["frames"] == 0:
+        return _pairs([*pairs, ("frames", "none: a layout scan")])
+    pairs += [
         ("depth frames", f"{capture['frames']} of {capture['depth_px'][0]}×{capture['depth_px'][1]} px"),
         ("colour images", f"{capture['color_frames']}, {color}"),
-        ("scale", f"{scale['source']}, ±{100 * scale['error']:.1f} %"),
         ("up direction", "told by the device" if capture["gravity_known"] else "estimated from the depth"),
         (
             "camera convention",

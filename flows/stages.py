@@ -21,10 +21,12 @@ from cousins.reconstruct.labels import relabelled
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.scene.assemble import assemble
 from cousins.scene.folder import read_scene, write_scene
+from cousins.scene.room_files import read_room
+from cousins.scene.room_scene import scene_of_room
 from cousins.scene.scenes import Scene
 from cousins.segment.segments import Segmentation
 from flows.desk import Desk, Reference, Stage
-from flows.pictures import draw_pictures
+from flows.pictures import draw_pictures, draw_scene
 from sim.gates import GateReport, run_gates
 from sim.settle import Settled, settle
 
@@ -40,6 +42,8 @@ class Export:
     """Folder or zip."""
     digest: str
     """SHA-256 over its files and their names."""
+    room: bool = False
+    """Whether it is a layout scan (RoomPlan), a single file without frames."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -129,6 +133,11 @@ def _assemble(
     )
 
 
+def _room(_: Desk, __: Path, *, export: Export) -> Scene:
+    room = read_room(export.path)
+    return scene_of_room(room, safe_name(room.name), digest=export.digest)
+
+
 def _nothing_found(capture: Capture, lost: list[str], weak: list[str]) -> CaptureError:
     """Return the error of a capture that shows nothing to build a twin of."""
     return CaptureError(
@@ -154,6 +163,10 @@ def _draw(desk: Desk, folder: Path, *, refined: Reference, found: Reference, wri
     draw_pictures(desk.read(REFINE, refined).capture, desk.read(SEGMENT, found), desk.read(WRITE, written), folder)
 
 
+def _portray(desk: Desk, folder: Path, *, written: Reference) -> None:
+    draw_scene(desk.read(WRITE, written), folder)
+
+
 def safe_name(text: str) -> str:
     """Return a name that is safe as a path and in a USD file."""
     return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[:48] or "scan"
@@ -171,12 +184,15 @@ REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined)
 SEGMENT = Stage(name="segment", top="segment", work=_segment, kind=Segmentation, options=("seed", "segmenter"))
 RECONSTRUCT = Stage(name="reconstruct", top="reconstruct", work=_reconstruct, kind=Built, options=("seed",))
 ASSEMBLE = Stage(name="assemble", top="scene", work=_assemble, kind=Scene)
+ROOM = Stage(name="room", top="scene", work=_room, kind=Scene)
 SETTLE = Stage(name="settle", top="sim", work=_settle, kind=Settled)
 WRITE = Stage(name="write", top="scene", work=_write, read=lambda folder: read_scene(folder / "scene"))
 GATE = Stage(name="gate", top="sim", work=_gate, kind=GateReport)
 DRAW = Stage(name="pictures", top="sim", work=_draw)
+PORTRAY = Stage(name="portrait", top="sim", work=_portray)
 
 STAGES = {
-    stage.name: stage for stage in (INGEST, INSPECT, REFINE, SEGMENT, RECONSTRUCT, ASSEMBLE, SETTLE, WRITE, GATE, DRAW)
+    stage.name: stage
+    for stage in (INGEST, INSPECT, REFINE, SEGMENT, RECONSTRUCT, ASSEMBLE, ROOM, SETTLE, WRITE, GATE, DRAW, PORTRAY)
 }
 """Every stage by name, in order."""

@@ -13,7 +13,7 @@ from cousins.quantities import Quantity
 from cousins.scene.folder import scene_digest
 from cousins.scene.scenes import Placed, Scene
 from flows.desk import Desk, Reference
-from flows.job import Twin
+from flows.job import Seen, Twin
 from flows.stages import GATE, INGEST, INSPECT, REFINE, SEGMENT, SETTLE, WRITE, Checks
 from sim.gates import GateReport
 from sim.settle import Settled
@@ -24,17 +24,47 @@ def summary_of(twin: Twin, desk: Desk) -> dict[str, Any]:
     scene: Scene = desk.read(WRITE, twin.written)
     gates: GateReport = desk.read(GATE, twin.gates)
     settled: Settled = desk.read(SETTLE, twin.settled)
-    checks: Checks = desk.read(INSPECT, twin.checks)
     return {
         "name": scene.name,
         "digest": scene_digest(desk.folder(twin.written) / "scene"),
-        "capture": capture_summary(desk.read(INGEST, twin.capture), checks),
-        "refinement": plain(_report_of(desk.read(REFINE, twin.refined))),
-        "segments": [segment.name for segment in desk.read(SEGMENT, twin.found).segments],
+        **(layout_summary(scene) if twin.seen is None else seen_summary(twin.seen, desk)),
         "settled_mm": {name: round(moved * 1000.0, 3) for name, moved in settled.moved_m.items()},
         "scale": {"source": scene.scale.source, "error": scene.scale.error},
-        **scene_summary(scene, gates, more_warnings=checks.probe.warnings),
+        **scene_summary(scene, gates, more_warnings=[] if twin.seen is None else _doubts(twin.seen, desk)),
     }
+
+
+def seen_summary(seen: Seen, desk: Desk) -> dict[str, Any]:
+    """Return what is known about the frames: the capture, its poses and what was told apart in it."""
+    return {
+        "capture": capture_summary(desk.read(INGEST, seen.capture), desk.read(INSPECT, seen.checks)),
+        "refinement": plain(_report_of(desk.read(REFINE, seen.refined))),
+        "segments": [segment.name for segment in desk.read(SEGMENT, seen.found).segments],
+    }
+
+
+def layout_summary(scene: Scene) -> dict[str, Any]:
+    """Return the same for a layout scan, which has no frames."""
+    capture = {
+        "name": scene.name,
+        "device": "unknown",
+        "app": "RoomPlan",
+        "frames": 0,
+        "color_frames": 0,
+        "color_px": None,
+        "depth_px": None,
+        "gravity_known": True,
+        "scale": {"source": scene.scale.source, "error": scene.scale.error},
+        "probe": None,
+        "quality": {},
+        "findings": [],
+    }
+    return {"capture": capture, "refinement": {}, "segments": []}
+
+
+def _doubts(seen: Seen, desk: Desk) -> tuple[str, ...]:
+    checks: Checks = desk.read(INSPECT, seen.checks)
+    return checks.probe.warnings
 
 
 def scene_summary(scene: Scene, gates: GateReport, *, more_warnings: Iterable[str] = ()) -> dict[str, Any]:

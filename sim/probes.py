@@ -20,6 +20,8 @@ from sim.watch import deepest_contacts
 
 CELL_M: Final = 0.003
 """Raster of the height map in which cavities are found: what a phone's LiDAR resolves at 0.5 m [m]."""
+MOST_CELLS: Final = 400
+"""Most cells along a side of the height map: cells grow on things above 80 cm."""
 PLANE_RESTITUTION: Final = 0.35
 """Restitution of the plane for drops: that of wood in the material table."""
 LOOK_S: Final = 0.25
@@ -200,18 +202,19 @@ def _find_hollow(vertices: Array, faces: Array) -> tuple[Array, float, float, fl
 
     A hollow is where flooding the height map from outside leaves a lake (morphological reconstruction by erosion).
     """
-    heights, origin = _height_map(vertices, faces)
+    cell_m = max(CELL_M, float(np.ptp(vertices[:, :2], axis=0).max()) / MOST_CELLS)
+    heights, origin = _height_map(vertices, faces, cell_m)
     flooded = reconstruction(_edge_seed(heights), heights, method="erosion")
     lake = flooded - heights
     depth_m = float(lake.max())
-    if depth_m < 3.0 * CELL_M:
+    if depth_m < 3.0 * cell_m:
         return None
-    room = distance_transform_edt(lake > 0.5 * depth_m) * CELL_M
+    room = distance_transform_edt(lake > 0.5 * depth_m) * cell_m
     row, column = np.unravel_index(int(np.argmax(room)), room.shape)
     radius_m = 0.6 * float(room[row, column])
-    if radius_m < CELL_M:
+    if radius_m < cell_m:
         return None
-    center = origin + (np.array([row, column]) + 0.5) * CELL_M
+    center = origin + (np.array([row, column]) + 0.5) * cell_m
     return center, float(flooded[row, column]), float(lake[row, column]), radius_m
 
 
@@ -221,25 +224,25 @@ def _edge_seed(heights: Array) -> Array:
     return seed
 
 
-def _height_map(vertices: Array, faces: Array) -> tuple[Array, Array]:
+def _height_map(vertices: Array, faces: Array, cell_m: float) -> tuple[Array, Array]:
     """Return the highest surface over each cell [m], and the corner of cell (0, 0) [m], of a mesh seen from above."""
     low, high = vertices.min(axis=0), vertices.max(axis=0)
-    origin = low[:2] - 2.0 * CELL_M
-    shape = np.ceil((high[:2] - origin) / CELL_M).astype(int) + 2
+    origin = low[:2] - 2.0 * cell_m
+    shape = np.ceil((high[:2] - origin) / cell_m).astype(int) + 2
     heights = np.full(shape, low[2])
     triangles = vertices[faces]
     edges = np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2).max(axis=1)
-    for count, group in _by_fineness(triangles, edges).items():
+    for count, group in _by_fineness(triangles, edges, cell_m).items():
         steps = np.arange(count + 1) / count
         u, v = np.meshgrid(steps, steps, indexing="ij")
         inner = u + v <= 1.0 + 1e-9
         weights = np.stack([1.0 - u[inner] - v[inner], u[inner], v[inner]], axis=1)
         points = np.einsum("kw,nwd->nkd", weights, group).reshape(-1, 3)
-        cells = ((points[:, :2] - origin) / CELL_M).astype(int)
+        cells = ((points[:, :2] - origin) / cell_m).astype(int)
         np.maximum.at(heights, (cells[:, 0], cells[:, 1]), points[:, 2])
     return heights, origin
 
 
-def _by_fineness(triangles: Array, edges: Array) -> Mapping[int, Array]:
-    counts = 2 ** np.ceil(np.log2(np.maximum(2.0 * edges / CELL_M, 1.0))).astype(int)
+def _by_fineness(triangles: Array, edges: Array, cell_m: float) -> Mapping[int, Array]:
+    counts = 2 ** np.ceil(np.log2(np.maximum(2.0 * edges / cell_m, 1.0))).astype(int)
     return {int(count): triangles[counts == count] for count in np.unique(counts)}
