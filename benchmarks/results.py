@@ -1,0 +1,339 @@
+"""Run the benchmarks and keep what they printed: `benchmarks/results/NAME.json`, and all of it as RESULTS.md.
+
+Each row of the table is one bar: what was wanted, what was measured, whether it is met. A row whose program has not
+been run says so. Nothing is rounded in our favour: `met` compares the printed value with the bar.
+
+    python benchmarks/results.py                      # the table anew from the kept numbers
+    python benchmarks/results.py fusion chair         # run these first
+    python benchmarks/results.py all
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+KEPT = HERE / "results"
+PROGRAMS = ("fusion", "segmentation", "pose_size", "chair", "gates", "reconstruction", "twins")
+BUSY_LOAD = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One bar."""
+
+    program: str
+    what: str
+    bar: str
+    value: Callable[[dict[str, Any]], Any]
+    met: Callable[[Any], bool] | None = None
+    digits: int = 3
+
+
+def at(*path: str) -> Callable[[dict[str, Any]], Any]:
+    """Return the getter of a nested key."""
+
+    def get(result: dict[str, Any]) -> Any:
+        for key in path:
+            result = result[key]
+        return result
+
+    return get
+
+
+def alone(key: str) -> Callable[[dict[str, Any]], float]:
+    """Return the mean over objects that stood alone."""
+    return lambda result: _mean(result, key, "alone ")
+
+
+def clutter(key: str) -> Callable[[dict[str, Any]], float]:
+    """Return the mean over objects in clutter of five."""
+    return lambda result: _mean(result, key, "clutter ")
+
+
+def _mean(result: dict[str, Any], key: str, kind: str) -> float:
+    found = [row[key] for name, row in result["by_object"].items() if name.startswith(kind)]
+    return sum(found) / max(len(found), 1)
+
+
+def most(limit: float) -> Callable[[Any], bool]:
+    """Return whether a value is at most the limit."""
+    return lambda value: value is not None and float(value) <= limit
+
+
+def least(limit: float) -> Callable[[Any], bool]:
+    """Return whether a value is at least the limit."""
+    return lambda value: value is not None and float(value) >= limit
+
+
+ROWS = (
+    Row(
+        program="reconstruction",
+        what="Chamfer, mean over objects alone and in clutter [mm]",
+        bar="≤ 3",
+        value=at("chamfer_mm"),
+        met=most(3.0),
+    ),
+    Row(program="reconstruction", what="F-score at 10 mm", bar="≥ 0.96", value=at("f10mm"), met=least(0.96)),
+    Row(program="reconstruction", what="F-score at 5 mm", bar="≥ 0.88", value=at("f5mm"), met=least(0.88)),
+    Row(
+        program="reconstruction",
+        what="volume error, mean",
+        bar="≤ 0.15",
+        value=at("volume_error"),
+        met=most(0.15),
+    ),
+    Row(program="reconstruction", what="alone: Chamfer [mm]", bar="", value=alone("chamfer_mm")),
+    Row(program="reconstruction", what="alone: volume error", bar="", value=alone("volume_error")),
+    Row(program="reconstruction", what="clutter: Chamfer [mm]", bar="", value=clutter("chamfer_mm")),
+    Row(program="reconstruction", what="clutter: volume error", bar="", value=clutter("volume_error")),
+    Row(program="reconstruction", what="objects not found or not rebuilt", bar="", value=at("missed")),
+    Row(
+        program="reconstruction",
+        what="peer, plain TSDF with perfect masks: Chamfer [mm]",
+        bar="",
+        value=at("peer", "chamfer_mm"),
+    ),
+    Row(program="reconstruction", what="peer: F-score at 10 mm", bar="", value=at("peer", "f10mm")),
+    Row(program="reconstruction", what="peer: F-score at 5 mm", bar="", value=at("peer", "f5mm")),
+    Row(program="segmentation", what="overlap F, single views", bar="≥ 0.90", value=at("overlap_f"), met=least(0.9)),
+    Row(
+        program="segmentation",
+        what="objects with F ≥ 0.75",
+        bar="≥ 0.80",
+        value=at("f75_fraction"),
+        met=least(0.8),
+    ),
+    Row(program="chair", what="bodies that the chair falls into", bar="1", value=at("bodies"), met=lambda v: v == 1),
+    Row(program="chair", what="legs 10 cm above the floor", bar="4", value=at("legs_at_10cm"), met=lambda v: v == 4),
+    Row(
+        program="chair",
+        what="parts above the seat: back and arms' posts",
+        bar="≥ 3",
+        value=at("parts_above_seat"),
+        met=least(3),
+    ),
+    Row(
+        program="chair",
+        what="seat height off the raw depth's [mm]",
+        bar="≤ 15",
+        value=lambda r: 1000.0 * abs(r["seat_height_m"] - r["seat_height_depth_m"]),
+        met=most(15.0),
+    ),
+    Row(
+        program="chair",
+        what="app's surface to ours, median [mm]",
+        bar="≤ 4.5",
+        value=at("app_to_ours_median_mm"),
+        met=most(4.5),
+    ),
+    Row(
+        program="chair",
+        what="app's surface to ours, 90th percentile [mm]",
+        bar="≤ 25",
+        value=at("app_to_ours_p90_mm"),
+        met=most(25.0),
+    ),
+    Row(
+        program="chair",
+        what="stable objects, the worse engine",
+        bar="1",
+        value=lambda r: min(one["stable_fraction"] for one in r["gates"].values()),
+        met=least(1.0),
+    ),
+    Row(program="chair", what="seconds, end to end", bar="≤ 60", value=at("seconds"), met=most(60.0), digits=1),
+    Row(program="chair", what="peak memory [MB]", bar="≤ 3000", value=at("peak_rss_mb"), met=most(3000.0), digits=0),
+    Row(
+        program="chair",
+        what="same scene digest in two processes",
+        bar="yes",
+        value=at("same_digest"),
+        met=lambda value: value is True,
+    ),
+    Row(
+        program="pose_size",
+        what="largest position error, one view [mm]",
+        bar="≤ 15",
+        value=at("position_mm"),
+        met=most(15.0),
+        digits=1,
+    ),
+    Row(program="pose_size", what="largest size error", bar="≤ 0.10", value=at("size_error"), met=most(0.1)),
+    Row(
+        program="twins",
+        what="captures that ended in a scene",
+        bar="all",
+        value=lambda r: f"{r['scenes']} of {r['captures']}",
+        met=lambda value: len(set(value.split(" of "))) == 1,
+    ),
+    Row(
+        program="twins",
+        what="deepest overlap at t = 0, both engines [mm]",
+        bar="≤ 1",
+        value=lambda r: max(r["max_penetration_mm_pybullet"], r["max_penetration_mm_mujoco"]),
+        met=most(1.0),
+        digits=4,
+    ),
+    Row(
+        program="twins",
+        what="stable movable objects, PyBullet",
+        bar="≥ 0.998",
+        value=at("stable_fraction_pybullet"),
+        met=least(0.998),
+    ),
+    Row(
+        program="twins",
+        what="stable movable objects, MuJoCo",
+        bar="≥ 0.998",
+        value=at("stable_fraction_mujoco"),
+        met=least(0.998),
+    ),
+    Row(
+        program="twins",
+        what="objects fixed in place, of all",
+        bar="",
+        value=lambda r: f"{r['fixed_objects']} of {r['objects']}",
+    ),
+    Row(program="twins", what="engines agree within [mm]", bar="≤ 5", value=at("agreement_max_mm"), met=most(5.0)),
+    Row(program="twins", what="engines agree within [°]", bar="≤ 3", value=at("agreement_max_deg"), met=most(3.0)),
+    Row(program="twins", what="objects found off the true number, mean", bar="", value=at("count_error")),
+    Row(program="twins", what="wall seconds of a scan, median", bar="", value=at("wall_s_median"), digits=1),
+    Row(
+        program="gates",
+        what="generated layouts that pass every gate",
+        bar="",
+        value=lambda r: f"{r['passed']} of {r['scenes']}",
+    ),
+    Row(
+        program="gates",
+        what="stable objects in them, the worse engine",
+        bar="≥ 0.998",
+        value=lambda r: min(one["stable_fraction"] for one in r["gates"].values()),
+        met=least(0.998),
+    ),
+    Row(
+        program="fusion",
+        what="frames per CPU second by the faster Open3D volume, depth",
+        bar="≥ 2.5",
+        value=at("frames_per_cpu_s_ratio"),
+        met=least(2.5),
+        digits=2,
+    ),
+    Row(
+        program="fusion",
+        what="the same with colour",
+        bar="≥ 1.5",
+        value=at("frames_per_cpu_s_color_ratio"),
+        met=least(1.5),
+        digits=2,
+    ),
+    Row(
+        program="fusion",
+        what="frames per wall second, depth",
+        bar="≥ 2.5",
+        value=at("frames_per_s_ratio"),
+        met=least(2.5),
+        digits=2,
+    ),
+    Row(
+        program="fusion",
+        what="the same with colour",
+        bar="≥ 1.5",
+        value=at("frames_per_s_color_ratio"),
+        met=least(1.5),
+        digits=2,
+    ),
+    Row(program="fusion", what="memory, depth", bar="≤ 0.6", value=at("memory_ratio"), met=most(0.6), digits=2),
+    Row(
+        program="fusion",
+        what="memory, with colour",
+        bar="≤ 0.6",
+        value=at("memory_color_ratio"),
+        met=most(0.6),
+        digits=2,
+    ),
+    Row(
+        program="fusion",
+        what="70 m corridor, added memory [MB]",
+        bar="",
+        value=at("corridor_70m_added_rss_mb"),
+        digits=0,
+    ),
+)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("programs", nargs="*", choices=[*PROGRAMS, "all"], help="programs to run first")
+    given = arguments.parse_args()
+    for name in PROGRAMS if "all" in given.programs else given.programs:
+        run(name)
+    (HERE / "RESULTS.md").write_text(page(), encoding="utf-8")
+
+
+def run(name: str) -> None:
+    """Run one program and keep its JSON with when and where."""
+    load = os.getloadavg()[0]
+    if load > BUSY_LOAD:
+        print(f"{name}: the machine is busy (load {load:.1f}); times will be too long", file=sys.stderr)
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, str(HERE / f"{name}.py"), "--json"], stdout=subprocess.PIPE, check=True, text=True
+    )
+    kept = {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load_before": round(load, 2),
+        "seconds": round(time.monotonic() - began, 1),
+        "result": json.loads(done.stdout.splitlines()[-1]),
+    }
+    KEPT.mkdir(exist_ok=True)
+    (KEPT / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def page() -> str:
+    """Return RESULTS.md."""
+    parts = [
+        "# Results",
+        "",
+        "Made by `python benchmarks/results.py` from what the programs printed (`benchmarks/results/`); each program's",
+        "docstring says what it measures and how. Short falls are marked, not left out.",
+    ]
+    for name in PROGRAMS:
+        kept = json.loads(path.read_text()) if (path := KEPT / f"{name}.json").is_file() else None
+        parts += ["", f"## {name}", "", *_table(name, kept)]
+    return "\n".join(parts) + "\n"
+
+
+def _table(name: str, kept: dict[str, Any] | None) -> Sequence[str]:
+    if kept is None:
+        return ["Not run."]
+    told = "{date}, {cores} cores, Python {python}, load before {load_before}, {seconds} s".format(**kept)
+    lines = [told, "", "| what | bar | measured | met |", "|---|---|---|---|"]
+    for row in ROWS:
+        if row.program == name:
+            value = row.value(kept["result"])
+            met = "" if row.met is None else "yes" if row.met(value) else "**no**"
+            lines.append(f"| {row.what} | {row.bar} | {_shown(value, row.digits)} | {met} |")
+    return lines
+
+
+def _shown(value: Any, digits: int) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()
