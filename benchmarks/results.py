@@ -274,8 +274,11 @@ ROWS = (
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("programs", nargs="*", choices=[*PROGRAMS, "all"], help="programs to run first")
+    arguments.add_argument("programs", nargs="*", help=f"programs to run first: {', '.join(PROGRAMS)} or all")
     given = arguments.parse_args()
+    unknown = sorted(set(given.programs) - {*PROGRAMS, "all"})
+    if unknown:
+        arguments.error(f"no program named {unknown[0]!r}; known: {', '.join(PROGRAMS)}, all")
     for name in PROGRAMS if "all" in given.programs else given.programs:
         run(name)
     (HERE / "RESULTS.md").write_text(page(), encoding="utf-8")
