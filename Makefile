@@ -40,13 +40,13 @@ $(BIN)/python:
 
 # A stamp by set of extras: an install is done once, and again when the pins change.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows]'
+	$(PIP) -e '.[sim,flows,vision]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows,dev]'
+	$(PIP) -e '.[sim,flows,vision,dev]'
 	touch $@ $(VENV)/.run
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows,bench]'
+	$(PIP) -e '.[sim,flows,vision,bench]'
 	touch $@ $(VENV)/.run

@@ -28,6 +28,7 @@ COMMANDS = {
     "check": "check a scene folder or anyone's USD file: schema and physics gates",
     "view": "show a scene's report with its 3-D view in the browser",
     "label": "give an object of a scene a name",
+    "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
     "doctor": "tell whether this machine has what is needed",
 }
 
@@ -58,7 +59,7 @@ def run(words: list[str], output: TextIO) -> int:
         arguments = _parse(words, output)
         if arguments is None:
             return 0
-        command = importlib.import_module(f"flows.commands.{arguments.command}")
+        command = importlib.import_module(f"flows.commands.{arguments.command.replace('-', '_')}")
         result, code = command.run(arguments)
         text = json.dumps(result, allow_nan=False) if as_json else command.told(result)
         if text:
@@ -150,7 +151,16 @@ def _scan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("capture", type=Path, metavar="CAPTURE", help="phone export, a folder or a zip")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE", help="scene folder to write")
     parser.add_argument("--format", metavar="NAME", help="format of the export; recognised where not given")
+    parser.add_argument(
+        "--tag-size", type=float, metavar="MM", help="side of the printed tags in the scene: corrects the scale by them"
+    )
     _run_arguments(parser)
+
+
+def _sheet_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, default=Path("tags.pdf"), metavar="PDF", help="file to write")
+    parser.add_argument("--size", type=float, default=60.0, metavar="MM", help="side of a tag (60)")
+    parser.add_argument("--paper", choices=("a4", "letter"), default="a4", help="paper (a4)")
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -193,6 +203,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "check": _path_argument,
     "view": _view_arguments,
     "label": _label_arguments,
+    "tag-sheet": _sheet_arguments,
     "doctor": lambda _: None,
 }
 

@@ -48,6 +48,8 @@ class Options:
     """Back-end that tells objects apart."""
     format: str | None = None
     """Format of the export; None recognises it."""
+    tag_size_m: float | None = None
+    """Side of the printed tags in the scene [m]; None where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cousins.capture.captures import Capture
@@ -26,6 +26,7 @@ from cousins.scene.room_scene import scene_of_room
 from cousins.scene.scenes import Scene
 from cousins.segment.segments import Segmentation
 from flows.desk import Desk, Reference, Stage
+from flows.extras import needing
 from flows.pictures import draw_pictures, draw_scene
 from sim.gates import GateReport, run_gates
 from sim.settle import Settled, settle
@@ -78,7 +79,16 @@ def _inspect(desk: Desk, _: Path, *, capture: Reference) -> Checks:
 
 
 def _refine(desk: Desk, _: Path, *, capture: Reference) -> Refined:
-    return refine_poses(desk.read(INGEST, capture))
+    refined = refine_poses(desk.read(INGEST, capture))
+    side_m = desk.options.tag_size_m
+    return refined if side_m is None else replace(refined, capture=_measured(refined.capture, side_m))
+
+
+def _measured(capture: Capture, side_m: float) -> Capture:
+    """Return the capture in the metres of its printed tags."""
+    with needing("vision"):
+        from cousins.scale.tags import check_scale, rescaled
+    return rescaled(capture, check_scale(capture, side_m=side_m))
 
 
 def _segment(desk: Desk, _: Path, *, refined: Reference) -> Segmentation:
@@ -180,7 +190,7 @@ INGEST = Stage(
     options=("format",),
 )
 INSPECT = Stage(name="quality", top="capture", work=_inspect, kind=Checks)
-REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined)
+REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined, options=("tag_size_m",))
 SEGMENT = Stage(name="segment", top="segment", work=_segment, kind=Segmentation, options=("seed", "segmenter"))
 RECONSTRUCT = Stage(name="reconstruct", top="reconstruct", work=_reconstruct, kind=Built, options=("seed",))
 ASSEMBLE = Stage(name="assemble", top="scene", work=_assemble, kind=Scene)

@@ -11,7 +11,7 @@ from pathlib import Path
 import cousins
 from cousins.store import digest_of
 
-LADDER = ("capture", "fusion", "segment", "reconstruct", "rooms", "scene")
+LADDER = ("capture", "scale", "fusion", "segment", "reconstruct", "rooms", "scene")
 """Packages of the library from the bottom up; none imports from above itself (a checked contract)."""
 LIBRARIES = (
     "numpy",

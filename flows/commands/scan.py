@@ -18,7 +18,12 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     order = Order(
         source=arguments.capture,
         output=arguments.output,
-        options=Options(seed=arguments.seed, segmenter=arguments.segmenter, format=arguments.format),
+        options=Options(
+            seed=arguments.seed,
+            segmenter=arguments.segmenter,
+            format=arguments.format,
+            tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,
+        ),
         runner=arguments.runner,
         force=arguments.force,
     )

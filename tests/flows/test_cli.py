@@ -44,7 +44,7 @@ def test_an_unknown_command_gets_a_hint() -> None:
     assert error_of("scna", "x") == {
         "kind": "UsageError",
         "found": "no command named 'scna'",
-        "expected": "one of demo, scan, inspect, check, view, label, doctor",
+        "expected": "one of demo, scan, inspect, check, view, label, tag-sheet, doctor",
         "hint": "Did you mean `cousins scan`? Type `cousins --help`.",
     }
 
@@ -59,8 +59,8 @@ def test_help_and_no_command_at_all_name_every_command() -> None:
     for words in ((), ("--help",)):
         code, text = called(*words)
         assert code == 0
-        for name in ("demo", "scan", "inspect", "check", "view", "label", "doctor"):
-            assert f"\n    {name} " in text
+        for name in ("demo", "scan", "inspect", "check", "view", "label", "tag-sheet", "doctor"):
+            assert f"\n    {name} " in text or f"\n    {name}\n" in text
 
 
 def test_a_capture_that_is_not_there(tmp_path: Path) -> None:
@@ -142,3 +142,12 @@ def test_a_plain_scan_never_imports_prefect() -> None:
     program = "import sys, flows.run, flows.commands.scan; print('prefect' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_sheet_of_tags_is_written_and_odd_sizes_are_refused(tmp_path: Path) -> None:
+    code, text = called("tag-sheet", "-o", str(tmp_path / "tags.pdf"), "--json")
+    assert code == 0
+    assert json.loads(text) == {"sheet": str(tmp_path / "tags.pdf"), "tags": 6, "size_mm": 60.0}
+    assert (tmp_path / "tags.pdf").read_bytes().startswith(b"%PDF")
+    assert error_of("tag-sheet", "-o", str(tmp_path / "x.pdf"), "--size", "600")["found"] == "a tag of 600 mm"
+    assert error_of("tag-sheet", "-o", str(tmp_path / "no" / "x.pdf"))["expected"] == "a folder that exists"
