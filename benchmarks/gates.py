@@ -31,8 +31,9 @@ from cousins.scene.folder import read_scene
 from cousins.scene.layout import repair
 from cousins.scene.scenes import Placed, Relation, Scene
 from sim.gates import GateReport, run_gates
+from sim.motion import moved, touched_below
 from sim.props import box_piece, cylinder_piece, hull_piece, prop, scene_of, slab
-from sim.settle import moved, settle, touched_below
+from sim.settle import settle
 
 DENSITY_KG_M3 = 300.0
 NOISE_M, NOISE_RAD = 0.003, np.deg2rad(1.0)

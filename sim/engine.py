@@ -1,9 +1,10 @@
 """The engine protocol: load a scene, step it, read poses, velocities, joints and contacts.
 
 All engines agree on these conventions. Gravity is 9.81 m/s² along -z. Parts of one asset do not collide with each
-other. The friction coefficient of a contact lies between those of its two sides and equals them where they are
-equal (PyBullet: geometric mean, MuJoCo: the larger), and so does the coefficient of restitution. No damping but
-that of the joints.
+other. The friction coefficient of an object against structure is the geometric mean of the two sides; that of two
+objects lies between theirs (PyBullet: geometric mean, MuJoCo: the larger). So does the coefficient of restitution in
+PyBullet, while nothing bounces in MuJoCo. No damping but that of the joints. Fixed objects collide with what moves,
+stay where they are put, and have no velocity.
 """
 
 from __future__ import annotations

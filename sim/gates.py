@@ -11,8 +11,8 @@ import numpy as np
 
 from cousins.plugins import load
 from cousins.scene.scenes import Scene
+from sim.motion import moved
 from sim.probes import CavityProbe, Drop, DropConfig, JointSweep, drop_assets, probe_cavity, sweep_joints
-from sim.settle import moved
 from sim.watch import ObjectWatch, SceneWatch, WatchConfig, watch
 
 
@@ -92,7 +92,7 @@ class EngineSummary:
     max_drift_deg: float
     """The same as an angle."""
     stable_fraction: float
-    """Share of objects that keep penetration, settle, drift and escape; 1 for a scene without objects."""
+    """Share of the movable objects that keep penetration, settle, drift and escape; 1 for a scene without any."""
     simulated_s: float
     """Simulated time; below the full time only when nothing moved any more."""
 
@@ -109,6 +109,8 @@ class GateReport:
     """Largest distance between rest poses of two engines; None with one engine."""
     agreement_deg: float | None
     """The same as an angle."""
+    fixed: tuple[str, ...] = ()
+    """Objects that are fixed in place: counted here, and in no other number."""
 
     @property
     def passed(self) -> bool:
@@ -121,7 +123,7 @@ class GateReport:
         return tuple(result for result in self.results if not result.passed)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON values: `gates` by engine, `agreement`, `ok` and all `results`."""
+        """Return the report as JSON values: `gates` by engine, `fixed`, `agreement`, `ok` and all `results`."""
         return {
             "ok": self.passed,
             "gates": {
@@ -136,6 +138,7 @@ class GateReport:
                 }
                 for one in self.engines
             },
+            "fixed": list(self.fixed),
             "agreement": {"max_mm": _rounded(self.agreement_mm), "max_deg": _rounded(self.agreement_deg)},
             "results": [
                 {
@@ -159,13 +162,14 @@ def run_gates(
     config = GateConfig() if config is None else config
     results: list[GateResult] = []
     watches: list[SceneWatch] = []
+    movable = [one for one in scene.objects if not one.fixed]
     for name in engines:
         module = load("sim.backends", name, kind="engine")
         with module.build(module.Config()) as engine:
             watches.append(watch(scene, engine, config=config.watch))
-            drops = drop_assets(scene.objects, engine, config=config.drop)
+            drops = drop_assets(movable, engine, config=config.drop)
             sweeps = [sweep for one in scene.objects for sweep in sweep_joints(one.asset, engine)]
-            cavities = {one.asset.name: probe_cavity(one.asset, engine) for one in scene.objects}
+            cavities = {one.asset.name: probe_cavity(one.asset, engine) for one in movable}
         for seen in watches[-1].objects:
             results += _scene_results(name, seen, config)
         for drop in drops:
@@ -180,6 +184,7 @@ def run_gates(
         results=tuple(results),
         agreement_mm=_largest(agreement, "mm") if len(watches) > 1 else None,
         agreement_deg=_largest(agreement, "deg") if len(watches) > 1 else None,
+        fixed=tuple(one.asset.name for one in scene.objects if one.fixed),
     )
 
 

@@ -14,8 +14,8 @@ from cousins.geometry import Array, transform
 from cousins.reconstruct.assets import Asset
 from cousins.scene.scenes import Placed, Scene
 from sim.engine import Engine
+from sim.motion import moved
 from sim.props import place, prop, scene_of, slab, sphere_piece
-from sim.settle import moved
 from sim.watch import deepest_contacts
 
 CELL_M: Final = 0.003
@@ -192,7 +192,7 @@ def _apart(placed: Sequence[Placed], height_m: float) -> Scene:
         x += reach
         pose[:3, 3] = [x, 0.0, one.world_from_asset[2, 3] - points[:, 2].min() + height_m]
         x += reach
-        objects.append(replace(one, world_from_asset=pose))
+        objects.append(replace(one, world_from_asset=pose, fixed=False))
     plane = slab("drop_plane", size_m=(2.0 * x + 10.0, 20.0, 0.2), restitution=PLANE_RESTITUTION)
     return scene_of(*objects, structures=[plane], name="drop")
 

@@ -1,33 +1,37 @@
 """Quasi-static settling: lay a scanned scene to rest without letting it gain speed, then let go and verify.
 
 Every velocity is set to zero after each step, so bodies creep into contact along the shortest way instead of falling,
-bouncing or knocking each other over. Then nothing holds them for a second or more. What falls keeps its scanned pose
-and is reported: the gates will say so too. What left the body that it was seen on is reported as well. At the end
-bodies are pushed out of each other by the few micrometres that engines let them sink.
+bouncing or knocking each other over. Then nothing holds them for a second or more. What falls cannot stand by itself:
+it goes back to its scanned pose and is joined to the world (`Placed.fixed`), what falls with a carrier only after
+that, and the rest settles anew around it. At
+the end bodies are pushed out of each other by the few micrometres that engines let them sink.
+
+Then every engine in turn watches the scene. What moves there is given the pose in which that engine lays it to rest,
+once; what still moves, or overlaps something, is fixed as well. All that is fixed is told in the scene's fallbacks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from cousins.geometry import Array, rotation_angle_rad
+from cousins.geometry import Array
 from cousins.plugins import load
 from cousins.scene.scenes import Placed, Scene
-from sim.engine import Contact, Engine
+from sim.apart import push_apart
+from sim.engine import Engine
+from sim.motion import moved, touched_below, within
 
-PART_TO_M: Final = 1e-6
-"""Overlap that is left alone: the rounding of written lengths [m]."""
-ROUNDS_PER_OBJECT: Final = 5
-"""Rounds of pushing apart, by object: a push can reach the other end of a row."""
+CARRIER_REACH_M: Final = 0.005
+"""What lies this near below a scanned object carries it [m]: the range bias of a phone's depth sensor."""
+SLICES: Final = 64
+"""What moves by this part of the bar between two looks would need sixteen seconds to break it."""
 SLICE_S: Final = 0.25
 """Time between two looks at what was let go [s]."""
-LEVEL: Final = 0.3
-"""A normal with less than this along z is taken for level: steeper than walls lean [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,14 @@ class SettleConfig:
     """Bodies closer than this along the vertical touch [m]."""
     part_m: float = 0.001
     """Most that a body is pushed out of others at the end [m]."""
+    engines: tuple[str, ...] = ("pybullet", "mujoco")
+    """Engines in which the scene must stay at rest."""
+    stays_m: float = 0.0025
+    """What moves further while an engine watches does not rest there [m]: half of what the gates allow."""
+    stays_rad: float = math.radians(1.5)
+    """The same as an angle [rad]."""
+    overlap_m: float = 0.0005
+    """What overlaps deeper at the end cannot be let go [m]: half of what the gates allow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +87,7 @@ class Rest:
     kept_support: bool
     """Whether it still stands on or in what its relations say; True where they say nothing."""
     fallen: bool
-    """Whether it fell, and therefore kept its scanned pose."""
+    """Whether it fell or did not rest in every engine, and was therefore fixed in place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -83,7 +95,7 @@ class Settled:
     """A scene at rest and how it got there."""
 
     scene: Scene
-    """The scene with poses at rest; new warnings name what fell."""
+    """The scene with poses at rest; new fallbacks name what was fixed in place."""
     rests: tuple[Rest, ...]
     """By object, in the scene's order."""
     engine: str
@@ -99,87 +111,128 @@ class Settled:
         return {rest.name: rest.moved_m for rest in self.rests}
 
 
-def settle(scene: Scene, *, engine: str = "pybullet", config: SettleConfig | None = None) -> Settled:
-    """Return the scene at rest; raises `EngineError` where the engine breaks it."""
+def settle(scene: Scene, *, engine: str = "mujoco", config: SettleConfig | None = None) -> Settled:
+    """Return the scene at rest, settled by one engine and watched by all; raises `EngineError` where one breaks it."""
     config = SettleConfig() if config is None else config
     module = load("sim.backends", engine, kind="engine")
+    scanned = {one.asset.name: one.world_from_asset for one in scene.objects}
+    given, tried = scene, set[str]()
+    fell: dict[str, tuple[float, float]] = {}
     with module.build(module.Config()) as running:
-        return _settle(scene, running, config)
+        while True:
+            settled = _settle(given, running, config, scanned=scanned)
+            for rest in settled.rests:
+                if rest.fallen:
+                    fell.setdefault(rest.name, (rest.moved_m, rest.rotated_rad))
+            restless = _restless(settled.scene, config)
+            if not restless:
+                return _told(settled, scene, fell)
+            stuck = {name for name, (_, may_move) in restless.items() if name in tried or not may_move}
+            fell |= {name: moved(scanned[name], restless[name][0]) for name in stuck}
+            tried |= set(restless)
+            poses = {one.asset.name: one.world_from_asset for one in settled.scene.objects}
+            poses |= {name: pose for name, (pose, _) in restless.items() if name not in stuck}
+            given = _placed(scene, poses, stuck | {one.asset.name for one in settled.scene.objects if one.fixed})
 
 
-def _settle(scene: Scene, engine: Engine, config: SettleConfig) -> Settled:
-    scanned = {placed.asset.name: placed.world_from_asset for placed in scene.objects}
+def _settle(given: Scene, engine: Engine, config: SettleConfig, *, scanned: Mapping[str, Array]) -> Settled:
+    """Settle a scene from given poses; what falls is fixed at its given pose, and moves count from the scanned one."""
+    starts = {one.asset.name: one.world_from_asset for one in given.objects}
+    fixed = {one.asset.name for one in given.objects if one.fixed}
     rests: dict[str, Rest] = {}
-    pinned: set[str] = set()
     steps = 0
-    engine.load(scene)
     while True:
-        for name, pose in scanned.items():
-            engine.set_pose(name, pose)
-        steps += _creep(engine, config, {name: scanned[name] for name in pinned})
+        scene = _placed(given, starts, fixed)
+        engine.load(scene)
+        free = [name for name in starts if name not in fixed]
+        carriers = _carriers(scene, engine, free)
+        steps += _creep(engine, config, free)
         before = engine.poses()
-        _release(engine, config, {name: scanned[name] for name in pinned})
-        after = engine.poses()
-        found = _judge(scene, engine, config, scanned=scanned, before=before, after=after)
-        rests |= {rest.name: rest for rest in found if rest.name not in pinned}
-        fallen = {rest.name for rest in rests.values() if rest.fallen}
-        if fallen <= pinned:
+        _release(engine, config, free, calm=(config.calm_m, config.calm_rad))
+        found = _judge(scene, engine, config, scanned=scanned, before=before, after=engine.poses())
+        rests |= {rest.name: rest for rest in found if rest.name not in rests or rest.name in free}
+        fallen = {rest.name for rest in found if rest.fallen and rest.name in free}
+        if not fallen:
             break
-        pinned |= fallen
-    poses = {name: scanned[name] if name in pinned else after[name] for name in scanned}
-    for name, pose in poses.items():
-        engine.set_pose(name, pose)
-    depth = _part(scene, engine, config, pinned)
+        fixed |= {name for name in fallen if not carriers[name] & fallen} or fallen
+    depth = push_apart(scene, engine, fixed=fixed, most_m=config.part_m)
+    rests = {name: replace(rest, fallen=name in fixed) for name, rest in rests.items()}
     return Settled(
-        scene=_at(scene, {**engine.poses(), **{name: scanned[name] for name in pinned}}, pinned, rests),
-        rests=tuple(rests[name] for name in scanned),
+        scene=_placed(scene, {**engine.poses(), **{name: starts[name] for name in fixed}}, fixed),
+        rests=tuple(rests[name] for name in starts),
         engine=engine.name,
         steps=steps,
         max_depth_m=depth,
     )
 
 
-def moved(first: Array, second: Array) -> tuple[float, float]:
-    """Return the distance [m] and the angle [rad] between two poses."""
-    distance = float(np.linalg.norm(first[:3, 3] - second[:3, 3]))
-    return distance, rotation_angle_rad(first[:3, :3].T @ second[:3, :3])
+def _placed(scene: Scene, poses: Mapping[str, Array], fixed: set[str]) -> Scene:
+    """Return the scene with objects at poses, some of them fixed."""
+    return replace(
+        scene,
+        objects=tuple(
+            Placed(asset=one.asset, world_from_asset=poses[one.asset.name], fixed=one.asset.name in fixed)
+            for one in scene.objects
+        ),
+    )
 
 
-def _creep(engine: Engine, config: SettleConfig, pinned: Mapping[str, Array]) -> int:
+def _restless(scene: Scene, config: SettleConfig) -> dict[str, tuple[Array, bool]]:
+    """Return what does not stay in the first engine that moves something: its pose there, and whether it may go there.
+
+    What overlaps from the start may not: letting it go drives it apart.
+    """
+    free = [one.asset.name for one in scene.objects if not one.fixed]
+    for name in config.engines:
+        module = load("sim.backends", name, kind="engine")
+        with module.build(module.Config()) as engine:
+            engine.load(scene)
+            start = engine.poses()
+            deep = [contact for contact in engine.contacts() if contact.depth_m > config.overlap_m]
+            stuck = {one for contact in deep for one in (contact.first, contact.second)}
+            _release(engine, config, free, calm=(config.stays_m / SLICES, config.stays_rad / SLICES))
+            last = engine.poses()
+        found = {
+            one: (start[one] if one in stuck else last[one], one not in stuck)
+            for one in free
+            if one in stuck or not within(start[one], last[one], config.stays_m, config.stays_rad)
+        }
+        if found:
+            return found
+    return {}
+
+
+def _carriers(scene: Scene, engine: Engine, names: Sequence[str]) -> dict[str, set[str]]:
+    """Return what carries each named object: by its relations, or within reach below it."""
+    found = {name: set(touched_below(engine, name, CARRIER_REACH_M)) for name in names}
+    for relation in scene.relations:
+        if relation.kind in ("on", "inside") and relation.subject in found:
+            found[relation.subject].add(relation.object)
+    return found
+
+
+def _creep(engine: Engine, config: SettleConfig, free: Sequence[str]) -> int:
     poses = engine.poses()
     most = round(config.creep_s / engine.timestep_s)
     for count in range(1, most + 1):
         engine.step(1)
-        for name in poses:
+        for name in free:
             engine.set_velocity(name, np.zeros(6))
-        for name, pose in pinned.items():
-            engine.set_pose(name, pose)
         previous, poses = poses, engine.poses()
-        if all(_within(previous[name], pose, config.still_m, config.still_rad) for name, pose in poses.items()):
+        if all(within(previous[name], poses[name], config.still_m, config.still_rad) for name in free):
             return count
     return most
 
 
-def _release(engine: Engine, config: SettleConfig, pinned: Mapping[str, Array]) -> None:
-    slice_steps = round(SLICE_S / engine.timestep_s)
+def _release(engine: Engine, config: SettleConfig, free: Sequence[str], *, calm: tuple[float, float]) -> None:
+    """Let go until nothing moves [m] or turns [rad] more than `calm` in a quarter of a second."""
     for index in range(1, round(config.longest_release_s / SLICE_S) + 1):
         previous = engine.poses()
-        if pinned:
-            for _ in range(slice_steps):
-                engine.step(1)
-                for name, pose in pinned.items():
-                    engine.set_pose(name, pose)
-        else:
-            engine.step(slice_steps)
+        engine.step(round(SLICE_S / engine.timestep_s))
         poses = engine.poses()
-        calm = all(_within(previous[name], poses[name], config.calm_m, config.calm_rad) for name in poses)
-        if calm and index * SLICE_S >= config.release_s:
+        still = all(within(previous[name], poses[name], *calm) for name in free)
+        if still and index * SLICE_S >= config.release_s:
             return
-
-
-def _within(first: Array, second: Array, distance_m: float, angle_rad: float) -> bool:
-    distance, angle = moved(first, second)
-    return distance < distance_m and angle < angle_rad
 
 
 def _judge(
@@ -211,63 +264,24 @@ def _judge(
     return rests
 
 
-def touched_below(engine: Engine, name: str, reach_m: float) -> tuple[str, ...]:
-    """Return the names of what an object touches when it is lowered by `reach_m` [m]; its pose is put back."""
-    pose = engine.poses()[name]
-    lowered = pose.copy()
-    lowered[2, 3] -= reach_m
-    engine.set_pose(name, lowered)
-    found = {_other(contact, name) for contact in engine.contacts() if name in (contact.first, contact.second)}
-    engine.set_pose(name, pose)
-    return tuple(sorted(found))
-
-
-def _other(contact: Contact, name: str) -> str:
-    return contact.second if contact.first == name else contact.first
-
-
-def _part(scene: Scene, engine: Engine, config: SettleConfig, pinned: set[str]) -> float:
-    """Push bodies out of each other, the upper one along the contact's normal; return the deepest contact left [m]."""
-    order = {placed.asset.name: index for index, placed in enumerate(scene.objects)}
-    pushed = dict.fromkeys(order, 0.0)
-    for _ in range(ROUNDS_PER_OBJECT * len(order)):
-        pushes: dict[str, Contact] = {}
-        poses = engine.poses()
-        for contact in engine.contacts():
-            name = _upper(contact, order, poses)
-            free = name not in pinned and pushed[name] + contact.depth_m <= config.part_m
-            if free and contact.depth_m > max(PART_TO_M, pushes[name].depth_m if name in pushes else 0.0):
-                pushes[name] = contact
-        if not pushes:
-            break
-        for name, contact in pushes.items():
-            pose = poses[name].copy()
-            pose[:3, 3] += contact.depth_m * np.array(contact.normal) * (1.0 if contact.first == name else -1.0)
-            pushed[name] += contact.depth_m
-            engine.set_pose(name, pose)
-    return max([0.0, *(contact.depth_m for contact in engine.contacts())])
-
-
-def _upper(contact: Contact, order: Mapping[str, int], poses: Mapping[str, Array]) -> str:
-    """Return the name of the body that the normal lifts, or that may move, or that comes later in the scene."""
-    if contact.first not in order or contact.second not in order:
-        return contact.first if contact.first in order else contact.second
-    if abs(contact.normal[2]) > LEVEL:
-        return contact.first if contact.normal[2] > 0.0 else contact.second
-    return max((contact.first, contact.second), key=lambda name: (poses[name][2, 3], order[name]))
-
-
-def _at(scene: Scene, poses: Mapping[str, Array], pinned: set[str], rests: Mapping[str, Rest]) -> Scene:
+def _told(settled: Settled, given: Scene, fell: Mapping[str, tuple[float, float]]) -> Settled:
+    """Return the settled scene with what happened to it said; `fell` holds how far each fixed object went."""
+    known = {one.asset.name for one in given.objects if one.fixed}
+    fallbacks = [
+        f"{name} cannot stand by itself: fixed in place (let go, it moved {distance * 1e3:.0f} mm and turned "
+        f"{np.rad2deg(angle):.0f}°)"
+        for name, (distance, angle) in fell.items()
+        if name not in known
+    ]
     warnings = [
-        f"{rest.name} does not stand by itself: let go, it moved {rest.moved_m * 1e3:.0f} mm and turned "
-        f"{np.rad2deg(rest.rotated_rad):.0f}°; it keeps its scanned pose."
-        for rest in rests.values()
-        if rest.name in pinned
-    ]
-    warnings += [
         f"{rest.name} no longer touches what it was seen to stand on."
-        for rest in rests.values()
-        if not rest.kept_support and rest.name not in pinned
+        for rest in settled.rests
+        if not rest.kept_support and not rest.fallen
     ]
-    objects = tuple(Placed(asset=one.asset, world_from_asset=poses[one.asset.name]) for one in scene.objects)
-    return replace(scene, objects=objects, warnings=scene.warnings + tuple(warnings))
+    rests = tuple(
+        replace(rest, moved_m=fell[rest.name][0], rotated_rad=fell[rest.name][1]) if rest.name in fell else rest
+        for rest in settled.rests
+    )
+    scene = settled.scene
+    scene = replace(scene, warnings=(*scene.warnings, *warnings), fallbacks=(*scene.fallbacks, *fallbacks))
+    return replace(settled, scene=scene, rests=rests)

@@ -10,7 +10,7 @@ import numpy as np
 from cousins.geometry import Array, transform
 from cousins.scene.scenes import Scene
 from sim.engine import Engine
-from sim.settle import moved
+from sim.motion import moved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,9 @@ class WatchConfig:
     """Time within which nothing may get away, from the start [s]."""
     sample_s: float = 0.1
     """Time between two looks [s]."""
-    still_m: float = 1e-5
-    """A scene that moves less than this ... [m]."""
-    still_rad: float = 1e-4
+    still_m: float = 2e-4
+    """A scene that moves less than this (3 mm in half a minute: nothing gets away like that) ... [m]."""
+    still_rad: float = 2e-3
     """... and turns less than this (`still_m` at an arm of 10 cm) ... [rad]"""
     still_s: float = 2.0
     """... during this time need not be watched to the end [s]."""
@@ -64,7 +64,7 @@ class SceneWatch:
     version: str
     """Version of the engine."""
     objects: tuple[ObjectWatch, ...]
-    """By object, in the scene's order."""
+    """By object that is not fixed, in the scene's order."""
     rest: Mapping[str, Array]
     """Poses at the end of the watch, by object [4, 4]."""
     simulated_s: float
@@ -74,7 +74,8 @@ class SceneWatch:
 def watch(scene: Scene, engine: Engine, *, config: WatchConfig) -> SceneWatch:
     """Load a scene and watch it; raises `EngineError` where the engine breaks it."""
     engine.load(scene)
-    start = engine.poses()
+    free = [placed.asset.name for placed in scene.objects if not placed.fixed]
+    start = _poses(engine, free)
     depths = deepest_contacts(engine, start)
     settle, samples = _look(engine, start, config.settle_s, config.sample_s)
     settled = samples[-1]
@@ -85,7 +86,7 @@ def watch(scene: Scene, engine: Engine, *, config: WatchConfig) -> SceneWatch:
     engine.allow_sleep()
     while simulated_s < config.escape_s - 1e-9 and not _still(samples, config):
         engine.step(round(config.sample_s / engine.timestep_s))
-        samples.append(engine.poses())
+        samples.append(_poses(engine, free))
         simulated_s += config.sample_s
     objects = tuple(
         ObjectWatch(
@@ -120,11 +121,17 @@ def _look(
     worst = dict.fromkeys(origin, (0.0, 0.0))
     for _ in range(round(duration_s / sample_s)):
         engine.step(round(sample_s / engine.timestep_s))
-        samples.append(engine.poses())
+        samples.append(_poses(engine, origin))
         for name, pose in samples[-1].items():
             distance, angle = moved(origin[name], pose)
             worst[name] = (max(worst[name][0], distance), max(worst[name][1], angle))
     return worst, samples
+
+
+def _poses(engine: Engine, names: Iterable[str]) -> dict[str, Array]:
+    """Return the poses of some objects."""
+    poses = engine.poses()
+    return {name: poses[name] for name in names}
 
 
 def _still(samples: list[Mapping[str, Array]], config: WatchConfig) -> bool:

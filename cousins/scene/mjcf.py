@@ -1,15 +1,16 @@
 """Compile a scene to MJCF for MuJoCo; every default that matters is written out.
 
-Restitution: MuJoCo's contacts are damped springs, `solref = (timeconst, dampratio)`. A spring of damping ratio
-ζ bounces with e = exp(-πζ / √(1-ζ²)) (the logarithmic decrement of half a period), so ζ = -ln e / √(π² + ln² e). The
-natural frequency is held at that of a critically damped contact of 10 ms: stiff enough that a body at rest sinks
-by well under 0.1 mm, slow enough for steps up to 5 ms. MuJoCo mixes the two sides of a contact (mean
-solref, larger friction), so a pair bounces between its two materials.
+MuJoCo has no restitution: its contacts are damped springs, `solref = (time constant, damping ratio)`. A ratio below 1
+would bounce, but it buzzes too and lets things at rest creep. So every contact is stiff and critically damped,
+nothing bounces, and the restitution of the scene stays in the URDF and in USD. With 5 ms a body at rest sinks by well
+under 0.1 mm; MuJoCo wants a time constant of at least two steps.
+
+MuJoCo takes the larger friction of a pair. So structure is written with none, and each object with its value against
+the structure: the geometric mean of both, as in the URDF. Two objects have the larger of theirs.
 """
 
 from __future__ import annotations
 
-import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,6 @@ import numpy as np
 
 from cousins.geometry import Array
 from cousins.meshes import Mesh
-from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
 from cousins.scene.inertia import principal_inertia
 from cousins.scene.kinematics import joints_in_order
@@ -34,12 +34,13 @@ from cousins.scene.names import (
 )
 from cousins.scene.rounding import lengths, number, numbers, quaternion
 from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.surfaces import ROLLING_M, SPINNING_M, pair_friction
 from cousins.scene.urdf import mean_rgba
 
 TIMESTEP_S: Final = 0.002
-"""Step of the compiled model [s]; MuJoCo's own default, a fifth of the contact's time constant."""
-CONTACT_TIME_S: Final = 0.01
-"""Time constant of a critically damped contact [s]."""
+"""Step of the compiled model [s]; MuJoCo's own default."""
+CONTACT_TIME_S: Final = 0.005
+"""Time constant of a critically damped contact [s]: two and a half steps."""
 VISUAL_GROUP: Final = "2"
 """Geom group of the looks; they collide with nothing."""
 COLLISION_GROUP: Final = "3"
@@ -59,7 +60,8 @@ def mjcf_file(scene: Scene, *, visuals: bool = True) -> bytes:
     for structure in scene.structures:
         _add_structure(world, asset, structure, visuals=visuals)
     for placed in scene.objects:
-        _add_object(world, asset, placed, visuals=visuals)
+        surface = _surface(pair_friction(placed.asset.friction.value, scene.structures))
+        _add_object(world, asset, placed, surface=surface, visuals=visuals)
         _exclude_own_parts(contact, placed.asset)
     ET.indent(root)
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
@@ -70,13 +72,6 @@ def write_mjcf(scene: Scene, folder: Path, *, visuals: bool = True) -> None:
     files = mesh_files(scene, visuals=visuals)
     files["scene.xml"] = mjcf_file(scene, visuals=visuals)
     write_files(files, folder)
-
-
-def contact_reference(restitution: float) -> tuple[float, float]:
-    """Return MuJoCo's `solref` (time constant [s], damping ratio) for a coefficient of restitution."""
-    decrement = -math.log(min(max(restitution, 1e-6), 0.999))
-    ratio = decrement / math.hypot(math.pi, decrement) if restitution > 0.0 else 1.0
-    return CONTACT_TIME_S / ratio, ratio
 
 
 def _add_options(root: ET.Element) -> None:
@@ -106,32 +101,36 @@ def _add_structure(world: ET.Element, asset: ET.Element, structure: Structure, *
     folder = structures_folder()
     if visuals:
         _add_visual(body, asset, structure.visual, folder=folder, owner=structure.name, name=structure.name)
-    surface = _surface(structure.friction, structure.restitution)
     _add_pieces(
-        body, asset, structure.pieces, surface=surface, folder=folder, owner=structure.name, name=structure.name
+        body, asset, structure.pieces, surface=_surface(0.0), folder=folder, owner=structure.name, name=structure.name
     )
 
 
-def _add_object(world: ET.Element, asset: ET.Element, placed: Placed, *, visuals: bool) -> None:
+def _add_object(
+    world: ET.Element, asset: ET.Element, placed: Placed, *, surface: dict[str, str], visuals: bool
+) -> None:
     thing = placed.asset
     root = thing.links[0].name
     bodies = {root: _add_body(world, thing.name, placed.world_from_asset)}
-    ET.SubElement(bodies[root], "freejoint", name=f"{thing.name}__free")
-    _fill_body(bodies[root], asset, thing, thing.links[0], visuals=visuals)
+    if not placed.fixed:
+        ET.SubElement(bodies[root], "freejoint", name=f"{thing.name}__free")
+    _fill_body(bodies[root], asset, thing, thing.links[0], surface=surface, visuals=visuals)
     links = {link.name: link for link in thing.links}
     for joint in joints_in_order(thing):
         child = _add_body(bodies[joint.parent], body_name(thing, joint.child), joint.parent_from_child)
         bodies[joint.child] = child
         if joint.kind != "fixed":
             _add_joint(child, thing, joint)
-        _fill_body(child, asset, thing, links[joint.child], visuals=visuals)
+        _fill_body(child, asset, thing, links[joint.child], surface=surface, visuals=visuals)
 
 
 def _add_body(parent: ET.Element, name: str, pose: Array) -> ET.Element:
     return ET.SubElement(parent, "body", name=name, pos=lengths(pose[:3, 3]), quat=quaternion(pose[:3, :3]))
 
 
-def _fill_body(body: ET.Element, asset: ET.Element, thing: Asset, link: Link, *, visuals: bool) -> None:
+def _fill_body(
+    body: ET.Element, asset: ET.Element, thing: Asset, link: Link, *, surface: dict[str, str], visuals: bool
+) -> None:
     moments, link_from_principal = principal_inertia(link.inertia_kg_m2)
     inertial = {
         "pos": lengths(link.center_of_mass_m),
@@ -144,7 +143,6 @@ def _fill_body(body: ET.Element, asset: ET.Element, thing: Asset, link: Link, *,
     name = body_name(thing, link.name)
     if visuals:
         _add_visual(body, asset, link.visual, folder=folder, owner=link.name, name=name)
-    surface = _surface(thing.friction, thing.restitution)
     _add_pieces(body, asset, link.pieces, surface=surface, folder=folder, owner=link.name, name=name)
 
 
@@ -209,15 +207,14 @@ def _shape(piece: Piece) -> dict[str, str]:
     }
 
 
-def _surface(friction: Quantity, restitution: Quantity) -> dict[str, str]:
-    time_s, ratio = contact_reference(restitution.value)
+def _surface(friction: float) -> dict[str, str]:
     return {
         "group": COLLISION_GROUP,
         "contype": "1",
         "conaffinity": "1",
         "condim": "4",
-        "friction": f"{number(friction.value)} 0.005 0.0001",
-        "solref": f"{number(time_s)} {number(ratio)}",
+        "friction": f"{number(friction)} {number(SPINNING_M)} {number(ROLLING_M)}",
+        "solref": f"{number(CONTACT_TIME_S)} 1",
         "solimp": "0.95 0.99 0.001 0.5 2",
         "margin": "0",
         "gap": "0",

@@ -39,7 +39,11 @@ def scene_bytes(scene: Scene) -> bytes:
         "name": scene.name,
         "structures": [_structure(structure) for structure in scene.structures],
         "objects": [
-            {"asset": _asset(placed.asset), "world_from_asset": _pose(placed.world_from_asset)}
+            {
+                "asset": _asset(placed.asset),
+                "world_from_asset": _pose(placed.world_from_asset),
+                "fixed": placed.fixed,
+            }
             for placed in scene.objects
         ],
         "relations": [
@@ -63,7 +67,11 @@ def read_record(node: Node, mesh_of: MeshReader) -> Scene:
         name=require_safe(node["name"].text(), what="scene"),
         structures=tuple(_read_structure(item, mesh_of) for item in node["structures"].items()),
         objects=tuple(
-            Placed(asset=_read_asset(item["asset"], mesh_of), world_from_asset=_read_pose(item["world_from_asset"]))
+            Placed(
+                asset=_read_asset(item["asset"], mesh_of),
+                world_from_asset=_read_pose(item["world_from_asset"]),
+                fixed=item["fixed"].flag(),
+            )
             for item in node["objects"].items()
         ),
         relations=tuple(

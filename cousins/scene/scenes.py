@@ -38,6 +38,8 @@ class Placed:
     """What stands there; its name is unique in the scene."""
     world_from_asset: Array
     """Pose, float64 [4, 4]."""
+    fixed: bool = False
+    """True for what cannot stand by itself and is joined to the world: it collides, but nothing moves it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Scene:
     structures: tuple[Structure, ...]
     """Fixed bodies."""
     objects: tuple[Placed, ...]
-    """Movable bodies, each carrier before what it carries."""
+    """Objects, each carrier before what it carries; movable where they are not fixed."""
     relations: tuple[Relation, ...]
     """Relations that hold."""
     scale: Scale

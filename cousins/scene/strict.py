@@ -69,6 +69,12 @@ class Node:
             raise self.bad(f"a number from {low:g} to {high:g}")
         return float(self.value)
 
+    def flag(self) -> bool:
+        """Return true or false."""
+        if not isinstance(self.value, bool):
+            raise self.bad("true or false")
+        return self.value
+
     def integer(self, *, low: int, high: int) -> int:
         """Return a whole number within [low, high]."""
         if not isinstance(self.value, int) or isinstance(self.value, bool) or not low <= self.value <= high:

@@ -1,13 +1,19 @@
 """Compile a scene to URDF: one file per asset, one for the fixed structure and one for the whole scene.
 
 Lengths in metres, angles in radians, mesh paths relative to the file that names them. Inertia is written in
-its principal axes, because engines differ in how they treat products of inertia. `<contact>` is PyBullet's
-element; other parsers pass over it. Objects hang on `floating` joints in `scene.urdf`, which PyBullet does not
-know: load `assets/<name>/asset.urdf` there, with `URDF_USE_INERTIA_FROM_FILE`.
+its principal axes, because engines differ in how they treat products of inertia. Objects hang on `floating` joints
+in `scene.urdf` (on `fixed` ones where `Placed.fixed`), which PyBullet does not know: load `assets/<name>/asset.urdf`
+there, with `URDF_USE_INERTIA_FROM_FILE`, and `useFixedBase` for fixed ones.
+
+`<contact>` is PyBullet's element; other parsers pass over it. PyBullet multiplies the coefficients of the two
+sides, so the square root of friction and restitution is written: a pair has the geometric mean, the value that the
+MJCF gives against structure too. PyBullet grows every hull of a URDF by a collision margin of 1 mm, which no element
+turns off and `changeDynamics` does not reach: bodies stand 1 to 2 mm higher there than in MuJoCo.
 """
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Final
@@ -31,6 +37,7 @@ from cousins.scene.names import (
 )
 from cousins.scene.rounding import lengths, number, numbers, roll_pitch_yaw
 from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.surfaces import ROLLING_M, SPINNING_M
 
 NO_EFFORT_LIMIT: Final = 1000.0
 """Effort limit [N·m] or [N] that URDF demands of a joint nobody drives: more than a person exerts."""
@@ -62,7 +69,7 @@ def _scene_robot(scene: Scene, *, visuals: bool) -> ET.Element:
         _add_structure(robot, structure, parent="world", visuals=visuals)
     for placed in scene.objects:
         _add_asset(robot, placed.asset, folder=f"{asset_folder(placed.asset.name)}/", visuals=visuals)
-        _add_floating(robot, placed)
+        _add_root_joint(robot, placed)
     return robot
 
 
@@ -93,8 +100,9 @@ def _add_structure(robot: ET.Element, structure: Structure, *, parent: str, visu
     _add_origin(joint, np.eye(4))
 
 
-def _add_floating(robot: ET.Element, placed: Placed) -> None:
-    joint = ET.SubElement(robot, "joint", name=f"world__{placed.asset.name}", type="floating")
+def _add_root_joint(robot: ET.Element, placed: Placed) -> None:
+    kind = "fixed" if placed.fixed else "floating"
+    joint = ET.SubElement(robot, "joint", name=f"world__{placed.asset.name}", type=kind)
     ET.SubElement(joint, "parent", link="world")
     ET.SubElement(joint, "child", link=placed.asset.name)
     _add_origin(joint, placed.world_from_asset)
@@ -145,8 +153,10 @@ def _add_joint(robot: ET.Element, asset: Asset, joint: Joint) -> None:
 
 def _add_contact(element: ET.Element, friction: Quantity, restitution: Quantity) -> None:
     contact = ET.SubElement(element, "contact")
-    ET.SubElement(contact, "lateral_friction", value=number(friction.value))
-    ET.SubElement(contact, "restitution", value=number(restitution.value))
+    ET.SubElement(contact, "lateral_friction", value=number(math.sqrt(friction.value)))
+    ET.SubElement(contact, "restitution", value=number(math.sqrt(restitution.value)))
+    ET.SubElement(contact, "spinning_friction", value=number(SPINNING_M))
+    ET.SubElement(contact, "rolling_friction", value=number(ROLLING_M))
 
 
 def _add_visual(element: ET.Element, mesh: Mesh, path: str) -> None:

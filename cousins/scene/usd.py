@@ -12,7 +12,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 from cousins.scene.meshfiles import write_files
 from cousins.scene.mjcf import GRAVITY_M_S2
 from cousins.scene.names import asset_folder, structures_folder, texture_file
-from cousins.scene.rounding import number
+from cousins.scene.rounding import number, round_length, round_quaternion
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.scene.usd_asset import asset_bytes
 from cousins.scene.usd_prims import (
@@ -75,3 +75,17 @@ def _add_object(stage: Usd.Stage, placed: Placed) -> None:
     prim = UsdGeom.Xform.Define(stage, f"/World/Objects/{identifier(placed.asset.name)}").GetPrim()
     prim.GetPayloads().AddPayload(Sdf.Payload(f"./{asset_folder(placed.asset.name)}/asset.usda"))
     place(prim, placed.world_from_asset)
+    if placed.fixed:
+        _hold(stage, prim, placed)
+
+
+def _hold(stage: Usd.Stage, prim: Usd.Prim, placed: Placed) -> None:
+    """Join an object to the world: a rigid body as a kinematic one, an articulation by a fixed joint of its root."""
+    if not placed.asset.joints:
+        UsdPhysics.RigidBodyAPI(prim).CreateKinematicEnabledAttr(True)  # noqa: FBT003
+        return
+    pose = placed.world_from_asset
+    joint = UsdPhysics.FixedJoint.Define(stage, f"{prim.GetPath()}/held")
+    joint.CreateBody1Rel().SetTargets([prim.GetPath().AppendChild(identifier(placed.asset.links[0].name))])
+    joint.CreateLocalPos0Attr(Gf.Vec3f(*round_length(pose[:3, 3]).tolist()))
+    joint.CreateLocalRot0Attr(Gf.Quatf(*round_quaternion(pose[:3, :3]).tolist()))

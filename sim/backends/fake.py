@@ -35,6 +35,7 @@ class FakeEngine:
 
     def __init__(self, config: Config) -> None:
         self.timestep_s = config.timestep_s
+        self._fixed: set[str] = set()
         self._poses: dict[str, Array] = {}
         self._velocities: dict[str, Array] = {}
         self._joints: dict[tuple[str, str], float] = {}
@@ -43,6 +44,7 @@ class FakeEngine:
         """Take the scene as it lies."""
         require_loadable(scene, engine=self.name)
         self._poses = {placed.asset.name: np.array(placed.world_from_asset) for placed in scene.objects}
+        self._fixed = {placed.asset.name for placed in scene.objects if placed.fixed}
         self._velocities = {name: np.zeros(6) for name in self._poses}
         self._joints = {
             (placed.asset.name, joint.name): 0.0
@@ -74,7 +76,7 @@ class FakeEngine:
     def set_velocity(self, name: str, velocity: Array) -> None:
         """Give an object a velocity; its spin is kept but turns nothing."""
         require_finite(velocity, what=f"the velocity of {name}", engine=self.name)
-        self._velocities[name] = np.array(velocity, dtype=np.float64)
+        self._velocities[name] = np.zeros(6) if name in self._fixed else np.array(velocity, dtype=np.float64)
 
     def joints(self) -> Mapping[tuple[str, str], float]:
         """Return the position of every movable joint by (asset, joint)."""

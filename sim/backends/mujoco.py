@@ -1,7 +1,7 @@
 """MuJoCo over the very MJCF that a scene folder ships, without the looks.
 
-Automatic resets are off, so that a NaN stays and is reported. Friction of a pair is the larger of its two sides,
-restitution comes from the damping ratio of the contact spring: see `cousins.scene.mjcf`.
+Automatic resets are off, so that a NaN stays and is reported. Friction of an object against structure is that of
+`cousins.scene.surfaces`; nothing bounces: see `cousins.scene.mjcf`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class MujocoEngine:
         self._data: Any = None
         self._owner: list[str] = []
         self._roots: dict[str, int] = {}
+        self._fixed: set[str] = set()
         self._joints: dict[tuple[str, str], int] = {}
 
     def load(self, scene: Scene) -> None:
@@ -68,6 +69,7 @@ class MujocoEngine:
         self.timestep_s = float(model.opt.timestep)
         self._model, self._data = model, mujoco.MjData(model)
         self._roots = {placed.asset.name: int(model.body(placed.asset.name).id) for placed in scene.objects}
+        self._fixed = {placed.asset.name for placed in scene.objects if placed.fixed}
         self._owner = [_name(model, int(model.body_rootid[body])) for body in range(model.nbody)]
         self._joints = {
             (placed.asset.name, joint.name): int(model.joint(f"{placed.asset.name}__{joint.name}").id)
@@ -91,8 +93,11 @@ class MujocoEngine:
         data = self._loaded()
         found = {}
         for name, body in self._roots.items():
-            at = self._model.jnt_qposadr[self._model.body_jntadr[body]]
-            found[name] = rigid(rotation_from_quat_wxyz(data.qpos[at + 3 : at + 7]), data.qpos[at : at + 3])
+            position, turn = self._model.body_pos[body], self._model.body_quat[body]
+            if name not in self._fixed:
+                at = self._model.jnt_qposadr[self._model.body_jntadr[body]]
+                position, turn = data.qpos[at : at + 3], data.qpos[at + 3 : at + 7]
+            found[name] = rigid(rotation_from_quat_wxyz(turn), position)
         return found
 
     def velocities(self) -> Mapping[str, Array]:
@@ -100,6 +105,9 @@ class MujocoEngine:
         data, poses = self._loaded(), self.poses()
         found = {}
         for name, body in self._roots.items():
+            if name in self._fixed:
+                found[name] = np.zeros(6)
+                continue
             at = self._model.body_dofadr[body]
             rotation = poses[name][:3, :3]
             spin = rotation @ data.qvel[at + 3 : at + 6]
@@ -110,10 +118,14 @@ class MujocoEngine:
     def set_pose(self, name: str, world_from_asset: Array) -> None:
         """Put an object somewhere, at rest, its joints at 0; raises `EngineError` on a NaN."""
         require_finite(world_from_asset, what=f"the pose of {name}", engine=self.name)
-        data = self._loaded()
-        at = self._model.jnt_qposadr[self._model.body_jntadr[self._roots[name]]]
-        data.qpos[at : at + 3] = world_from_asset[:3, 3]
-        data.qpos[at + 3 : at + 7] = quat_wxyz_from_rotation(world_from_asset[:3, :3])
+        data, body = self._loaded(), self._roots[name]
+        if name in self._fixed:
+            self._model.body_pos[body] = world_from_asset[:3, 3]
+            self._model.body_quat[body] = quat_wxyz_from_rotation(world_from_asset[:3, :3])
+        else:
+            at = self._model.jnt_qposadr[self._model.body_jntadr[body]]
+            data.qpos[at : at + 3] = world_from_asset[:3, 3]
+            data.qpos[at + 3 : at + 7] = quat_wxyz_from_rotation(world_from_asset[:3, :3])
         for (asset, _), joint in self._joints.items():
             if asset == name:
                 data.qpos[self._model.jnt_qposadr[joint]] = 0.0
@@ -123,10 +135,12 @@ class MujocoEngine:
         """Give an object a velocity as in `velocities`, its joints at rest; raises `EngineError` on a NaN."""
         require_finite(velocity, what=f"the velocity of {name}", engine=self.name)
         data, body = self._loaded(), self._roots[name]
-        rotation = self.poses()[name][:3, :3]
-        at = self._model.body_dofadr[body]
-        data.qvel[at : at + 3] = velocity[:3] - np.cross(velocity[3:], rotation @ self._model.body_ipos[body])
-        data.qvel[at + 3 : at + 6] = rotation.T @ velocity[3:]
+        if name not in self._fixed:
+            turn = data.qpos[self._model.jnt_qposadr[self._model.body_jntadr[body]] + 3 :][:4]
+            rotation = rotation_from_quat_wxyz(turn)
+            at = self._model.body_dofadr[body]
+            data.qvel[at : at + 3] = velocity[:3] - np.cross(velocity[3:], rotation @ self._model.body_ipos[body])
+            data.qvel[at + 3 : at + 6] = rotation.T @ velocity[3:]
         for (asset, _), joint in self._joints.items():
             if asset == name:
                 data.qvel[self._model.jnt_dofadr[joint]] = 0.0

@@ -15,40 +15,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import pybullet
 
 from cousins.errors import EngineError
-from cousins.geometry import Array, invert, quat_wxyz_from_rotation, rigid, rotation_from_quat_wxyz
-from cousins.reconstruct.assets import Asset, Joint, Link, Piece
+from cousins.geometry import Array, invert
+from cousins.reconstruct.assets import Asset, Joint, Link
 from cousins.scene.inertia import principal_inertia
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.surfaces import ROLLING_M, SPINNING_M
+from sim.bullet import collision_shape, inertial_frame, link_arguments, pose_of, xyzw_of
 from sim.engine import GRAVITY_M_S2, SLEEP_SPEED, Contact, require_finite, require_loadable, require_sane
-from sim.hulls import grouped_obj
 
-MOST_SHAPES: Final = 16
-"""Shapes that Bullet's shared memory takes for one body (MAX_COMPOUND_COLLISION_SHAPES)."""
 LIMIT_FORCE: Final = 1e4
 """What a joint's stop may exert [N] or [N·m]; without it Bullet keeps no limit."""
 RESIDUAL: Final = 1e-13
 """Squared change of the impulses at which the solver may stop; with Bullet's 1e-7 bodies at rest creep."""
-SPINNING_M: Final = 0.005
-"""Torsional friction: radius of a contact patch, as in the compiled MJCF [m]."""
-ROLLING_M: Final = 1e-4
-"""Rolling friction: a can on wood rolls with 0.3 % of its weight at 3 cm radius; without it nothing round rests [m]."""
 BREAKING_M: Final = 0.02
 """Distance at which Bullet forgets a contact point [m]; its default, set because it outlives a client otherwise."""
 NO_SPEED_LIMIT: Final = 1e6
 """Bullet silently cuts speeds at 100 m/s or rad/s, which would hide an explosion; this is never reached."""
 _BASE: Final = -1
-_JOINTS: Final = {
-    "fixed": pybullet.JOINT_FIXED,
-    "revolute": pybullet.JOINT_REVOLUTE,
-    "prismatic": pybullet.JOINT_PRISMATIC,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +70,7 @@ class PyBulletEngine:
         self._client: int | None = pybullet.connect(pybullet.DIRECT)
         self._bodies: dict[str, int] = {}
         self._assets: dict[str, Asset] = {}
+        self._fixed: set[str] = set()
         self._root_from_inertial: dict[str, Array] = {}
         self._joints: dict[tuple[str, str], tuple[int, int]] = {}
 
@@ -89,6 +80,7 @@ class PyBulletEngine:
         client = self._open()
         pybullet.resetSimulation(physicsClientId=client)
         self._bodies, self._assets, self._root_from_inertial, self._joints = {}, {}, {}, {}
+        self._fixed = {placed.asset.name for placed in scene.objects if placed.fixed}
         pybullet.setGravity(0.0, 0.0, -GRAVITY_M_S2, physicsClientId=client)
         pybullet.setPhysicsEngineParameter(
             fixedTimeStep=self.timestep_s,
@@ -118,7 +110,7 @@ class PyBulletEngine:
         found = {}
         for name in self._assets:
             position, xyzw = pybullet.getBasePositionAndOrientation(self._bodies[name], physicsClientId=client)
-            found[name] = _pose(position, xyzw) @ invert(self._root_from_inertial[name])
+            found[name] = pose_of(position, xyzw) @ invert(self._root_from_inertial[name])
         return found
 
     def velocities(self) -> Mapping[str, Array]:
@@ -136,7 +128,7 @@ class PyBulletEngine:
         pybullet.resetBasePositionAndOrientation(
             self._bodies[name],
             world_from_inertial[:3, 3].tolist(),
-            _xyzw(world_from_inertial[:3, :3]),
+            xyzw_of(world_from_inertial[:3, :3]),
             physicsClientId=self._open(),
         )
         for asset, joint in self._joints:
@@ -148,9 +140,10 @@ class PyBulletEngine:
         """Give an object a velocity as in `velocities`, its joints at rest; raises `EngineError` on a NaN."""
         require_finite(velocity, what=f"the velocity of {name}", engine=self.name)
         client = self._open()
-        pybullet.resetBaseVelocity(
-            self._bodies[name], velocity[:3].tolist(), velocity[3:].tolist(), physicsClientId=client
-        )
+        if name not in self._fixed:
+            pybullet.resetBaseVelocity(
+                self._bodies[name], velocity[:3].tolist(), velocity[3:].tolist(), physicsClientId=client
+            )
         for (asset, _), (body, index) in self._joints.items():
             if asset == name:
                 position = pybullet.getJointState(body, index, physicsClientId=client)[0]
@@ -188,6 +181,8 @@ class PyBulletEngine:
         found = []
         for i, first in enumerate(names[: len(self._assets)]):
             for second in names[i + 1 :]:
+                if first in self._fixed and (second in self._fixed or second not in self._assets):
+                    continue
                 points = pybullet.getClosestPoints(
                     self._bodies[first], self._bodies[second], 0.0, physicsClientId=client
                 )
@@ -218,7 +213,7 @@ class PyBulletEngine:
 
     def _add_structure(self, structure: Structure, folder: Path) -> None:
         client = self._open()
-        shape = self._shape(structure.pieces, folder / f"{structure.name}.obj")
+        shape = collision_shape(structure.pieces, folder / f"{structure.name}.obj", client)
         body = pybullet.createMultiBody(0.0, shape, physicsClientId=client)
         self._bodies[structure.name] = body
         self._set_surface(body, _BASE, structure.friction.value, structure.restitution.value)
@@ -226,22 +221,25 @@ class PyBulletEngine:
     def _add_object(self, placed: Placed, folder: Path) -> None:
         asset, client = placed.asset, self._open()
         root = asset.links[0]
-        root_from_inertial = _inertial_frame(root)
+        root_from_inertial = inertial_frame(root)
         ordered = joints_in_order(asset)
-        shapes = {link.name: self._shape(link.pieces, folder / f"{asset.name}-{link.name}.obj") for link in asset.links}
+        shapes = {
+            link.name: collision_shape(link.pieces, folder / f"{asset.name}-{link.name}.obj", client)
+            for link in asset.links
+        }
         body = pybullet.createMultiBody(
-            root.mass_kg.value,
+            0.0 if placed.fixed else root.mass_kg.value,
             shapes[root.name],
             baseInertialFramePosition=root_from_inertial[:3, 3].tolist(),
-            baseInertialFrameOrientation=_xyzw(root_from_inertial[:3, :3]),
+            baseInertialFrameOrientation=xyzw_of(root_from_inertial[:3, :3]),
             physicsClientId=client,
-            **_link_arguments(asset, ordered, shapes),
+            **link_arguments(asset, ordered, shapes),
         )
         if body < 0:
             raise EngineError(f"{asset.name} was refused", engine=self.name)
         self._bodies[asset.name], self._assets[asset.name] = body, asset
         self._root_from_inertial[asset.name] = root_from_inertial
-        self._set_link(body, _BASE, asset, root)
+        self._set_link(body, _BASE, asset, root, fixed=placed.fixed)
         links = {link.name: link for link in asset.links}
         for index, joint in enumerate(ordered):
             self._set_link(body, index, asset, links[joint.child])
@@ -250,13 +248,13 @@ class PyBulletEngine:
                 self._set_joint_limits(body, index, joint)
         self.set_pose(asset.name, placed.world_from_asset)
 
-    def _set_link(self, body: int, index: int, asset: Asset, link: Link) -> None:
+    def _set_link(self, body: int, index: int, asset: Asset, link: Link, *, fixed: bool = False) -> None:
         moments, _ = principal_inertia(link.inertia_kg_m2)
         pybullet.changeDynamics(
             body,
             index,
-            mass=link.mass_kg.value,
-            localInertiaDiagonal=moments.tolist(),
+            mass=0.0 if fixed else link.mass_kg.value,
+            localInertiaDiagonal=[0.0, 0.0, 0.0] if fixed else moments.tolist(),
             linearDamping=0.0,
             angularDamping=0.0,
             jointDamping=0.0,
@@ -296,79 +294,3 @@ class PyBulletEngine:
             force=joint.friction,
             physicsClientId=client,
         )
-
-    def _shape(self, pieces: tuple[Piece, ...], path: Path) -> int:
-        primitives = [piece for piece in pieces if piece.kind != "mesh"]
-        if len(primitives) >= MOST_SHAPES:
-            primitives = []
-        meshes = [piece.mesh for piece in pieces if not any(piece is other for other in primitives)]
-        shapes = [_primitive(piece) for piece in primitives]
-        if meshes:
-            path.write_bytes(grouped_obj(meshes))
-            shapes.append(_hulls(path))
-        keys = shapes[0].keys()
-        shape = pybullet.createCollisionShapeArray(
-            **{key: [one[key] for one in shapes] for key in keys}, physicsClientId=self._open()
-        )
-        if shape < 0:
-            raise EngineError(f"the collision shape of {path.stem} was refused", engine=self.name)
-        return int(shape)
-
-
-def _pose(position: tuple[float, ...], xyzw: tuple[float, ...]) -> Array:
-    return rigid(rotation_from_quat_wxyz(np.array([xyzw[3], *xyzw[:3]])), np.array(position))
-
-
-def _xyzw(rotation: Array) -> list[float]:
-    w, x, y, z = quat_wxyz_from_rotation(rotation).tolist()
-    return [x, y, z, w]
-
-
-def _inertial_frame(link: Link) -> Array:
-    return rigid(principal_inertia(link.inertia_kg_m2)[1], link.center_of_mass_m)
-
-
-def _link_arguments(asset: Asset, ordered: list[Joint], shapes: dict[str, int]) -> dict[str, list[Any]]:
-    links = {link.name: link for link in asset.links}
-    index_of = {asset.links[0].name: 0} | {joint.child: i + 1 for i, joint in enumerate(ordered)}
-    frames = [_inertial_frame(links[joint.child]) for joint in ordered]
-    return {
-        "linkMasses": [links[joint.child].mass_kg.value for joint in ordered],
-        "linkCollisionShapeIndices": [shapes[joint.child] for joint in ordered],
-        "linkVisualShapeIndices": [-1] * len(ordered),
-        "linkPositions": [joint.parent_from_child[:3, 3].tolist() for joint in ordered],
-        "linkOrientations": [_xyzw(joint.parent_from_child[:3, :3]) for joint in ordered],
-        "linkInertialFramePositions": [frame[:3, 3].tolist() for frame in frames],
-        "linkInertialFrameOrientations": [_xyzw(frame[:3, :3]) for frame in frames],
-        "linkParentIndices": [index_of[joint.parent] for joint in ordered],
-        "linkJointTypes": [_JOINTS[joint.kind] for joint in ordered],
-        "linkJointAxis": [joint.axis.tolist() for joint in ordered],
-    }
-
-
-def _primitive(piece: Piece) -> dict[str, Any]:
-    kind = {"box": pybullet.GEOM_BOX, "cylinder": pybullet.GEOM_CYLINDER, "sphere": pybullet.GEOM_SPHERE}[piece.kind]
-    return _entry(kind) | {
-        "radii": float(piece.size_m[0] / 2.0),
-        "halfExtents": (piece.size_m / 2.0).tolist(),
-        "lengths": float(piece.size_m[2]),
-        "collisionFramePositions": piece.link_from_piece[:3, 3].tolist(),
-        "collisionFrameOrientations": _xyzw(piece.link_from_piece[:3, :3]),
-    }
-
-
-def _hulls(path: Path) -> dict[str, Any]:
-    return _entry(pybullet.GEOM_MESH) | {"fileNames": str(path)}
-
-
-def _entry(kind: int) -> dict[str, Any]:
-    return {
-        "shapeTypes": kind,
-        "radii": 1.0,
-        "halfExtents": [1.0, 1.0, 1.0],
-        "lengths": 1.0,
-        "fileNames": "",
-        "meshScales": [1.0, 1.0, 1.0],
-        "collisionFramePositions": [0.0, 0.0, 0.0],
-        "collisionFrameOrientations": [0.0, 0.0, 0.0, 1.0],
-    }

@@ -58,7 +58,7 @@ def test_settling_twice_gives_the_same_bits() -> None:
         assert one.world_from_asset.tobytes() == other.world_from_asset.tobytes()
 
 
-def test_what_cannot_stand_keeps_its_scanned_pose_and_is_named() -> None:
+def test_what_cannot_stand_is_fixed_at_its_scanned_pose_and_named() -> None:
     pole = prop("pole", [box_piece([0.02, 0.02, 0.4])], mass_kg=0.2)
     brick = prop("brick", [box_piece([0.1, 0.1, 0.1])], mass_kg=0.5)
     leaning = rotation_about(np.array([0.0, 1.0, 0.0]), np.deg2rad(12.0))
@@ -69,9 +69,29 @@ def test_what_cannot_stand_keeps_its_scanned_pose_and_is_named() -> None:
     assert rests["pole"].rotated_rad > 1.0
     assert not rests["brick"].fallen
     assert np.array_equal(settled.scene.objects[0].world_from_asset, scene.objects[0].world_from_asset)
-    (warning,) = settled.scene.warnings
-    assert warning.startswith("pole does not stand by itself")
-    assert not run_gates(settled.scene, config=SHORT).passed
+    assert [one.fixed for one in settled.scene.objects] == [True, False]
+    (fallback,) = settled.scene.fallbacks
+    assert fallback.startswith("pole cannot stand by itself: fixed in place")
+    report = run_gates(settled.scene, config=SHORT)
+    assert report.passed
+    assert report.to_json()["fixed"] == ["pole"]
+    assert {result.subject for result in report.results} == {"brick"}
+
+
+def test_what_stands_on_a_fixed_thing_rests_there() -> None:
+    table = prop("table", [box_piece([0.02, 0.02, 0.3]), box_piece([0.3, 0.1, 0.02], center_m=(0.1, 0.0, 0.16))])
+    cup = prop("cup", [box_piece([0.05, 0.05, 0.05])], mass_kg=0.2)
+    settled = settle(scene_of(place(table, 0.0, 0.0, 0.15), place(cup, 0.15, 0.0, 0.346)))
+    assert [one.fixed for one in settled.scene.objects] == [True, False]
+    assert settled.rests[1].supports == ("table",)
+    assert run_gates(settled.scene, config=SHORT).passed
+
+
+def test_what_cannot_be_parted_is_fixed() -> None:
+    pair = [prop(name, [box_piece([0.1, 0.1, 0.1])]) for name in ("left", "right")]
+    settled = settle(scene_of(place(pair[0], 0.0, 0.0, 0.05), place(pair[1], 0.02, 0.0, 0.05)))
+    assert any(one.fixed for one in settled.scene.objects)
+    assert run_gates(settled.scene, config=SHORT).passed
 
 
 def test_an_object_that_lost_its_support_is_reported() -> None:

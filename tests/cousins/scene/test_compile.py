@@ -13,7 +13,7 @@ from cousins.errors import SceneError
 from cousins.geometry import Array, rigid, rotation_about
 from cousins.scene.inertia import principal_inertia
 from cousins.scene.kinematics import asset_from_links
-from cousins.scene.mjcf import contact_reference, mjcf_file, write_mjcf
+from cousins.scene.mjcf import mjcf_file, write_mjcf
 from cousins.scene.names import body_name
 from cousins.scene.rounding import round_pose
 from cousins.scene.scenes import Placed, Scene
@@ -89,8 +89,8 @@ def test_pybullet_reads_the_masses_inertias_and_joints_of_every_asset(scene: Sce
             axes = np.array(pybullet.getMatrixFromQuaternion(dynamics[4])).reshape(3, 3)
             mass, _, inertia = expected[name]
             assert dynamics[0] == pytest.approx(mass, rel=1e-8)
-            assert dynamics[1] == pytest.approx(0.5)
-            assert dynamics[5] == pytest.approx(0.3)
+            assert dynamics[1] == pytest.approx(np.sqrt(0.5))
+            assert dynamics[5] == pytest.approx(np.sqrt(0.3))
             np.testing.assert_allclose(axes @ np.diag(dynamics[2]) @ axes.T, inertia, atol=1e-6 * np.trace(inertia))
         for index in range(len(joints)):
             state = pybullet.getLinkState(body, index)
@@ -116,11 +116,25 @@ def test_the_whole_scene_is_one_urdf_tree_with_a_floating_joint_for_each_object(
         assert (folder / mesh.attrib["filename"]).is_file()
 
 
-def test_a_body_dropped_in_mujoco_bounces_as_its_restitution_says() -> None:
-    assert contact_reference(0.0)[1] == 1.0
-    time_s, ratio = contact_reference(0.5)
-    assert np.exp(-np.pi * ratio / np.sqrt(1 - ratio**2)) == pytest.approx(0.5)
-    assert time_s * ratio == pytest.approx(0.01)
+def test_urdf_and_mjcf_give_a_pair_with_structure_the_same_friction(folder: Path) -> None:
+    scene = table_scene()
+    robot = ET.parse(folder / "scene.urdf").getroot()
+    written = {
+        link.attrib["name"]: float(link.find("contact/lateral_friction").attrib["value"])  # type: ignore[union-attr]
+        for link in robot.iter("link")
+        if link.find("contact") is not None
+    }
+    model = mujoco.MjModel.from_xml_path(str(folder / "scene.xml"))
+    for placed in scene.objects:
+        name = placed.asset.name
+        mujoco_pair = max(model.geom(f"{name}__piece_00").friction[0], model.geom("table__piece_00").friction[0])
+        assert written[name] * written["table"] == pytest.approx(mujoco_pair, rel=1e-5)
+
+
+def test_nothing_bounces_or_buzzes_in_mujoco() -> None:
+    for geom in ET.fromstring(mjcf_file(table_scene())).iter("geom"):
+        if geom.attrib["contype"] == "1":
+            assert geom.attrib["solref"] == "0.005 1"
 
 
 def test_asset_that_stands_exactly_on_its_support_stays_there(tmp_path: Path) -> None:
