@@ -207,14 +207,14 @@ def continued(surface: Surface, labels: Array, height_m: Array, pieces: Pieces, 
 
 
 def enclosed(points: Array, normals: Array, labels: Array, pieces: Pieces, *, voxel_m: float) -> list[tuple[int, int]]:
-    """Return pairs (outside, inside): a piece that lies in the hull of a larger one it touches and is not convex.
+    """Return pairs (outside, inside): a piece that lies in the hull of another that it touches, and is not convex or its skin.
 
     So the inside of a bowl joins its outside, and an apple in the bowl stays an apple.
     """
     members = members_of(labels)
     found = []
     for outside in np.argsort(-pieces.areas, kind="stable"):
-        near = np.flatnonzero((pieces.touching[outside] > 0.0) & (pieces.areas < pieces.areas[outside]))
+        near = np.flatnonzero(pieces.touching[outside] > 0.0)
         shell = points[members[outside]]
         if len(near) == 0 or len(shell) < 30:
             continue
@@ -225,7 +225,8 @@ def enclosed(points: Array, normals: Array, labels: Array, pieces: Pieces, *, vo
         for k in near:
             own = points[members[k]]
             depth = -(own @ sides[:, :3].T + sides[:, 3]).max(axis=1)
-            if (depth > -0.5 * voxel_m).mean() > 0.9 and _inwardness(own, normals[members[k]]) > -0.1:
+            skin = float(np.median(depth)) < 1.5 * voxel_m
+            if (depth > -0.5 * voxel_m).mean() > 0.9 and (skin or _inwardness(own, normals[members[k]]) > -0.1):
                 found.append((int(outside), int(k)))
     return found
 

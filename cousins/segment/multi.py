@@ -12,17 +12,20 @@ from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
+from cousins.segment.belonging import parts
 from cousins.segment.contacts import LEVEL_COS, Footing, capped, continued, describe_map, enclosed
 from cousins.segment.ground import ground
 from cousins.segment.grouping import GroupConfig, Pieces, settle, union
 from cousins.segment.patches import PatchConfig, join, make_patches
 from cousins.segment.planes import Structure, basis_of, heights, inside_outline
-from cousins.segment.surfaces import Surface
+from cousins.segment.surfaces import Surface, drawn_together
 from cousins.segment.views import level_offsets
 from cousins.segment.voxels import VoxelConfig, VoxelMap, gather
 
 MIN_VOXELS = 60
 """Least voxels of an object: a die of four voxels has about as many."""
+ROUNDS = 6
+"""Most rounds in which pieces join their things: each halves the parts at least."""
 RING_M = 0.04
 """Height below which a closed wall makes what it encloses the bottom of a hollow thing [m]."""
 GHOST_M = 0.1
@@ -60,7 +63,14 @@ def find_instances(
     all_height, surface, height = height, _part(scene.surface, above), height[above]
     labels, normals = _pieces(surface, patch, scene.voxel_m)
     if len(labels):
-        part = Part(surface=surface, normals=normals, height_m=height, voxel_m=scene.voxel_m, up=structure.up)
+        part = Part(
+            surface=surface,
+            normals=normals,
+            height_m=height,
+            grounded=_beside(scene.surface.edges, above),
+            voxel_m=scene.voxel_m,
+            up=structure.up,
+        )
         labels = _objects(part, labels, group)
         ground = scene.surface.points[~above]
         labels, dropped = _keep_real(part, labels, ground, noise)
@@ -134,6 +144,8 @@ class Part:
     """Normal of the patch of each point, float64 [n, 3]."""
     height_m: Array
     """Height above the support below [m], float64 [n]."""
+    grounded: Array
+    """Points beside the ground or what was dropped, bool [n]."""
     voxel_m: float
     """Voxel edge [m]."""
     up: Array
@@ -148,17 +160,29 @@ def _objects(part: Part, labels: Array, group: GroupConfig) -> Array:
     """Join convex pieces to objects; -1 for rests too small to be one."""
     pieces, _ = part.describe(labels)
     labels = _joined(labels, enclosed(part.surface.points, part.normals, labels, pieces, voxel_m=part.voxel_m))
-    kept = np.zeros(0, dtype=bool)
-    for _ in range(2):
+    for _ in range(ROUNDS):
         pieces, _ = part.describe(labels)
-        same = continued(part.surface, labels, part.height_m, pieces, up=part.up)
+        ends = continued(part.surface, labels, part.height_m, pieces, up=part.up)
+        same = [(a, b) for a, b in ends if not (pieces.grounded[a] and pieces.grounded[b])]
         same += capped(part.surface, labels, pieces, up=part.up)
+        same += parts(
+            part.surface,
+            labels,
+            part.normals,
+            pieces,
+            grounded=part.grounded,
+            ends=frozenset(ends),
+            up=part.up,
+        )
+        if not same:
+            break
         labels = _joined(labels, same)
-        pieces, footing = part.describe(labels)
-        alone = replace(pieces, carried=np.zeros_like(pieces.carried))
-        number, kept = settle(alone, config=group, stands=footing.stands)
-        labels = number[labels]
-    return np.where(kept, np.cumsum(kept) - 1, -1)[labels]
+        pieces, _ = part.describe(labels)
+        labels = _joined(labels, enclosed(part.surface.points, part.normals, labels, pieces, voxel_m=part.voxel_m))
+    pieces, footing = part.describe(labels)
+    alone = replace(pieces, carried=np.zeros_like(pieces.carried))
+    number, kept = settle(alone, config=group, stands=footing.stands)
+    return np.where(kept, np.cumsum(kept) - 1, -1)[number[labels]]
 
 
 def _joined(labels: Array, pairs: list[tuple[int, int]]) -> Array:
@@ -222,6 +246,13 @@ def _part(surface: Surface, chosen: Array) -> Surface:
     )
 
 
+def _beside(edges: Array, above: Array) -> Array:
+    """Return for each point above the ground whether it touches one that is not, bool [count of above]."""
+    touched = np.zeros(len(above), dtype=bool)
+    touched[edges[above[edges].sum(axis=1) == 1].ravel()] = True
+    return touched[above]
+
+
 def _without_specks(scene: VoxelMap, above: Array, min_area_m2: float) -> Array:
     """Return bool [n]: points in connected groups that are large enough to be an object."""
     surface = _part(scene.surface, above)
@@ -250,7 +281,7 @@ def _pieces(surface: Surface, patch: PatchConfig, voxel_m: float) -> tuple[Array
         repulsion=patch.repulsion,
         color_step=patch.color_step,
     )
-    patches = make_patches(surface, config=sized)
+    patches = make_patches(drawn_together(surface, steps=3), config=sized)
     piece = join(len(patches.centers), patches.pairs, patches.evidence)
     return piece[patches.of_point], patches.normals[patches.of_point]
 

@@ -20,6 +20,9 @@ from numba import njit
 from cousins.geometry import Array
 from cousins.segment.surfaces import Surface, smallest_axis
 
+APART_DEG = 110.0
+"""Bend beyond which two patches are taken for the two sides of a wall or of a gap [degree]."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PatchConfig:
@@ -74,6 +77,7 @@ def make_patches(surface: Surface, *, config: PatchConfig) -> Patches:
     centers, normals, counts = _describe(surface, of_point)
     pairs, lengths, steps, color_steps = _boundaries(surface, of_point)
     bends = _bends(centers, normals, pairs)
+    bends = _sheets(surface, of_point, bends, normals, pairs)
     evidence = _evidence(bends, lengths, steps, color_steps, sigma_m=surface.sigma_m, config=config)
     return Patches(
         of_point=of_point,
@@ -273,6 +277,29 @@ def _bends(centers: Array, normals: Array, pairs: Array) -> Array:
     cosine = np.clip(np.einsum("ij,ij->i", normals[a], normals[b]), -1.0, 1.0)
     side = np.einsum("ij,ij->i", normals[a] - normals[b], across)
     return np.asarray(np.degrees(np.arccos(cosine)) * np.where(side < 0.0, -1.0, 1.0))
+
+
+def _sheets(surface: Surface, of_point: Array, bends_deg: Array, normals: Array, pairs: Array) -> Array:
+    """Return the bends [deg] with those between faces turned apart signed by their points, not by their centres.
+
+    Both sides of a thin wall have nearly the same centre, and a range bias may even exchange them; they are convex
+    unless their points gape by more than half a step between neighbours.
+    """
+    apart = np.abs(bends_deg) > APART_DEG
+    if not apart.any():
+        return bends_deg
+    u, v = surface.edges[:, 0], surface.edges[:, 1]
+    a, b = of_point[u], of_point[v]
+    u, v = np.where(a < b, u, v), np.where(a < b, v, u)
+    a, b = np.minimum(a, b), np.maximum(a, b)
+    count = len(normals)
+    place = np.searchsorted(pairs[:, 0] * count + pairs[:, 1], (a * count + b)[a != b])
+    gap = surface.points[u[a != b]] - surface.points[v[a != b]]
+    turn = (normals[a] - normals[b])[a != b]
+    turn /= np.maximum(np.linalg.norm(turn, axis=1, keepdims=True), 1e-9)
+    side = np.bincount(place, weights=np.einsum("ij,ij->i", gap, turn), minlength=len(pairs))
+    gaping = side < -1.5 * surface.spacing_m * np.bincount(place, minlength=len(pairs))
+    return np.where(apart, np.abs(bends_deg) * np.where(gaping, -1.0, 1.0), bends_deg)
 
 
 def _evidence(

@@ -5,7 +5,7 @@ Points and normals are in the world frame [m]; normals face the camera that saw 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -17,6 +17,9 @@ NOISE_FLOOR_M = 0.002
 """Range-independent part of the depth noise of phone LiDAR and Kinect-class sensors [m]."""
 NOISE_PER_M = 0.005
 """Part of the depth noise that grows with range, as a fraction of it."""
+
+ALIKE_COS = np.cos(np.deg2rad(45.0))
+"""Cosine of the greatest turn between neighbours of one face: half of a box's edge."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -100,6 +103,25 @@ def normals_at(frame: Frame, points: Array, rows: Array, columns: Array, *, radi
             1.0 / frame.depth_camera.fx,
         )
     )
+
+
+def drawn_together(surface: Surface, *, steps: int) -> Surface:
+    """Return the surface with each point moved along its normal to the mean of neighbours that face as it does.
+
+    Frames whose poses have drifted apart show one face as layers; patches must not tell them from steps.
+    """
+    u, v = surface.edges[:, 0], surface.edges[:, 1]
+    alike = np.einsum("ij,ij->i", surface.normals[u], surface.normals[v]) > ALIKE_COS
+    u, v = np.concatenate([surface.edges[alike], surface.edges[alike][:, ::-1]]).T
+    count = len(surface.points)
+    share = 1.0 / (1.0 + np.bincount(u, minlength=count))
+    points, normals = surface.points, surface.normals
+    for _ in range(steps):
+        offset = np.einsum("ij,ij->i", points[v] - points[u], normals[u])
+        points = points + normals * (share * np.bincount(u, weights=offset, minlength=count))[:, None]
+        mean = normals + np.stack([np.bincount(u, weights=normals[v, k], minlength=count) for k in range(3)], axis=1)
+        normals = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
+    return replace(surface, points=points, normals=normals)
 
 
 @njit(cache=True)

@@ -21,6 +21,11 @@ from cousins.segment.surfaces import Surface, flying_pixels, noise_m, normals_at
 NEIGHBOURS = tuple((i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if (i, j, k) > (0, 0, 0))
 """Half of the 26 neighbours of a voxel; the other half are their mirror images."""
 
+TWO_SIDED = 0.15
+"""Least share of a voxel's weight on its lesser side: less is stray normals."""
+APART_COS = -0.5
+"""Greatest cosine between the two sides of a thin wall: 120 degrees apart."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VoxelConfig:
@@ -63,6 +68,10 @@ def gather(capture: Capture, *, config: VoxelConfig) -> VoxelMap:
     codes = codes_of(cells)
     order = np.argsort(codes, kind="stable")
     _, starts = np.unique(codes[order], return_index=True)
+    behind = _behind(normals[order], weights[order], np.append(starts, len(order)))
+    sided = 2 * codes[order] + behind
+    order = order[np.argsort(sided, kind="stable")]
+    _, starts = np.unique(np.sort(sided), return_index=True)
     means = _average(
         points[order], normals[order], weights[order], colors[order], owner[order], np.append(starts, len(order))
     )
@@ -82,19 +91,26 @@ def gather(capture: Capture, *, config: VoxelConfig) -> VoxelMap:
 
 
 def touching_voxels(cells: Array, *, reach: Sequence[tuple[int, int, int]] = NEIGHBOURS) -> Array:
-    """Return the pairs [m, 2] of voxels [n, 3] that are neighbours."""
+    """Return the pairs [m, 2] of voxels [n, 3] that are neighbours; a voxel may be listed twice, for its two sides."""
     if len(cells) == 0:
         return np.zeros((0, 2), dtype=np.int64)
     codes = codes_of(cells)
     order = np.argsort(codes, kind="stable")
     ranked = codes[order]
-    pairs = []
+    twins = np.flatnonzero(ranked[1:] == ranked[:-1])
+    pairs = [np.stack([order[twins], order[twins + 1]], axis=1)]
     for offset in reach:
         wanted = codes_of(cells + np.array(offset))
-        place = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
-        found = np.flatnonzero(ranked[place] == wanted)
-        pairs.append(np.stack([found, order[place[found]]], axis=1))
-    return np.concatenate(pairs)
+        for place in (np.searchsorted(ranked, wanted), np.searchsorted(ranked, wanted, side="right") - 1):
+            pairs.append(_matches(order, ranked, place, wanted))
+    return np.unique(np.concatenate(pairs), axis=0)
+
+
+def _matches(order: Array, ranked: Array, place: Array, wanted: Array) -> Array:
+    """Return pairs [m, 2] of the voxels whose wanted codes [n] are at these places of the ranked ones."""
+    place = np.clip(place, 0, len(ranked) - 1)
+    found = np.flatnonzero(ranked[place] == wanted)
+    return np.stack([found, order[place[found]]], axis=1)
 
 
 def codes_of(cells: Array) -> Array:
@@ -136,6 +152,43 @@ def _frame_points(frame: Frame, config: VoxelConfig) -> tuple[Array, Array, Arra
     if rgb is not None and rgb.shape[:2] == frame.depth_m.shape:
         colors = rgb2lab(ndimage.uniform_filter(rgb.astype(np.float64) / 255.0, (3, 3, 0)))[rows, columns]
     return points[rows, columns][fine], normals[fine], weights[fine], colors[fine]
+
+
+@njit(cache=True)
+def _behind(normals, weights, starts):  # type: ignore[no-untyped-def]
+    """Return 1 for points on the lesser side of a voxel whose two sides face apart, as a thin wall's do, else 0."""
+    out = np.zeros(normals.shape[0], np.int64)
+    spread = np.zeros(6)
+    for k in range(starts.size - 1):
+        spread[:] = 0.0
+        for p in range(starts[k], starts[k + 1]):
+            w = weights[p]
+            x, y, z = normals[p, 0], normals[p, 1], normals[p, 2]
+            spread[0] -= w * x * x
+            spread[1] -= w * x * y
+            spread[2] -= w * x * z
+            spread[3] -= w * y * y
+            spread[4] -= w * y * z
+            spread[5] -= w * z * z
+        ax, ay, az = smallest_axis(spread)
+        front, back = np.zeros(4), np.zeros(4)
+        for p in range(starts[k], starts[k + 1]):
+            x, y, z = normals[p, 0], normals[p, 1], normals[p, 2]
+            side = front if ax * x + ay * y + az * z >= 0.0 else back
+            side[0] += weights[p]
+            side[1] += weights[p] * x
+            side[2] += weights[p] * y
+            side[3] += weights[p] * z
+        dot = front[1] * back[1] + front[2] * back[2] + front[3] * back[3]
+        sizes = np.sqrt((front[1] ** 2 + front[2] ** 2 + front[3] ** 2) * (back[1] ** 2 + back[2] ** 2 + back[3] ** 2))
+        if min(front[0], back[0]) < TWO_SIDED * (front[0] + back[0]) or dot > APART_COS * sizes:
+            continue
+        lesser = -1.0 if front[0] >= back[0] else 1.0
+        for p in range(starts[k], starts[k + 1]):
+            along = ax * normals[p, 0] + ay * normals[p, 1] + az * normals[p, 2]
+            if (along >= 0.0) == (lesser > 0.0):
+                out[p] = 1
+    return out
 
 
 @njit(cache=True)

@@ -1,0 +1,137 @@
+"""Parts of one thing meet along much of their outline; two things that touch meet along little of it.
+
+The outline of a piece is where it meets other pieces or the ground. A handle or the foot of a bowl meets the rest
+along about half of its outline or more, or over a length that is large beside its own size; neighbours on a table
+meet at a corner or along one upright line. What rests on a shelf meets it all around its foot and is told apart by
+the shelf, which goes on outside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+from cousins.geometry import Array
+from cousins.segment.contacts import LEVEL_COS, members_of
+from cousins.segment.grouping import Pieces
+from cousins.segment.surfaces import Surface
+
+MOST = 0.5
+"""Share of its own outline along which a part meets its thing: half."""
+MUCH = 0.35
+"""The same where both are of one colour."""
+LONG = 2.0
+"""Contact over the square root of the piece's area: half the outline of a square patch."""
+END = 1.5
+"""The same for pieces that meet end on end, as a handle and its shaft do."""
+ONE_COLOR = 10.0
+"""Lab difference below which two sides of a contact have one colour: shading makes about as much."""
+NEAR_M = 0.03
+"""How far from a contact colours are compared [m]."""
+REST = 0.5
+"""Share of a contact that is carried from which one thing rests on another."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Contact:
+    """Where a piece meets another."""
+
+    first: int
+    """The piece."""
+    second: int
+    """The other piece."""
+    mine: Array
+    """Points of the first at the contact, int64 [k]."""
+    other: Array
+    """Points of the second at the contact, int64 [l]."""
+
+
+def contacts_of(surface: Surface, labels: Array) -> list[Contact]:
+    """Return for each piece in contact the neighbour that it meets along the most points; ties go to the lower."""
+    a, b = labels[surface.edges].T
+    cross = surface.edges[a != b]
+    if len(cross) == 0:
+        return []
+    pairs = np.concatenate([cross, cross[:, ::-1]])
+    count = int(labels.max()) + 1
+    names = labels[pairs] @ np.array([count, 1])
+    at = np.unique(names * len(labels) + pairs[:, 0])
+    keys, lengths = np.unique(at // len(labels), return_counts=True)
+    order = np.lexsort((keys, -lengths, keys // count))
+    best = keys[order][np.unique(keys[order] // count, return_index=True)[1]]
+    found = []
+    for key in best:
+        own = pairs[names == key]
+        first, second = divmod(int(key), count)
+        found.append(Contact(first=first, second=second, mine=np.unique(own[:, 0]), other=np.unique(own[:, 1])))
+    return found
+
+
+def parts(
+    surface: Surface,
+    labels: Array,
+    normals: Array,
+    pieces: Pieces,
+    *,
+    grounded: Array,
+    ends: frozenset[tuple[int, int]],
+    up: Array,
+) -> list[tuple[int, int]]:
+    """Return pairs (part, thing) by the lengths of their contacts; `grounded` [n] marks points beside the ground.
+
+    Pairs in `ends` meet end on end.
+    """
+    members = members_of(labels)
+    outline = grounded.copy()
+    a, b = labels[surface.edges].T
+    outline[surface.edges[a != b].ravel()] = True
+    spacing = 3.0 * surface.spacing_m
+    found = []
+    for contact in contacts_of(surface, labels):
+        of, other = members[contact.first], members[contact.second]
+        if len(of) > len(other) or _rests(surface, normals, pieces, contact, members, up):
+            continue
+        share = len(contact.mine) / int(outline[of].sum())
+        length = len(contact.mine) * spacing / np.sqrt(len(of) * spacing**2)
+        end = {(contact.first, contact.second), (contact.second, contact.first)} & ends
+        alike = share >= MUCH and _color_step(surface, contact, of, other) < ONE_COLOR
+        if share >= MOST or length >= (END if end else LONG) or alike:
+            found.append((contact.first, contact.second))
+    return found
+
+
+def _rests(surface: Surface, normals: Array, pieces: Pieces, contact: Contact, members: list[Array], up: Array) -> bool:
+    """Tell whether one of two pieces rests on a shelf of the other that goes on outside."""
+    for upper, lower in ((contact.first, contact.second), (contact.second, contact.first)):
+        if pieces.carried[upper, lower] < REST * pieces.touching[upper, lower]:
+            continue
+        shelf = members[lower][normals[members[lower]] @ up > LEVEL_COS]
+        if len(shelf) >= 10 and _outside(surface.points[shelf], surface.points[members[upper]], up) >= 0.25:
+            return True
+    return False
+
+
+def _outside(shelf: Array, upper: Array, up: Array) -> float:
+    """Return the share of points [n, 3] that lie outside the outline, seen from above, of others [m, 3]."""
+    helper = np.linalg.svd(up[None, :])[2][1:]
+    try:
+        sides = ConvexHull(upper @ helper.T).equations
+    except QhullError:
+        return 1.0
+    return float(((shelf @ helper.T) @ sides[:, :2].T + sides[:, 2] > 0.0).any(axis=1).mean())
+
+
+def _color_step(surface: Surface, contact: Contact, of: Array, other: Array) -> float:
+    """Return the difference of the median Lab colours of both sides near a contact; infinite without colour."""
+    tints = []
+    for own, at in ((of, contact.mine), (other, contact.other)):
+        gap, _ = cKDTree(surface.points[at]).query(surface.points[own], distance_upper_bound=NEAR_M)
+        beside = own[(gap > 3.5 * surface.spacing_m) & np.isfinite(gap)]
+        known = surface.colors[beside if len(beside) >= 5 else at]
+        known = known[np.isfinite(known[:, 0])]
+        if len(known) == 0:
+            return np.inf
+        tints.append(np.median(known, axis=0))
+    return float(np.linalg.norm(tints[0] - tints[1]))
