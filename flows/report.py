@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -37,7 +37,7 @@ def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, p
         objects="".join(_object_row(asset, summary) for asset in summary["assets"]),
         truth=_truth(summary.get("truth")),
         engines="".join(_engine_row(name, values) for name, values in summary["gates"].items()),
-        agreement=escape(_agreement(summary["agreement"])),
+        agreement=escape(_agreement(summary["agreement"]) + _fixed(summary["fixed"])),
         warnings=_notes(summary["warnings"]),
         fallbacks=_notes(summary["fallbacks"]),
         capture=_capture(capture, scale, summary["refinement"]),
@@ -152,6 +152,10 @@ def _agreement(values: Mapping[str, Any]) -> str:
     if values["max_mm"] is None:
         return "One engine only: nothing to compare."
     return f"Rest poses in the two engines differ by at most {values['max_mm']:.3f} mm and {values['max_deg']:.3f}°."
+
+
+def _fixed(names: Sequence[str]) -> str:
+    return f" Fixed in place and left out of these numbers: {len(names)} ({', '.join(names)})." if names else ""
 
 
 def _notes(texts: Iterable[str]) -> str:

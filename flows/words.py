@@ -37,11 +37,16 @@ def told_twin(result: dict[str, Any]) -> list[str]:
     for engine, gate in result["gates"].items():
         lines.append(
             f"{engine:<9} penetration {gate['max_penetration_mm']:.3f} mm, drift {gate['max_drift_mm']:.2f} mm, "
-            f"stable {gate['stable_fraction']:.0%}"
+            f"stable {gate['stable_fraction']:.0%}{_beside(result)}"
         )
     lines += [f"warning: {text}" for text in result["warnings"]]
     lines += [f"fallback: {text}" for text in result["fallbacks"]]
     return lines
+
+
+def _beside(result: dict[str, Any]) -> str:
+    """Return how many objects the numbers of the gates leave out."""
+    return f" of {len(result['assets']) - len(result['fixed'])} objects, {len(result['fixed'])} fixed in place"
 
 
 def told_truth(rows: Iterable[dict[str, Any]]) -> list[str]:

@@ -47,6 +47,7 @@ SUMMARY: dict[str, Any] = {
     "assets": [ASSET],
     "gates": {"mujoco": GATES},
     "agreement": {"max_mm": None, "max_deg": None},
+    "fixed": [],
     "gate_results": [DRIFT | {"passed": False}],
     "scale": {"source": "lidar", "error": 0.01},
     "warnings": ["The left side was <not> seen."],
