@@ -28,7 +28,9 @@ from cousins.reconstruct.primitives import fit_primitive
 from cousins.reconstruct.solids import mesh_of, simplify, solid_of, thickness_m
 
 SIMPLIFIED_FACES = 1200
-"""Faces that CoACD is given at most; its error does not fall further above this."""
+"""Faces that CoACD is given; its error does not fall further above this."""
+MOST_FACES = 5000
+"""The same, where fewer would lose a thin part."""
 SIMPLIFIED_VOLUME = 0.05
 """Largest relative change of the volume by that."""
 THINNEST_M = 1e-4
@@ -119,7 +121,7 @@ def _allowed_error(mesh: Mesh, config: CollisionConfig) -> float:
 def _decompose_concave(solid: manifold3d.Manifold, mesh: Mesh, config: CollisionConfig, seed: int) -> Collision:
     """Try CoACD, finer and with more pieces if it closed a cavity, then bisection."""
     simple = solid_of(lightened(mesh, faces=SIMPLIFIED_FACES, volume_kept=SIMPLIFIED_VOLUME))
-    simple = simple if simple.num_tri() <= 2 * SIMPLIFIED_FACES else simplify(solid, 2 * SIMPLIFIED_FACES)
+    simple = simple if simple.num_tri() <= MOST_FACES else simplify(solid, MOST_FACES)
     longest_m = float(np.ptp(mesh.vertices, axis=0).max())
     concavity = max(config.concavity, 2.0 * config.min_concavity_m / longest_m)
     budget = min(config.max_hulls, max(LEAST_HULLS, round(longest_m / config.hull_each_m)))

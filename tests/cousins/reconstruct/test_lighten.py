@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import trimesh
+from manifold3d import Manifold
 
 from cousins.meshes import Mesh
 from cousins.reconstruct.lighten import lightened
@@ -33,3 +34,21 @@ def test_a_light_mesh_stays_as_it_is() -> None:
 def test_a_mesh_that_would_lose_its_volume_stays_as_it_is() -> None:
     mesh = rough_torus()
     assert lightened(mesh, faces=8) is mesh
+
+
+def test_a_thin_leg_is_not_pinched_off() -> None:
+    seat = Manifold.cube((0.4, 0.4, 0.02), center=True).refine_to_length(0.01)
+    legs = Manifold()
+    for x in (-0.19, 0.19):
+        for y in (-0.19, 0.19):
+            leg = Manifold.cylinder(0.4, 0.006, 0.006, 24).refine_to_length(0.004)
+            legs = legs + leg.translate((x, y, -0.4))
+    exported = (seat + legs).to_mesh64()
+    rng = np.random.default_rng(1)
+    vertices = np.asarray(exported.vert_properties)[:, :3] + 0.0004 * rng.normal(
+        size=(exported.vert_properties.shape[0], 3)
+    )
+    mesh = Mesh(vertices=vertices, faces=np.asarray(exported.tri_verts, dtype=np.int32))
+    light = lightened(mesh, faces=300, volume_kept=0.05)
+    feet = light.vertices[light.vertices[:, 2] < -0.395]
+    assert len({(x > 0.0, y > 0.0) for x, y, _ in feet}) == 4
