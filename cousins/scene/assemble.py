@@ -23,6 +23,8 @@ from cousins.segment.segments import Plane, Segmentation
 
 REACH_M: Final = 0.05
 """An object whose underside is this near to a plane or another object stands on it [m]."""
+LONG_MOVE_M: Final = 0.01
+"""An object that the layout moves further than noise explains [m]: three sigmas; said in the fallbacks."""
 STRANGE_OVERLAP_M: Final = 0.03
 """A plane that carries nothing and cuts this deep into an object is part of the object, not structure [m]."""
 BLUR_M: Final = 0.008
@@ -67,7 +69,8 @@ def assemble(
         fallbacks=(*fallbacks, *notes, *more),
     )
     scene, report = repair(scene)
-    scene = replace(scene, warnings=(*scene.warnings, *_said_of(report)))
+    scene = replace(scene, warnings=(*scene.warnings, *_overlaps_left(report)))
+    scene = replace(scene, fallbacks=(*scene.fallbacks, *_long_moves(report)))
     scene = _carriers_first(replace(scene, relations=find_relations(scene)))
     return replace(scene, structures=tuple(_painted(structure, scene, capture) for structure in scene.structures))
 
@@ -154,15 +157,19 @@ def _footprint(body: Body) -> Array:
     return feet
 
 
-def _said_of(report: RepairReport) -> list[str]:
-    said = []
-    if report.status != "converged":
-        left = 1000.0 * report.violation_after_m
-        said.append(f"layout repair ended with status '{report.status}' and {left:.2f} mm of overlap left")
-    for name, moved in report.moved_m.items():
-        if moved > REACH_M / 2.0:
-            said.append(f"{name} was moved by {100.0 * moved:.1f} cm to stand free and on its support")
-    return said
+def _overlaps_left(report: RepairReport) -> list[str]:
+    if report.status == "converged":
+        return []
+    left = 1000.0 * report.violation_after_m
+    return [f"layout repair ended with status '{report.status}' and {left:.2f} mm of overlap left"]
+
+
+def _long_moves(report: RepairReport) -> list[str]:
+    return [
+        f"{name} was moved by {1000.0 * moved:.0f} mm to stand free and on its support"
+        for name, moved in report.moved_m.items()
+        if moved > LONG_MOVE_M
+    ]
 
 
 def _carriers_first(scene: Scene) -> Scene:

@@ -20,9 +20,11 @@ from cousins.scene.bodies import body_of_asset, piece_hull
 from cousins.scene.kinematics import asset_from_links
 from cousins.scene.scenes import Placed
 
-BANDS_M: Final = (0.004, 0.008)
-"""Corners this little above the lowest one belong to the foot [m]: the range bias of a phone's depth sensor, and
-twice that. The first that makes the object stand is taken."""
+BANDS_M: Final = (0.004, 0.007, 0.01)
+"""Corners this little above the lowest one belong to the foot [m]: the range bias of a phone's depth sensor, and up
+to three sigmas of its noise. The first that makes the object stand is taken."""
+BAND_SHARE: Final = 0.25
+"""The same at most, as a share of the object's height: what is lower lies, and is not to be squeezed flat."""
 MARGIN: Final = 0.15
 """How far inside its foot the centre of mass must lie, as a share of the foot's radius."""
 
@@ -35,7 +37,8 @@ def with_flat_foot(placed: Placed) -> Placed | None:
     poses = asset_from_links(placed.asset)
     body = body_of_asset(placed.asset).moved(placed.world_from_asset)
     level = float(body.box.low[2])
-    for band_m in BANDS_M:
+    height = float(body.box.high[2] - level)
+    for band_m in (band for band in BANDS_M if band <= max(BAND_SHARE * height, BANDS_M[0])):
         links = tuple(
             replace(link, pieces=_lowered(link, placed.world_from_asset @ poses[link.name], level, band_m))
             for link in placed.asset.links

@@ -1,9 +1,9 @@
 """Repair a layout: put objects upright, apart and onto their supports, and never make anything worse.
 
 An object that would not rest as it stands gets a flat foot where a few millimetres do, or is turned onto its nearest
-rest. Then two steps, repeated until nothing overlaps. Part: the pair that overlaps most is parted by the shortest
-horizontal or upward push that lowers the total overlap. Drop: each object, lowest first, sinks until it touches.
- Every push must lower the total; nothing is ever deleted.
+rest; what carries another gets a flat top under it. Then two steps, repeated until nothing overlaps. Part: the pair
+that overlaps most is parted by a short horizontal or upward push that lowers the total overlap. Drop: each object,
+lowest first, sinks until it touches. Every push must lower the total; nothing is ever deleted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import numpy as np
 from cousins.geometry import Array, rigid, rotation_angle_rad
 from cousins.scene.bodies import Body, bodies_of, body_of_structure, clearance_below, overlaps
 from cousins.scene.convex import Difference
+from cousins.scene.relations import is_inside
 from cousins.scene.scenes import Scene
+from cousins.scene.tops import with_flat_top
 from cousins.scene.upright import upright
 
 CONTACT_GAP_M: Final = 1e-5
@@ -61,7 +63,7 @@ def repair(scene: Scene) -> tuple[Scene, RepairReport]:
     start = {placed.asset.name: placed.world_from_asset for placed in scene.objects}
     before = _State(bodies_of(scene)).total()
     ground = [body_of_structure(structure) for structure in scene.structures]
-    scene = replace(scene, objects=tuple(upright(placed, ground) for placed in scene.objects))
+    scene = _with_flat_tops(replace(scene, objects=tuple(upright(placed, ground) for placed in scene.objects)))
     state = _State(bodies_of(scene))
     status: Literal["converged", "capped", "nothing movable"] = "capped"
     for _ in range(MAX_ROUNDS):
@@ -86,6 +88,24 @@ def repair(scene: Scene) -> tuple[Scene, RepairReport]:
         turned_rad={name: rotation_angle_rad(pose[:3, :3] @ start[name][:3, :3].T) for name, pose in ends.items()},
     )
     return replace(scene, objects=objects), report
+
+
+def _with_flat_tops(scene: Scene) -> Scene:
+    """Return the scene with flat tops of objects where others stand on them."""
+    objects = list(scene.objects)
+    bodies = {placed.asset.name: body for placed, body in zip(objects, _movable(scene), strict=True)}
+    for upper in bodies.values():
+        for index, placed in enumerate(objects):
+            carrier = bodies[placed.asset.name]
+            if carrier is upper or is_inside(upper, carrier):
+                continue
+            if clearance_below(upper, carrier, reach_m=CARRY_M) <= CARRY_M:
+                objects[index] = with_flat_top(placed, upper) or placed
+    return replace(scene, objects=tuple(objects))
+
+
+def _movable(scene: Scene) -> list[Body]:
+    return [body for body in bodies_of(scene).values() if body.movable]
 
 
 class _State:

@@ -17,7 +17,9 @@ FLAT_RAD: Final = 1e-7
 
 
 def rest_rotation(body: Body, *, max_tilt_rad: float) -> Array | None:
-    """Return the rotation [3, 3] that lays a body on a stable facet of its hull, None where it rests or none is near.
+    """Return the rotation [3, 3] that lays a body on a stable facet of its hull, None where none is near.
+
+    The identity where it rests as it is.
 
     The body turns onto the facet under its centre of mass, again and again: that is the way it rolls, slowly,
     on level ground, and each turn lowers its centre of mass. A turn beyond `max_tilt_rad` is a fall, not noise.
@@ -34,7 +36,7 @@ def rest_rotation(body: Body, *, max_tilt_rad: float) -> Array | None:
         below = np.flatnonzero(facing)[np.argmin(heights[facing] / -turned[facing, 2])]
         turn = _onto_its_facet(turned[below])
         if rotation_angle_rad(turn) < FLAT_RAD:
-            return total if rotation_angle_rad(total) > FLAT_RAD else None
+            return total
         total = turn @ total
         if _tilt(total) > max_tilt_rad:
             return None

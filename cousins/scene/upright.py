@@ -11,7 +11,7 @@ import numpy as np
 from cousins.geometry import Array, rigid, rotation_angle_rad
 from cousins.scene.bodies import Body, body_of_asset, clearance_below
 from cousins.scene.feet import with_flat_foot
-from cousins.scene.resting import rest_rotation
+from cousins.scene.resting import FLAT_RAD, rest_rotation
 from cousins.scene.scenes import Placed
 
 MAX_TILT_RAD: Final = np.deg2rad(3.0)
@@ -23,7 +23,7 @@ REACH_M: Final = 0.05
 LEVEL_COSINE: Final = 1.0 - 1e-8
 """Least upward component of a level face's normal: 0.1 mrad, a tenth of a millimetre over a metre."""
 MAX_FOOT_TILT_RAD: Final = np.deg2rad(10.0)
-"""An object whose rest is further away than this did not stand on level ground; nothing is done to it."""
+"""An object whose rest is further away than this falls as it is: only a flat foot can make it stand."""
 
 
 def upright(placed: Placed, ground: Sequence[Body]) -> Placed:
@@ -34,8 +34,10 @@ def upright(placed: Placed, ground: Sequence[Body]) -> Placed:
     if _on_slope(placed, ground):
         return placed
     rotation = _rest_of(placed)
-    if rotation is None or rotation_angle_rad(rotation) <= UNSEEN_TILT_RAD:
-        return placed if rotation is None else _turned(placed, rotation)
+    if rotation is None:
+        return with_flat_foot(placed) or placed
+    if rotation_angle_rad(rotation) <= UNSEEN_TILT_RAD:
+        return placed if rotation_angle_rad(rotation) <= FLAT_RAD else _turned(placed, rotation)
     footed = with_flat_foot(placed)
     if footed is not None:
         return footed

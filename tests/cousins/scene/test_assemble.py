@@ -154,7 +154,7 @@ def test_an_uneven_underside_becomes_a_flat_foot_and_the_object_keeps_its_pose()
     footed = with_flat_foot(placed)
     assert footed is not None
     after = body_of_asset(footed.asset).moved(footed.world_from_asset)
-    assert rest_rotation(after, max_tilt_rad=0.5) is None
+    assert rest_rotation(after, max_tilt_rad=0.5) == pytest.approx(np.eye(3), abs=1e-6)
     assert after.box.low[2] == pytest.approx(body.box.low[2])
     np.testing.assert_allclose(after.box.high, body.box.high, atol=1e-9)
     assert footed.asset.completions[-1] == "flat foot"

@@ -26,6 +26,7 @@ from tests.cousins.scene.scenes_for_tests import (
     box_asset,
     box_piece,
     can_asset,
+    hull_piece,
     link_of,
     slab,
     table_scene,
@@ -220,3 +221,49 @@ def test_a_box_on_a_ramp_is_left_lying_along_the_ramp() -> None:
     repaired, report = repair(replace(scene, structures=(replace(scene.structures[0], pieces=(piece,)),)))
     assert report.turned_rad["box"] == 0.0
     assert_in_contact_and_free(repaired)
+
+
+def rough_book(rng: np.random.Generator) -> Asset:
+    """A book of four convex pieces whose tops lie up to 3 mm apart and aslant."""
+    pieces = []
+    for x in (-0.06, 0.06):
+        for y in (-0.04, 0.04):
+            corners = np.array(np.meshgrid([-0.06, 0.06], [-0.04, 0.04], [-0.015, 0.015])).reshape(3, -1).T
+            corners[corners[:, 2] > 0.0, 2] += rng.uniform(-0.003, 0.003, 4)
+            pieces.append(hull_piece(corners + np.array([x, y, 0.0])))
+    link = link_of("body", concatenate([piece.mesh for piece in pieces]), tuple(pieces))
+    return asset_of("book", "book", (link,), (), np.array([0.24, 0.16, 0.03]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_stands_on_a_rough_top_gets_a_flat_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scene = scene_of(
+        (rough_book(rng), at(0.0, 0.0, 0.016)), (box_asset("tin", (0.07, 0.07, 0.06)), at(0.0, 0.0, 0.062))
+    )
+    repaired, report = repair(scene)
+    book, tin = bodies_of(repaired)["book"], bodies_of(repaired)["tin"]
+    tops = np.array([hull.high[2] for hull in book.hulls])
+    assert np.ptp(tops) < 1e-9
+    assert repaired.objects[0].asset.completions[-1] == "flat top"
+    assert clearance_below(tin, book) == pytest.approx(1e-5, abs=2e-6)
+    assert report.status == "converged"
+    assert max(report.moved_m.values()) < 0.01
+
+
+def test_a_top_that_is_no_plane_is_left_as_it_is() -> None:
+    scene = scene_of(
+        (ball_asset("ball", 0.05), at(0.0, 0.0, 0.05)), (box_asset("lid", (0.07, 0.07, 0.01)), at(0, 0, 0.107))
+    )
+    assert "flat top" not in repair(scene)[0].objects[0].asset.completions
+
+
+def test_the_layout_prefers_short_ways() -> None:
+    """A box stands 2 cm deep in the side of a tall one: it moves those 2 cm, nothing is lifted onto the other."""
+    scene = scene_of(
+        (box_asset("tall", (0.1, 0.1, 0.3)), at(0.0, 0.0, 0.15)),
+        (box_asset("low", (0.1, 0.1, 0.06)), at(0.08, 0.0, 0.03)),
+    )
+    _, report = repair(scene)
+    assert report.status == "converged"
+    assert max(report.moved_m.values()) == pytest.approx(0.02, abs=1e-4)
