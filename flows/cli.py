@@ -148,9 +148,12 @@ def _parser() -> _Parser:
 
 
 def _scan_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("capture", type=Path, metavar="CAPTURE", help="phone export, a folder or a zip")
+    parser.add_argument(
+        "capture", type=Path, metavar="CAPTURE", help="phone export (folder or zip), RoomPlan room, or finished mesh"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE", help="scene folder to write")
     parser.add_argument("--format", metavar="NAME", help="format of the export; recognised where not given")
+    parser.add_argument("--up", choices=("y", "z"), help="up axis of a finished mesh; its format tells where not given")
     parser.add_argument(
         "--tag-size", type=float, metavar="MM", help="side of the printed tags in the scene: corrects the scale by them"
     )

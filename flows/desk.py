@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class Options:
     """Back-end that tells objects apart."""
     format: str | None = None
     """Format of the export; None recognises it."""
+    up: Literal["y", "z"] | None = None
+    """Up axis of a finished mesh; None takes what its format says."""
     tag_size_m: float | None = None
     """Side of the printed tags in the scene [m]; None where there are none."""
 

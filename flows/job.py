@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from cousins.errors import CaptureError
+from cousins.scene.mesh_files import SUFFIXES
 from cousins.scene.room_files import find_room
 from cousins.store import Store, digest_of, file_digest
 from flows.desk import Desk, Options, Reference, Stage, Tell, say_nothing
@@ -18,6 +19,7 @@ from flows.stages import (
     GATE,
     INGEST,
     INSPECT,
+    MESH,
     PORTRAY,
     RECONSTRUCT,
     REFINE,
@@ -89,9 +91,9 @@ class Runner(Protocol):
 
 
 def twin_of(export: Export, run: Runner, desk: Desk) -> Twin:
-    """Turn an export into a twin: a capture by its frames, a layout scan by what it tells."""
-    if export.room:
-        return _finished(run.do(ROOM, export=export), None, run)
+    """Turn an export into a twin: a capture by its frames, a layout scan or a finished mesh by what it tells."""
+    if export.kind != "capture":
+        return _finished(run.do(ROOM if export.kind == "room" else MESH, export=export), None, run)
     seen = _seen(export, run, desk)
     parts = {"capture": seen.capture, "checks": seen.checks, "refined": seen.refined, "found": seen.found}
     return _finished(run.do(ASSEMBLE, **parts, built=seen.built), seen, run)
@@ -154,9 +156,10 @@ def export_of(source: Path) -> Export:
         )
     room = find_room(source)
     if room is not None:
-        return Export(path=room, digest=digest_of([room.name, file_digest(room)]), room=True)
+        return Export(path=room, digest=digest_of([room.name, file_digest(room)]), kind="room")
     if source.is_file():
-        return Export(path=source, digest=digest_of([source.name, file_digest(source)]))
+        kind: Literal["mesh", "capture"] = "mesh" if source.suffix.lower() in SUFFIXES else "capture"
+        return Export(path=source, digest=digest_of([source.name, file_digest(source)]), kind=kind)
     files: dict[str, str] = {}
     for path in source.rglob("*"):
         if path.is_file():

@@ -33,7 +33,7 @@ def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, p
         name=escape(summary["name"]),
         subtitle=escape(f"A twin of {len(summary['assets'])} objects, {_origin(capture)}."),
         badges=_badges(summary),
-        views=_views(images) or "<p class='pad soft'>none: a layout scan holds no photos</p>",
+        views=_views(images) or "<p class='pad soft'>none: there are no frames</p>",
         objects="".join(_object_row(asset, summary) for asset in summary["assets"]),
         truth=_truth(summary.get("truth")),
         engines="".join(_engine_row(name, values) for name, values in summary["gates"].items()),
@@ -68,7 +68,7 @@ def words(name: str) -> str:
 
 def _origin(capture: Mapping[str, Any]) -> str:
     if capture["frames"] == 0:
-        return f"from a layout scan by {capture['app']}"
+        return f"from a {'layout scan by RoomPlan' if capture['app'] == 'RoomPlan' else 'finished mesh'}"
     return f"from {capture['frames']} frames of {capture['device']} ({capture['app']})"
 
 
@@ -185,7 +185,7 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
         ("scale", f"{scale['source']}, ±{100 * scale['error']:.1f} %"),
     ]
     if capture["frames"] == 0:
-        return _pairs([*pairs, ("frames", "none: a layout scan")])
+        return _pairs([*pairs, ("frames", "none")])
     pairs += [
         ("depth frames", f"{capture['frames']} of {capture['depth_px'][0]}×{capture['depth_px'][1]} px"),
         ("colour images", f"{capture['color_frames']}, {color}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from cousins.capture.captures import Capture
 from cousins.capture.folder import capture_digest, load_capture
@@ -21,6 +22,7 @@ from cousins.reconstruct.labels import relabelled
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.scene.assemble import assemble
 from cousins.scene.folder import read_scene, write_scene
+from cousins.scene.mesh_files import scene_of_mesh
 from cousins.scene.room_files import read_room
 from cousins.scene.room_scene import scene_of_room
 from cousins.scene.scenes import Scene
@@ -43,8 +45,8 @@ class Export:
     """Folder or zip."""
     digest: str
     """SHA-256 over its files and their names."""
-    room: bool = False
-    """Whether it is a layout scan (RoomPlan), a single file without frames."""
+    kind: Literal["capture", "room", "mesh"] = "capture"
+    """Posed frames, a layout scan (RoomPlan), or the finished mesh of one thing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -105,7 +107,7 @@ def _reconstruct(desk: Desk, _: Path, *, refined: Reference, found: Reference, i
     segment = segmentation.segments[index]
     rng = desk.rng(OBJECT_SEED, index)
     try:
-        shape = reconstruct_shape(capture, segmentation, segment, rng=rng)
+        shape = reconstruct_shape(capture, segmentation, segment)
         placed = build_asset(segment.name, shape, relabelled(segment, shape.mesh), capture, rng=rng)
     except StageError as error:
         return Built(name=segment.name, placed=None, failure=str(error))
@@ -146,6 +148,11 @@ def _assemble(
 def _room(_: Desk, __: Path, *, export: Export) -> Scene:
     room = read_room(export.path)
     return scene_of_room(room, safe_name(room.name), digest=export.digest)
+
+
+def _mesh(desk: Desk, _: Path, *, export: Export) -> Scene:
+    name = safe_name(export.path.stem)
+    return scene_of_mesh(export.path, name, digest=export.digest, up=desk.options.up, seed=desk.options.seed)
 
 
 def _nothing_found(capture: Capture, lost: list[str], weak: list[str]) -> CaptureError:
@@ -194,6 +201,7 @@ REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined, options=
 SEGMENT = Stage(name="segment", top="segment", work=_segment, kind=Segmentation, options=("seed", "segmenter"))
 RECONSTRUCT = Stage(name="reconstruct", top="reconstruct", work=_reconstruct, kind=Built, options=("seed",))
 ASSEMBLE = Stage(name="assemble", top="scene", work=_assemble, kind=Scene)
+MESH = Stage(name="mesh", top="scene", work=_mesh, kind=Scene, options=("seed", "up"))
 ROOM = Stage(name="room", top="scene", work=_room, kind=Scene)
 SETTLE = Stage(name="settle", top="sim", work=_settle, kind=Settled)
 WRITE = Stage(name="write", top="scene", work=_write, read=lambda folder: read_scene(folder / "scene"))
@@ -201,8 +209,6 @@ GATE = Stage(name="gate", top="sim", work=_gate, kind=GateReport)
 DRAW = Stage(name="pictures", top="sim", work=_draw)
 PORTRAY = Stage(name="portrait", top="sim", work=_portray)
 
-STAGES = {
-    stage.name: stage
-    for stage in (INGEST, INSPECT, REFINE, SEGMENT, RECONSTRUCT, ASSEMBLE, ROOM, SETTLE, WRITE, GATE, DRAW, PORTRAY)
-}
+_FRAMES = (INGEST, INSPECT, REFINE, SEGMENT, RECONSTRUCT, ASSEMBLE)
+STAGES = {stage.name: stage for stage in (*_FRAMES, ROOM, MESH, SETTLE, WRITE, GATE, DRAW, PORTRAY)}
 """Every stage by name, in order."""

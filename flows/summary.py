@@ -45,10 +45,10 @@ def seen_summary(seen: Seen, desk: Desk) -> dict[str, Any]:
 
 def layout_summary(scene: Scene) -> dict[str, Any]:
     """Return the same for a layout scan, which has no frames."""
-    capture = {
+    capture: dict[str, Any] = {
         "name": scene.name,
         "device": "unknown",
-        "app": "RoomPlan",
+        "app": "RoomPlan" if scene.scale.source == "lidar" else "finished mesh",
         "frames": 0,
         "color_frames": 0,
         "color_px": None,

@@ -46,6 +46,12 @@ def read_prims(record: Any, *, name: str) -> Room:
             expected="a room scanned by RoomPlan",
             hint="Export the room again, as USDZ or JSON.",
         )
+    if told.get("up", "y") != "y":
+        raise CaptureError(
+            f"{name} with {parsing.text(told['up'], where='up axis')} up",
+            expected="RoomPlan's y",
+            hint="Pass the USDZ as RoomPlan exported it.",
+        )
     panels: list[Panel] = []
     furniture: list[Furniture] = []
     taken: set[str] = set()

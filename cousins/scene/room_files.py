@@ -25,14 +25,14 @@ def find_room(source: Path) -> Path | None:
     Raises CaptureError where a folder holds several rooms and nothing else tells which is meant.
     """
     if source.is_file():
-        return source if source.suffix.lower() == USD or _holds_roomplan(source) else None
+        return source if _holds_roomplan(source) or _draws_room(source) else None
     if not source.is_dir():
         return None
     files = sorted(path for path in source.iterdir() if path.is_file())
     if any(path.suffix.lower() in (".png", ".jpg", ".jpeg", ".exr", ".depth") for path in files):
         return None
     told = [path for path in files if _holds_roomplan(path)]
-    rooms = told or [path for path in files if path.suffix.lower() == USD]
+    rooms = told or [path for path in files if _draws_room(path)]
     if len(rooms) > 1:
         raise CaptureError(
             f"{len(rooms)} rooms in {source.name}: {', '.join(path.name for path in rooms[:5])}",
@@ -65,6 +65,17 @@ def _holds_roomplan(path: Path) -> bool:
         return is_roomplan(parsing.parse_json(path.read_bytes(), where=path.name))
     except CaptureError:
         return False
+
+
+def _draws_room(path: Path) -> bool:
+    """Tell whether a USDZ has a wall as RoomPlan names it."""
+    if path.suffix.lower() != USD or path.stat().st_size > MOST_USD_BYTES:
+        return False
+    try:
+        told = json.loads(ask_child("cousins.scene.usd_room", path).splitlines()[-1])
+    except ChildError:
+        return False
+    return any(str(solid.get("name", "")).startswith("Wall") for solid in told.get("solids", []))
 
 
 def _unreadable(path: Path, why: str) -> CaptureError:

@@ -1,7 +1,8 @@
-"""Print the solids of a RoomPlan USDZ as JSON: a child process, for the file may be hostile.
+"""Print the solids of a USDZ, such as RoomPlan's, as JSON: a child process, for the file may be hostile.
 
-Run as `python -m cousins.scene.usd_room FILE`. Prints one object: `solids`, each with its prim's name, the group
-above it, its pose (rows of a 4×4, y up, metres, rotation only) and its points and triangles in that pose's frame.
+Run as `python -m cousins.scene.usd_room FILE`. Prints one object: `up`, `y` or `z`, and `solids`, each with its
+prim's name, the group above it, its pose (rows of a 4×4, metres, rotation only) and its points and triangles in that
+pose's frame.
 """
 
 from __future__ import annotations
@@ -49,8 +50,6 @@ def solids_of(path: Path) -> dict[str, Any]:
     except (Tf.ErrorException, UnicodeDecodeError) as error:
         return {"error": error_text(error)}
     unit = UsdGeom.GetStageMetersPerUnit(stage)
-    if UsdGeom.GetStageUpAxis(stage) != UsdGeom.Tokens.y:
-        return {"error": "its up axis is not Y, as RoomPlan's is"}
     solids = []
     left = MOST_POINTS
     for prim in stage.Traverse():
@@ -60,7 +59,7 @@ def solids_of(path: Path) -> dict[str, Any]:
             if left < 0:
                 return {"error": f"more than {MOST_POINTS} points"}
             solids.append(solid)
-    return {"solids": solids}
+    return {"up": str(UsdGeom.GetStageUpAxis(stage)).lower(), "solids": solids}
 
 
 def _solid(prim: Usd.Prim, unit: float) -> dict[str, Any]:

@@ -10,7 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import manifold3d
+import numpy as np
+
 from cousins.errors import InputError, UnknownNameError
+from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset, Link
 from cousins.reconstruct.build import mass_properties
 from cousins.reconstruct.materials import Material, material_for
@@ -83,8 +87,29 @@ def _named(asset: Asset, label: str) -> Asset:
 
 
 def _weighed(link: Link, material: Material) -> Link:
-    mass, center, inertia = mass_properties(link.visual, material.density_kg_m3)
+    mass, center, inertia = mass_properties(_solid(link), material.density_kg_m3)
     return replace(link, mass_kg=mass, center_of_mass_m=center, inertia_kg_m2=inertia)
+
+
+def _solid(link: Link) -> Mesh:
+    """Return what is weighed: the looks where they are watertight, else the collision pieces joined."""
+    looks = link.visual.to_trimesh()
+    looks.merge_vertices()
+    if looks.is_watertight:
+        return link.visual
+    parts = [
+        manifold3d.Manifold(
+            manifold3d.Mesh64(
+                np.ascontiguousarray(piece.mesh.vertices), np.ascontiguousarray(piece.mesh.faces.astype(np.uint64))
+            )
+        )
+        for piece in link.pieces
+    ]
+    whole = manifold3d.Manifold.batch_boolean(parts, manifold3d.OpType.Add).to_mesh64()
+    return Mesh(
+        vertices=np.asarray(whole.vert_properties[:, :3], dtype=np.float64),
+        faces=np.asarray(whole.tri_verts, dtype=np.int32),
+    )
 
 
 def _checked(label: str) -> str:

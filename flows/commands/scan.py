@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             seed=arguments.seed,
             segmenter=arguments.segmenter,
             format=arguments.format,
+            up=arguments.up,
             tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,
         ),
         runner=arguments.runner,

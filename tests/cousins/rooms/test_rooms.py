@@ -143,6 +143,7 @@ def test_prisms_fill_a_wall_with_a_door_exactly_and_leave_the_door_free() -> Non
     assert slab(section, low_m=0.0, high_m=0.1).to_trimesh().is_watertight
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), min_size=3, max_size=12))
 def test_prisms_of_any_floor_are_convex_and_fill_it(points: list[tuple[float, float]]) -> None:
     ring = np.unique(np.round(np.array(points), 2), axis=0)
@@ -203,7 +204,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_damaged_room_is_read_or_refused_with_our_error(data: st.DataObject) -> None:
     record = square_room()
@@ -221,7 +222,7 @@ def test_a_damaged_room_is_read_or_refused_with_our_error(data: st.DataObject) -
         read_roomplan(encoded(record), name="room")
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(["name", "pose", "points", "triangles", "error"]), JSON_VALUES, max_size=5))
 def test_damaged_solids_are_refused_with_our_error(solid: dict[str, Any]) -> None:
     whole = {
