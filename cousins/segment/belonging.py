@@ -95,9 +95,12 @@ def parts(
             continue
         share = len(contact.mine) / int(outline[of].sum())
         length = len(contact.mine) * spacing / np.sqrt(len(of) * spacing**2)
-        end = {(contact.first, contact.second), (contact.second, contact.first)} & ends
-        alike = share >= MUCH and _color_step(surface, contact, of, other) < ONE_COLOR
-        if share >= MOST or length >= (END if end else LONG) or alike:
+        end = bool({(contact.first, contact.second), (contact.second, contact.first)} & ends)
+        step = _color_step(surface, contact, of, other)
+        hangs = end and not (pieces.grounded[contact.first] and pieces.grounded[contact.second])
+        goes_on = hangs and (step < 2.0 * ONE_COLOR or np.isinf(step))
+        alike = share >= MUCH and step < ONE_COLOR
+        if share >= MOST or length >= (END if end else LONG) or alike or goes_on:
             found.append((contact.first, contact.second))
     return found
 

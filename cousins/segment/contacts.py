@@ -207,7 +207,7 @@ def continued(surface: Surface, labels: Array, height_m: Array, pieces: Pieces, 
 
 
 def enclosed(points: Array, normals: Array, labels: Array, pieces: Pieces, *, voxel_m: float) -> list[tuple[int, int]]:
-    """Return pairs (outside, inside): a piece that lies in the hull of another that it touches, and is not convex or its skin.
+    """Return pairs (outside, inside): a piece in the hull of another that it touches, not convex or its skin.
 
     So the inside of a bowl joins its outside, and an apple in the bowl stays an apple.
     """

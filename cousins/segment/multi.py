@@ -12,8 +12,8 @@ from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
-from cousins.segment.belonging import parts
-from cousins.segment.contacts import LEVEL_COS, Footing, capped, continued, describe_map, enclosed
+from cousins.segment.belonging import contacts_of, parts
+from cousins.segment.contacts import LEVEL_COS, Footing, capped, continued, describe_map, enclosed, members_of
 from cousins.segment.ground import ground
 from cousins.segment.grouping import GroupConfig, Pieces, settle, union
 from cousins.segment.patches import PatchConfig, join, make_patches
@@ -24,6 +24,10 @@ from cousins.segment.voxels import VoxelConfig, VoxelMap, gather
 
 MIN_VOXELS = 60
 """Least voxels of an object: a die of four voxels has about as many."""
+FOOT = 0.25
+"""Greatest area of a foot beside its thing."""
+SMEAR_M = 0.06
+"""Height over smeared ground within which a foot goes on upwards [m]."""
 ROUNDS = 6
 """Most rounds in which pieces join their things: each halves the parts at least."""
 RING_M = 0.04
@@ -71,7 +75,7 @@ def find_instances(
             voxel_m=scene.voxel_m,
             up=structure.up,
         )
-        labels = _objects(part, labels, group)
+        labels = _objects(part, labels, group, low_m=_smear_m(noise, scene.voxel_m) + scene.voxel_m)
         ground = scene.surface.points[~above]
         labels, dropped = _keep_real(part, labels, ground, noise)
     else:
@@ -151,29 +155,68 @@ class Part:
     up: Array
     """Unit vector against gravity, float64 [3]."""
 
+    def restricted(self, chosen: Array) -> Part:
+        """Return the chosen points [n] alone; those beside the others count as beside the ground."""
+        beside = self.grounded | ~chosen
+        a, b = self.surface.edges.T
+        beside[a[~chosen[b]]] = True
+        beside[b[~chosen[a]]] = True
+        return replace(
+            self,
+            surface=_part(self.surface, chosen),
+            normals=self.normals[chosen],
+            height_m=self.height_m[chosen],
+            grounded=beside[chosen],
+        )
+
     def describe(self, labels: Array) -> tuple[Pieces, Footing]:
         """Return contacts and supports for these labels [n]."""
         return describe_map(self.surface, labels, self.normals, self.height_m, voxel_m=self.voxel_m, up=self.up)
 
 
-def _objects(part: Part, labels: Array, group: GroupConfig) -> Array:
-    """Join convex pieces to objects; -1 for rests too small to be one."""
+def _objects(part: Part, labels: Array, group: GroupConfig, *, low_m: float) -> Array:
+    """Join convex pieces to objects; -1 for rests too small to be one.
+
+    Low pieces of taller groups may be ground smeared about feet, which would look like shelves: they join last.
+    """
+    low = _low(part, labels, low_m)
+    upper = part.restricted(~low)
+    found = np.full(len(labels), -1, dtype=np.int64)
+    found[~low] = _grouped(upper, np.unique(labels[~low], return_inverse=True)[1].ravel(), group)
+    first = int(labels.max()) + 1
+    merged = np.where(found >= 0, found + first, labels)
+    for _ in range(ROUNDS):
+        joins = [
+            (contact.first, contact.second) for contact in contacts_of(part.surface, merged) if contact.first < first
+        ]
+        upward = {piece: thing for piece, thing in joins if thing >= first}
+        if not upward:
+            break
+        merged = np.array([upward.get(k, k) for k in range(int(merged.max()) + 1)])[merged]
+    alone = np.bincount(merged) * part.voxel_m**2 >= group.min_area_m2
+    return np.where(alone[merged], np.cumsum(alone)[merged] - 1, -1)
+
+
+def _low(part: Part, labels: Array, low_m: float) -> Array:
+    """Return bool [n]: points of pieces no higher than smeared ground that are a small part of what they touch."""
+    group = components(len(labels), part.surface.edges)
+    sizes = np.bincount(group)
+    low = np.zeros(len(labels), dtype=bool)
+    for of in members_of(labels):
+        small = len(of) < FOOT * sizes[group[of[0]]]
+        low[of] = small and float(np.quantile(part.height_m[of], 0.95)) < low_m
+    return low
+
+
+def _grouped(part: Part, labels: Array, group: GroupConfig) -> Array:
+    """Join pieces to things by how they meet and by what can stand; -1 for rests too small to be one."""
     pieces, _ = part.describe(labels)
     labels = _joined(labels, enclosed(part.surface.points, part.normals, labels, pieces, voxel_m=part.voxel_m))
     for _ in range(ROUNDS):
         pieces, _ = part.describe(labels)
-        ends = continued(part.surface, labels, part.height_m, pieces, up=part.up)
-        same = [(a, b) for a, b in ends if not (pieces.grounded[a] and pieces.grounded[b])]
-        same += capped(part.surface, labels, pieces, up=part.up)
-        same += parts(
-            part.surface,
-            labels,
-            part.normals,
-            pieces,
-            grounded=part.grounded,
-            ends=frozenset(ends),
-            up=part.up,
-        )
+        ends = frozenset(continued(part.surface, labels, part.height_m, pieces, up=part.up))
+        same = capped(part.surface, labels, pieces, up=part.up)
+        same += parts(part.surface, labels, part.normals, pieces, grounded=part.grounded, ends=ends, up=part.up)
         if not same:
             break
         labels = _joined(labels, same)
@@ -190,9 +233,14 @@ def _joined(labels: Array, pairs: list[tuple[int, int]]) -> Array:
     return np.unique(groups, return_inverse=True)[1].ravel()[labels]
 
 
+def _smear_m(noise_m: float, voxel_m: float) -> float:
+    """Return the height up to which ground smears about a foot [m]: its noise, or the spread of two depth pixels."""
+    return max(4.0 * noise_m, 2.5 * voxel_m)
+
+
 def _keep_real(part: Part, labels: Array, ground: Array, noise_m: float) -> tuple[Array, tuple[str, ...]]:
     """Drop what is ground in disguise: in its noise, or a second layer of it; and ground smeared around feet."""
-    low_m = 4.0 * noise_m
+    low_m = _smear_m(noise_m, part.voxel_m)
     flat = part.surface.points @ basis_of(part.up).T
     beneath, _ = cKDTree(ground @ basis_of(part.up).T).query(flat) if len(ground) else (np.full(len(flat), np.inf), 0)
     real, ghosts = [], 0
@@ -292,7 +340,7 @@ def _no_smear(part: Part, labels: Array, low_m: float) -> Array:
     good = part.height_m >= low_m
     for k in range(int(labels.max(initial=-1)) + 1):
         of = np.flatnonzero(labels == k)
-        low, high = of[~good[of]], of[good[of]]
+        low, high = of[~good[of]], of[good[of] & (part.height_m[of] < low_m + SMEAR_M)]
         if len(low) and len(high):
             gap, _ = cKDTree(flat[high]).query(flat[low])
             good[low] = gap < 0.01 + part.voxel_m

@@ -8,8 +8,9 @@ import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
+from cousins.segment.evidence import weigh
 from cousins.segment.grouping import GroupConfig
-from cousins.segment.masks import cut_by_border, label_frame, masks_of
+from cousins.segment.masks import label_frame, masks_of
 from cousins.segment.multi import find_instances
 from cousins.segment.naming import name_by_geometry
 from cousins.segment.patches import PatchConfig
@@ -18,9 +19,6 @@ from cousins.segment.segments import Segment, Segmentation
 from cousins.segment.single import label_view
 from cousins.segment.support import supports_of
 from cousins.segment.voxels import VoxelConfig
-
-FRINGE_SHARE = 0.8
-"""Share of its frames in which an object may be cut off by the image before it counts as incomplete."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,23 +79,14 @@ class Geometric:
             image = label_frame(frame, points, labels, voxel_m=found.voxel_m)
             for k, mask in masks_of(frame, image).items():
                 masks[k][frame.index] = mask
-        whole = [k for k in range(count) if not _at_fringe(masks[k], len(capture.frames))]
-        lost = count - len(whole)
-        note = f"{lost} things at the edge of what was filmed were left out: film around them to include them"
-        clouds = [found.points[found.labels == k] for k in whole]
-        return Found(masks=[masks[k] for k in whole], clouds=clouds, warnings=found.dropped + ((note,) if lost else ()))
+        clouds = [found.points[found.labels == k] for k in range(count)]
+        kept, notes = weigh(capture, masks, clouds, voxel_m=found.voxel_m, up=structure.up)
+        return Found(masks=[masks[k] for k in kept], clouds=[clouds[k] for k in kept], warnings=found.dropped + notes)
 
 
 def build(config: Config) -> Geometric:
     """Return the geometric segmenter."""
     return Geometric(config)
-
-
-def _at_fringe(masks: dict[int, Array], frames: int) -> bool:
-    """Tell whether an object was hardly filmed: in under three of more than ten frames, or cut off in most."""
-    if len(masks) == 0 or (frames > 10 and len(masks) < 3):
-        return True
-    return sum(cut_by_border(mask) for mask in masks.values()) > FRINGE_SHARE * len(masks)
 
 
 def order_segments(masks: list[dict[int, Array]], clouds: list[Array], structure: Structure) -> tuple[Segment, ...]:
