@@ -71,7 +71,7 @@ def scene_summary(scene: Scene, gates: GateReport, *, more_warnings: Iterable[st
     """Return what changes when an object of a scene is changed by hand: assets, gates, warnings, fallbacks."""
     measured = gates.to_json()
     return {
-        "assets": [asset_summary(placed) for placed in scene.objects],
+        "assets": [asset_summary(placed, scale_error=scene.scale.error) for placed in scene.objects],
         "structures": [{"name": one.name, "kind": one.kind} for one in scene.structures],
         "relations": [plain(relation) for relation in scene.relations],
         "ok": measured["ok"],
@@ -106,13 +106,14 @@ def capture_summary(capture: Capture, checks: Checks) -> dict[str, Any]:
     }
 
 
-def asset_summary(placed: Placed) -> dict[str, Any]:
+def asset_summary(placed: Placed, *, scale_error: float) -> dict[str, Any]:
     """Return an asset's numbers, each physical one with its interval and source."""
     asset = placed.asset
     return {
         "name": asset.name,
         "label": asset.label,
         "size_m": rounded(asset.size_m),
+        "size_error_m": rounded(scale_error * asset.size_m),
         "position_m": rounded(placed.world_from_asset[:3, 3]),
         "mass_kg": quantity(total([link.mass_kg for link in asset.links])),
         "friction": quantity(asset.friction),

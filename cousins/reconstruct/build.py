@@ -43,7 +43,7 @@ def build_asset(
     collision = decompose(solid, config=config, seed=int(rng.integers(2**31)))
     size = solid.vertices.max(axis=0) - solid.vertices.min(axis=0)
     material = material_for(segment.label, longest_side_m=float(size.max()))
-    mass, center, inertia = mass_properties(solid, material.density_kg_m3)
+    mass, center, inertia = mass_properties(solid, material.density_kg_m3, scale_error=capture.scale.error)
     areas = shape.mesh.to_trimesh().area_faces
     link = Link(
         name="body",
@@ -87,18 +87,19 @@ def upright_frame(mesh: Mesh) -> Array:
     return pose
 
 
-def mass_properties(mesh: Mesh, density_kg_m3: Quantity) -> tuple[Quantity, Array, Array]:
+def mass_properties(mesh: Mesh, density_kg_m3: Quantity, *, scale_error: float = 0.0) -> tuple[Quantity, Array, Array]:
     """Return mass, centre of mass [3] [m] and inertia about it [3, 3] [kg m²] of a watertight mesh.
 
     Uniform density; exact integrals over the mesh (Mirtich 1996, as in trimesh). The mass interval is
-    the density's, widened by the volume's error.
+    the density's, widened by the volume's error and by three times the relative error of a length.
     """
     solid: trimesh.Trimesh = mesh.to_trimesh()
     volume = float(solid.volume)
+    wide = float(np.hypot(VOLUME_ERROR, 3.0 * scale_error))
     mass = Quantity(
         value=volume * density_kg_m3.value,
-        low=volume * density_kg_m3.low * (1.0 - VOLUME_ERROR),
-        high=volume * density_kg_m3.high * (1.0 + VOLUME_ERROR),
+        low=volume * density_kg_m3.low * max(0.0, 1.0 - wide),
+        high=volume * density_kg_m3.high * (1.0 + wide),
         source=density_kg_m3.source,
     )
     solid.density = density_kg_m3.value

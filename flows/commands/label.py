@@ -47,7 +47,12 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             _write_reports(report, folder, fresh)
         publish(fresh, folder)
     asset = next(placed for placed in written.objects if placed.asset.name == arguments.object)
-    return {"scene": str(folder), "digest": digest, "asset": asset_summary(asset), "ok": gates.passed}, 0
+    return {
+        "scene": str(folder),
+        "digest": digest,
+        "asset": asset_summary(asset, scale_error=written.scale.error),
+        "ok": gates.passed,
+    }, 0
 
 
 def told(result: dict[str, Any]) -> str:
@@ -68,26 +73,26 @@ def labelled(scene: Scene, name: str, label: str) -> Scene:
             hint=f"Did you mean '{close[0]}'?" if close else "`cousins inspect SCENE` lists them.",
         )
     objects = tuple(
-        replace(placed, asset=_named(placed.asset, label)) if placed.asset.name == name else placed
+        replace(placed, asset=_named(placed.asset, label, scene.scale.error)) if placed.asset.name == name else placed
         for placed in scene.objects
     )
     return replace(scene, objects=objects)
 
 
-def _named(asset: Asset, label: str) -> Asset:
+def _named(asset: Asset, label: str, scale_error: float) -> Asset:
     material = material_for(label, longest_side_m=float(asset.size_m.max()))
     return replace(
         asset,
         label=label,
-        links=tuple(_weighed(link, material) for link in asset.links),
+        links=tuple(_weighed(link, material, scale_error) for link in asset.links),
         friction=material.friction,
         restitution=material.restitution,
         material=material.name,
     )
 
 
-def _weighed(link: Link, material: Material) -> Link:
-    mass, center, inertia = mass_properties(_solid(link), material.density_kg_m3)
+def _weighed(link: Link, material: Material, scale_error: float) -> Link:
+    mass, center, inertia = mass_properties(_solid(link), material.density_kg_m3, scale_error=scale_error)
     return replace(link, mass_kg=mass, center_of_mass_m=center, inertia_kg_m2=inertia)
 
 

@@ -30,10 +30,11 @@ def report(*results: GateResult) -> GateReport:
 
 
 def test_an_asset_has_the_promised_keys() -> None:
-    asset = asset_summary(BOX)
+    asset = asset_summary(BOX, scale_error=0.01)
     promised = "name label size_m position_m mass_kg hulls observed_fraction joints"
     assert set(promised.split()) <= set(asset)
     assert asset["size_m"] == [0.1, 0.2, 0.3]
+    assert asset["size_error_m"] == [0.001, 0.002, 0.003]
     assert asset["position_m"] == [0.0, 0.0, 0.15]
     assert asset["mass_kg"] == {"value": 0.4, "low": 0.4, "high": 0.4, "source": "default"}
 

@@ -24,3 +24,13 @@ def test_mass_and_inertia_of_a_box_are_exact_and_the_interval_holds_the_volume_e
     assert np.isclose(mass.high, m * 1.8 * (1 + VOLUME_ERROR))
     np.testing.assert_allclose(center, 0.0, atol=1e-12)
     np.testing.assert_allclose(inertia, m / 12 * np.diag([b * b + c * c, a * a + c * c, a * a + b * b]), atol=1e-12)
+
+
+def test_an_error_of_scale_widens_the_mass_by_its_third_power() -> None:
+    box = Mesh.from_trimesh(trimesh.creation.box(extents=(0.1, 0.2, 0.3)))
+    density = Quantity(value=500.0, low=400.0, high=600.0, source="material table")
+    mass, _, _ = mass_properties(box, density, scale_error=0.05)
+    wide = np.hypot(VOLUME_ERROR, 0.15)
+    assert np.isclose(mass.value, 3.0)
+    assert np.isclose(mass.low, 2.4 * (1 - wide))
+    assert np.isclose(mass.high, 3.6 * (1 + wide))
