@@ -125,9 +125,7 @@ def errors(capture: Capture, segmentation: Segmentation, segment: Segment | None
     if segment is None:
         return lost
     try:
-        shape = reconstruct_shape(
-            capture, replace(segmentation, segments=(segment,)), segment, rng=np.random.default_rng(0)
-        )
+        shape = reconstruct_shape(capture, replace(segmentation, segments=(segment,)), segment)
     except StageError as error:
         return {**lost, "completions": [str(error)]}
     center, size = upright_box(shape.mesh.vertices)

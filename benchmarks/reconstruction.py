@@ -174,7 +174,7 @@ def _rebuild(capture: Capture, found: Segmentation, number: int | None, row: dic
         return None
     start = time.process_time()
     try:
-        shape = reconstruct_shape(capture, found, found.segments[number], rng=np.random.default_rng(0))
+        shape = reconstruct_shape(capture, found, found.segments[number])
     except CousinsError as error:
         row["note"] = str(error)
         return None

@@ -28,6 +28,9 @@ MOST_POINTS = 6000
 WALL_M = 0.005
 """Thickness of a surface whose back no view saw and nothing closes [m]: common for shells, plates, cloth, boards."""
 
+LEAST_SEEN_M2 = 0.0001
+"""Least measured surface of an object [m²]: a square of 1 cm, four pixels wide at half a metre."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShapeConfig:
@@ -39,8 +42,6 @@ class ShapeConfig:
     """Most voxels of one object; the voxel grows to keep it."""
     max_faces: int = 20_000
     """Most faces of the mesh."""
-    max_depth_m: float = 4.0
-    """Depth beyond is not used [m]: a phone's LiDAR guesses beyond about five metres."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,11 +64,10 @@ def reconstruct_shape(
     segment: Segment,
     *,
     config: ShapeConfig | None = None,
-    rng: np.random.Generator,  # noqa: ARG001
 ) -> Shape:
     """Rebuild one object from every frame of the capture.
 
-    Raises StageError where the segment has too few points to bound it.
+    Raises StageError where the segment has too few points to bound it, or where nothing of it was measured.
     """
     config = ShapeConfig() if config is None else config
     low, high, base_m = _bounds(capture, segmentation, segment)
@@ -92,6 +92,7 @@ def reconstruct_shape(
     field = np.maximum(field, (base_m - grid.axis(2)).astype(np.float32)[None, None, :])
     mesh = skin(field, grid, max_faces=config.max_faces)
     observed = seen_faces(mesh, evidence, grid, least=LEAST_SEEN * few)
+    demand_seen(segment.name, mesh, observed)
     return Shape(mesh=mesh, observed=observed, completions=completions, fallbacks=fallbacks)
 
 
@@ -114,6 +115,17 @@ def _complete(
         return done, ("support contact",), ()
     note = f"seen over {np.rad2deg(around):.0f} degrees only and like no simple solid: unseen sides are a guess"
     return done, ("support contact", "least closure"), (note,)
+
+
+def demand_seen(name: str, mesh: Mesh, observed: Array) -> None:
+    """Refuse a mesh of which no view measured enough to tell it from noise."""
+    seen_m2 = float(mesh.to_trimesh().area_faces[observed].sum())
+    if seen_m2 < LEAST_SEEN_M2:
+        raise StageError(
+            f"of {name} only {1e4 * seen_m2:.2f} cm² of surface was measured, wanted at least "
+            f"{1e4 * LEAST_SEEN_M2:.0f} cm²: scan it from closer, or its mask holds another surface",
+            stage="shape",
+        )
 
 
 def _covered_rad(views: list[View], grid: Grid) -> float:

@@ -10,7 +10,7 @@ from cousins.errors import StageError
 from cousins.geometry import Intrinsics, look_at, transform, unproject
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.shape import Shape, reconstruct_shape
+from cousins.reconstruct.shape import Shape, demand_seen, reconstruct_shape
 from cousins.segment.segments import Plane, Segment, Segmentation
 
 CAMERA = Intrinsics(width=128, height=96, fx=96.0, fy=96.0, cx=63.5, cy=47.5)
@@ -51,7 +51,7 @@ def scan(solid: trimesh.Trimesh, *, views: int = 30, arc_rad: float = 2.0 * np.p
     plane = Plane(name="table", kind="table", normal=np.array([0.0, 0.0, 1.0]), offset_m=0.0, outline=corners)
     segment = Segment(name="object_0", label="thing", masks=masks, points=np.concatenate(points), support="table")
     segmentation = Segmentation(planes=(plane,), segments=(segment,))
-    return reconstruct_shape(capture, segmentation, segment, rng=np.random.default_rng(0))
+    return reconstruct_shape(capture, segmentation, segment)
 
 
 def gaps_m(shape: Shape, truth: trimesh.Trimesh) -> np.ndarray:
@@ -133,7 +133,6 @@ def test_too_few_points_are_refused_by_name():
             capture,
             Segmentation(planes=(), segments=()),
             Segment(name="object_7", label="thing"),
-            rng=np.random.default_rng(0),
         )
 
 
@@ -151,3 +150,10 @@ def test_one_look_at_a_box_is_completed_to_a_box_and_the_back_is_not_called_obse
     assert shape.observed[behind & (centres[:, 2] < 0.08)].mean() < 0.05
     areas = shape.mesh.to_trimesh().area_faces
     assert areas[shape.observed].sum() / areas.sum() == pytest.approx(0.46, abs=0.1)
+
+
+def test_a_mesh_of_which_nothing_was_measured_makes_no_asset(box):
+    shape, _ = box
+    demand_seen("object_3", shape.mesh, shape.observed)
+    with pytest.raises(StageError, match=r"of object_3 only 0\.00 cm² of surface was measured, wanted at least 1 cm²"):
+        demand_seen("object_3", shape.mesh, np.zeros_like(shape.observed))
