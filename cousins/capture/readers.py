@@ -25,7 +25,6 @@ _SEARCH_DEPTH = 2
 _MAX_PLACES = 64
 """A source with more folders side by side is no single export, and is not searched."""
 _FOREIGN: Mapping[str, tuple[str, str]] = {
-    r"(^|/)rgbd/0\.depth$": ("a Record3D .r3d recording", "In Record3D choose Share › EXR + JPG sequence."),
     r"(^|/)keyframes/(corrected_)?cameras/": (
         "Polycam raw data",
         "Convert it with `ns-process-data polycam` and pass the folder with transforms.json.",

@@ -17,11 +17,14 @@ from cousins.capture.probe import check_convention
 from cousins.capture.readers import PACKAGE
 from cousins.errors import CaptureError, ConventionError, UnknownNameError
 from cousins.geometry import Array, invert, rigid, rotation_about
-from tests.cousins.capture.exports import CANARY, EXPORTS, GL, Files, export, shots, tree, write_folder, write_zip
+from tests.cousins.capture.exports import EXPORTS, export, truth_of
+from tests.cousins.capture.room import CANARY, GL, Files, tree, write_folder, write_zip
 
 KINDS = sorted(EXPORTS)
-HAS_CONFIDENCE = {"canonical", "scanner3d"}
-TELLS_GRAVITY = {"canonical", "scanner3d", "record3d_exr"}
+HAS_CONFIDENCE = {"canonical", "scanner3d", "r3d"}
+TELLS_GRAVITY = {"canonical", "scanner3d", "record3d_exr", "r3d", "r3d_old"}
+NO_MATRIX = {"record3d_exr", "r3d", "r3d_old"}
+"""Kinds that write rotations as quaternions or axis-angle: whatever stands there is a rotation."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def test_exactly_one_reader_recognises_an_export(kind: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reader_tells_the_truth(kind: str, captures: dict[str, Capture]) -> None:
     capture = captures[kind]
-    truth = shots(portrait=kind == "record3d_exr")
+    truth = truth_of(kind)
     assert len(capture.frames) == len(truth)
     half_float = kind == "record3d_exr"
     for frame, shot in zip(capture.frames, truth, strict=True):
@@ -106,7 +109,7 @@ def test_no_position_survives(kind: str, captures: dict[str, Capture]) -> None:
 def test_colour_is_not_encoded_again(kind: str, captures: dict[str, Capture]) -> None:
     from cousins.capture.images import decode_color
 
-    shot = shots(portrait=kind == "record3d_exr")[0]
+    shot = truth_of(kind)[0]
     assert shot.jpeg is not None
     assert (captures[kind].frames[0].color() == decode_color(shot.jpeg, where="truth")).all()
 
@@ -123,7 +126,7 @@ def test_a_capture_without_colour_is_read(kind: str, tmp_path: Path) -> None:
     assert all(frame.color_camera is None for frame in capture.frames)
     np.testing.assert_allclose(
         capture.frames[0].depth_camera.matrix,
-        shots(portrait=kind == "record3d_exr")[0].depth_camera.matrix,
+        truth_of(kind)[0].depth_camera.matrix,
         atol=1e-4,
     )
 
@@ -147,7 +150,7 @@ def test_a_pose_that_is_no_number_is_refused(kind: str, bad: float, tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "record3d_exr"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NO_MATRIX])
 def test_a_rotation_that_is_none_is_refused(kind: str, tmp_path: Path) -> None:
     for name, spoil in {"scaled": np.diag([1.1, 1, 1, 1]), "mirrored": np.diag([-1.0, 1, 1, 1])}.items():
 
@@ -205,7 +208,6 @@ def test_a_format_can_be_forced_and_a_typo_gets_a_guess(tmp_path: Path) -> None:
     ("name", "advice"),
     [
         ("keyframes/cameras/1.json", "ns-process-data polycam"),
-        ("rgbd/0.depth", "EXR"),
         ("odometry.csv", "3D Scanner App"),
         ("scan.usdz", "all data"),
         ("IMG_0001.HEIC", "LiDAR"),

@@ -9,6 +9,7 @@ from cousins.capture import images, parsing
 from cousins.capture.archives import Source
 from cousins.capture.captures import Capture
 from cousins.capture.folder import CaptureWriter
+from cousins.capture.frames import each_good, thinned
 from cousins.capture.record import depth_from_mm, frame_of, header_of, read_record
 
 
@@ -38,8 +39,8 @@ class CanonicalReader:
         record = read_record(source.read("capture.json", most=parsing.MAX_JSON_BYTES))
         entries = parsing.sequence(record["frames"], where="frames")
         with CaptureWriter(destination, **header_of(record)) as writer:
-            for index, entry in enumerate(entries):
-                _copy_frame(writer, source, index, entry)
+            kept = thinned(range(len(entries)), writer.warnings, prefer=lambda i: f"rgb/{i:06d}.jpg" in source.names)
+            each_good(kept, lambda index: _copy_frame(writer, source, index, entries[index]), writer.warnings)
             return writer.close()
 
 

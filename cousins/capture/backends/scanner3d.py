@@ -17,6 +17,7 @@ from cousins.capture.archives import Source
 from cousins.capture.arkit import world_from_camera_of_arkit
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.folder import CaptureWriter
+from cousins.capture.frames import each_good, thinned
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
 from cousins.capture.record import depth_from_mm
 from cousins.errors import CaptureError
@@ -56,30 +57,31 @@ class Scanner3dReader:
                 expected="depth images",
                 hint="Scan in LiDAR mode (not Photo) and choose the export named All Data.",
             )
-        records = {number: _record(source, number) for number in posed}
-        posed.sort(key=lambda number: _time_s(records[number], number))
+        warnings: list[str] = []
+        if len(posed) < len(numbers):
+            warnings.append(f"{len(numbers) - len(posed)} of {len(numbers)} frames have no depth and were left out.")
+        kept = thinned(posed, warnings, prefer=lambda number: f"frame_{number}.jpg" in source.names)
+        records = dict(each_good(kept, lambda number: (number, _record(source, number)), warnings))
+        posed = sorted(records, key=lambda number: float(records[number]["time"]))
         with CaptureWriter(
             destination,
             name=source.label,
             device="unknown",
             app=_app(source),
             scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),
+            warnings=warnings,
         ) as writer:
-            if len(posed) < len(numbers):
-                writer.warn(f"{len(numbers) - len(posed)} of {len(numbers)} frames have no depth and were left out.")
             size = _color_size(source, posed, records)
-            for number in posed:
-                _add_frame(writer, source, number, records[number], size)
+            each_good(posed, lambda number: _add_frame(writer, source, number, records[number], size), writer.warnings)
             return writer.close()
 
 
 def _record(source: Source, number: str) -> Mapping[str, Any]:
+    """Return a frame's record; its time is a number."""
     name = f"frame_{number}.json"
-    return parsing.mapping(parsing.parse_json(source.read(name), where=name), where=name)
-
-
-def _time_s(record: Mapping[str, Any], number: str) -> float:
-    return parsing.number(record.get("time"), where=f"frame_{number}.json time")
+    record = parsing.mapping(parsing.parse_json(source.read(name), where=name), where=name)
+    parsing.number(record.get("time"), where=f"{name} time")
+    return record
 
 
 def _app(source: Source) -> str:
@@ -126,7 +128,7 @@ def _add_frame(
     if color is not None:
         images.check_decodes(color, where=f"{where}.jpg")
     writer.add(
-        timestamp_s=_time_s(record, number),
+        timestamp_s=float(record["time"]),
         world_from_camera=world_from_camera_of_arkit(parsing.pose(pose, where=f"{where}.json cameraPoseARFrame")),
         depth_camera=camera.scaled(depth.shape[1], depth.shape[0]),
         depth_m=depth_from_mm(depth),

@@ -21,6 +21,7 @@ from cousins.capture.archives import Source
 from cousins.capture.arkit import GL_FROM_CV
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.folder import CaptureWriter
+from cousins.capture.frames import each_good, thinned
 from cousins.capture.gravity import View, level_from_world
 from cousins.capture.jpeg import is_jpeg
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect, natural_order
@@ -81,8 +82,12 @@ class TransformsReader:
         """Write every frame that has depth, levelled."""
         top = parsing.mapping(parsing.parse_json(source.read(_NAME), where=_NAME), where=_NAME)
         entries = parsing.sequence(top.get("frames"), where="frames")
-        found = [_shot(source, top, entry, f"frames[{index}]") for index, entry in enumerate(entries)]
-        shots = _in_order([shot for shot in found if shot is not None])
+        warnings: list[str] = []
+        found = each_good(
+            range(len(entries)), lambda index: _shot(source, top, entries[index], f"frames[{index}]"), warnings
+        )
+        posed = _in_order([shot for shot in found if shot is not None])
+        shots = thinned(posed, warnings, prefer=lambda shot: shot.color is not None)
         if not shots:
             raise CaptureError(
                 f"{len(entries)} frames without depth images in {source.label}",
@@ -97,12 +102,13 @@ class TransformsReader:
             app="transforms.json",
             scale=Scale(source="transforms.json", error=LIDAR_SCALE_ERROR),
             gravity_known=False,
-            warnings=[sentence, "transforms.json holds no confidence: depth was trusted everywhere."],
+            warnings=[sentence, "transforms.json holds no confidence: depth was trusted everywhere.", *warnings],
         ) as writer:
-            if len(shots) < len(entries):
-                writer.warn(f"{len(entries) - len(shots)} of {len(entries)} frames have no depth and were left out.")
-            for index, shot in enumerate(shots):
-                _add_frame(writer, source, shot, level, index)
+            if len(posed) < len(found):
+                writer.warn(f"{len(found) - len(posed)} of {len(entries)} frames have no depth and were left out.")
+            each_good(
+                range(len(shots)), lambda index: _add_frame(writer, source, shots[index], level, index), writer.warnings
+            )
             return writer.close()
 
 
@@ -161,14 +167,14 @@ def _time_s(shot: _Shot, index: int) -> float:
 
 
 def _views(source: Source, shots: list[_Shot]) -> list[View]:
-    chosen = np.unique(np.linspace(0, len(shots) - 1, _LEVEL_FRAMES).astype(int))
-    views = []
-    for index in chosen:
+    def view(index: int) -> View:
         shot = shots[index]
         depth = _depth_m(source, shot)
         camera = _camera(source, shot, depth).scaled(depth.shape[1], depth.shape[0])
-        views.append(View(world_from_camera=shot.pose, depth_camera=camera, depth_m=depth))
-    return views
+        return View(world_from_camera=shot.pose, depth_camera=camera, depth_m=depth)
+
+    chosen = np.unique(np.linspace(0, len(shots) - 1, _LEVEL_FRAMES).astype(int))
+    return each_good(chosen.tolist(), view, [])
 
 
 def _depth_m(source: Source, shot: _Shot) -> Array:

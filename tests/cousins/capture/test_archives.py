@@ -16,7 +16,8 @@ from cousins.capture import archives
 from cousins.capture.archives import open_source
 from cousins.capture.ingest import ingest
 from cousins.errors import ArchiveError, CaptureError, InputError
-from tests.cousins.capture.exports import Files, export, write_folder, write_zip
+from tests.cousins.capture.exports import export
+from tests.cousins.capture.room import Files, write_folder, write_zip
 
 
 def zipped(files: Files, *, method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -16,7 +16,7 @@ from cousins.capture.captures import Capture, Scale
 from cousins.capture.folder import CaptureWriter, capture_digest, load_capture
 from cousins.errors import CaptureError
 from cousins.geometry import Intrinsics, look_at
-from tests.cousins.capture.exports import shots, tree
+from tests.cousins.capture.room import shots, tree
 
 CAMERA = Intrinsics(width=8, height=6, fx=7.0, fy=7.1, cx=3.4, cy=2.6)
 POSE = look_at(np.array([1.0, 0.5, 1.0]), np.zeros(3))

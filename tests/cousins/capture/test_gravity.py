@@ -18,7 +18,8 @@ from cousins.geometry import (
     rigid,
     rotation_about,
 )
-from tests.cousins.capture.exports import GL, Y_UP_FROM_Z_UP, export, record3d_exr, shots, write_folder
+from tests.cousins.capture.exports import export, record3d_exr
+from tests.cousins.capture.room import GL, Y_UP_FROM_Z_UP, shots, write_folder
 
 TILT = rigid(rotation_about(np.array([1.0, 0.4, 0.2]), 1.1), np.array([0.3, -2.0, 0.5]))
 UP = np.array([0.0, 0.0, 1.0])

@@ -15,7 +15,7 @@ from cousins.capture.images import decode_color, decode_gray, encode_gray
 from cousins.capture.jpeg import jpeg_size, strip_metadata
 from cousins.errors import CaptureError
 from cousins.geometry import Array
-from tests.cousins.capture.exports import CANARY, phone_jpeg
+from tests.cousins.capture.room import CANARY, phone_jpeg
 
 RNG = np.random.default_rng(7)
 COLOR = RNG.integers(0, 255, (23, 37, 3)).astype(np.uint8)

@@ -16,7 +16,8 @@ from cousins.capture.probe import check_convention
 from cousins.capture.quality import QualityReport, assess
 from cousins.errors import ConventionError
 from cousins.geometry import Array, Intrinsics, look_at, rigid, rotation_about
-from tests.cousins.capture.exports import cast, export, paint, write_folder
+from tests.cousins.capture.exports import export
+from tests.cousins.capture.room import cast, paint, write_folder
 
 CAMERA = Intrinsics(width=64, height=48, fx=48.0, fy=48.0, cx=31.5, cy=23.5)
 CENTER = np.array([0.0, 0.0, 0.3])
