@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from cousins import plugins
+from cousins.capture import images
 from cousins.capture.archives import Source, Subfolder, folders
 from cousins.capture.captures import Capture
+from cousins.capture.jpeg import is_jpeg
 from cousins.errors import CaptureError
+from cousins.geometry import Array
 
 PACKAGE = "cousins.capture.backends"
 """Where the back-ends live; a back-end's file name is the name of its format."""
@@ -25,10 +28,6 @@ _SEARCH_DEPTH = 2
 _MAX_PLACES = 64
 """A source with more folders side by side is no single export, and is not searched."""
 _FOREIGN: Mapping[str, tuple[str, str]] = {
-    r"(^|/)keyframes/(corrected_)?cameras/": (
-        "Polycam raw data",
-        "Convert it with `ns-process-data polycam` and pass the folder with transforms.json.",
-    ),
     r"(^|/)odometry\.csv$": (
         "a Stray Scanner recording",
         "Record with 3D Scanner App (export all data) or Record3D (EXR + JPG).",
@@ -94,6 +93,17 @@ def check_aspect(depth_size: tuple[int, int], color_size: tuple[int, int], *, wh
             expected="images of the same shape",
             hint="The export mixes portrait and landscape or two scans: export it again.",
         )
+
+
+def read_color(source: Source, name: str | None) -> Array | bytes | None:
+    """Return a JPEG's bytes or a PNG's pixels, uint8 [h, w, 3], checked; None where the export has no such file."""
+    if name is None or name not in source.names:
+        return None
+    data = source.read(name)
+    if not is_jpeg(data):
+        return images.decode_color(data, where=name)
+    images.check_decodes(data, where=name)
+    return data
 
 
 def _listed(found: list[tuple[str, Subfolder]], source: Source) -> str:

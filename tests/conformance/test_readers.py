@@ -21,8 +21,8 @@ from tests.cousins.capture.exports import EXPORTS, export, truth_of
 from tests.cousins.capture.room import CANARY, GL, Files, tree, write_folder, write_zip
 
 KINDS = sorted(EXPORTS)
-HAS_CONFIDENCE = {"canonical", "scanner3d", "r3d"}
-TELLS_GRAVITY = {"canonical", "scanner3d", "record3d_exr", "r3d", "r3d_old"}
+HAS_CONFIDENCE = {"canonical", "scanner3d", "r3d", "polycam", "polycam_long"}
+TELLS_GRAVITY = {"canonical", "scanner3d", "record3d_exr", "r3d", "r3d_old", "polycam", "polycam_long"}
 NO_MATRIX = {"record3d_exr", "r3d", "r3d_old"}
 """Kinds that write rotations as quaternions or axis-angle: whatever stands there is a rotation."""
 
@@ -207,7 +207,6 @@ def test_a_format_can_be_forced_and_a_typo_gets_a_guess(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("keyframes/cameras/1.json", "ns-process-data polycam"),
         ("odometry.csv", "3D Scanner App"),
         ("scan.usdz", "all data"),
         ("IMG_0001.HEIC", "LiDAR"),

@@ -227,6 +227,49 @@ def r3d_old(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
     return files
 
 
+def polycam(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
+    """New: corrected cameras without size, and tracked ones that drifted."""
+    drift = rigid(rotation_about(np.array([0.0, 1.0, 0.0]), 0.05), np.array([0.1, 0.0, -0.1]))
+    files: Files = {"raw.glb": b"glTF", "thumbnail.jpg": phone_jpeg(np.zeros((8, 8, 3), np.uint8))}
+    files["mesh_info.json"] = json.dumps(
+        {"alignmentTransform": np.eye(4).ravel().tolist(), "at": CANARY.decode()}
+    ).encode()
+    for shot in truth:
+        pose = misread(Y_UP_FROM_Z_UP @ shot.world_from_camera @ GL)
+        record = _polycam_camera(shot, pose)
+        del record["width"], record["height"]
+        stem = round(shot.time_s * 1e6)
+        files[f"keyframes/corrected_cameras/{stem}.json"] = json.dumps(record).encode()
+        files[f"keyframes/cameras/{stem}.json"] = json.dumps(_polycam_camera(shot, drift)).encode()
+        _polycam_pixels(files, shot, folder="corrected_images")
+        if shot.jpeg is not None:
+            files[f"keyframes/images/{stem}.jpg"] = phone_jpeg(np.zeros((192, 256, 3), np.uint8))
+    return files
+
+
+def polycam_long(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
+    """A long recording, which the app does not correct."""
+    files: Files = {}
+    for shot in truth:
+        record = _polycam_camera(shot, misread(Y_UP_FROM_Z_UP @ shot.world_from_camera @ GL))
+        files[f"keyframes/cameras/{round(shot.time_s * 1e6)}.json"] = json.dumps(record).encode()
+        _polycam_pixels(files, shot, folder="images")
+    return files
+
+
+def _polycam_pixels(files: Files, shot: Shot, *, folder: str) -> None:
+    stem = round(shot.time_s * 1e6)
+    files[f"keyframes/depth/{stem}.png"] = png(shot.depth_mm)
+    files[f"keyframes/confidence/{stem}.png"] = png(np.array([0, 127, 255], np.uint8)[shot.confidence])
+    if shot.jpeg is not None:
+        files[f"keyframes/{folder}/{stem}.jpg"] = shot.jpeg
+
+
+def _polycam_camera(shot: Shot, pose: Array) -> dict[str, float]:
+    entries = {f"t_{row}{column}": float(pose[row, column]) for row in range(3) for column in range(4)}
+    return {**entries, **_camera(shot.color_camera), "blur_score": 50.0, "timestamp": round(shot.time_s * 1e6)}
+
+
 def _metres(shot: Shot) -> bytes:
     return np.where(shot.depth_mm > 0, shot.depth_mm / 1000.0, np.nan).astype("<f4").tobytes()
 
@@ -242,6 +285,8 @@ EXPORTS: dict[str, tuple[str, Callable[..., Files]]] = {
     "record3d_exr": ("record3d_exr", record3d_exr),
     "r3d": ("record3d_r3d", r3d),
     "r3d_old": ("record3d_r3d", r3d_old),
+    "polycam": ("polycam", polycam),
+    "polycam_long": ("polycam", polycam_long),
     "nerfstudio": ("transforms", nerfstudio),
     "instant_ngp": ("transforms", instant_ngp),
 }

@@ -1,0 +1,135 @@
+"""Polycam, export "raw data": keyframes/ with cameras, images, depth and confidence, one each per time in microseconds.
+
+A camera holds `fx fy cx cy width height` [px] and `t_00` to `t_23`, rows of camera to world in ARKit axes [m].
+`corrected_cameras` and `corrected_images` are what the app's own optimisation and undistortion made; they are missing
+in long recordings, and may lack `width` and `height`. Depth is u16 mm, confidence 0, 127, 255.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cousins.capture import images, parsing
+from cousins.capture.archives import Source
+from cousins.capture.arkit import world_from_camera_of_arkit
+from cousins.capture.captures import Capture, Scale
+from cousins.capture.folder import CaptureWriter
+from cousins.capture.frames import each_good, thinned
+from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect, read_color
+from cousins.capture.record import depth_from_mm
+from cousins.errors import CaptureError
+from cousins.geometry import Array, Intrinsics
+
+_DEPTH = re.compile(r"keyframes/depth/(\d{1,18})\.png")
+_CORRECTED = ("keyframes/corrected_cameras/", "keyframes/corrected_images/")
+_TRACKED = ("keyframes/cameras/", "keyframes/images/")
+_CONFIDENCE = {0: 0, 127: 1, 255: 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Nothing to choose."""
+
+
+def build(config: Config | None = None) -> PolycamReader:
+    """Return the reader."""
+    return PolycamReader(config or Config())
+
+
+class PolycamReader:
+    """Read a "raw data" export."""
+
+    def __init__(self, config: Config) -> None:
+        """Keep the configuration."""
+        self.config = config
+
+    def recognises(self, source: Source) -> bool:
+        """Tell by the folder keyframes/ with cameras."""
+        return any(name.startswith((_CORRECTED[0], _TRACKED[0])) for name in source.names)
+
+    def read(self, source: Source, destination: Path) -> Capture:
+        """Write every frame that has depth and a camera."""
+        stems = sorted((found[1] for name in source.names if (found := _DEPTH.fullmatch(name))), key=int)
+        corrected = any(f"{_CORRECTED[0]}{stem}.json" in source.names for stem in stems)
+        cameras, pictures = _CORRECTED if corrected else _TRACKED
+        posed = [stem for stem in stems if f"{cameras}{stem}.json" in source.names]
+        if not posed:
+            raise CaptureError(
+                f"{len(stems)} depth images with a camera in {source.label}",
+                expected="keyframes/depth/*.png beside keyframes/cameras/*.json",
+                hint="Scan in LiDAR or Room mode with developer mode on and choose the export named Raw Data.",
+            )
+        warnings = [] if corrected else ["No corrected cameras: the poses are those of the live tracking."]
+        if len(posed) < len(stems):
+            warnings.append(f"{len(stems) - len(posed)} of {len(stems)} frames have no camera and were left out.")
+        kept = thinned(posed, warnings, prefer=lambda stem: f"{pictures}{stem}.jpg" in source.names)
+        with CaptureWriter(
+            destination,
+            name=source.label,
+            device="unknown",
+            app="Polycam",
+            scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),
+            warnings=warnings,
+        ) as writer:
+            each_good(kept, lambda stem: _add_frame(writer, source, stem, cameras, pictures), writer.warnings)
+            return writer.close()
+
+
+def _add_frame(writer: CaptureWriter, source: Source, stem: str, cameras: str, pictures: str) -> None:
+    where = f"{cameras}{stem}.json"
+    record = parsing.mapping(parsing.parse_json(source.read(where), where=where), where=where)
+    rows = [[record.get(f"t_{row}{column}") for column in range(4)] for row in range(3)]
+    pose = parsing.pose(parsing.matrix([*rows, [0, 0, 0, 1]], 4, 4, where=f"{where} t_00 to t_23"), where=where)
+    picture = f"{pictures}{stem}.jpg"
+    camera = _camera(source, record, stem, picture)
+    name = f"keyframes/depth/{stem}.png"
+    depth = images.decode_gray(source.read(name), bits=16, where=name)
+    check_aspect((depth.shape[1], depth.shape[0]), (camera.width, camera.height), where=name)
+    color = read_color(source, picture)
+    writer.add(
+        timestamp_s=int(stem) * 1e-6,
+        world_from_camera=world_from_camera_of_arkit(pose),
+        depth_camera=camera.scaled(depth.shape[1], depth.shape[0]),
+        depth_m=depth_from_mm(depth),
+        confidence=_confidence(writer, source, stem),
+        color_camera=None if color is None else camera,
+        color=color,
+    )
+
+
+def _camera(source: Source, record: Mapping[str, Any], stem: str, picture: str) -> Intrinsics:
+    """Return the camera of the picture; its size is told by the camera, by the tracked camera, or by the picture."""
+    where = f"camera {stem}"
+    size = (record.get("width"), record.get("height"))
+    tracked = f"{_TRACKED[0]}{stem}.json"
+    if None in size and picture in source.names:
+        size = images.color_size(source.read(picture), where=picture)
+    elif None in size and tracked in source.names:
+        other = parsing.mapping(parsing.parse_json(source.read(tracked), where=tracked), where=tracked)
+        size = (other.get("width"), other.get("height"))
+    wanted = {key: record.get(key) for key in ("fx", "fy", "cx", "cy")}
+    return parsing.camera(width=size[0], height=size[1], **wanted, where=where)
+
+
+def _confidence(writer: CaptureWriter, source: Source, stem: str) -> Array | None:
+    name = f"keyframes/confidence/{stem}.png"
+    if name not in source.names:
+        writer.warn("Some frames have no confidence image; their depth was trusted everywhere.")
+        return None
+    given = images.decode_gray(source.read(name), bits=8, where=name)
+    table = np.full(256, 3, np.uint8)
+    table[list(_CONFIDENCE)] = list(_CONFIDENCE.values())
+    levels = table[given]
+    if levels.max(initial=0) > 2:
+        raise CaptureError(
+            f"{name} with other values than 0, 127, 255",
+            expected="Polycam's confidence",
+            hint="The export is damaged or went through another tool: export it again.",
+        )
+    return np.asarray(levels)
