@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, prange
+from scipy import ndimage
 
 from cousins.geometry import Array
 from cousins.reconstruct.evidence import OTHER, Evidence
@@ -94,6 +95,21 @@ def lay_floor(measured: Measured, evidence: Evidence, heights_m: Array, *, base_
     from_above = (up > 0.6 * own) & (up > 2.0 * evidence.weight[OTHER]) & (up >= 1.0) & low
     floor = np.minimum(measured.distance_m, (heights_m - base_m - floor_m).astype(np.float32))
     return Measured(distance_m=np.where(from_above, floor, measured.distance_m), trust=measured.trust)
+
+
+def trim(field: Array, heights_m: Array, *, base_m: float, low_m: float) -> Array:
+    """Return the field without what lies flat around the foot: columns no higher than `low_m` [m] over the support.
+
+    They come from pixels of the support in the object's masks. What higher parts enclose (the floor of a bowl) stays,
+    and so does all of an object that is this flat.
+    """
+    above = (field < 0.0) & (heights_m > base_m)
+    high = (above & (heights_m > base_m + low_m)).any(axis=2)
+    enclosed = ndimage.binary_fill_holes(ndimage.binary_dilation(high))
+    if 2 * np.count_nonzero(enclosed) < np.count_nonzero(above.any(axis=2)):
+        return field
+    fringe = ~enclosed[:, :, None] & (field < 0.0)
+    return np.where(fringe, np.float32(0.5 * low_m), field).astype(np.float32)
 
 
 def close(distance_m: Array, trust: Array, *, smoothness: float = 0.05, sweeps: int = 24) -> Array:

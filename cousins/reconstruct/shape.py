@@ -12,7 +12,7 @@ from cousins.geometry import Array, invert, transform, unproject
 from cousins.meshes import Mesh
 from cousins.reconstruct.completion import SOLIDS, Solid, fit_solid
 from cousins.reconstruct.evidence import Grid, View, gather, noise_m, view_of
-from cousins.reconstruct.field import Measured, close, combine, lay_floor, settle
+from cousins.reconstruct.field import Measured, close, combine, lay_floor, settle, trim
 from cousins.reconstruct.skin import LEAST_SEEN, seen_faces, skin
 from cousins.reconstruct.standing import rejoin, stand
 from cousins.reconstruct.support import base_height_m
@@ -85,9 +85,10 @@ def reconstruct_shape(
     measured = lay_floor(measured, evidence, grid.axis(2), base_m=base_m, floor_m=grid.voxel_m)
     completed, completions, fallbacks = _complete(measured, views, grid, base_m, sigma_m, truncation_m)
     distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, truncation_m)
-    field = close(distance, trust)
+    low_m = max(sigma_m, 1.5 * grid.voxel_m)
+    field = trim(close(distance, trust), grid.axis(2), base_m=base_m, low_m=low_m)
     if completions[-1] not in SOLIDS:
-        stood = stand(rejoin(field, evidence, grid), grid, base_m=base_m)
+        stood = stand(rejoin(field, evidence, grid), evidence.free, grid, base_m=base_m)
         field, completions = stood.field, completions + stood.completions
     field = np.maximum(field, (base_m - grid.axis(2)).astype(np.float32)[None, None, :])
     mesh = skin(field, grid, max_faces=config.max_faces)

@@ -14,6 +14,7 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from cousins.geometry import Array
 from cousins.reconstruct.evidence import OTHER, Evidence, Grid
+from cousins.reconstruct.mirror import extent, mirror_legs
 
 WEAK_SHARE = 0.9
 """How far outside a voxel of a thin part may seem, as a part of a voxel."""
@@ -42,7 +43,7 @@ class Stood:
     field: Array
     """Signed distance [m], float32 [x, y, z]."""
     completions: tuple[str, ...]
-    """What was added: `loose pieces tied`, `legs let down`."""
+    """What was added: `loose pieces tied`, `legs let down`, `legs mirrored`."""
 
 
 def rejoin(field: Array, evidence: Evidence, grid: Grid) -> Array:
@@ -66,8 +67,11 @@ def rejoin(field: Array, evidence: Evidence, grid: Grid) -> Array:
     return np.where(part | joint, np.minimum(field, -0.3 * grid.voxel_m), field).astype(np.float32)
 
 
-def stand(field: Array, grid: Grid, *, base_m: float) -> Stood:
-    """Tie loose pieces to the body; where it would fall over, tie farther ones and let stumps down to the support."""
+def stand(field: Array, looks: Array, grid: Grid, *, base_m: float) -> Stood:
+    """Tie loose pieces to the body; where it would fall over, tie farther ones, mirror legs and let stumps down.
+
+    `looks` counts by voxel the views that look past it, float32 [x, y, z].
+    """
     base = int(np.searchsorted(grid.axis(2), base_m))
     thin = 1.3 * grid.voxel_m
     field, tied = _tied(field, grid, thin, NEAR_GAP_M)
@@ -77,8 +81,12 @@ def stand(field: Array, grid: Grid, *, base_m: float) -> Stood:
     field, more = _tied(field, grid, radius, WIDEST_GAP_M)
     tied += more
     field, lowered = _let_down(field, grid, base, radius)
-    names = (("loose pieces tied",) if tied else ()) + (("legs let down",) if lowered else ())
-    return Stood(field=field, completions=names)
+    field, mirrored = mirror_legs(field, _body(field), looks, voxel_m=grid.voxel_m)
+    if mirrored:
+        field, more = _let_down(field, grid, base, radius)
+        lowered += more
+    added = (("loose pieces tied", tied), ("legs let down", lowered), ("legs mirrored", mirrored))
+    return Stood(field=field, completions=tuple(name for name, count in added if count))
 
 
 def _body(field: Array) -> Array:
@@ -131,10 +139,8 @@ def _let_down(field: Array, grid: Grid, base: int, radius_m: float) -> tuple[Arr
     for stump in range(1, count + 1):
         piece = np.argwhere(stumps == stump)
         foot = np.rint(piece[piece[:, 2] == piece[:, 2].min()].mean(axis=0)).astype(int)
-        tall = int(np.ptp(piece[:, 2])) + 1
-        if foot[2] <= base + 1 or tall < max(
-            LEAST_STUMP_SHARE * (top - base), float(np.ptp(piece[:, :2], axis=0).max())
-        ):
+        tall, wide = extent(piece)
+        if foot[2] <= base + 1 or tall < max(LEAST_STUMP_SHARE * (top - base), wide):
             continue
         field = _rod(field, foot, np.array([foot[0], foot[1], 0]), radius_m, grid.voxel_m)
         lowered += 1

@@ -7,6 +7,7 @@ from cousins.reconstruct.evidence import Grid
 from cousins.reconstruct.standing import stand
 
 GRID = Grid(origin=np.array([0.0, 0.0, -0.015]), voxel_m=0.005, shape=(60, 60, 60))
+UNSEEN = np.zeros(GRID.shape, dtype=np.float32)
 
 
 def stool(leg_ends_m: tuple[float, float, float, float]) -> np.ndarray:
@@ -25,14 +26,14 @@ def feet(field: np.ndarray) -> int:
 
 
 def test_a_stool_on_two_legs_gets_the_other_two_let_down():
-    stood = stand(stool((-0.01, -0.01, 0.03, 0.04)), GRID, base_m=0.0)
+    stood = stand(stool((-0.01, -0.01, 0.03, 0.04)), UNSEEN, GRID, base_m=0.0)
     assert stood.completions == ("legs let down",)
     assert feet(stood.field) == 4
 
 
 def test_a_stool_on_four_legs_is_left_alone():
     before = stool((-0.01, -0.01, -0.01, -0.01))
-    stood = stand(before, GRID, base_m=0.0)
+    stood = stand(before, UNSEEN, GRID, base_m=0.0)
     assert stood.completions == ()
     assert (stood.field == before).all()
 
@@ -40,7 +41,7 @@ def test_a_stool_on_four_legs_is_left_alone():
 def test_a_loose_piece_of_a_leg_is_tied_to_the_body():
     field = stool((-0.01, -0.01, -0.01, -0.01))
     field[46:50, :, 18:24] = 0.02
-    stood = stand(field, GRID, base_m=0.0)
+    stood = stand(field, UNSEEN, GRID, base_m=0.0)
     assert stood.completions == ("loose pieces tied",)
     assert ndimage.label(stood.field < 0.0)[1] == 1
 
@@ -50,5 +51,5 @@ def test_a_far_piece_is_not_the_objects():
     field[2:20, 2:20, 2:20] = -0.01
     field[2:20, 2:20, 2:12] = 0.02
     field[50:56, 50:56, 50:56] = -0.01
-    stood = stand(field, GRID, base_m=0.0)
+    stood = stand(field, UNSEEN, GRID, base_m=0.0)
     assert ndimage.label(stood.field < 0.0)[1] == 2
