@@ -23,9 +23,9 @@ MOST = 0.5
 MUCH = 0.35
 """The same where both are of one colour."""
 LONG = 2.0
-"""Contact over the square root of the piece's area: half the outline of a square patch."""
+"""Contact over the square root of the piece's area from which it is a part: half the outline of a square patch."""
 END = 1.5
-"""The same for pieces that meet end on end, as a handle and its shaft do."""
+"""The same for pieces that meet along most of their outline, or end on end as a handle and its shaft do."""
 ONE_COLOR = 10.0
 """Lab difference below which two sides of a contact have one colour: shading makes about as much."""
 NEAR_M = 0.03
@@ -99,8 +99,8 @@ def parts(
         step = _color_step(surface, contact, of, other)
         hangs = end and not (pieces.grounded[contact.first] and pieces.grounded[contact.second])
         goes_on = hangs and (step < 2.0 * ONE_COLOR or np.isinf(step))
-        alike = share >= MUCH and step < ONE_COLOR
-        if share >= MOST or length >= (END if end else LONG) or alike or goes_on:
+        outlined = share >= (MUCH if step < ONE_COLOR else MOST)
+        if length >= LONG or (length >= END and (end or outlined)) or goes_on:
             found.append((contact.first, contact.second))
     return found
 

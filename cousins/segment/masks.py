@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numba import njit
 
 from cousins.capture.captures import Frame
 from cousins.geometry import Array, invert, transform, unproject
 from cousins.segment.surfaces import NOISE_FLOOR_M, NOISE_PER_M
+from cousins.segment.voxels import codes_of
 
 MIN_PIXELS = 8
 """Least pixels of an object in a frame: fewer are not told from noise."""
+RIVAL_M = 0.1
+"""Twice the distance at which a point and a pixel may agree at 2 m [m]: nothing further off competes."""
 
 
 def label_frame(frame: Frame, points: Array, labels: Array, *, voxel_m: float) -> Array:
@@ -30,6 +35,17 @@ def label_frame(frame: Frame, points: Array, labels: Array, *, voxel_m: float) -
             voxel_m,
         )
     )
+
+
+def rivals(rest: Array, points: Array) -> Array:
+    """Return those of the points [r, 3] that can be nearer to a pixel of an object than its own points [n, 3]."""
+    if len(points) == 0:
+        return rest[:0]
+    near = np.unique(codes_of(np.floor(points / RIVAL_M).astype(np.int64)))
+    steps = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
+    cells, inverse = np.unique(np.floor(rest / RIVAL_M).astype(np.int64), axis=0, return_inverse=True)
+    beside = np.asarray(np.isin(codes_of(cells[:, None, :] + steps[None]), near)).any(axis=1)
+    return np.asarray(rest[np.asarray(beside)[inverse.ravel()]])
 
 
 def masks_of(frame: Frame, labels: Array) -> dict[int, Array]:

@@ -11,7 +11,6 @@ A short leak at the end of a crease is thereby outvoted by the rest of the creas
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,59 +89,6 @@ def make_patches(surface: Surface, *, config: PatchConfig) -> Patches:
         steps_m=steps,
         evidence=evidence,
     )
-
-
-def join(count: int, pairs: Array, evidence: Array) -> Array:
-    """Return the cluster [count] of each patch by greedy additive edge contraction; ties go to lower numbers."""
-    links: list[dict[int, float]] = [{} for _ in range(count)]
-    for (a, b), w in zip(pairs.tolist(), evidence.tolist(), strict=True):
-        links[a][b] = links[a].get(b, 0.0) + w
-        links[b][a] = links[b].get(a, 0.0) + w
-    parent = list(range(count))
-    queue = [(-w, a, b) for a in range(count) for b, w in links[a].items() if a < b and w > 0.0]
-    heapq.heapify(queue)
-    while queue:
-        negative, a, b = heapq.heappop(queue)
-        if parent[a] != a or parent[b] != b or links[a].get(b) != -negative:
-            continue
-        _contract(links, parent, a, b, queue)
-    return _roots(parent)
-
-
-def _contract(
-    links: list[dict[int, float]], parent: list[int], a: int, b: int, queue: list[tuple[float, int, int]]
-) -> None:
-    keep, gone = (a, b) if len(links[a]) >= len(links[b]) else (b, a)
-    parent[gone] = keep
-    del links[keep][gone]
-    for other, w in links[gone].items():
-        if other == keep:
-            continue
-        total = links[keep].get(other, 0.0) + w
-        links[keep][other] = total
-        links[other][keep] = total
-        del links[other][gone]
-        if total > 0.0:
-            heapq.heappush(queue, (-total, min(keep, other), max(keep, other)))
-    links[gone].clear()
-
-
-def _roots(parent: list[int]) -> Array:
-    roots = np.array(parent, dtype=np.int64)
-    while True:
-        above = roots[roots]
-        if np.array_equal(above, roots):
-            return np.asarray(np.unique(roots, return_inverse=True)[1].ravel())
-        roots = above
-
-
-def boundary_table(of_point: Array, edges: Array, spacing_m: float) -> Mapping[tuple[int, int], float]:
-    """Return the boundary length [m] between each two neighbouring groups of points."""
-    a, b = of_point[edges[:, 0]], of_point[edges[:, 1]]
-    cross = (a != b) & (a >= 0) & (b >= 0)
-    low, high = np.minimum(a, b)[cross], np.maximum(a, b)[cross]
-    keys, counts = np.unique(np.stack([low, high], axis=1), axis=0, return_counts=True)
-    return {(int(i), int(j)): float(n) * spacing_m for (i, j), n in zip(keys, counts, strict=True)}
 
 
 def _neighbours(surface: Surface) -> tuple[Array, Array, Array]:

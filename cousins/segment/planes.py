@@ -16,17 +16,15 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from cousins.capture.captures import Capture, Frame
+from cousins.capture.captures import Capture
 from cousins.geometry import Array
+from cousins.segment.samples import CELL_M, Samples, sample
 from cousins.segment.segments import Plane
-from cousins.segment.surfaces import edge_pixels, noise_m, normals_at, world_points
 
 UPRIGHT_COS = np.cos(np.deg2rad(20.0))
 """A point belongs to a plane's candidates when its normal is within 20 degrees of the plane's."""
 BIN_M = 0.01
 """Height and offset resolution of the histograms [m]: one to two standard deviations of the depth noise."""
-CELL_M = 0.05
-"""Cells in which area is counted [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,22 +39,6 @@ class PlaneConfig:
     """Least area of a wall [m²]."""
     samples: int = 120_000
     """Most depth points looked at."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Samples:
-    """Depth points thinned over a capture."""
-
-    points: Array
-    """World points [m], float64 [n, 3]."""
-    normals: Array
-    """Unit normals towards the camera, float64 [n, 3]."""
-    areas: Array
-    """Surface that each point stands for [m²], float64 [n]."""
-    sigmas: Array
-    """Depth noise of each point [m], float64 [n]."""
-    eyes: Array
-    """Camera centres [m], float64 [frames, 3]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -83,20 +65,10 @@ class Structure:
     """What had to be guessed."""
 
 
-def sample(capture: Capture, *, config: PlaneConfig) -> Samples:
-    """Thin the confident depth of a capture evenly; depth steps are left out."""
-    frames = capture.frames[:: max(1, len(capture.frames) // 40)]
-    per_frame = max(1, config.samples // len(frames))
-    parts = [_sample_frame(frame, per_frame) for frame in frames]
-    points, normals, sigmas = (np.concatenate(column) for column in zip(*parts, strict=True))
-    eyes = np.array([frame.world_from_camera[:3, 3] for frame in frames])
-    return Samples(points=points, normals=normals, areas=_areas(points), sigmas=sigmas, eyes=eyes)
-
-
 def find_planes(capture: Capture, *, config: PlaneConfig | None = None, rng: np.random.Generator) -> Structure:
     """Find the floor, tables and walls of a capture of one or many frames."""
     config = config or PlaneConfig()
-    samples = sample(capture, config=config)
+    samples = sample(capture, most=config.samples)
     warnings: list[str] = []
     up = np.array([0.0, 0.0, 1.0])
     if len(samples.points) < 50:
@@ -124,32 +96,6 @@ def inside_outline(plane: Plane, points: Array, *, margin_m: float = 0.0) -> Arr
         side /= max(np.linalg.norm(side), 1e-12)
         inside &= (points - here) @ side >= -margin_m
     return inside
-
-
-def _sample_frame(frame: Frame, count: int) -> tuple[Array, Array, Array]:
-    good = (frame.depth_m > 0.0) & np.isfinite(frame.depth_m) & (frame.depth_m < 6.0)
-    if (frame.confidence[good] >= 1).any():
-        good &= frame.confidence >= 1
-    good &= ~edge_pixels(frame.depth_m)
-    stride = max(1, int(np.sqrt(good.sum() / count)))
-    thin = np.zeros_like(good)
-    thin[stride // 2 :: stride, stride // 2 :: stride] = True
-    rows, columns = np.nonzero(good & thin)
-    points = world_points(frame)
-    radius = max(3, round(frame.depth_camera.width / 160))
-    normals = normals_at(frame, points, rows, columns, radius=radius)
-    seen, z = points[rows, columns], frame.depth_m[rows, columns].astype(np.float64)
-    fine = np.any(normals != 0.0, axis=1)
-    return seen[fine], normals[fine], noise_m(z[fine])
-
-
-def _areas(points: Array) -> Array:
-    """Return the area [m²] that each point stands for: every occupied 5 cm cell counts once, shared by its points."""
-    if len(points) == 0:
-        return np.zeros(0)
-    cells = np.floor(points / CELL_M).astype(np.int64)
-    _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    return np.asarray(CELL_M**2 / counts[inverse.ravel()])
 
 
 def _dominant_normal(samples: Samples, rng: np.random.Generator) -> Array:

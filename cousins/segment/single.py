@@ -9,8 +9,9 @@ import numpy as np
 from cousins.capture.captures import Frame
 from cousins.geometry import Array
 from cousins.segment.grouping import GroupConfig, settle, union
+from cousins.segment.joining import join
 from cousins.segment.occlusion import Borders, describe, find_borders, hollows
-from cousins.segment.patches import PatchConfig, join, make_patches
+from cousins.segment.patches import PatchConfig, make_patches
 from cousins.segment.planes import Structure, heights
 from cousins.segment.views import View, look
 

@@ -101,16 +101,19 @@ def touching_voxels(cells: Array, *, reach: Sequence[tuple[int, int, int]] = NEI
     pairs = [np.stack([order[twins], order[twins + 1]], axis=1)]
     for offset in reach:
         wanted = codes_of(cells + np.array(offset))
-        for place in (np.searchsorted(ranked, wanted), np.searchsorted(ranked, wanted, side="right") - 1):
-            pairs.append(_matches(order, ranked, place, wanted))
-    return np.unique(np.concatenate(pairs), axis=0)
+        first = np.searchsorted(ranked, wanted)
+        second = np.searchsorted(ranked, wanted, side="right") - 1
+        pairs.append(_matches(order, ranked, first, wanted, np.arange(len(cells))))
+        doubled = np.flatnonzero(second > first)
+        pairs.append(_matches(order, ranked, second[doubled], wanted[doubled], doubled))
+    return np.concatenate(pairs)
 
 
-def _matches(order: Array, ranked: Array, place: Array, wanted: Array) -> Array:
-    """Return pairs [m, 2] of the voxels whose wanted codes [n] are at these places of the ranked ones."""
-    place = np.clip(place, 0, len(ranked) - 1)
+def _matches(order: Array, ranked: Array, place: Array, wanted: Array, owner: Array) -> Array:
+    """Return pairs [m, 2] of owners [n] and the voxels at these places, where the ranked code is the wanted one."""
+    place = np.minimum(place, len(ranked) - 1)
     found = np.flatnonzero(ranked[place] == wanted)
-    return np.stack([found, order[place[found]]], axis=1)
+    return np.stack([owner[found], order[place[found]]], axis=1)
 
 
 def codes_of(cells: Array) -> Array:

@@ -10,7 +10,7 @@ from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.segment.evidence import weigh
 from cousins.segment.grouping import GroupConfig
-from cousins.segment.masks import label_frame, masks_of
+from cousins.segment.masks import label_frame, masks_of, rivals
 from cousins.segment.multi import find_instances
 from cousins.segment.naming import name_by_geometry
 from cousins.segment.patches import PatchConfig
@@ -72,8 +72,9 @@ class Geometric:
         config = self.config
         found = find_instances(capture, structure, voxel=config.voxels, patch=config.patches, group=config.groups)
         count = int(found.labels.max(initial=-1)) + 1
-        points = np.concatenate([found.points, found.rest])
-        labels = np.concatenate([found.labels, np.full(len(found.rest), -1, dtype=np.int64)])
+        rest = rivals(found.rest, found.points)
+        points = np.concatenate([found.points, rest])
+        labels = np.concatenate([found.labels, np.full(len(rest), -1, dtype=np.int64)])
         masks: list[dict[int, Array]] = [{} for _ in range(count)]
         for frame in capture.frames:
             image = label_frame(frame, points, labels, voxel_m=found.voxel_m)

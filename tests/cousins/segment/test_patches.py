@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cousins.segment.grouping import GroupConfig, Pieces, settle, union
+from cousins.segment.joining import join
 from cousins.segment.naming import fit_upright_box, name_by_geometry
-from cousins.segment.patches import join
 from cousins.segment.surfaces import edge_pixels, flying_pixels, smallest_axis
 
 
