@@ -138,13 +138,22 @@ def keep_real(part: Part, labels: Array, ground: Array, noise_m: float) -> tuple
         top = float(np.quantile(part.height_m[of], 0.95))
         flat_share = float((part.normals[of] @ part.up > LEVEL_COS).mean())
         layered = top < GHOST_M and flat_share > 0.8 and float((beneath[of] < part.voxel_m).mean()) > 0.5
-        real.append(top > low_m and not layered and len(of) >= MIN_VOXELS)
+        rises = _usual_top(flat[of], part.height_m[of], part.voxel_m) > 2.0 * part.voxel_m
+        real.append(top > low_m and rises and not layered and len(of) >= MIN_VOXELS)
         ghosts += not real[-1]
     kept = np.where(real, np.cumsum(real) - 1, -1)
     labels = np.where(labels >= 0, kept[labels], -1)
     labels = np.where(_no_smear(part, labels, low_m), labels, -1)
     message = f"{ghosts} low patches were taken for ground: they lie within its noise or the ground shows under them"
     return labels, (message,) if ghosts else ()
+
+
+def _usual_top(flat: Array, height_m: Array, voxel_m: float) -> float:
+    """Return the median over a footprint [n, 2] of how high a thing reaches [m], on cells of two voxels."""
+    cells = np.unique(np.floor(flat / (2.0 * voxel_m)), axis=0, return_inverse=True)[1].ravel()
+    tops = np.full(int(cells.max(initial=-1)) + 1, -np.inf)
+    np.maximum.at(tops, cells, height_m)
+    return float(np.median(tops)) if len(tops) else 0.0
 
 
 def part_of(surface: Surface, chosen: Array) -> Surface:
