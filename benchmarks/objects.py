@@ -4,6 +4,11 @@ The *true outer surface* of a mesh is the part that can be seen from far away: p
 uniformly over the mesh and kept where at least one of 192 directions over the whole sphere (also from
 below) sees them in a depth map. What is buried inside (inner shells of a scan) is no part of it; the
 inside of a mug is, because one can look into it.
+
+Its *volume* is what that surface encloses: the space that air flooding in from all sides, also from below,
+cannot reach. That is the volume of the thing's material and sealed hollows, what displaces water and what
+mass follows from, so a bell or the foot ring of a bowl is hollow although no view of the standing object
+can look under it. A rebuilt object that fills such hollows has too much volume, and is counted so.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from cousins.reconstruct.evidence import OTHER, Evidence
 LEAST_WEIGHT = 0.5
 """Summed sample weight from which a direction counts."""
 MINOR_SHARE = 0.12
-"""A direction with less of the weight comes from rough normals and pushes no surface back."""
+"""A direction with less of the weight of all but the opposite one comes from rough normals and pushes no surface back;
+roughness turns no normal around, so the opposite one is the other side of a wall."""
 LEAST_LOOKS = 3.0
 """Views that must look through a voxel before it can be carved."""
 FULL_TRUST = 4.0
@@ -203,7 +204,7 @@ def _own_surface(
     front = -1.0
     for b in range(OTHER):
         w = weight[b, i, j, k]
-        if w >= least and w > MINOR_SHARE * total:
+        if w >= least and w > MINOR_SHARE * (total - weight[b ^ 1, i, j, k]):
             front = max(front, moment[b, i, j, k] / w)
     weights = moments = 0.0
     for b in range(OTHER):
