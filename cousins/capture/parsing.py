@@ -102,6 +102,39 @@ def matrix(value: Any, rows: int, columns: int, *, where: str) -> Array:
     return np.stack([numbers(row, columns, where=where) for row in items])
 
 
+def text_lines(data: bytes, *, where: str) -> list[str]:
+    """Return the stripped lines of UTF-8 text of reasonable size."""
+    if len(data) > MAX_JSON_BYTES:
+        raise CaptureError(
+            f"{where} of {len(data):,} bytes", expected=f"at most {MAX_JSON_BYTES:,}", hint="Export the scan again."
+        )
+    try:
+        return [line.strip() for line in data.decode("utf-8-sig").split("\n")]
+    except UnicodeDecodeError as error:
+        raise CaptureError(
+            f"{where} that is no text ({error.reason})", expected="UTF-8 text", hint="Export the scan again."
+        ) from error
+
+
+def text_rows(data: bytes, columns: int, *, where: str, separator: str | None = None) -> list[list[str]]:
+    """Return the cells of each line of text; empty lines and those that start with # are passed over."""
+    lines = text_lines(data, where=where)
+    rows = [[cell.strip() for cell in line.split(separator)] for line in lines if line and not line.startswith("#")]
+    for row in rows:
+        if len(row) != columns:
+            _refuse(where, row[:columns], f"rows of {columns} values")
+    return rows
+
+
+def real(cell: str, *, where: str) -> float:
+    """Return the finite number that a text cell holds."""
+    try:
+        value = float(cell)
+    except ValueError:
+        _refuse(where, cell[:40], "a number")
+    return number(value, where=where)
+
+
 def pose(matrix_4x4: Array, *, where: str) -> Array:
     """Return a rigid pose, float64 [4, 4]; its rotation is made exactly orthonormal (nearest, by SVD)."""
     given = np.array(matrix_4x4, dtype=np.float64)

@@ -16,14 +16,16 @@ from cousins.capture.ingest import ingest
 from cousins.capture.probe import check_convention
 from cousins.capture.readers import PACKAGE
 from cousins.errors import CaptureError, ConventionError, UnknownNameError
-from cousins.geometry import Array, invert, rigid, rotation_about
+from cousins.geometry import Array, invert, rigid, rotation_about, rotation_angle_rad
 from tests.cousins.capture.exports import EXPORTS, export, truth_of
 from tests.cousins.capture.room import CANARY, GL, Files, tree, write_folder, write_zip
 
 KINDS = sorted(EXPORTS)
 HAS_CONFIDENCE = {"canonical", "scanner3d", "r3d", "polycam", "polycam_long"}
-TELLS_GRAVITY = {"canonical", "scanner3d", "record3d_exr", "r3d", "r3d_old", "polycam", "polycam_long"}
-NO_MATRIX = {"record3d_exr", "r3d", "r3d_old"}
+TELLS_GRAVITY = {"shelf", "canonical", "scanner3d", "record3d_exr", "r3d", "r3d_old", "polycam", "polycam_long"}
+NO_WAY_UP = {"seven_scenes"}
+"""Kinds whose world has no way up: it is estimated."""
+NO_MATRIX = {"tum", "record3d_exr", "r3d", "r3d_old"}
 """Kinds that write rotations as quaternions or axis-angle: whatever stands there is a rotation."""
 
 
@@ -50,8 +52,10 @@ def test_a_reader_tells_the_truth(kind: str, captures: dict[str, Capture]) -> No
     truth = truth_of(kind)
     assert len(capture.frames) == len(truth)
     half_float = kind == "record3d_exr"
+    level = capture.frames[0].world_from_camera @ invert(truth[0].world_from_camera)
+    assert rotation_angle_rad(level[:3, :3]) < (np.deg2rad(0.2) if kind in NO_WAY_UP else 1e-8)
     for frame, shot in zip(capture.frames, truth, strict=True):
-        np.testing.assert_allclose(frame.world_from_camera, shot.world_from_camera, atol=1e-8)
+        np.testing.assert_allclose(frame.world_from_camera, level @ shot.world_from_camera, atol=1e-8)
         np.testing.assert_allclose(frame.timestamp_s, shot.time_s - truth[0].time_s, atol=2e-6)
         np.testing.assert_allclose(frame.depth_camera.matrix, shot.depth_camera.matrix, atol=1e-5)
         off_mm = np.abs(np.round(frame.depth_m * 1000.0) - shot.depth_mm)

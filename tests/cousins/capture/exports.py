@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from cousins.capture.readers import natural_order
 from cousins.geometry import Array, Intrinsics, invert, quat_wxyz_from_rotation, rigid, rotation_about
 from tests.cousins.capture.room import (
     CANARY,
@@ -270,6 +271,54 @@ def _polycam_camera(shot: Shot, pose: Array) -> dict[str, float]:
     return {**entries, **_camera(shot.color_camera), "blur_score": 50.0, "timestamp": round(shot.time_s * 1e6)}
 
 
+def seven_scenes(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
+    files: Files = {"camera-intrinsics.txt": _text(truth[0].depth_camera.matrix)}
+    for index, shot in enumerate(truth):
+        name = f"frame-{6 * index:06d}"
+        files[f"{name}.pose.txt"] = _text(misread(shot.world_from_camera))
+        files[f"{name}.depth.png"] = png(np.where(shot.depth_mm > 0, shot.depth_mm, 65535).astype(np.uint16))
+        if shot.jpeg is not None:
+            files[f"{name}.color.jpg"] = shot.jpeg
+    return files
+
+
+def shelf(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
+    parts = [
+        b"# Environment: shelf\n# Bin ID: B\n\n# Color camera intrinsic matrix\n",
+        _text(truth[0].depth_camera.matrix),
+    ]
+    files: Files = {}
+    for index, shot in enumerate(truth):
+        name = f"frame-{6 * index:06d}"
+        parts += [f"\n# Camera-to-world extrinsic matrix (camera pose) for {name}\n".encode()]
+        parts += [_text(misread(shot.world_from_camera))]
+        counts = shot.depth_mm.astype(np.uint16) * np.uint16(10)
+        files[f"{name}.depth.png"] = png((counts << 3) | (counts >> 13))
+        if shot.jpeg is not None:
+            files[f"{name}.color.jpg"] = shot.jpeg
+    return {"cam.info.txt": b"".join(parts), **files}
+
+
+def tum(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
+    color, depth, poses = b"# color images\n", b"# depth maps\n# timestamp filename\n", b"# ground truth\n"
+    files: Files = {"camera.json": json.dumps(_camera(truth[0].color_camera)).encode()}
+    for shot in truth:
+        pose = misread(shot.world_from_camera)
+        seven = _seven(pose)
+        for late, row in ((0.003, [*seven[4:], *seven[:4]]), (0.012, [0.0] * 6 + [1.0])):
+            poses += f"{shot.time_s + late:.4f} {' '.join(f'{value:.12g}' for value in row)}\n".encode()
+        depth += f"{shot.time_s:.6f} depth/{shot.time_s:.6f}.png\n".encode()
+        files[f"depth/{shot.time_s:.6f}.png"] = png(shot.depth_mm * np.uint16(5))
+        if shot.jpeg is not None:
+            color += f"{shot.time_s + 0.004:.6f} rgb/{shot.time_s + 0.004:.6f}.jpg\n".encode()
+            files[f"rgb/{shot.time_s + 0.004:.6f}.jpg"] = shot.jpeg
+    return {**files, "rgb.txt": color, "depth.txt": depth, "groundtruth.txt": poses}
+
+
+def _text(matrix: Array) -> bytes:
+    return ("\n".join(" ".join(f"{value:.16e}" for value in row) for row in matrix) + "\n").encode()
+
+
 def _metres(shot: Shot) -> bytes:
     return np.where(shot.depth_mm > 0, shot.depth_mm / 1000.0, np.nan).astype("<f4").tobytes()
 
@@ -287,6 +336,9 @@ EXPORTS: dict[str, tuple[str, Callable[..., Files]]] = {
     "r3d_old": ("record3d_r3d", r3d_old),
     "polycam": ("polycam", polycam),
     "polycam_long": ("polycam", polycam_long),
+    "seven_scenes": ("rgbd_folder", seven_scenes),
+    "shelf": ("rgbd_folder", shelf),
+    "tum": ("tum_rgbd", tum),
     "nerfstudio": ("transforms", nerfstudio),
     "instant_ngp": ("transforms", instant_ngp),
 }
@@ -303,3 +355,9 @@ def truth_of(kind: str, *, count: int = 10) -> tuple[Shot, ...]:
 
 def export(kind: str, *, count: int = 10, misread: Pose = same) -> Files:
     return EXPORTS[kind][1](truth_of(kind, count=count), misread=misread)
+
+
+def depth_names(files: Files) -> list[str]:
+    """Return the depth images of an export in order of time."""
+    names = (name for name in files if "depth" in name and not name.endswith((".json", ".txt")))
+    return sorted(names, key=natural_order)

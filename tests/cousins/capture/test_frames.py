@@ -9,9 +9,8 @@ import pytest
 
 from cousins.capture.frames import each_good, thinned
 from cousins.capture.ingest import ingest
-from cousins.capture.readers import natural_order
 from cousins.errors import CaptureError
-from tests.cousins.capture.exports import EXPORTS, export, truth_of
+from tests.cousins.capture.exports import EXPORTS, depth_names, export, truth_of
 from tests.cousins.capture.room import write_folder
 
 
@@ -37,8 +36,7 @@ def test_thinning_keeps_frames_with_colour() -> None:
 @pytest.mark.parametrize("kind", sorted(EXPORTS))
 def test_one_broken_frame_of_many_is_left_out_and_counted(kind: str, tmp_path: Path) -> None:
     files = export(kind, count=20)
-    depth = sorted((name for name in files if "depth" in name and not name.endswith(".json")), key=natural_order)
-    files[depth[7]] = b"broken"
+    files[depth_names(files)[7]] = b"broken"
     capture = ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
     assert len(capture.frames) == 19
     assert any(warning.startswith("1 of 20 frames are broken") for warning in capture.warnings)
@@ -53,8 +51,7 @@ def test_one_broken_frame_of_many_is_left_out_and_counted(kind: str, tmp_path: P
 @pytest.mark.parametrize("kind", sorted(EXPORTS))
 def test_many_broken_frames_are_refused(kind: str, tmp_path: Path) -> None:
     files = export(kind, count=10)
-    depth = sorted(name for name in files if "depth" in name and not name.endswith(".json"))
-    for name in depth[2:5]:
+    for name in depth_names(files)[2:5]:
         files[name] = b"broken"
     with pytest.raises(CaptureError):
         ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
