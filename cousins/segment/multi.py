@@ -109,7 +109,7 @@ def _with_bottoms(scene: VoxelMap, labels: Array, height_m: Array, noise_m: floa
         return labels
     flat = scene.surface.points @ basis_of(up).T
     cells = np.floor((flat - flat.min(axis=0)) / scene.voxel_m).astype(np.int64)
-    out = labels.copy()
+    out, along = labels.copy(), scene.surface.points @ up
     for k in range(count):
         foot = cells[(labels == k) & (height_m < RING_M)]
         if len(foot) == 0:
@@ -121,17 +121,18 @@ def _with_bottoms(scene: VoxelMap, labels: Array, height_m: Array, noise_m: floa
         at = cells - low
         inside = ((at >= 0) & (at < hole.shape)).all(axis=1) & (labels < 0)
         inside &= (height_m < RING_M) & (height_m > -noise_m)
+        inside &= along > float(along[labels == k].min()) - RING_M
         rows = np.flatnonzero(inside)
         out[rows[hole[tuple(at[rows].T)]]] = k
     return out
 
 
 def _above(scene: VoxelMap, structure: Structure) -> tuple[Array, Array, float]:
-    """Return which points [n] are of no plane, heights [n] above the highest support below, and their noise [m]."""
+    """Return which points [n] are of no plane, their heights [n] above the support below, and its usual noise [m]."""
     points, normals = scene.surface.points, scene.surface.normals
     above = np.ones(len(points), dtype=bool)
     height = np.full(len(points), np.inf)
-    noise = 0.001
+    noise = np.full(len(points), 0.002)
     for fitted in structure.planes:
         if fitted.plane.kind == "wall":
             over = heights(fitted, points)
@@ -143,11 +144,12 @@ def _above(scene: VoxelMap, structure: Structure) -> tuple[Array, Array, float]:
         within = inside_outline(fitted.plane, points, margin_m=0.2)
         own = within & (np.abs(over) < 0.03) & (normals @ fitted.plane.normal > np.cos(np.deg2rad(25.0)))
         local = 1.4826 * float(np.median(np.abs(over[own]))) if own.any() else 0.002
-        noise = max(noise, local)
         above &= ~((over < np.clip(3.0 * local, 0.004, 0.012)) & within)
-        height = np.where(within & (over > -0.02), np.minimum(height, over), height)
+        nearest = within & (over > -0.02) & (over < height)
+        height, noise = np.where(nearest, over, height), np.where(nearest, local, noise)
     lowest = points @ structure.up - float((points @ structure.up).min(initial=0.0))
-    return above, np.where(np.isfinite(height), height, lowest), noise
+    usual = max(0.001, float(np.median(noise[above]))) if above.any() else 0.001
+    return above, np.where(np.isfinite(height), height, lowest), usual
 
 
 def _beside(edges: Array, above: Array) -> Array:
