@@ -138,8 +138,9 @@ def keep_real(part: Part, labels: Array, ground: Array, noise_m: float) -> tuple
         top = float(np.quantile(part.height_m[of], 0.95))
         flat_share = float((part.normals[of] @ part.up > LEVEL_COS).mean())
         layered = top < GHOST_M and flat_share > 0.8 and float((beneath[of] < part.voxel_m).mean()) > 0.5
-        rises = _usual_top(flat[of], part.height_m[of], part.voxel_m) > 2.0 * part.voxel_m
-        real.append(top > low_m and rises and not layered and len(of) >= MIN_VOXELS)
+        usual = _usual_top(flat[of], part.height_m[of], part.voxel_m)
+        layered &= usual < low_m
+        real.append(top > low_m and usual > 2.0 * part.voxel_m and not layered and len(of) >= MIN_VOXELS)
         ghosts += not real[-1]
     kept = np.where(real, np.cumsum(real) - 1, -1)
     labels = np.where(labels >= 0, kept[labels], -1)
