@@ -21,11 +21,23 @@ from tests.cousins.capture.exports import EXPORTS, export, truth_of
 from tests.cousins.capture.room import CANARY, GL, Files, tree, write_folder, write_zip
 
 KINDS = sorted(EXPORTS)
-HAS_CONFIDENCE = {"canonical", "scanner3d", "r3d", "polycam", "polycam_long"}
-TELLS_GRAVITY = {"shelf", "canonical", "scanner3d", "record3d_exr", "r3d", "r3d_old", "polycam", "polycam_long"}
+HAS_CONFIDENCE = {"arkitscenes", "canonical", "scanner3d", "r3d", "polycam", "polycam_long"}
+TELLS_GRAVITY = {
+    "arkitscenes",
+    "shelf",
+    "canonical",
+    "scanner3d",
+    "record3d_exr",
+    "r3d",
+    "r3d_old",
+    "polycam",
+    "polycam_long",
+}
+ELSEWHERE = {"single_rgbd", "nerfcapture"}
+"""Readers of what has no poses to agree upon; each has its own tests."""
 NO_WAY_UP = {"seven_scenes"}
 """Kinds whose world has no way up: it is estimated."""
-NO_MATRIX = {"tum", "record3d_exr", "r3d", "r3d_old"}
+NO_MATRIX = {"arkitscenes", "tum", "record3d_exr", "r3d", "r3d_old"}
 """Kinds that write rotations as quaternions or axis-angle: whatever stands there is a rotation."""
 
 
@@ -36,7 +48,7 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Capture]:
 
 
 def test_every_reader_has_an_export_in_this_law_book() -> None:
-    assert {name for name, _ in EXPORTS.values()} == set(plugins.names(PACKAGE))
+    assert {name for name, _ in EXPORTS.values()} | ELSEWHERE == set(plugins.names(PACKAGE))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,6 +208,23 @@ def test_intrinsics_by_columns_for_rows_are_refused(tmp_path: Path) -> None:
         files[name] = json.dumps(record).encode()
     with pytest.raises(CaptureError, match="principal point"):
         ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
+
+
+def test_a_nerfcapture_recording_is_refused_with_what_to_do_and_a_streamed_one_is_read(tmp_path: Path) -> None:
+    saved = _nerfcapture("nerfstudio")
+    with pytest.raises(CaptureError, match=r"saved depth lost its metres.*online mode"):
+        ingest(write_folder(saved, tmp_path / "saved"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    streamed = ingest(write_folder(_nerfcapture("instant_ngp"), tmp_path / "streamed"), tmp_path / "out")
+    assert (np.round(streamed.frames[0].depth_m * 1000.0) == truth_of("instant_ngp")[0].depth_mm).all()
+
+
+def _nerfcapture(kind: str) -> Files:
+    files: Files = {}
+    for name, data in export(kind, count=3).items():
+        place = name.replace("depth/", "images/").replace(".png", ".depth.png")
+        files[place] = data.replace(b"depth/", b"images/").replace(b".png", b".depth.png") if "json" in name else data
+    return files
 
 
 def test_a_format_can_be_forced_and_a_typo_gets_a_guess(tmp_path: Path) -> None:

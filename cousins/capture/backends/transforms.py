@@ -75,8 +75,10 @@ class TransformsReader:
         self.config = config
 
     def recognises(self, source: Source) -> bool:
-        """Tell by transforms.json."""
-        return _NAME in source.names
+        """Tell by transforms.json, unless depth lies where NeRFCapture puts it."""
+        return _NAME in source.names and not any(
+            name.startswith("images/") and name.endswith(".depth.png") for name in source.names
+        )
 
     def read(self, source: Source, destination: Path) -> Capture:
         """Write every frame that has depth, levelled."""

@@ -315,6 +315,38 @@ def tum(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
     return {**files, "rgb.txt": color, "depth.txt": depth, "groundtruth.txt": poses}
 
 
+def arkitscenes(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
+    """At 60 Hz: between the frames of the room come others, which a reader passes over."""
+    files: Files = {"41048190_3dod_annotation.json": json.dumps({"data": [], "at": CANARY.decode()}).encode()}
+    track = b""
+    for shot in truth:
+        turn, place = _axis_angle(misread(shot.world_from_camera))
+        stem, camera = f"41048190_{shot.time_s:.3f}", shot.color_camera
+        values = " ".join(f"{value:.12g}" for value in (*turn, *place))
+        track += f"{shot.time_s + 0.0021:.6f} {values}\n".encode()
+        between = f"41048190_{shot.time_s + 0.016:.3f}"
+        track += f"{shot.time_s + 0.016:.6f} {values}\n".encode()
+        files[f"lowres_depth/{stem}.png"] = png(shot.depth_mm)
+        files[f"lowres_depth/{between}.png"] = png(shot.depth_mm)
+        files[f"confidence/{stem}.png"] = png(shot.confidence)
+        numbers = (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy)
+        pincam = f"lowres_wide_intrinsics/41048190_{shot.time_s + 0.001:.3f}.pincam"
+        files[pincam] = " ".join(f"{value:.12g}" for value in numbers).encode() + b"\n"
+        if shot.jpeg is not None:
+            files[f"lowres_wide/{stem}.jpg"] = shot.jpeg
+    return {**files, "lowres_wide.traj": track}
+
+
+def _axis_angle(world_from_camera: Array) -> tuple[Array, Array]:
+    """World to camera, as the data set writes it."""
+    with np.errstate(invalid="ignore"):
+        rotation = world_from_camera[:3, :3].T
+        place = -rotation @ world_from_camera[:3, 3]
+    w, *axis = quat_wxyz_from_rotation(rotation)
+    sine = float(np.linalg.norm(axis))
+    return np.array(axis) / max(sine, 1e-12) * 2.0 * np.arctan2(sine, w), place
+
+
 def _text(matrix: Array) -> bytes:
     return ("\n".join(" ".join(f"{value:.16e}" for value in row) for row in matrix) + "\n").encode()
 
@@ -339,6 +371,7 @@ EXPORTS: dict[str, tuple[str, Callable[..., Files]]] = {
     "seven_scenes": ("rgbd_folder", seven_scenes),
     "shelf": ("rgbd_folder", shelf),
     "tum": ("tum_rgbd", tum),
+    "arkitscenes": ("arkitscenes", arkitscenes),
     "nerfstudio": ("transforms", nerfstudio),
     "instant_ngp": ("transforms", instant_ngp),
 }
