@@ -28,10 +28,6 @@ _SEARCH_DEPTH = 2
 _MAX_PLACES = 64
 """A source with more folders side by side is no single export, and is not searched."""
 _FOREIGN: Mapping[str, tuple[str, str]] = {
-    r"(^|/)odometry\.csv$": (
-        "a Stray Scanner recording",
-        "Record with 3D Scanner App (export all data) or Record3D (EXR + JPG).",
-    ),
     r"\.(usdz|obj|glb|ply|stl)$": (
         "a finished mesh",
         "A twin needs the posed depth frames: in the app choose the export named all data or raw data.",

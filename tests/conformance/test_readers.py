@@ -33,8 +33,8 @@ TELLS_GRAVITY = {
     "polycam",
     "polycam_long",
 }
-ELSEWHERE = {"single_rgbd", "nerfcapture"}
-"""Readers of what has no poses to agree upon; each has its own tests."""
+ELSEWHERE = {"single_rgbd", "nerfcapture", "stray"}
+"""Readers of what has no poses to agree upon, or needs an extra; each has its own tests."""
 NO_WAY_UP = {"seven_scenes"}
 """Kinds whose world has no way up: it is estimated."""
 NO_MATRIX = {"arkitscenes", "tum", "record3d_exr", "r3d", "r3d_old"}
@@ -240,7 +240,6 @@ def test_a_format_can_be_forced_and_a_typo_gets_a_guess(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("odometry.csv", "3D Scanner App"),
         ("scan.usdz", "all data"),
         ("IMG_0001.HEIC", "LiDAR"),
     ],

@@ -1,0 +1,65 @@
+"""Decode chosen pictures of a video in a process of its own; run by `video.py`, the only place that knows PyAV.
+
+Standard input is a line of JSON (`wanted`: ascending picture numbers, `width` [px] or null), then the video.
+Standard output is, for each picture, its number, the size of its JPEG and the JPEG; last comes 2³²−1 and the number
+of pictures that were decoded, all numbers as four bytes, little-endian.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import struct
+import sys
+
+import av
+
+MAX_MEMORY = 3 << 30
+"""Address space [bytes]."""
+MAX_CPU_S = 280
+"""Processor time [s]."""
+MAX_PIXELS = 10_000_000
+"""Largest picture [px]; phones film at most 4K, 8.3 million."""
+END = 0xFFFFFFFF
+_QUALITY = 92
+
+
+def main() -> None:
+    """Read the request, write the pictures."""
+    for kind, amount in (
+        (resource.RLIMIT_AS, MAX_MEMORY),
+        (resource.RLIMIT_CPU, MAX_CPU_S),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (amount, amount))
+    request = json.loads(sys.stdin.buffer.readline())
+    wanted, width = set(request["wanted"]), request["width"]
+    last, count = max(wanted, default=-1), 0
+    with av.open(io.BytesIO(sys.stdin.buffer.read()), format="mp4") as container:
+        stream = container.streams.video[0]
+        if stream.width * stream.height > MAX_PIXELS:
+            raise SystemExit("too large")
+        stream.thread_type = "AUTO"
+        for count, frame in enumerate(container.decode(stream), start=1):
+            number = count - 1
+            if number in wanted:
+                _write(number, frame, width)
+            if width is not None and number >= last:
+                break
+    sys.stdout.buffer.write(struct.pack("<2I", END, count))
+
+
+def _write(number: int, frame: av.VideoFrame, width: int | None) -> None:
+    image = frame.to_image()
+    if width is not None:
+        image = image.resize((width, max(1, round(width * image.height / image.width))))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    data = buffer.getvalue()
+    sys.stdout.buffer.write(struct.pack("<2I", number, len(data)) + data)
+
+
+if __name__ == "__main__":
+    main()
