@@ -66,7 +66,12 @@ def main() -> None:
     given = arguments.parse_args()
     objects = load_objects(given.objects, given.names)
     table = settings(objects, quick=given.quick, seed=given.seed)
-    rows = [row for setting in table for row in measure(setting, masks=given.masks, pictures=given.pictures)]
+    seeds = np.random.SeedSequence(given.seed, spawn_key=(3,)).spawn(len(table))
+    rows = [
+        row
+        for setting, seed in zip(table, seeds, strict=True)
+        for row in measure(setting, np.random.default_rng(seed), masks=given.masks, pictures=given.pictures)
+    ]
     result = summary(rows)
     if given.json:
         print(json.dumps(result))
@@ -77,9 +82,8 @@ def main() -> None:
             print(f"{kind:8} {method:26}", *(f"{k} {v:.3f}" for k, v in means(part, method).items()))
 
 
-def measure(setting: Setting, *, masks: str, pictures: Path | None) -> list[dict[str, Any]]:
-    """Capture, rebuild and compare; one row per object."""
-    rng = np.random.default_rng(SEED)
+def measure(setting: Setting, rng: np.random.Generator, *, masks: str, pictures: Path | None) -> list[dict[str, Any]]:
+    """Capture, rebuild and compare; one row per object. Noise, range bias and drift come from the generator."""
     with tempfile.TemporaryDirectory() as scratch:
         capture, truth = record(setting.world, Path(scratch) / "capture", config=setting.phone, rng=rng)
         seconds = {"capture": time.process_time()}

@@ -144,6 +144,21 @@ ROWS = (
         value=at("app_to_ours_p90_mm"),
         met=most(25.0),
     ),
+    *(
+        Row(program="chair", what=f"{what} [mm]", bar="", value=at(key))
+        for what, key in (
+            ("our surface to the app's, median", "ours_to_app_median_mm"),
+            ("our surface to the app's, 90th percentile", "ours_to_app_p90_mm"),
+            ("peer, plain TSDF: app's surface to it, median", "app_to_plain_tsdf_median_mm"),
+            ("peer: app's surface to it, 90th percentile", "app_to_plain_tsdf_p90_mm"),
+            ("peer: its surface to the app's, median", "plain_tsdf_to_app_median_mm"),
+            ("peer: its surface to the app's, 90th percentile", "plain_tsdf_to_app_p90_mm"),
+            ("with the floor: our surface to the app's, median", "ours_with_floor_to_app_median_mm"),
+            ("with the floor: our surface to the app's, 90th percentile", "ours_with_floor_to_app_p90_mm"),
+            ("with the floor, peer: its surface to the app's, median", "plain_tsdf_with_floor_to_app_median_mm"),
+            ("with the floor, peer: 90th percentile", "plain_tsdf_with_floor_to_app_p90_mm"),
+        )
+    ),
     Row(
         program="chair",
         what="stable objects, the worse engine",

@@ -57,9 +57,11 @@ def captures(given: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, Pa
     """Yield name, capture and true number of objects (None where nobody counted them)."""
     objects = load_objects(given.objects or given.data / "objects/gso", None)
     tables = settings(objects, quick=given.quick, seed=given.seed)
-    for setting in tables[:2] + tables[-1:] if given.quick else tables:
+    chosen = tables[:2] + tables[-1:] if given.quick else tables
+    seeds = np.random.SeedSequence(given.seed, spawn_key=(3,)).spawn(len(chosen))
+    for setting, seed in zip(chosen, seeds, strict=True):
         folder = scratch / setting.name.replace(" ", "_")
-        record(setting.world, folder, config=setting.phone, rng=np.random.default_rng(given.seed))
+        record(setting.world, folder, config=setting.phone, rng=np.random.default_rng(seed))
         yield setting.name, folder, len(setting.surfaces)
     for seed in range(1 if given.quick else DEMOS):
         world = demo_world(np.random.default_rng(seed))
