@@ -21,6 +21,8 @@ MAX_CPU_S = 280
 """Processor time [s]."""
 MAX_PIXELS = 10_000_000
 """Largest picture [px]; phones film at most 4K, 8.3 million."""
+MAX_OUTPUT_BYTES = 600 << 20
+"""Most bytes of pictures: 400 of a phone's are 200 MB."""
 END = 0xFFFFFFFF
 _QUALITY = 92
 
@@ -36,7 +38,7 @@ def main() -> None:
         resource.setrlimit(kind, (amount, amount))
     request = json.loads(sys.stdin.buffer.readline())
     wanted, width = set(request["wanted"]), request["width"]
-    last, count = max(wanted, default=-1), 0
+    last, count, written = max(wanted, default=-1), 0, 0
     with av.open(io.BytesIO(sys.stdin.buffer.read()), format="mp4") as container:
         stream = container.streams.video[0]
         if stream.width * stream.height > MAX_PIXELS:
@@ -45,13 +47,16 @@ def main() -> None:
         for count, frame in enumerate(container.decode(stream), start=1):
             number = count - 1
             if number in wanted:
-                _write(number, frame, width)
+                written += _write(number, frame, width)
+            if written > MAX_OUTPUT_BYTES:
+                raise SystemExit("too many bytes")
             if width is not None and number >= last:
                 break
     sys.stdout.buffer.write(struct.pack("<2I", END, count))
 
 
-def _write(number: int, frame: av.VideoFrame, width: int | None) -> None:
+def _write(number: int, frame: av.VideoFrame, width: int | None) -> int:
+    """Write a picture; return its bytes."""
     image = frame.to_image()
     if width is not None:
         image = image.resize((width, max(1, round(width * image.height / image.width))))
@@ -59,6 +64,7 @@ def _write(number: int, frame: av.VideoFrame, width: int | None) -> None:
     image.save(buffer, "JPEG", quality=_QUALITY)
     data = buffer.getvalue()
     sys.stdout.buffer.write(struct.pack("<2I", number, len(data)) + data)
+    return len(data)
 
 
 if __name__ == "__main__":

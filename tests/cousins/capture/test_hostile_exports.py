@@ -30,7 +30,7 @@ from tests.cousins.capture.test_archives import zipped
 
 KINDS = sorted(EXPORTS)
 FEW = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 STRANGE = st.one_of(
     st.none(),

@@ -87,7 +87,7 @@ def test_a_frame_without_its_camera_is_refused_with_what_to_write(tmp_path: Path
 
 
 @settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_spoilt_files_are_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:

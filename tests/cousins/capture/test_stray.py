@@ -141,7 +141,7 @@ def test_without_pyav_the_reader_says_what_to_install(tmp_path: Path, monkeypatc
 
 
 @settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_spoilt_files_are_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:
