@@ -15,6 +15,8 @@ LEAST_ARC_DEG = 25.0
 """Arc of views under which depth noise and drift cannot be told from shape [degree]."""
 LEAST_SHARE = 0.1
 """Least visible surface beside that of the box around it: wires, leaves and ghosts have less."""
+LEAST_PIXELS = 30
+"""Least depth pixels in half of the views of an object: a die half a metre away has 36, and a shape to tell."""
 FRINGE_SHARE = 0.8
 """Share of its frames in which an object may be cut off by the image before it counts as incomplete."""
 
@@ -26,10 +28,12 @@ def weigh(
     arcs = [_arc_deg(capture, mask, cloud, up) for mask, cloud in zip(masks, clouds, strict=True)]
     least = min(LEAST_ARC_DEG, 0.5 * max(arcs, default=0.0))
     kept: list[int] = []
-    fringe = sided = bare = 0
+    fringe = small = sided = bare = 0
     for k, (mask, cloud) in enumerate(zip(masks, clouds, strict=True)):
         if _at_fringe(mask, len(capture.frames)):
             fringe += 1
+        elif np.median([np.count_nonzero(image) for image in mask.values()]) < LEAST_PIXELS:
+            small += 1
         elif arcs[k] < least:
             sided += 1
         elif _share_seen(cloud, voxel_m, up) < LEAST_SHARE:
@@ -38,6 +42,7 @@ def weigh(
             kept.append(k)
     reasons = (
         (fringe, "at the edge of what was filmed: film around them to include them"),
+        (small, f"under {LEAST_PIXELS} depth pixels large: go nearer to include them"),
         (sided, f"seen from one side only, over less than {least:.0f}°: walk around them to include them"),
         (bare, "seen in bits, under a tenth of their surface: go nearer to include them"),
     )
