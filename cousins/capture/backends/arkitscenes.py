@@ -65,15 +65,7 @@ class ArkitScenesReader:
         times, rows = _track(source)
         timed = sorted((float(match["time"]), match["stem"]) for match in found)
         warnings: list[str] = []
-        tracked = [item for item in timed if np.abs(times - item[0]).min() < _SAME_POSE_S]
-        if not tracked:
-            raise CaptureError(
-                f"{len(timed)} depth images and {len(times)} poses of no common time",
-                expected=f"poses within {_SAME_POSE_S:g} s of the images",
-                hint="Download images and .traj of the same video.",
-            )
-        if len(tracked) < len(timed):
-            warnings.append(f"{len(timed) - len(tracked)} of {len(timed)} frames have no pose and were left out.")
+        tracked = _tracked(timed, times, warnings)
         kept = _slowed(tracked, warnings)
 
         def shot(item: tuple[float, str]) -> Shot:
@@ -109,6 +101,20 @@ def _track(source: Source) -> tuple[Array, list[list[str]]]:
     if not rows:
         raise CaptureError(f"{name} without poses", expected="poses", hint="Download the .traj again.")
     return np.array([parsing.real(row[0], where=name) for row in rows]), rows
+
+
+def _tracked(timed: list[tuple[float, str]], times: Array, warnings: list[str]) -> list[tuple[float, str]]:
+    """Return the (time, stem) of images near a pose; warn with the count of the others."""
+    tracked = [item for item in timed if np.abs(times - item[0]).min() < _SAME_POSE_S]
+    if not tracked:
+        raise CaptureError(
+            f"{len(timed)} depth images and {len(times)} poses of no common time",
+            expected=f"poses within {_SAME_POSE_S:g} s of the images",
+            hint="Download images and .traj of the same video.",
+        )
+    if len(tracked) < len(timed):
+        warnings.append(f"{len(timed) - len(tracked)} of {len(timed)} frames have no pose and were left out.")
+    return tracked
 
 
 def _slowed(timed: list[tuple[float, str]], warnings: list[str]) -> list[tuple[float, str]]:

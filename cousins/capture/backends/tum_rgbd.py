@@ -76,23 +76,26 @@ class TumRgbdReader:
             )
         if len(shots) < len(found):
             warnings.append(f"{len(found) - len(shots)} of {len(found)} depth images have no pose and were left out.")
-        camera = folder_camera(source)
-        if camera is None:
-            warnings.append("No camera.json: the camera is the data set's default, fx = fy = 525 px.")
-        pixels = Pixels(
-            metres=lambda counts: counts / _COUNTS_PER_METRE,
-            camera=lambda _, size: camera(size) if camera is not None else _default(size),
-        )
         return write_posed(
             source,
             destination,
             shots,
-            pixels,
+            _pixels(source, warnings),
             app="TUM RGB-D",
             scale=STRUCTURED_LIGHT,
             way_up="declared",
             warnings=warnings,
         )
+
+
+def _pixels(source: Source, warnings: list[str]) -> Pixels:
+    camera = folder_camera(source)
+    if camera is None:
+        warnings.append("No camera.json: the camera is the data set's default, fx = fy = 525 px.")
+    return Pixels(
+        metres=lambda counts: counts / _COUNTS_PER_METRE,
+        camera=lambda _, size: camera(size) if camera is not None else _default(size),
+    )
 
 
 def _default(size: tuple[int, int]) -> Intrinsics:
