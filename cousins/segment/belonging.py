@@ -18,18 +18,22 @@ from cousins.segment.contacts import LEVEL_COS, members_of
 from cousins.segment.grouping import Pieces
 from cousins.segment.surfaces import Surface
 
-MOST = 0.5
-"""Share of its own outline along which a part meets its thing: half."""
+MOST = 0.4
+"""Share of its own outline along which a part meets its thing: nearly half."""
 MUCH = 0.35
 """The same where both are of one colour."""
-LONG = 2.0
-"""Contact over the square root of the piece's area from which it is a part: half the outline of a square patch."""
+LONG = 1.7
+"""Contact over the square root of the piece's area from which it is a part: nearly half the outline of a square."""
 END = 1.5
 """The same for pieces that meet along most of their outline, or end on end as a handle and its shaft do."""
 ONE_COLOR = 10.0
 """Lab difference below which two sides of a contact have one colour: shading makes about as much."""
 NEAR_M = 0.03
 """How far from a contact colours are compared [m]."""
+AROUND = 0.6
+"""Share of its own outline along which what rests meets its shelf: its foot, and little else."""
+FOOT_M = 0.01
+"""How far below its shelf the foot of a thing may begin [m]: the error of depth at an edge."""
 REST = 0.5
 """Share of a contact that is carried from which one thing rests on another."""
 
@@ -91,9 +95,10 @@ def parts(
     found = []
     for contact in contacts_of(surface, labels):
         of, other = members[contact.first], members[contact.second]
-        if len(of) > len(other) or _rests(surface, normals, pieces, contact, members, up):
-            continue
         share = len(contact.mine) / int(outline[of].sum())
+        rests = share >= AROUND and _rests(surface, normals, pieces, contact, members, up)
+        if len(of) > len(other) or rests:
+            continue
         length = len(contact.mine) * spacing / np.sqrt(len(of) * spacing**2)
         end = bool({(contact.first, contact.second), (contact.second, contact.first)} & ends)
         step = _color_step(surface, contact, of, other)
@@ -111,9 +116,19 @@ def _rests(surface: Surface, normals: Array, pieces: Pieces, contact: Contact, m
         if pieces.carried[upper, lower] < REST * pieces.touching[upper, lower]:
             continue
         shelf = members[lower][normals[members[lower]] @ up > LEVEL_COS]
-        if len(shelf) >= 10 and _outside(surface.points[shelf], surface.points[members[upper]], up) >= 0.25:
+        if (
+            len(shelf) >= 10
+            and _above(surface, members[upper], shelf, up)
+            and _outside(surface.points[shelf], surface.points[members[upper]], up) >= 0.25
+        ):
             return True
     return False
+
+
+def _above(surface: Surface, upper: Array, shelf: Array, up: Array) -> bool:
+    """Tell whether a piece begins at the height of a shelf, and does not reach down beside it."""
+    bottom = float(np.quantile(surface.points[upper] @ up, 0.05))
+    return bottom > float(np.median(surface.points[shelf] @ up)) - FOOT_M
 
 
 def _outside(shelf: Array, upper: Array, up: Array) -> float:
