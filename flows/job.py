@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from cousins.capture.picked import PickedFrame, is_image_of_frame
 from cousins.errors import CaptureError
 from cousins.scene.mesh_files import SUFFIXES
 from cousins.scene.room_files import find_room
@@ -157,6 +158,9 @@ def export_of(source: Path) -> Export:
     room = find_room(source)
     if room is not None:
         return Export(path=room, digest=digest_of([room.name, file_digest(room)]), kind="room")
+    if is_image_of_frame(source):
+        parts = {name: file_digest(source.parent / name) for name in sorted(PickedFrame(source).names)}
+        return Export(path=source, digest=digest_of([source.name, parts]))
     if source.is_file():
         kind: Literal["mesh", "capture"] = "mesh" if source.suffix.lower() in SUFFIXES else "capture"
         return Export(path=source, digest=digest_of([source.name, file_digest(source)]), kind=kind)

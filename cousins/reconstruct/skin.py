@@ -67,7 +67,10 @@ def tidy(mesh: Mesh, *, max_faces: int) -> Mesh:
             break
         tolerance *= 1.5
         small = small.simplify(tolerance)
-    flat = max(small.decompose(), key=lambda part: part.volume()).to_mesh()
+    parts = small.decompose() or solid.decompose()
+    if not parts:
+        raise StageError("the surface is too small to hold together", stage="shape")
+    flat = max(parts, key=lambda part: float(part.volume())).to_mesh()
     return Mesh(
         vertices=np.asarray(flat.vert_properties[:, :3], dtype=np.float64),
         faces=np.asarray(flat.tri_verts, dtype=np.int32),
