@@ -49,7 +49,7 @@ from sim.phone import Truth, record, truth_segmentation
 
 OBJECTS = Path(__file__).parents[1] / "../shared/data/objects/gso"
 LEAST_OVERLAP = 0.25
-SEED = 32
+SEED = 33
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from sim.phone import PhoneConfig, record
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 REAL = ("captures/chair_3dscannerapp",)
-SEED = 32
+SEED = 33
 DEMOS = 2
 ENGINES = ("pybullet", "mujoco")
 WATCHED = ("penetration", "settle", "drift", "escape")

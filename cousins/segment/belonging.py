@@ -96,7 +96,12 @@ def parts(
     for contact in contacts_of(surface, labels):
         of, other = members[contact.first], members[contact.second]
         share = len(contact.mine) / int(outline[of].sum())
-        rests = share >= AROUND and _rests(surface, normals, pieces, contact, members, up)
+        theirs = len(contact.other) / int(outline[other].sum())
+        sides = ((contact.first, contact.second, share), (contact.second, contact.first, theirs))
+        rests = any(
+            around >= AROUND and _rests(surface, normals, pieces, upper, lower, members, up)
+            for upper, lower, around in sides
+        )
         if len(of) > len(other) or rests:
             continue
         length = len(contact.mine) * spacing / np.sqrt(len(of) * spacing**2)
@@ -110,19 +115,16 @@ def parts(
     return found
 
 
-def _rests(surface: Surface, normals: Array, pieces: Pieces, contact: Contact, members: list[Array], up: Array) -> bool:
-    """Tell whether one of two pieces rests on a shelf of the other that goes on outside."""
-    for upper, lower in ((contact.first, contact.second), (contact.second, contact.first)):
-        if pieces.carried[upper, lower] < REST * pieces.touching[upper, lower]:
-            continue
-        shelf = members[lower][normals[members[lower]] @ up > LEVEL_COS]
-        if (
-            len(shelf) >= 10
-            and _above(surface, members[upper], shelf, up)
-            and _outside(surface.points[shelf], surface.points[members[upper]], up) >= 0.25
-        ):
-            return True
-    return False
+def _rests(
+    surface: Surface, normals: Array, pieces: Pieces, upper: int, lower: int, members: list[Array], up: Array
+) -> bool:
+    """Tell whether one piece rests on a shelf of another that goes on outside."""
+    if pieces.carried[upper, lower] < REST * pieces.touching[upper, lower]:
+        return False
+    shelf = members[lower][normals[members[lower]] @ up > LEVEL_COS]
+    if len(shelf) < 10 or not _above(surface, members[upper], shelf, up):
+        return False
+    return _outside(surface.points[shelf], surface.points[members[upper]], up) >= 0.25
 
 
 def _above(surface: Surface, upper: Array, shelf: Array, up: Array) -> bool:

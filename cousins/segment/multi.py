@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture
@@ -14,14 +13,12 @@ from cousins.segment.ground import ground
 from cousins.segment.grouping import GroupConfig
 from cousins.segment.joining import join
 from cousins.segment.patches import PatchConfig, make_patches
-from cousins.segment.planes import Structure, basis_of, heights, inside_outline
+from cousins.segment.planes import Structure, heights, inside_outline
+from cousins.segment.rings import RING_M, join_rings, with_bottoms
 from cousins.segment.surfaces import Surface, drawn_together
 from cousins.segment.things import MIN_VOXELS, Part, components, keep_real, objects_of, part_of, smear_m
 from cousins.segment.views import level_offsets
 from cousins.segment.voxels import VoxelConfig, VoxelMap, gather
-
-RING_M = 0.04
-"""Height below which a closed wall makes what it encloses the bottom of a hollow thing [m]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -72,7 +69,9 @@ def find_instances(
     all_labels[above] = labels
     all_normals = scene.surface.normals.copy()
     all_normals[above] = normals
-    all_labels = _with_bottoms(scene, all_labels, all_height, noise, structure.up)
+    voxel_m, up = scene.voxel_m, structure.up
+    all_labels = join_rings(scene.surface, all_labels, all_height, voxel_m=voxel_m, up=up)
+    all_labels = with_bottoms(scene.surface, all_labels, all_height, noise, voxel_m=voxel_m, up=up)
     good = all_labels >= 0
     return Instances(
         points=scene.surface.points[good],
@@ -100,31 +99,6 @@ def _bridged(scene: VoxelMap, above: Array) -> VoxelMap:
     outer = np.flatnonzero(above)
     links = np.stack([outer[here], outer[there]], axis=1)
     return replace(scene, surface=replace(scene.surface, edges=np.concatenate([scene.surface.edges, links])))
-
-
-def _with_bottoms(scene: VoxelMap, labels: Array, height_m: Array, noise_m: float, up: Array) -> Array:
-    """Give each object the ground points that its foot encloses: the bottom of a bowl or mug seen from above."""
-    count = int(labels.max(initial=-1)) + 1
-    if count == 0:
-        return labels
-    flat = scene.surface.points @ basis_of(up).T
-    cells = np.floor((flat - flat.min(axis=0)) / scene.voxel_m).astype(np.int64)
-    out, along = labels.copy(), scene.surface.points @ up
-    for k in range(count):
-        foot = cells[(labels == k) & (height_m < RING_M)]
-        if len(foot) == 0:
-            continue
-        low = foot.min(axis=0) - 2
-        ring = np.zeros(foot.max(axis=0) - low + 3, dtype=bool)
-        ring[tuple((foot - low).T)] = True
-        hole = ndimage.binary_erosion(ndimage.binary_fill_holes(ndimage.binary_dilation(ring)), iterations=2)
-        at = cells - low
-        inside = ((at >= 0) & (at < hole.shape)).all(axis=1) & (labels < 0)
-        inside &= (height_m < RING_M) & (height_m > -noise_m)
-        inside &= along > float(along[labels == k].min()) - RING_M
-        rows = np.flatnonzero(inside)
-        out[rows[hole[tuple(at[rows].T)]]] = k
-    return out
 
 
 def _above(scene: VoxelMap, structure: Structure) -> tuple[Array, Array, float]:
