@@ -28,12 +28,26 @@ END = 1.5
 """The same for pieces that meet along most of their outline, or end on end as a handle and its shaft do."""
 ONE_COLOR = 10.0
 """Lab difference below which two sides of a contact have one colour: shading makes about as much."""
+OTHER_COLOR = 30.0
+"""Lab difference from which two sides are of other stuff: only half the outline makes two large pieces one thing."""
+HALF = 0.5
+"""Share of an outline along which large parts of other stuff meet."""
 NEAR_M = 0.03
 """How far from a contact colours are compared [m]."""
 AROUND = 0.6
 """Share of its own outline along which what rests meets its shelf: its foot, and little else."""
 FOOT_M = 0.01
-"""How far below its shelf the foot of a thing may begin [m]: the error of depth at an edge."""
+"""How far below its shelf the foot of a thing may begin [m], and what rises as little is a rim: depth errs at edges."""
+SHAFT = 3.0
+"""Length over width of a handle or shaft."""
+TIP = 0.25
+"""Share of its length at which a shaft meets its thing: its end."""
+SPANNED = 0.6
+"""Share of a shaft's width that the contact at its end spans."""
+LYING = 0.1
+"""Share of the points near an end that are beside the ground from which the end lies on it."""
+SMALL = 0.25
+"""Size below which a piece is a small one, as a part of its thing."""
 REST = 0.5
 """Share of a contact that is carried from which one thing rests on another."""
 
@@ -91,28 +105,35 @@ def parts(
     outline = grounded.copy()
     a, b = labels[surface.edges].T
     outline[surface.edges[a != b].ravel()] = True
-    spacing = 3.0 * surface.spacing_m
     found = []
     for contact in contacts_of(surface, labels):
         of, other = members[contact.first], members[contact.second]
         share = len(contact.mine) / int(outline[of].sum())
         theirs = len(contact.other) / int(outline[other].sum())
+        step = _color_step(surface, contact, of, other)
         sides = ((contact.first, contact.second, share), (contact.second, contact.first, theirs))
         rests = any(
             around >= AROUND and _rests(surface, normals, pieces, upper, lower, members, up)
             for upper, lower, around in sides
         )
-        if len(of) > len(other) or rests:
+        if len(of) > len(other) or (rests and not _is_rim(surface.points, of, other, step, up)):
             continue
-        length = len(contact.mine) * spacing / np.sqrt(len(of) * spacing**2)
         end = bool({(contact.first, contact.second), (contact.second, contact.first)} & ends)
-        step = _color_step(surface, contact, of, other)
-        hangs = end and not (pieces.grounded[contact.first] and pieces.grounded[contact.second])
-        goes_on = hangs and (step < 2.0 * ONE_COLOR or np.isinf(step))
-        outlined = share >= (MUCH if step < ONE_COLOR else MOST)
-        if length >= LONG or (length >= END and (end or outlined)) or goes_on:
+        hangs = not pieces.grounded[contact.first]
+        ends_so = end and (hangs or not pieces.grounded[contact.second])
+        goes_on = ends_so and (step < 2.0 * ONE_COLOR or np.isinf(step))
+        joined = goes_on or (hangs and share >= AROUND) or _is_shaft(surface.points, contact, of, other, grounded)
+        two = OTHER_COLOR <= step < np.inf and len(of) > SMALL * len(other) and max(share, theirs) < HALF
+        length = len(contact.mine) / np.sqrt(len(of))
+        if joined or (not two and _is_long(length, share, step, end=end)):
             found.append((contact.first, contact.second))
     return found
+
+
+def _is_long(length: float, share: float, step: float, *, end: bool) -> bool:
+    """Tell whether a contact is long beside the size of a piece, or long enough for its share of the outline."""
+    outlined = share >= (MUCH if step < ONE_COLOR else MOST)
+    return length >= LONG or (length >= END and (end or outlined))
 
 
 def _rests(
@@ -131,6 +152,40 @@ def _above(surface: Surface, upper: Array, shelf: Array, up: Array) -> bool:
     """Tell whether a piece begins at the height of a shelf, and does not reach down beside it."""
     bottom = float(np.quantile(surface.points[upper] @ up, 0.05))
     return bottom > float(np.median(surface.points[shelf] @ up)) - FOOT_M
+
+
+def _is_shaft(points: Array, contact: Contact, of: Array, other: Array, grounded: Array) -> bool:
+    """Tell whether the first piece is slender, and meets the middle of the second with its end, well above the ground.
+
+    What lies beside another thing by chance meets it along a side, at a corner, or off its middle.
+    """
+    own = points[of]
+    center = own.mean(axis=0)
+    axes = np.linalg.svd(own - center, full_matrices=False)[2]
+    low, high = np.quantile((own - center) @ axes.T, (0.02, 0.98), axis=0)
+    extent = high - low
+    if extent[0] < SHAFT * extent[1]:
+        return False
+    at = (points[contact.mine] - center) @ axes.T
+    along = (np.median(at[:, 0]) - low[0]) / extent[0]
+    if min(along, 1.0 - along) > TIP or np.ptp(np.quantile(at[:, 1], (0.05, 0.95))) < SPANNED * extent[1]:
+        return False
+    near = np.abs((own - center) @ axes[0] - np.median(at[:, 0])) < TIP * extent[0]
+    if grounded[of[near]].mean() > LYING:
+        return False
+    beyond = (points[other] - center) @ axes.T
+    across = np.quantile(beyond[:, 1], (0.02, 0.98))
+    reach = np.quantile(beyond[:, 0], (0.02, 0.98))
+    outward = reach[1] > high[0] if along > 0.5 else reach[0] < low[0]
+    middle = abs(float(across.mean() - at[:, 1].mean()))
+    return bool(outward and middle < TIP * float(np.ptp(across)))
+
+
+def _is_rim(points: Array, of: Array, other: Array, step: float, up: Array) -> bool:
+    """Tell whether a small piece has the colour of another and rises no higher: it is its rim, and rests on nothing."""
+    top, edge = (float(np.quantile(points[each] @ up, 0.98)) for each in (of, other))
+    small = len(of) < SMALL * len(other)
+    return small and step < 2.0 * ONE_COLOR and top < edge + FOOT_M
 
 
 def _outside(shelf: Array, upper: Array, up: Array) -> float:

@@ -94,3 +94,15 @@ def _box_surface(rng: np.random.Generator) -> Array:
 def test_far_points_do_not_compete_for_pixels() -> None:
     rest = np.array([[0.02, 0.0, 0.0], [1.0, 0.0, 0.0]])
     assert np.array_equal(rivals(rest, np.zeros((1, 3))), rest[:1])
+
+
+def test_a_handle_that_ends_in_the_middle_of_its_head_is_part_of_it_and_a_stick_on_the_ground_is_not(
+    made: SimpleNamespace, segment: Callable[..., Segmentation]
+) -> None:
+    head = made.box((-0.03, -0.03, 0.0), (0.03, 0.03, 0.11))
+    handle = made.box((0.03, -0.012, 0.045), (0.26, 0.012, 0.07))
+    hammer, _ = made.film([head, handle], made.views(24), noise=0.002)
+    assert len(segment(hammer).segments) == 1
+    stick = made.box((0.034, -0.012, 0.0), (0.26, 0.012, 0.025))
+    beside, _ = made.film([head, stick], made.views(24), noise=0.002)
+    assert len(segment(beside).segments) == 2
