@@ -16,6 +16,8 @@ SMOOTHING_ROUNDS = 10
 """Passes of the low-pass filter: waves shorter than about four voxels go."""
 NO_ZERO = 1e-3
 """Distances below this part of a voxel are moved off zero, for marching cubes makes slivers of exact zeros."""
+LONGEST_CRUMB_M = 0.01
+"""What comes off in simplifying and is longer than this is a part, such as the end of a leg [m]."""
 LEAST_SEEN = 0.3
 """Least summed weight of a seen face; 1 is one confident look from where noise is 5 mm."""
 
@@ -54,27 +56,34 @@ def smooth(vertices: Array, faces: Array, *, rounds: int = SMOOTHING_ROUNDS) -> 
 
 
 def tidy(mesh: Mesh, *, max_faces: int) -> Mesh:
-    """Return the mesh as one oriented manifold of at most about `max_faces` faces."""
+    """Return the mesh as one oriented manifold of about `max_faces` faces, or more where fewer pinch a leg off."""
     solid = manifold3d.Manifold(
         manifold3d.Mesh(np.asarray(mesh.vertices, dtype=np.float32), np.asarray(mesh.faces, dtype=np.uint32))
     )
     if solid.is_empty() or solid.volume() <= 0.0:
         raise StageError(f"the surface is no oriented manifold ({solid.status()})", stage="shape")
+    body, _ = _main_part(solid)
     tolerance = 0.0002
-    small = solid.simplify(tolerance)
-    for _ in range(8):
-        if small.num_tri() <= max_faces:
+    for _ in range(9):
+        simpler, pinched = _main_part(body.simplify(tolerance))
+        if pinched or simpler.is_empty():
+            break
+        body = simpler
+        if body.num_tri() <= max_faces:
             break
         tolerance *= 1.5
-        small = small.simplify(tolerance)
-    parts = small.decompose() or solid.decompose()
-    if not parts:
-        raise StageError("the surface is too small to hold together", stage="shape")
-    flat = max(parts, key=lambda part: float(part.volume())).to_mesh()
+    flat = body.to_mesh()
     return Mesh(
         vertices=np.asarray(flat.vert_properties[:, :3], dtype=np.float64),
         faces=np.asarray(flat.tri_verts, dtype=np.int32),
     )
+
+
+def _main_part(solid: manifold3d.Manifold) -> tuple[manifold3d.Manifold, bool]:
+    """Return the largest part of a solid, and whether another one is too long to be a crumb."""
+    parts = sorted(solid.decompose(), key=lambda part: -float(part.volume()))
+    extents = [np.ptp(np.asarray(part.bounding_box()).reshape(2, 3), axis=0).max() for part in parts[1:]]
+    return (parts[0] if parts else solid), any(extent > LONGEST_CRUMB_M for extent in extents)
 
 
 def seen_faces(mesh: Mesh, evidence: Evidence, grid: Grid, *, least: float = LEAST_SEEN) -> Array:

@@ -6,6 +6,7 @@ legs that end in the air while the object could not stand, are known to go on: s
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,10 +31,16 @@ WIDEST_GAP_M = 0.08
 """The same for a body that would fall over [m]: about the length of a leg that depth loses."""
 STUMP_SHARE = 0.35
 """A stump must end below this share of the object's height."""
+LEAST_GAIN = 0.1
+"""A leg that a rod would thicken by less, as a part of its volume, is thick enough."""
 LEAST_STUMP_SHARE = 0.1
 """A stump is at least this share of the object's height tall, and taller than wide."""
 LEG_RADIUS_M = 0.008
-"""Half thickness of what ties and lengthens legs [m], if the voxels are not coarser."""
+"""Half thickness of what ties and lengthens legs, and least one of legs [m], if the voxels are not coarser."""
+LEG_LENGTH_M = 0.06
+"""What is thin over at least this height is a leg [m], ..."""
+THIN = 1.5
+"""... thin as a rod of so many times the least half thickness: some layers of a fading leg are whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,7 +50,7 @@ class Stood:
     field: Array
     """Signed distance [m], float32 [x, y, z]."""
     completions: tuple[str, ...]
-    """What was added: `loose pieces tied`, `legs let down`, `legs mirrored`."""
+    """What was added: `loose pieces tied`, `legs let down`, `legs mirrored`, `thin legs thickened`."""
 
 
 def rejoin(field: Array, evidence: Evidence, grid: Grid) -> Array:
@@ -85,7 +92,13 @@ def stand(field: Array, looks: Array, grid: Grid, *, base_m: float) -> Stood:
     if mirrored:
         field, more = _let_down(field, grid, base, radius)
         lowered += more
-    added = (("loose pieces tied", tied), ("legs let down", lowered), ("legs mirrored", mirrored))
+    field, thickened = _thickened(field, grid, radius)
+    added = (
+        ("loose pieces tied", tied),
+        ("legs let down", lowered),
+        ("legs mirrored", mirrored),
+        ("thin legs thickened", thickened),
+    )
     return Stood(field=field, completions=tuple(name for name, count in added if count))
 
 
@@ -145,6 +158,38 @@ def _let_down(field: Array, grid: Grid, base: int, radius_m: float) -> tuple[Arr
         field = _rod(field, foot, np.array([foot[0], foot[1], 0]), radius_m, grid.voxel_m)
         lowered += 1
     return field, lowered
+
+
+def _thickened(field: Array, grid: Grid, radius_m: float) -> tuple[Array, int]:
+    """Draw rods along the middles of legs that came out thinner than legs are: depth fades at their edges."""
+    parts, count = ndimage.label(_thin_columns(_body(field), THIN * radius_m / grid.voxel_m), np.ones((3, 3, 3)))
+    thickened = 0
+    for part in range(1, count + 1):
+        voxels = np.argwhere(parts == part)
+        if np.ptp(voxels[:, 2]) * grid.voxel_m < LEG_LENGTH_M:
+            continue
+        thick = field
+        for start, end in itertools.pairwise(_middles(voxels, step=max(2, round(radius_m / grid.voxel_m)))):
+            thick = _rod(thick, start, end, radius_m, grid.voxel_m)
+        if np.count_nonzero(thick < 0.0) - np.count_nonzero(field < 0.0) > LEAST_GAIN * len(voxels):
+            field, thickened = thick, thickened + 1
+    return field, thickened
+
+
+def _thin_columns(body: Array, radius: float) -> Array:
+    """Return the voxels whose patch of their layer is smaller than a disc of a radius [voxels], bool [x, y, z]."""
+    flat = np.zeros((3, 3, 3), dtype=bool)
+    flat[:, :, 1] = True
+    patches, count = ndimage.label(body, flat)
+    small = np.bincount(patches.ravel(), minlength=count + 1) < np.pi * radius**2
+    small[0] = False
+    return np.asarray(small[patches])
+
+
+def _middles(voxels: Array, *, step: int) -> list[Array]:
+    """Return the middles [3] of an upright slender part's voxels [n, 3] every few layers, from foot to top."""
+    number = (voxels[:, 2] - voxels[:, 2].min()) // step
+    return [np.rint(voxels[number == k].mean(axis=0)).astype(int) for k in np.unique(number)]
 
 
 def _holds(contact: Array, center: Array) -> bool:

@@ -53,3 +53,12 @@ def test_a_far_piece_is_not_the_objects():
     field[50:56, 50:56, 50:56] = -0.01
     stood = stand(field, UNSEEN, GRID, base_m=0.0)
     assert ndimage.label(stood.field < 0.0)[1] == 2
+
+
+def test_a_leg_that_faded_to_a_wire_is_thickened():
+    field = stool((-0.01, -0.01, 0.03, 0.04))
+    field[46:50, 46:50, 11:40] = 0.02
+    field[47, 47, 8:44] = -0.01
+    stood = stand(field, UNSEEN, GRID, base_m=0.0)
+    assert "thin legs thickened" in stood.completions
+    assert np.count_nonzero(stood.field[44:53, 44:53, 25] < 0.0) >= 5
