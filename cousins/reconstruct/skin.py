@@ -11,13 +11,12 @@ from cousins.errors import StageError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.reconstruct.evidence import Evidence, Grid
+from cousins.reconstruct.solids import long_parts
 
 SMOOTHING_ROUNDS = 10
 """Passes of the low-pass filter: waves shorter than about four voxels go."""
 NO_ZERO = 1e-3
 """Distances below this part of a voxel are moved off zero, for marching cubes makes slivers of exact zeros."""
-LONGEST_CRUMB_M = 0.01
-"""What comes off in simplifying and is longer than this is a part, such as the end of a leg [m]."""
 LEAST_SEEN = 0.3
 """Least summed weight of a seen face; 1 is one confident look from where noise is 5 mm."""
 
@@ -62,13 +61,13 @@ def tidy(mesh: Mesh, *, max_faces: int) -> Mesh:
     )
     if solid.is_empty() or solid.volume() <= 0.0:
         raise StageError(f"the surface is no oriented manifold ({solid.status()})", stage="shape")
-    body, _ = _main_part(solid)
+    body = max(solid.decompose(), key=lambda part: float(part.volume()))
     tolerance = 0.0002
     for _ in range(9):
-        simpler, pinched = _main_part(body.simplify(tolerance))
-        if pinched or simpler.is_empty():
+        parts = long_parts(body.simplify(tolerance))
+        if len(parts) != 1:
             break
-        body = simpler
+        body = parts[0]
         if body.num_tri() <= max_faces:
             break
         tolerance *= 1.5
@@ -77,13 +76,6 @@ def tidy(mesh: Mesh, *, max_faces: int) -> Mesh:
         vertices=np.asarray(flat.vert_properties[:, :3], dtype=np.float64),
         faces=np.asarray(flat.tri_verts, dtype=np.int32),
     )
-
-
-def _main_part(solid: manifold3d.Manifold) -> tuple[manifold3d.Manifold, bool]:
-    """Return the largest part of a solid, and whether another one is too long to be a crumb."""
-    parts = sorted(solid.decompose(), key=lambda part: -float(part.volume()))
-    extents = [np.ptp(np.asarray(part.bounding_box()).reshape(2, 3), axis=0).max() for part in parts[1:]]
-    return (parts[0] if parts else solid), any(extent > LONGEST_CRUMB_M for extent in extents)
 
 
 def seen_faces(mesh: Mesh, evidence: Evidence, grid: Grid, *, least: float = LEAST_SEEN) -> Array:

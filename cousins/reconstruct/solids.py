@@ -7,6 +7,9 @@ import numpy as np
 
 from cousins.meshes import Mesh
 
+LONGEST_CRUMB_M = 0.01
+"""What comes off in simplifying and is longer than this is a part, such as the end of a leg [m]."""
+
 
 def solid_of(mesh: Mesh) -> manifold3d.Manifold:
     """Return a mesh as a solid, vertices at one place welded; its status tells whether it is one."""
@@ -34,6 +37,12 @@ def simplify(solid: manifold3d.Manifold, faces: int) -> manifold3d.Manifold:
         tolerance *= 2.0
         simple = solid.simplify(tolerance)
     return solid if simple.is_empty() else simple
+
+
+def long_parts(solid: manifold3d.Manifold) -> list[manifold3d.Manifold]:
+    """Return the separate parts of a solid that are no crumbs, the largest first."""
+    parts = sorted(solid.decompose(), key=lambda part: -float(part.volume()))
+    return [part for part in parts if np.ptp(np.reshape(part.bounding_box(), (2, 3)), axis=0).max() > LONGEST_CRUMB_M]
 
 
 def thickness_m(solid: manifold3d.Manifold) -> float:

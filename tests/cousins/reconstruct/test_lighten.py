@@ -5,6 +5,7 @@ from manifold3d import Manifold
 
 from cousins.meshes import Mesh
 from cousins.reconstruct.lighten import lightened
+from cousins.reconstruct.solids import mesh_of, solid_of
 
 
 def rough_torus() -> Mesh:
@@ -52,3 +53,9 @@ def test_a_thin_leg_is_not_pinched_off() -> None:
     light = lightened(mesh, faces=300, volume_kept=0.05)
     feet = light.vertices[light.vertices[:, 2] < -0.395]
     assert len({(x > 0.0, y > 0.0) for x, y, _ in feet}) == 4
+
+
+def test_two_parts_on_a_wire_stay_together() -> None:
+    wire = Manifold.cylinder(0.2, 0.0008, circular_segments=6).refine_to_length(0.004)
+    tied = mesh_of(Manifold.sphere(0.05, 400) + wire + Manifold.sphere(0.03, 200).translate((0.0, 0.0, 0.2)))
+    assert len(solid_of(lightened(tied, faces=60)).decompose()) == 1
