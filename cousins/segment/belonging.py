@@ -38,6 +38,8 @@ AROUND = 0.6
 """Share of its own outline along which what rests meets its shelf: its foot, and little else."""
 FOOT_M = 0.01
 """How far below its shelf the foot of a thing may begin [m], and what rises as little is a rim: depth errs at edges."""
+LEAST_POINTS = 20
+"""Fewer points have no direction."""
 SHAFT = 3.0
 """Length over width of a handle or shaft."""
 TIP = 0.25
@@ -122,10 +124,11 @@ def parts(
         hangs = not pieces.grounded[contact.first]
         ends_so = end and (hangs or not pieces.grounded[contact.second])
         goes_on = ends_so and (step < 2.0 * ONE_COLOR or np.isinf(step))
-        joined = goes_on or (hangs and share >= AROUND) or _is_shaft(surface.points, contact, of, other, grounded)
-        two = OTHER_COLOR <= step < np.inf and len(of) > SMALL * len(other) and max(share, theirs) < HALF
+        end_of_shaft = _is_shaft(surface.points, contact, of, other)
+        juts = end_of_shaft is not None and grounded[of[end_of_shaft]].mean() <= LYING
+        two = end_of_shaft is None and _of_other_stuff(step, len(of) / len(other), max(share, theirs))
         length = len(contact.mine) / np.sqrt(len(of))
-        if joined or (not two and _is_long(length, share, step, end=end)):
+        if goes_on or juts or (hangs and share >= AROUND) or (not two and _is_long(length, share, step, end=end)):
             found.append((contact.first, contact.second))
     return found
 
@@ -134,6 +137,11 @@ def _is_long(length: float, share: float, step: float, *, end: bool) -> bool:
     """Tell whether a contact is long beside the size of a piece, or long enough for its share of the outline."""
     outlined = share >= (MUCH if step < ONE_COLOR else MOST)
     return length >= LONG or (length >= END and (end or outlined))
+
+
+def _of_other_stuff(step: float, size: float, share: float) -> bool:
+    """Tell whether two pieces of comparable size differ in colour and share too little of an outline to be one."""
+    return OTHER_COLOR <= step < np.inf and size > SMALL and share < HALF
 
 
 def _rests(
@@ -154,31 +162,32 @@ def _above(surface: Surface, upper: Array, shelf: Array, up: Array) -> bool:
     return bottom > float(np.median(surface.points[shelf] @ up)) - FOOT_M
 
 
-def _is_shaft(points: Array, contact: Contact, of: Array, other: Array, grounded: Array) -> bool:
-    """Tell whether the first piece is slender, and meets the middle of the second with its end, well above the ground.
+def _is_shaft(points: Array, contact: Contact, of: Array, other: Array) -> Array | None:
+    """Return which points [n] of a slender piece are near its end, where that meets the middle of another, else None.
 
-    What lies beside another thing by chance meets it along a side, at a corner, or off its middle.
+    It meets it with its whole width. What lies beside another thing by chance meets it along a side, at a corner, or
+    off its middle.
     """
+    if len(of) < LEAST_POINTS:
+        return None
     own = points[of]
     center = own.mean(axis=0)
     axes = np.linalg.svd(own - center, full_matrices=False)[2]
     low, high = np.quantile((own - center) @ axes.T, (0.02, 0.98), axis=0)
     extent = high - low
     if extent[0] < SHAFT * extent[1]:
-        return False
+        return None
     at = (points[contact.mine] - center) @ axes.T
     along = (np.median(at[:, 0]) - low[0]) / extent[0]
     if min(along, 1.0 - along) > TIP or np.ptp(np.quantile(at[:, 1], (0.05, 0.95))) < SPANNED * extent[1]:
-        return False
-    near = np.abs((own - center) @ axes[0] - np.median(at[:, 0])) < TIP * extent[0]
-    if grounded[of[near]].mean() > LYING:
-        return False
+        return None
     beyond = (points[other] - center) @ axes.T
     across = np.quantile(beyond[:, 1], (0.02, 0.98))
     reach = np.quantile(beyond[:, 0], (0.02, 0.98))
     outward = reach[1] > high[0] if along > 0.5 else reach[0] < low[0]
-    middle = abs(float(across.mean() - at[:, 1].mean()))
-    return bool(outward and middle < TIP * float(np.ptp(across)))
+    if not outward or abs(float(across.mean() - at[:, 1].mean())) > TIP * float(np.ptp(across)):
+        return None
+    return np.asarray(np.abs((own - center) @ axes[0] - np.median(at[:, 0])) < TIP * extent[0])
 
 
 def _is_rim(points: Array, of: Array, other: Array, step: float, up: Array) -> bool:
