@@ -157,6 +157,14 @@ def _scan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tag-size", type=float, metavar="MM", help="side of the printed tags in the scene: corrects the scale by them"
     )
+    parser.add_argument(
+        "--scale-distance",
+        action="append",
+        default=[],
+        metavar="A:B=M",
+        help="a distance you measured: tag3:tag7=0.50, or two pixels of a picture of `inspect --pictures`, "
+        "12:310,220:505,228=0.50; repeat it for more",
+    )
     _run_arguments(parser)
 
 
@@ -187,6 +195,13 @@ def _path_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="PATH")
 
 
+def _inspect_arguments(parser: argparse.ArgumentParser) -> None:
+    _path_argument(parser)
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="write a capture's numbered pictures, for --scale-distance"
+    )
+
+
 def _view_arguments(parser: argparse.ArgumentParser) -> None:
     _path_argument(parser)
     parser.add_argument("--port", type=int, default=0, help="port on the loopback interface; 0 takes a free one")
@@ -202,7 +217,7 @@ def _label_arguments(parser: argparse.ArgumentParser) -> None:
 _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "demo": _demo_arguments,
     "scan": _scan_arguments,
-    "inspect": _path_argument,
+    "inspect": _inspect_arguments,
     "check": _path_argument,
     "view": _view_arguments,
     "label": _label_arguments,

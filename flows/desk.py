@@ -52,6 +52,8 @@ class Options:
     """Up axis of a finished mesh; None takes what its format says."""
     tag_size_m: float | None = None
     """Side of the printed tags in the scene [m]; None where there are none."""
+    scale_distances: tuple[str, ...] = ()
+    """Distances that a person measured, as `cousins.scale.distance` reads them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

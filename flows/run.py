@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cousins.errors import InputError
 from cousins.plugins import load
 from cousins.scene.scenes import Scene
 from cousins.store import Store
@@ -88,6 +89,12 @@ def scan(
 
 def _carry_out(order: Order, store: Store, tell: Tell) -> tuple[Twin, Desk]:
     export = export_of(order.source)
+    if export.kind != "capture" and (order.options.tag_size_m is not None or order.options.scale_distances):
+        raise InputError(
+            f"a known length for {export.path.name!r}, which has no pictures",
+            expected="a capture with frames",
+            hint="Leave out --tag-size and --scale-distance.",
+        )
     if order.runner == "prefect" or (order.runner == "auto" and os.environ.get("PREFECT_API_URL")):
         from flows.scan import scan_with_prefect
 

@@ -20,6 +20,8 @@ from cousins.reconstruct.assets import Asset
 from cousins.reconstruct.build import build_asset
 from cousins.reconstruct.labels import relabelled
 from cousins.reconstruct.shape import reconstruct_shape
+from cousins.scale.check import combined, rescaled
+from cousins.scale.distance import check_distances, needs_tags, parse_distance
 from cousins.scene.assemble import assemble
 from cousins.scene.folder import read_scene, write_scene
 from cousins.scene.mesh_files import scene_of_mesh
@@ -27,7 +29,7 @@ from cousins.scene.room_files import read_room
 from cousins.scene.room_scene import scene_of_room
 from cousins.scene.scenes import Scene
 from cousins.segment.segments import Segmentation
-from flows.desk import Desk, Reference, Stage
+from flows.desk import Desk, Options, Reference, Stage
 from flows.extras import needing
 from flows.pictures import draw_pictures, draw_scene
 from sim.gates import GateReport, run_gates
@@ -82,15 +84,23 @@ def _inspect(desk: Desk, _: Path, *, capture: Reference) -> Checks:
 
 def _refine(desk: Desk, _: Path, *, capture: Reference) -> Refined:
     refined = refine_poses(desk.read(INGEST, capture))
-    side_m = desk.options.tag_size_m
-    return refined if side_m is None else replace(refined, capture=_measured(refined.capture, side_m))
+    return replace(refined, capture=_measured(refined.capture, desk.options))
 
 
-def _measured(capture: Capture, side_m: float) -> Capture:
-    """Return the capture in the metres of its printed tags."""
-    with needing("vision"):
-        from cousins.scale.tags import check_scale, rescaled
-    return rescaled(capture, check_scale(capture, side_m=side_m))
+def _measured(capture: Capture, options: Options) -> Capture:
+    """Return the capture in the metres of its printed tags and of the distances that were typed."""
+    distances = [parse_distance(text) for text in options.scale_distances]
+    corners: dict[int, Array] = {}
+    checks = []
+    if options.tag_size_m is not None or needs_tags(distances):
+        with needing("vision"):
+            from cousins.scale.tags import check_scale, tag_corners
+        corners = tag_corners(capture)
+        if options.tag_size_m is not None:
+            checks.append(check_scale(capture, corners, side_m=options.tag_size_m))
+    if distances:
+        checks.append(check_distances(capture, distances, tags=corners))
+    return rescaled(capture, combined(checks)) if checks else capture
 
 
 def _segment(desk: Desk, _: Path, *, refined: Reference) -> Segmentation:
@@ -197,7 +207,7 @@ INGEST = Stage(
     options=("format",),
 )
 INSPECT = Stage(name="quality", top="capture", work=_inspect, kind=Checks)
-REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined, options=("tag_size_m",))
+REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined, options=("tag_size_m", "scale_distances"))
 SEGMENT = Stage(name="segment", top="segment", work=_segment, kind=Segmentation, options=("seed", "segmenter"))
 RECONSTRUCT = Stage(name="reconstruct", top="reconstruct", work=_reconstruct, kind=Built, options=("seed",))
 ASSEMBLE = Stage(name="assemble", top="scene", work=_assemble, kind=Scene)

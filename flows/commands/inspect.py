@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
-from cousins.errors import SceneError
+from cousins.capture.captures import Capture
+from cousins.errors import InputError, SceneError
 from flows.desk import Desk, Options, say_nothing
 from flows.job import export_of
 from flows.run import default_store
@@ -26,7 +28,10 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         desk = Desk(store=store, options=Options(), tell=say_nothing)
         capture = desk.carry_out(INGEST, export=export_of(path))
         checks = desk.carry_out(INSPECT, capture=capture)
-        return {"kind": "capture", **capture_summary(desk.read(INGEST, capture), desk.read(INSPECT, checks))}, 0
+        read: Capture = desk.read(INGEST, capture)
+        if arguments.pictures is not None:
+            write_pictures(read, arguments.pictures)
+        return {"kind": "capture", **capture_summary(read, desk.read(INSPECT, checks))}, 0
 
 
 def told(result: dict[str, Any]) -> str:
@@ -40,6 +45,16 @@ def told(result: dict[str, Any]) -> str:
         *told_findings(result["findings"]),
     ]
     return "\n".join(lines)
+
+
+def write_pictures(capture: Capture, folder: Path) -> None:
+    """Write the pictures in which --scale-distance counts pixels, named by their frame, into a new folder."""
+    if folder.exists():
+        raise InputError(f"something at {str(folder)!r}", expected="a new folder", hint="Name another one.")
+    folder.mkdir(parents=True)
+    for frame in capture.frames:
+        if frame.color_path is not None:
+            shutil.copyfile(frame.color_path, folder / f"{frame.index:06d}{frame.color_path.suffix}")
 
 
 def read_report(path: Path) -> dict[str, Any]:

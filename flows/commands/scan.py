@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from cousins.scale.distance import parse_distance
 from flows.desk import Options
 from flows.progress import told_stages
 from flows.run import Order, scan
@@ -15,6 +16,8 @@ __all__ = ["run", "told"]
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Scan; the exit code is 0 also where a gate fails, which the result says."""
+    for text in arguments.scale_distance:
+        parse_distance(text)
     order = Order(
         source=arguments.capture,
         output=arguments.output,
@@ -24,6 +27,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             format=arguments.format,
             up=arguments.up,
             tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,
+            scale_distances=tuple(arguments.scale_distance),
         ),
         runner=arguments.runner,
         force=arguments.force,

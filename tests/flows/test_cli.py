@@ -109,6 +109,16 @@ def test_an_unknown_segmenter_is_refused_before_any_work(tmp_path: Path) -> None
     assert error["hint"].startswith("Did you mean 'geometric'? Known: ")
 
 
+def test_a_distance_that_cannot_be_read_is_refused_before_any_work(tmp_path: Path) -> None:
+    error = error_of("scan", "x", "-o", str(tmp_path / "scene"), "--scale-distance", "half a metre")
+    assert error["found"] == "the distance 'half a metre'"
+    assert "tag3:tag7=0.50" in error["expected"]
+    mesh = tmp_path / "mug.stl"
+    mesh.write_bytes(b"solid")
+    error = error_of("scan", str(mesh), "-o", str(tmp_path / "scene"), "--scale-distance", "tag0:tag1=0.5")
+    assert error["found"] == "a known length for 'mug.stl', which has no pictures"
+
+
 def test_what_is_no_scene_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/letter.txt").write_text("dear")

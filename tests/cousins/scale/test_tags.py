@@ -13,8 +13,9 @@ from cousins.capture.captures import Capture
 from cousins.errors import CaptureError, InputError
 from cousins.geometry import rigid
 from cousins.meshes import Mesh
+from cousins.scale.check import ScaleCheck, rescaled
 from cousins.scale.sheet import draw_sheet, tag, write_sheet
-from cousins.scale.tags import ScaleCheck, check_scale, rescaled
+from cousins.scale.tags import check_scale, tag_corners
 from sim.phone import PhoneBody, PhoneConfig, PhoneWorld, record
 
 SIDE_M = 0.08
@@ -51,33 +52,35 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Capture:
 
 
 def test_a_tag_tells_the_scale_of_a_noisy_capture_within_its_error(capture: Capture) -> None:
-    check = check_scale(capture, side_m=SIDE_M)
-    assert (check.tags, check.frames) == (1, 10)
+    check = check_scale(capture, tag_corners(capture), side_m=SIDE_M)
+    assert check.by == "1 tag"
     assert check.error < 0.006
     assert abs(check.ratio - 1.0) < 3.0 * check.error
 
 
 def test_a_capture_that_is_three_percent_short_is_corrected_and_told(capture: Capture) -> None:
-    short = rescaled(capture, ScaleCheck(ratio=0.97, error=0.0, tags=1, frames=10))
-    check = check_scale(short, side_m=SIDE_M)
-    assert check.ratio == pytest.approx(check_scale(capture, side_m=SIDE_M).ratio / 0.97, rel=1e-6)
+    short = rescaled(capture, ScaleCheck(ratio=0.97, error=0.001, by="1 tag"))
+    check = check_scale(short, tag_corners(short), side_m=SIDE_M)
+    assert check.ratio == pytest.approx(
+        check_scale(capture, tag_corners(capture), side_m=SIDE_M).ratio / 0.97, rel=1e-6
+    )
     mended = rescaled(replace(short, scale=capture.scale, warnings=()), check)
     np.testing.assert_allclose(
         mended.frames[0].depth_m, capture.frames[0].depth_m * check.ratio * 0.97, rtol=1e-5, atol=1e-6
     )
-    assert mended.scale.source.startswith(f"{capture.scale.source}, corrected by 1 tags (+")
+    assert mended.scale.source.startswith(f"{capture.scale.source}, corrected by 1 tag (+")
     assert mended.scale.error == check.error
 
 
 def test_a_wrong_size_typed_is_refused(capture: Capture) -> None:
-    with pytest.raises(CaptureError, match=r"tags 8\d\.\d mm wide by the phone, 160 mm as typed|tags 7\d"):
-        check_scale(capture, side_m=2.0 * SIDE_M)
+    with pytest.raises(CaptureError, match=r"tags as wide as (79|80)\.\d mm by the phone, 160 mm as typed"):
+        check_scale(capture, tag_corners(capture), side_m=2.0 * SIDE_M)
 
 
 def test_a_capture_without_tags_is_refused_with_what_to_do(capture: Capture) -> None:
     blind = replace(capture, frames=tuple(replace(frame, color_path=None) for frame in capture.frames))
     with pytest.raises(CaptureError, match=r"0 tags in 0 colour frames.*cousins tag-sheet"):
-        check_scale(blind, side_m=SIDE_M)
+        check_scale(blind, tag_corners(blind), side_m=SIDE_M)
 
 
 def test_a_printed_sheet_has_tags_of_the_asked_size_that_a_camera_finds(tmp_path: Path) -> None:
