@@ -13,10 +13,11 @@ from cousins.geometry import Array
 from cousins.segment.backends import geometric
 from cousins.segment.backends.geometric import Found, order_segments
 from cousins.segment.evidence import weigh
-from cousins.segment.masks import label_frame, masks_of, rivals
-from cousins.segment.multi import Instances, find_instances
+from cousins.segment.masks import label_frame, masks_of
+from cousins.segment.multi import find_instances
 from cousins.segment.planes import Structure, find_planes
 from cousins.segment.prompted.asking import AskConfig, answered, raised
+from cousins.segment.prompted.carrying import carried
 from cousins.segment.prompted.consensus import agree
 from cousins.segment.prompted.keyframes import keyframes
 from cousins.segment.prompted.prompts import MaskModel
@@ -73,9 +74,7 @@ class Sam:
 
     def _multi(self, capture: Capture, chosen: tuple[Frame, ...], structure: Structure) -> Found:
         config = self.config.geometry
-        found = find_instances(
-            capture, structure, voxel=config.voxels, patch=config.patches, group=config.groups
-        )
+        found = find_instances(capture, structure, voxel=config.voxels, patch=config.patches, group=config.groups)
         points = np.concatenate([found.points, found.rest])
         proposed = np.concatenate([found.labels, np.full(len(found.rest), -1, dtype=np.int64)])
         images, own = [], 0
@@ -85,15 +84,12 @@ class Sam:
             images.append(image)
             own += lacking
         agreed = agree(points, chosen, images, voxel_m=found.voxel_m)
-        of_frame = {
-            frame.index: np.where(image >= 0, of[image], -1) if len(of) else image
-            for frame, image, of in zip(chosen, images, agreed.of_mask, strict=True)
-        }
-        masks, clouds = _carried(capture, points, agreed.labels, of_frame, found)
+        images = [np.append(of, -1)[image] for image, of in zip(images, agreed.of_mask, strict=True)]
+        count = int(agreed.labels.max(initial=-1)) + 1
+        masks = _everywhere(capture, chosen, images, count, voxel_m=found.voxel_m)
+        clouds = [points[agreed.labels == k] for k in range(count)]
         kept, notes = weigh(capture, masks, clouds, voxel_m=found.voxel_m, up=structure.up)
-        return Found(
-            masks=[masks[k] for k in kept], clouds=[clouds[k] for k in kept], warnings=(*notes, *_told(own))
-        )
+        return Found(masks=[masks[k] for k in kept], clouds=[clouds[k] for k in kept], warnings=(*notes, *_told(own)))
 
     def _asked(self, frame: Frame, labels: Array, structure: Structure) -> tuple[Array, int]:
         known = frame.depth_m > 0.0
@@ -110,23 +106,19 @@ def build(config: Config) -> Sam:
     return Sam(config, load_model(config.weights, device=config.device))
 
 
-def _carried(
-    capture: Capture, points: Array, labels: Array, of_frame: dict[int, Array], found: Instances
-) -> tuple[list[dict[int, Array]], list[Array]]:
-    """Return masks by frame and points of each object: a keyframe's own masks, elsewhere those of the nearest points."""
-    count = int(labels.max(initial=-1)) + 1
-    own = labels >= 0
-    near = np.concatenate([points[own], rivals(points[~own], points[own])])
-    near_labels = np.concatenate([labels[own], np.full(len(near) - int(own.sum()), -1, dtype=np.int64)])
+def _everywhere(
+    capture: Capture, chosen: tuple[Frame, ...], images: list[Array], count: int, *, voxel_m: float
+) -> list[dict[int, Array]]:
+    """Return masks by frame of each object: a keyframe's own, elsewhere those of the keyframes near it."""
+    own = {frame.index: image for frame, image in zip(chosen, images, strict=True)}
     masks: list[dict[int, Array]] = [{} for _ in range(count)]
     for frame in capture.frames:
-        image = of_frame.get(frame.index)
+        image = own.get(frame.index)
         if image is None:
-            image = label_frame(frame, near, near_labels, voxel_m=found.voxel_m)
+            image = carried(frame, chosen, images, voxel_m=voxel_m)
         for k, mask in masks_of(frame, image).items():
             masks[k][frame.index] = mask
-    shown = [k for k in range(count) if masks[k]]
-    return [masks[k] for k in shown], [points[labels == k] for k in shown]
+    return masks
 
 
 def _told(own: int) -> tuple[str, ...]:

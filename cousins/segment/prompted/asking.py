@@ -79,7 +79,7 @@ def answered(looked: Looked, labels: Array, raised_m: Array, known: Array, *, co
 
 
 def raised(frame_points: Array, structure: Structure) -> Array:
-    """Return the height of points [h, w, 3] above the nearest plane that they lie over [m]; walls count from 15 mm on."""
+    """Return the height of points [h, w, 3] above the nearest plane beside them [m]; walls count from 15 mm on."""
     least = np.full(frame_points.shape[:-1], np.inf)
     for fitted in structure.planes:
         over = np.abs(ndimage.uniform_filter(heights(fitted, frame_points), 5))

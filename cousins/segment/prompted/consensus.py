@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -43,9 +43,7 @@ def agree(points: Array, frames: Sequence[Frame], images: Sequence[Array], *, vo
     """Return the objects that label images [h, w] of keyframes make of points [n, 3] of the scene."""
     firsts = np.cumsum([0] + [int(image.max(initial=-1)) + 1 for image in images])
     says = np.stack(
-        [
-            seen_labels(points, frame, image, voxel_m=voxel_m) for frame, image in zip(frames, images, strict=True)
-        ]
+        [seen_labels(points, frame, image, voxel_m=voxel_m) for frame, image in zip(frames, images, strict=True)]
     )
     pairs, evidence = _comparisons(says, firsts)
     cluster = join(int(firsts[-1]), pairs, evidence) if firsts[-1] else np.zeros(0, dtype=np.int64)
@@ -55,7 +53,7 @@ def agree(points: Array, frames: Sequence[Frame], images: Sequence[Array], *, vo
     sizes = np.bincount(labels, minlength=len(votes))[:-1]
     kept = supported & (sizes > 0)
     number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
-    of_mask = tuple(number[cluster[a:b]] for a, b in zip(firsts[:-1], firsts[1:], strict=True))
+    of_mask = tuple(number[cluster[a:b]] for a, b in pairwise(firsts))
     return Agreed(labels=number[labels], of_mask=of_mask)
 
 
@@ -86,7 +84,7 @@ def _comparisons(says: Array, firsts: Array) -> tuple[Array, Array]:
             weight = min(1.0, either[a, b] / FULL_POINTS)
             pairs.append((int(firsts[f] + a), int(firsts[g] + b)))
             evidence.append(weight * (float(shared[a, b] / either[a, b]) - AGREED))
-    for first, after in zip(firsts[:-1], firsts[1:], strict=True):
+    for first, after in pairwise(firsts):
         for a, b in combinations(range(int(first), int(after)), 2):
             pairs.append((a, b))
             evidence.append(APART)
@@ -108,6 +106,6 @@ def _supported(cluster: Array, firsts: Array) -> Array:
     """Return which clusters two keyframes show, or one where there are no more than two, bool [clusters]."""
     count = int(cluster.max(initial=-1)) + 1
     shown = np.zeros(count, dtype=np.int64)
-    for a, b in zip(firsts[:-1], firsts[1:], strict=True):
+    for a, b in pairwise(firsts):
         shown[np.unique(cluster[a:b])] += 1
     return shown >= (2 if len(firsts) - 1 > 2 else 1)

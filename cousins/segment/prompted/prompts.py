@@ -29,9 +29,7 @@ class Prompts:
 
     def part(self, start: int, stop: int) -> Prompts:
         """Return some of the questions."""
-        return Prompts(
-            points=self.points[start:stop], boxes=None if self.boxes is None else self.boxes[start:stop]
-        )
+        return Prompts(points=self.points[start:stop], boxes=None if self.boxes is None else self.boxes[start:stop])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
