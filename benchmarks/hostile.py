@@ -1,6 +1,7 @@
 """Exports spoilt at random: every reader reads or refuses, quickly, in little memory, with no errors but ours.
 
-The exports are those that the law book of the readers writes (`tests/cousins/capture/exports.py`), three frames each.
+The exports are those that the law book of the readers writes (`tests/cousins/capture/exports.py`), three frames each,
+and those of the two readers with tests of their own: a single frame, and Stray Scanner without its video.
 A mutation flips bytes, cuts, swaps, drops or replaces files, or puts something strange into JSON. What is told for
 each kind: refused and read, the slowest, the 99th percentile, and the highest memory of the process so far.
 
@@ -18,6 +19,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,15 @@ sys.path.insert(0, str(ROOT))
 from cousins.capture.readers import find_reader  # noqa: E402
 from cousins.errors import CaptureError, InputError  # noqa: E402
 from tests.cousins.capture.exports import EXPORTS, export  # noqa: E402
+from tests.cousins.capture.test_single_rgbd import single  # noqa: E402
+from tests.cousins.capture.test_stray import silent  # noqa: E402
 
+WHOLE: dict[str, Callable[[], dict[str, bytes]]] = {
+    **{kind: partial(export, kind, count=3) for kind in EXPORTS},
+    "single_rgbd": single,
+    "stray": silent,
+}
+"""The good export of every kind."""
 STRANGE: list[Any] = [None, True, -1, 0, 1e308, -1e308, 5e-324, 10**30, 2**63, "", "../../etc/passwd", "\0", [], {}]
 
 
@@ -51,16 +62,18 @@ class Memory:
 
 def main() -> None:
     arguments = _parse()
-    kinds = arguments.kinds or sorted(EXPORTS)
     results = {}
-    for number, kind in enumerate(kinds):
+    for number, kind in enumerate(sorted(WHOLE)):
+        if arguments.kinds and kind not in arguments.kinds:
+            continue
         rng = np.random.default_rng(np.random.SeedSequence(arguments.seed, spawn_key=(number,)))
         results[kind] = _measure(kind, arguments.mutations, rng)
-        if not arguments.json:
-            print(f"{kind:14s} {results[kind]}", flush=True)
+        print(f"{kind:14s} {results[kind]}", file=sys.stderr if arguments.json else sys.stdout, flush=True)
     crashes = sum(result["other_errors"] for result in results.values())
     if arguments.json:
-        print(json.dumps({"by_kind": results, "other_errors": crashes}))
+        worst = {key: max(result[key] for result in results.values()) for key in ("p99_s", "max_s", "peak_rss_mb")}
+        counts = {"kinds": len(results), "mutations": arguments.mutations * len(results)}
+        print(json.dumps({**counts, "other_errors": crashes, **worst, "by_kind": results}))
     raise SystemExit(1 if crashes else 0)
 
 
@@ -68,14 +81,14 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutations", type=int, default=10_000, help="per kind of export")
     parser.add_argument("--quick", action="store_const", const=300, dest="mutations")
-    parser.add_argument("--kinds", nargs="*", choices=sorted(EXPORTS))
+    parser.add_argument("--kinds", nargs="*", choices=sorted(WHOLE))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
 def _measure(kind: str, mutations: int, rng: np.random.Generator) -> dict[str, Any]:
-    whole = dict(export(kind, count=3))
+    whole = dict(WHOLE[kind]())
     seconds = np.zeros(mutations)
     outcomes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:

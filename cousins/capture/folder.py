@@ -28,6 +28,7 @@ from cousins.capture.captures import Capture, Frame, Scale
 from cousins.capture.claim import claim
 from cousins.capture.jpeg import strip_metadata
 from cousins.capture.record import (
+    MAX_DEPTH_M,
     SCHEMA,
     camera_record,
     depth_from_mm,
@@ -38,7 +39,7 @@ from cousins.capture.record import (
     read_record,
     rounded_pose,
 )
-from cousins.errors import CaptureError
+from cousins.errors import CaptureError, ConventionError
 from cousins.geometry import Array, Intrinsics
 
 MAX_FRAMES = 20_000
@@ -78,7 +79,7 @@ class CaptureWriter:
         self._frames: list[dict[str, Any]] = []
         self._start_s = 0.0
         self._last_s = 0.0
-        self._depth_seen = False
+        self._depth_seen, self._far_seen = False, False
         self._pixels = 0
         self._lock: int | None = claim(self._part)
         for part in ("rgb", "depth", "confidence"):
@@ -112,6 +113,7 @@ class CaptureWriter:
             (self._part / _RGB.format(index)).write_bytes(_checked_color(color, color_camera, where=where))
         depth_mm = depth_to_mm(depth_m)
         self._depth_seen |= bool(depth_mm.any())
+        self._far_seen |= bool((depth_m[np.isfinite(depth_m)] > MAX_DEPTH_M).any())
         (self._part / _DEPTH.format(index)).write_bytes(images.encode_gray(depth_mm))
         (self._part / _CONFIDENCE.format(index)).write_bytes(images.encode_gray(trust.astype(np.uint8)))
         self._frames.append(
@@ -131,6 +133,13 @@ class CaptureWriter:
 
     def close(self) -> Capture:
         """Write capture.json, give the folder its name and return what was written."""
+        if self._far_seen and not self._depth_seen:
+            self.abort()
+            raise ConventionError(
+                f"{len(self._frames)} frames whose whole depth is more than {MAX_DEPTH_M} m away",
+                expected="depth in metres",
+                hint="The depth counts millimetres, or another unit than the format's: divide it, or export again.",
+            )
         if not self._frames or not self._depth_seen:
             self.abort()
             found = "no frames" if not self._frames else f"{len(self._frames)} frames without any known depth"

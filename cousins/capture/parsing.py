@@ -141,7 +141,9 @@ def pose(matrix_4x4: Array, *, where: str) -> Array:
     if given.shape != (4, 4) or not np.isfinite(given).all():
         _refuse(where, matrix_4x4, "a pose of 4×4 finite numbers")
     if np.abs(given[3] - [0.0, 0.0, 0.0, 1.0]).max() > MAX_ROTATION_ERROR:
-        _refuse(where, given[3].tolist(), "a pose whose last row is 0 0 0 1")
+        turned = np.abs(given[:, 3] - [0.0, 0.0, 0.0, 1.0]).max() <= MAX_ROTATION_ERROR
+        by_columns = "; this one has it as its last column: rows for columns" if turned else ""
+        _refuse(where, given[3].tolist(), "a pose whose last row is 0 0 0 1" + by_columns)
     if np.abs(given[:3, 3]).max() > MAX_COORDINATE_M:
         _refuse(where, given[:3, 3].tolist(), f"a camera within {MAX_COORDINATE_M:g} m of the start")
     rotation = given[:3, :3]

@@ -1,8 +1,7 @@
 """Does the depth agree with the poses? If another camera convention explains it better, the export is refused.
 
 Points of one frame are carried into another and compared with its depth, for frame pairs that moved enough, under
-every way of misreading a pose that apps and importers are known for: camera axes turned in any of the 24 ways (this
-holds OpenGL for OpenCV and the four rolls), world-to-camera for camera-to-world, other units. The score of a
+every way of misreading poses in `conventions`, and with depth along the ray for planar depth. The score of a
 convention is the share of points that land on depth that fits.
 """
 
@@ -10,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations, product
 
 import numpy as np
 
 from cousins.capture.captures import Capture, Frame
-from cousins.capture.reproject import OCCLUSION_M, depth_errors_m, sample_points, trusted_pixels
+from cousins.capture.conventions import Convention, axes_conventions, ray_lengths, unit_conventions
+from cousins.capture.reproject import FAR_M, NEAR_M, OCCLUSION_M, depth_errors_m, sample_points, trusted_pixels
 from cousins.errors import ConventionError
-from cousins.geometry import Array, invert, rigid
+from cousins.geometry import Array, rigid
 
 MAX_PAIRS = 20
 """Frame pairs looked at."""
@@ -37,30 +36,21 @@ MIN_OVERLAP = 0.3
 """Share of points seen again that is enough to expect agreement."""
 MIN_FIT = 0.2
 """Least share of the points seen again that must fit; the rest may be hidden or drift."""
-UNITS = np.delete(np.geomspace(1e-3, 1e3, 77), 38)
-"""Units of position that are tried [m], 1.2 times apart, 1 m itself left out."""
 CLEAR_RATIO = 1.3
 """The best convention must explain this many times the points of the declared one to overrule it."""
 CLEAR_MARGIN = 0.05
 """... and this share of all points more."""
 
+UNIT_REACH, UNIT_STEPS = 1.5, 41
+"""How far around the best of `UNITS` the unit is looked for, by a factor, and in how many steps."""
+ABOUT_BEST = 0.95
+"""Scores of at least this share of the best one do not tell units apart."""
+RAY_RATIO = 0.75
+"""Depth is along the ray where reading it so makes differences this many times as large, and more points fit.
+Measured: 0.50 to 0.65 for depth along the ray, 1.3 to 4 for planar depth."""
+
 _ANGLE_RAD = np.deg2rad(20.0)
 _BASELINE_M = 0.3
-_ROLLS = {0: "", 1: ", image turned by 90°", 2: ", image turned by 180°", 3: ", image turned by 270°"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Convention:
-    """One way to read the poses."""
-
-    name: str
-    """In words."""
-    turn: Array
-    """Camera axes, as a rotation [4, 4] behind the declared pose."""
-    inverse: bool = False
-    """True reads the matrix as world-to-camera."""
-    unit_m: float = 1.0
-    """Length of one unit of position [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,47 +73,106 @@ class ProbeReport:
     """What the user should know, a sentence each."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Comparison:
+    """How well frame pairs agree."""
+
+    scores: Array
+    """Share of points that fit, by convention."""
+    overlap: float
+    """Share of points seen again under the first convention."""
+    residual_mm: float
+    """Median difference of points that are not hidden, under the first convention [mm]."""
+
+
 def check_convention(capture: Capture) -> ProbeReport:
     """Compare conventions; raise ConventionError when the declared one clearly loses."""
-    pairs = _pairs([frame for frame in capture.frames if trusted_pixels(frame).size >= MIN_POINTS])
+    frames = _in_range(capture.frames)
+    pairs = _pairs([frame for frame in frames if trusted_pixels(frame).size >= MIN_POINTS])
     if not pairs:
         return _inconclusive(
-            0, "The camera moved too little, or saw too little, to check its convention against the depth."
+            "The camera moved too little, or saw too little, to check its convention against the depth."
         )
-    conventions = _conventions()
+    axes, units = axes_conventions(), unit_conventions()
+    found = _compare(pairs, [*axes, *units])
+    rival = _rival(found.scores, len(axes))
+    report = ProbeReport(
+        conclusive=bool(found.scores[0] >= MIN_SCORE and found.scores[0] >= found.scores[rival]),
+        pairs=len(pairs),
+        declared_score=float(found.scores[0]),
+        rival=axes[rival].name if rival < len(axes) else _unit(pairs, units[rival - len(axes)].unit_m).name,
+        rival_score=float(found.scores[rival]),
+        median_residual_mm=found.residual_mm,
+        warnings=(),
+    )
+    along_ray = _along_ray(pairs, axes[0], found)
+    if along_ray > max(report.declared_score, report.rival_score):
+        raise _refusal(replace(report, rival="depth along the ray for planar depth", rival_score=along_ray))
+    return _judge(report, overlap=found.overlap)
+
+
+def _in_range(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """Return frames in a unit in which depth lies where phones measure: most often metres as they are."""
+    known = [depth for frame in frames if (depth := frame.depth_m[(frame.depth_m > 0) & (frame.confidence >= 1)]).size]
+    middle_m = float(np.median(np.concatenate(known))) if known else 1.0
+    if NEAR_M < middle_m < FAR_M:
+        return frames
+    unit = 1.0 / middle_m
+    return [
+        replace(
+            frame,
+            depth_m=frame.depth_m * np.float32(unit),
+            world_from_camera=rigid(frame.world_from_camera[:3, :3], unit * frame.world_from_camera[:3, 3]),
+        )
+        for frame in frames
+    ]
+
+
+def _compare(pairs: Sequence[tuple[Frame, Frame]], conventions: Sequence[Convention]) -> _Comparison:
     rng = np.random.default_rng(0)
     scores = np.zeros((len(pairs), len(conventions)))
     overlaps = np.zeros(len(pairs))
-    residuals: list[Array] = []
+    residuals = []
     for row, (first, second) in enumerate(pairs):
         points = sample_points(first, POINTS_PER_PAIR, rng)
-        relative = np.stack([_relative(first, second, convention) for convention in conventions])
+        relative = np.stack([convention.relative(first, second) for convention in conventions])
         errors = depth_errors_m(points, relative, second)
-        fits = np.abs(errors) < np.maximum(FIT_M, FIT_SHARE * points[:, 2])
-        scores[row] = fits.mean(axis=1)
+        scores[row] = (np.abs(errors) < np.maximum(FIT_M, FIT_SHARE * points[:, 2])).mean(axis=1)
         overlaps[row] = np.isfinite(errors[0]).mean()
         residuals.append(np.abs(errors[0][np.abs(errors[0]) < OCCLUSION_M]))
-    total = scores.mean(axis=0)
-    rival = _rival(total)
-    report = ProbeReport(
-        conclusive=bool(total[0] >= MIN_SCORE and total[0] >= total[rival]),
-        pairs=len(pairs),
-        declared_score=float(total[0]),
-        rival=conventions[rival].name,
-        rival_score=float(total[rival]),
-        median_residual_mm=_median_mm(residuals),
-        warnings=(),
+    together = np.concatenate(residuals)
+    return _Comparison(
+        scores=scores.mean(axis=0),
+        overlap=float(overlaps.mean()),
+        residual_mm=float(np.median(together) * 1000.0) if len(together) else 0.0,
     )
-    return _judge(report, overlap=float(overlaps.mean()))
 
 
-def _rival(total: Array) -> int:
-    """Return the index of the best other camera convention, or of a unit that clearly beats the declared one."""
-    axes, unit = (
-        1 + int(np.argmax(total[1 : -UNITS.size])),
-        len(total) - UNITS.size + int(np.argmax(total[-UNITS.size :])),
-    )
-    return unit if _clearly_better(total[unit], total[0]) and total[unit] > total[axes] else axes
+def _unit(pairs: Sequence[tuple[Frame, Frame]], near_m: float) -> Convention:
+    """Return the unit near one of `UNITS`: the middle of those that fit about as well as the best."""
+    finer = near_m * np.geomspace(1.0 / UNIT_REACH, UNIT_REACH, UNIT_STEPS)
+    scores = _compare(pairs, unit_conventions(finer)).scores
+    middle = np.exp(np.log(finer[scores >= ABOUT_BEST * scores.max()]).mean())
+    return unit_conventions(np.array([middle]))[0]
+
+
+def _along_ray(pairs: Sequence[tuple[Frame, Frame]], declared: Convention, found: _Comparison) -> float:
+    """Return the share of points that fit if depth is along the ray; 0 where nothing speaks for it."""
+    other = _compare([(_planar(first), _planar(second)) for first, second in pairs], [declared])
+    score = float(other.scores[0])
+    clear = other.residual_mm < RAY_RATIO * found.residual_mm and score >= max(MIN_SCORE, float(found.scores[0]))
+    return score if clear else 0.0
+
+
+def _planar(frame: Frame) -> Frame:
+    """Return the frame with depth along the ray made planar."""
+    return replace(frame, depth_m=(frame.depth_m / ray_lengths(frame.depth_camera)).astype(np.float32))
+
+
+def _rival(scores: Array, axes: int) -> int:
+    """Return the index of the best other convention, or of a unit, behind the axes, that clearly beats the declared."""
+    best, unit = 1 + int(np.argmax(scores[1:axes])), axes + int(np.argmax(scores[axes:]))
+    return unit if _clearly_better(scores[unit], scores[0]) and scores[unit] > scores[best] else best
 
 
 def _clearly_better(rival: float, declared: float) -> bool:
@@ -131,30 +180,36 @@ def _clearly_better(rival: float, declared: float) -> bool:
 
 
 def _judge(report: ProbeReport, *, overlap: float) -> ProbeReport:
-    declared, rival = report.declared_score, report.rival_score
-    scores = f"{declared:.0%} of the points fit as declared, {rival:.0%} as {report.rival}"
-    if _clearly_better(rival, declared):
+    if _clearly_better(report.rival_score, report.declared_score):
+        raise _refusal(report)
+    if overlap >= MIN_OVERLAP and report.declared_score < MIN_FIT * overlap:
         raise ConventionError(
-            f"a camera convention that its own depth contradicts ({scores}, {report.pairs} frame pairs)",
-            expected="depth that agrees between frames",
-            hint="The poses are written in another convention or unit than the format's: "
-            "export again with the app itself, or name the true format with --format.",
-        )
-    if overlap >= MIN_OVERLAP and declared < MIN_FIT * overlap:
-        raise ConventionError(
-            f"poses that do not fit the depth in any convention ({scores}, {report.pairs} frame pairs)",
+            f"poses that do not fit the depth in any convention ({_scores(report)}, {report.pairs} frame pairs)",
             expected="depth that agrees between frames",
             hint="Tracking failed or units are mixed: scan again, slowly, keeping textured things in view.",
         )
     if report.conclusive:
         return report
-    return replace(report, warnings=(f"The camera convention could not be confirmed: {scores}.",))
+    return replace(report, warnings=(f"The camera convention could not be confirmed: {_scores(report)}.",))
 
 
-def _inconclusive(pairs: int, sentence: str) -> ProbeReport:
+def _refusal(report: ProbeReport) -> ConventionError:
+    return ConventionError(
+        f"a camera convention that its own depth contradicts ({_scores(report)}, {report.pairs} frame pairs)",
+        expected="depth that agrees between frames",
+        hint="The poses are written in another convention or unit than the format's: "
+        "export again with the app itself, or name the true format with --format.",
+    )
+
+
+def _scores(report: ProbeReport) -> str:
+    return f"{report.declared_score:.0%} of the points fit as declared, {report.rival_score:.0%} as {report.rival}"
+
+
+def _inconclusive(sentence: str) -> ProbeReport:
     return ProbeReport(
         conclusive=False,
-        pairs=pairs,
+        pairs=0,
         declared_score=0.0,
         rival="",
         rival_score=0.0,
@@ -182,47 +237,3 @@ def _pairs(frames: Sequence[Frame]) -> list[tuple[Frame, Frame]]:
         if other >= 0 and motion[other] >= MIN_MOTION:
             pairs.append((frames[index], frames[index + 1 + other]))
     return pairs
-
-
-def _conventions() -> list[_Convention]:
-    """Return every convention; the declared one is the first."""
-    flip = np.diag([1.0, -1.0, -1.0])
-    named = {}
-    for quarter, roll in _ROLLS.items():
-        turn = np.linalg.matrix_power(np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), quarter)
-        named[(turn + 0.0).tobytes()] = "these camera axes" + roll
-        named[(flip @ turn + 0.0).tobytes()] = "camera axes with y and z flipped (OpenGL for OpenCV)" + roll
-    conventions = []
-    for inverse, axes in product((False, True), _axis_turns()):
-        name = named.get((axes + 0.0).tobytes(), "camera axes swapped")
-        name += ", world-to-camera for camera-to-world" if inverse else ""
-        conventions.append(_Convention(name=name, turn=rigid(axes), inverse=inverse))
-    neutral = conventions[0].turn
-    for scale in UNITS:
-        conventions.append(_Convention(name=f"positions in units of {scale:.2g} m", turn=neutral, unit_m=float(scale)))
-    return conventions
-
-
-def _axis_turns() -> list[Array]:
-    """Return the 24 rotations that map axes onto axes, the neutral one first."""
-    turns = []
-    for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
-        matrix = np.zeros((3, 3))
-        matrix[np.arange(3), order] = signs
-        if np.linalg.det(matrix) > 0:
-            turns.append(matrix)
-    return turns
-
-
-def _relative(first: Frame, second: Frame, convention: _Convention) -> Array:
-    """Return `second_from_first` [4, 4] under a convention."""
-    poses = [frame.world_from_camera for frame in (first, second)]
-    if convention.inverse:
-        poses = [invert(pose) for pose in poses]
-    relative = invert(poses[1] @ convention.turn) @ (poses[0] @ convention.turn)
-    return rigid(relative[:3, :3], convention.unit_m * relative[:3, 3])
-
-
-def _median_mm(residuals: list[Array]) -> float:
-    together = np.concatenate(residuals)
-    return float(np.median(together) * 1000.0) if len(together) else 0.0

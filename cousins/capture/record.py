@@ -19,6 +19,8 @@ POSE_DECIMALS = 9
 """Decimals of a stored pose: far below what any tracker knows, above what differs between machines."""
 CAMERA_DECIMALS = 6
 """Decimals of a stored camera [px]."""
+MAX_DEPTH_M = 65.535
+"""Deepest depth that a capture folder holds [m]."""
 
 _KEYS = frozenset({"name", "device", "app", "scale", "gravity_known", "warnings", "frames"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from cousins import plugins
 from cousins.capture.archives import open_source
 from cousins.capture.captures import Capture
+from cousins.capture.conventions import ray_lengths
 from cousins.capture.folder import capture_digest, load_capture
 from cousins.capture.ingest import ingest
 from cousins.capture.probe import check_convention
@@ -39,6 +41,8 @@ NO_WAY_UP = {"seven_scenes"}
 """Kinds whose world has no way up: it is estimated."""
 NO_MATRIX = {"arkitscenes", "tum", "record3d_exr", "r3d", "r3d_old"}
 """Kinds that write rotations as quaternions or axis-angle: whatever stands there is a rotation."""
+NO_LAST_ROW = NO_MATRIX | {"polycam", "polycam_long"}
+"""Kinds that write no 0 0 0 1: only their rotations can be by columns."""
 
 
 @pytest.fixture(scope="module")
@@ -179,25 +183,51 @@ def test_a_rotation_that_is_none_is_refused(kind: str, tmp_path: Path) -> None:
 
 ROLL = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), np.pi / 2))
 MISREADINGS = {
-    "OpenCV axes where OpenGL's belong": lambda pose: pose @ GL,
-    "world to camera": invert,
-    "rolled by 90°": lambda pose: pose @ ROLL,
-    "rolled by 180°": lambda pose: pose @ ROLL @ ROLL,
-    "rolled by 270°": lambda pose: pose @ ROLL.T,
-    "rows for columns": np.transpose,
-    "millimetres": lambda pose: rigid(pose[:3, :3], pose[:3, 3] * 1000.0),
-    "feet": lambda pose: rigid(pose[:3, :3], pose[:3, 3] / 0.3048),
-    "rotation transposed": lambda pose: rigid(pose[:3, :3].T, pose[:3, 3]),
+    "OpenCV axes where OpenGL's belong": (lambda pose: pose @ GL, "OpenGL for OpenCV"),
+    "world to camera": (invert, "world-to-camera"),
+    "rolled by 90°": (lambda pose: pose @ ROLL, "image turned by (90|270)°"),
+    "rolled by 180°": (lambda pose: pose @ ROLL @ ROLL, "image turned by 180°"),
+    "rolled by 270°": (lambda pose: pose @ ROLL.T, "image turned by (90|270)°"),
+    "rows for columns": (np.transpose, "rows for columns"),
+    "millimetres": (lambda pose: rigid(pose[:3, :3], pose[:3, 3] * 1000.0), "millimetres"),
+    "feet": (lambda pose: rigid(pose[:3, :3], pose[:3, 3] / 0.3048), "feet"),
+    "rotation transposed": (lambda pose: rigid(pose[:3, :3].T, pose[:3, 3]), "rows for columns"),
 }
+"""What is done to every pose as it is written, and the name that it must be given."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in KINDS for name in MISREADINGS if name != "rows for columns" or kind not in NO_LAST_ROW],
+)
+def test_a_convention_broken_on_purpose_is_called_by_its_name(kind: str, name: str, tmp_path: Path) -> None:
+    misread, called = MISREADINGS[name]
+    with pytest.raises(CaptureError, match=called):
+        check_convention(ingest(write_folder(export(kind, misread=misread), tmp_path / "in"), tmp_path / "out"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", MISREADINGS)
-def test_a_convention_broken_on_purpose_is_caught(kind: str, name: str, tmp_path: Path) -> None:
-    files = export(kind, misread=MISREADINGS[name])
-    with pytest.raises(CaptureError) as caught:
-        check_convention(ingest(write_folder(files, tmp_path / "in"), tmp_path / "out"))
-    assert isinstance(caught.value, ConventionError) or name == "rows for columns"
+def test_depth_along_the_ray_is_called_by_its_name(kind: str, tmp_path: Path) -> None:
+    along = [
+        replace(shot, depth_mm=np.round(shot.depth_mm * ray_lengths(shot.depth_camera)).astype(np.uint16))
+        for shot in truth_of(kind)
+    ]
+    with pytest.raises(ConventionError, match="depth along the ray for planar depth"):
+        check_convention(ingest(write_folder(EXPORTS[kind][1](tuple(along)), tmp_path / "in"), tmp_path / "out"))
+
+
+@pytest.mark.parametrize("kind", ["r3d", "r3d_old"])
+def test_millimetres_where_depth_is_in_metres_are_refused(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(ConventionError, match="depth counts millimetres"):
+        ingest(write_folder(_in_millimetres(kind), tmp_path / "in"), tmp_path / "out")
+
+
+def _in_millimetres(kind: str) -> Files:
+    """The export with every depth a thousand times as large, as plain float32."""
+    files = export(kind, count=3)
+    for index, shot in enumerate(truth_of(kind, count=3)):
+        files[f"rgbd/{index}.depth"] = shot.depth_mm.astype("<f4").tobytes()
+    return files
 
 
 def test_intrinsics_by_columns_for_rows_are_refused(tmp_path: Path) -> None:
