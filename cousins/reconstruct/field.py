@@ -14,7 +14,7 @@ from numba import njit, prange
 from scipy import ndimage
 
 from cousins.geometry import Array
-from cousins.reconstruct.evidence import OTHER, Evidence
+from cousins.reconstruct.evidence import OTHER, Evidence, Grid
 
 LEAST_WEIGHT = 0.5
 """Summed sample weight from which a direction counts."""
@@ -26,6 +26,8 @@ LEAST_LOOKS = 3.0
 FULL_TRUST = 4.0
 """Summed sample weight at which a distance is fully trusted; 1 is one confident look from where noise is 5 mm."""
 
+FRINGE_M = 0.025
+"""How far from an object its masks may hold pixels of its support [m]: a centimetre of it and two depth pixels."""
 UNSEEN_TRUST = 0.05
 """Trust in what was decided about unseen space."""
 
@@ -85,17 +87,39 @@ def settle(measured: Measured, share: Array, *, wall_m: float, truncation_m: flo
     )
 
 
-def lay_floor(measured: Measured, evidence: Evidence, heights_m: Array, *, base_m: float, floor_m: float) -> Measured:
-    """Keep the floor of a bowl closed: where the object was seen from above at its support, it is `floor_m` thick.
+def lay_floor(measured: Measured, evidence: Evidence, grid: Grid, *, base_m: float, low_m: float) -> Measured:
+    """Tell the floor of a bowl from the support around its foot, where the object was seen from above at its support.
 
-    `heights_m` are the heights of the voxel layers [m], float64 [z].
+    What the object encloses is its own floor, and closed one voxel thick. What the outside reaches, lies no higher
+    than `low_m` [m] and near higher parts is the support, smeared into the object's masks: above it is air, also under
+    a bulge.
     """
-    up = evidence.weight[4]
+    heights_m, floor_m = grid.axis(2), grid.voxel_m
+    up, other = evidence.weight[4], evidence.weight[OTHER]
     own = evidence.weight[:OTHER].sum(axis=0)
-    low = (heights_m > base_m - floor_m) & (heights_m < base_m + floor_m)
-    from_above = (up > 0.6 * own) & (up > 2.0 * evidence.weight[OTHER]) & (up >= 1.0) & low
+    from_above = (up > 0.6 * own) & (up >= 1.0) & (heights_m > base_m - floor_m)
+    band = (heights_m > base_m - floor_m) & (heights_m < base_m + low_m)
+    faces = (np.abs(evidence.moment) < floor_m * evidence.weight) & (evidence.weight >= 1.0)
+    seen = (faces[4] & from_above & band).any(axis=2)
+    support = (faces[OTHER] & (other > own) & band).any(axis=2)
+    high = (faces[:OTHER].any(axis=0) & (heights_m > base_m + low_m + floor_m)).any(axis=2)
+    fringe = _fringe(seen, support, high, grid.voxel_m)
+    low = (heights_m > base_m) & (heights_m < base_m + low_m + floor_m)
     floor = np.minimum(measured.distance_m, (heights_m - base_m - floor_m).astype(np.float32))
-    return Measured(distance_m=np.where(from_above, floor, measured.distance_m), trust=measured.trust)
+    air = np.maximum(measured.distance_m, (heights_m - base_m).astype(np.float32))
+    smeared = fringe[:, :, None] & low
+    own_floor = from_above & (up > 2.0 * other) & (heights_m < base_m + floor_m) & (seen & ~fringe)[:, :, None]
+    distance = np.where(own_floor, floor, np.where(smeared, air, measured.distance_m))
+    return Measured(distance_m=distance, trust=np.where(smeared, np.maximum(measured.trust, 0.5), measured.trust))
+
+
+def _fringe(low: Array, support: Array, high: Array, voxel_m: float) -> Array:
+    """Return which low columns [x, y] go on as the support, if none of their patch is far from high ones."""
+    beside = ndimage.binary_dilation(support, np.ones((3, 3)), iterations=2)
+    patches, _ = ndimage.label(low, np.ones((3, 3)))
+    far = ndimage.distance_transform_edt(~high) * voxel_m > FRINGE_M
+    fringe = np.setdiff1d(patches[beside & low], patches[far & low])
+    return np.asarray(np.isin(patches, fringe) & low)
 
 
 def trim(field: Array, heights_m: Array, *, base_m: float, low_m: float) -> Array:

@@ -82,10 +82,10 @@ def reconstruct_shape(
     measured = combine(
         evidence, truncation_m=truncation_m, agree_m=0.5 * sigma_m, wall_m=1.6 * grid.voxel_m, share_of_views=few
     )
-    measured = lay_floor(measured, evidence, grid.axis(2), base_m=base_m, floor_m=grid.voxel_m)
+    low_m = max(sigma_m, 1.5 * grid.voxel_m)
+    measured = lay_floor(measured, evidence, grid, base_m=base_m, low_m=low_m)
     completed, completions, fallbacks = _complete(measured, views, grid, base_m, sigma_m, truncation_m)
     distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, truncation_m)
-    low_m = max(sigma_m, 1.5 * grid.voxel_m)
     field = trim(close(distance, trust), grid.axis(2), base_m=base_m, low_m=low_m)
     if completions[-1] not in SOLIDS:
         stood = stand(rejoin(field, evidence, grid), evidence.free, grid, base_m=base_m)
