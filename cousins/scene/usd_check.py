@@ -10,15 +10,17 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pxr import Tf, Usd, UsdValidation
 
 from cousins.findings import Finding
 from cousins.scene.usd_child import limit_myself
 from cousins.scene.usd_fit import check_fit
+from cousins.scene.usd_joints import check_joints
 from cousins.scene.usd_paths import check_paths, error_text
-from cousins.scene.usd_rules import check_bodies, check_joints, check_units
+from cousins.scene.usd_rules import check_bodies
+from cousins.scene.usd_units import Severity, check_units
 
 FIXES: Final = {
     "RigidBodyChecker": "Mend the rigid body: it must be an Xform of its own, without scale, shear or nesting.",
@@ -28,8 +30,12 @@ FIXES: Final = {
     "StageMetadataChecker": "Author upAxis, metersPerUnit and a defaultPrim on the root layer.",
     "CompositionErrorTest": "Add the layer that is missing or mend its path.",
     "MissingReferenceValidator": "Add the file that is missing or mend its path.",
+    "MaterialBindingApiAppliedValidator": "Apply MaterialBindingAPI to the prim; OpenUSD finds the material without.",
 }
 """Fix hints by validator."""
+LOOKS: Final = frozenset({"MaterialBindingApiAppliedValidator"})
+"""Validators of looks whose findings change nothing that physics or OpenUSD's own material lookup sees: told, not
+failed. Every RoomPlan package of Apple breaks this one."""
 
 
 def check_file(path: Path) -> list[Finding]:
@@ -55,12 +61,13 @@ def _validate(stage: Usd.Stage) -> list[Finding]:
 
 def _from_validator(error: UsdValidation.ValidationError) -> Finding:
     kind = error.GetType()
-    severities = UsdValidation.ValidationErrorType
+    kinds = UsdValidation.ValidationErrorType
+    told: dict[Any, Severity] = {kinds.Error: "error", kinds.Warn: "warning", kinds.Info: "info", kinds.None_: "info"}
     name = error.GetValidator().GetMetadata().name.split(":")[-1]
     sites = [_site(site) for site in error.GetSites()]
     return Finding(
         rule=f"usd:{name}.{error.GetName()}",
-        severity="error" if kind == severities.Error else "warning" if kind == severities.Warn else "info",
+        severity="info" if name in LOOKS else told[kind],
         where=", ".join(sites)[:300] or "/",
         message=" ".join(error.GetMessage().split())[:500],
         fix=FIXES.get(name, "See the message; the rule is one of OpenUSD's own validators."),

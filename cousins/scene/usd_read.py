@@ -88,6 +88,13 @@ def owner_body(prim: Usd.Prim) -> Usd.Prim | None:
     return None
 
 
+def authored(prim: Usd.Prim, name: str) -> float | None:
+    """Return a number that a prim itself authors, None where it does not."""
+    attribute = prim.GetAttribute(name)
+    value = attribute.Get() if attribute and attribute.HasAuthoredValue() else None
+    return float(value) if isinstance(value, int | float) else None
+
+
 def world_from_prim(prim: Usd.Prim) -> Array:
     """Return the transform [4, 4] of a prim in the world, scale included (USD's rows are our columns)."""
     matrix = UsdGeom.Xformable(prim).ComputeLocalToWorldTransform(Usd.TimeCode.Default())

@@ -158,6 +158,29 @@ def triangles(stage: Usd.Stage) -> None:
     UsdPhysics.CollisionAPI.Apply(stage.GetPrimAtPath("/Lamp/arm/looks"))
 
 
+def mirrored(stage: Usd.Stage) -> None:
+    UsdGeom.Xformable(stage.GetPrimAtPath("/Lamp/arm")).AddScaleOp().Set(Gf.Vec3f(-1, 1, 1))
+
+
+def not_finite(stage: Usd.Stage) -> None:
+    stage.GetPrimAtPath("/Lamp/arm").GetAttribute("xformOp:translate").Set(Gf.Vec3d(0, 0, float("nan")))
+    UsdGeom.Xformable(stage.GetPrimAtPath("/Lamp/arm")).AddScaleOp().Set(Gf.Vec3f(float("nan"), 1, 1))
+
+
+def swapped_limits(stage: Usd.Stage) -> None:
+    hinge = UsdPhysics.RevoluteJoint(stage.GetPrimAtPath("/Lamp/hinge"))
+    hinge.GetLowerLimitAttr().Set(90.0)
+    hinge.GetUpperLimitAttr().Set(-45.0)
+
+
+def no_metres(stage: Usd.Stage) -> None:
+    stage.ClearMetadata("metersPerUnit")
+
+
+def grams(stage: Usd.Stage) -> None:
+    UsdPhysics.SetStageKilogramsPerUnit(stage, 0.001)
+
+
 def no_default_prim(stage: Usd.Stage) -> None:
     stage.ClearDefaultPrim()
 
@@ -192,6 +215,11 @@ BROKEN = [
     (wild_inertia, "impossible-inertia"),
     (centimetres, "wrong-unit"),
     (no_kilograms, "wrong-unit"),
+    (no_metres, "wrong-unit"),
+    (grams, "wrong-unit"),
+    (mirrored, "scaled-rigid-body"),
+    (not_finite, "bad-transform"),
+    (swapped_limits, "joint-limit-unit"),
     (y_up, "wrong-unit"),
     (radians, "joint-limit-unit"),
     (long_slide, "joint-limit-unit"),
@@ -223,6 +251,61 @@ def test_a_good_file_from_somebody_else_has_no_finding(tmp_path: Path) -> None:
     path = tmp_path / "lamp.usda"
     good_stage(path).Save()
     assert check_file(path) == []
+
+
+def test_a_link_below_a_link_that_a_joint_holds_is_legal(tmp_path: Path) -> None:
+    stage = good_stage(tmp_path / "lamp.usda")
+    nested(stage)
+    UsdGeom.Cube(stage.GetPrimAtPath("/Lamp/foot/inner/collider")).CreateSizeAttr(0.05)
+    weld = UsdPhysics.FixedJoint.Define(stage, "/Lamp/weld")
+    weld.CreateBody0Rel().SetTargets([Sdf.Path("/Lamp/foot")])
+    weld.CreateBody1Rel().SetTargets([Sdf.Path("/Lamp/foot/inner")])
+    stage.Save()
+    assert rules(check_file(tmp_path / "lamp.usda")) <= {"usd:ExtentValidator.ExtentMismatch"}
+
+
+def test_a_link_that_is_only_a_frame_needs_no_collider_and_a_seen_one_does(tmp_path: Path) -> None:
+    stage = good_stage(tmp_path / "lamp.usda")
+    stage.RemovePrim("/Lamp/arm/collider")
+    stage.Save()
+    (finding,) = check_file(tmp_path / "lamp.usda")
+    assert (finding.rule, finding.severity) == ("rigid-body-without-collider", "warning")
+    stage.RemovePrim("/Lamp/arm/looks")
+    stage.Save()
+    assert check_file(tmp_path / "lamp.usda") == []
+
+
+def test_units_are_a_warning_with_physics_and_only_told_without(tmp_path: Path) -> None:
+    stage = good_stage(tmp_path / "lamp.usda")
+    y_up(stage)
+    stage.Save()
+    assert [finding.severity for finding in check_file(tmp_path / "lamp.usda")] == ["warning"]
+    plain = Usd.Stage.CreateNew(str(tmp_path / "plain.usda"))
+    UsdGeom.SetStageUpAxis(plain, UsdGeom.Tokens.y)
+    UsdGeom.SetStageMetersPerUnit(plain, 0.01)
+    plain.SetDefaultPrim(UsdGeom.Xform.Define(plain, "/Box").GetPrim())
+    box_looks(plain, "/Box/looks", 10.0)
+    plain.Save()
+    found = check_file(tmp_path / "plain.usda")
+    assert rules(found) == {"no-physics", "wrong-unit"}
+    assert {finding.severity for finding in found} == {"info"}
+
+
+def test_pieces_that_fill_a_solid_are_not_far_from_its_looks(tmp_path: Path) -> None:
+    stage = good_stage(tmp_path / "lamp.usda")
+    stage.RemovePrim("/Lamp/arm/collider")
+    stage.RemovePrim("/Lamp/arm/looks")
+    box_looks(stage, "/Lamp/arm/looks", 0.6)
+    for index in range(64):
+        place = Gf.Vec3d(*(0.15 * (index // 4**axis % 4 - 1.5) for axis in range(3)))
+        cube = UsdGeom.Cube.Define(stage, f"/Lamp/arm/piece_{index}")
+        cube.CreateSizeAttr(0.15)
+        cube.CreateExtentAttr([(-0.075, -0.075, -0.075), (0.075, 0.075, 0.075)])
+        cube.CreatePurposeAttr("guide")
+        cube.AddTranslateOp().Set(place)
+        UsdPhysics.CollisionAPI.Apply(cube.GetPrim())
+    stage.Save()
+    assert check_file(tmp_path / "lamp.usda") == []
 
 
 @pytest.mark.parametrize(("change", "rule"), BROKEN, ids=lambda value: getattr(value, "__name__", value))
