@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from types import ModuleType
+from typing import Any, Literal
 
 from cousins.capture.captures import Capture
 from cousins.capture.folder import capture_digest, load_capture
@@ -20,7 +21,7 @@ from cousins.reconstruct.assets import Asset
 from cousins.reconstruct.build import build_asset
 from cousins.reconstruct.labels import relabelled
 from cousins.reconstruct.shape import reconstruct_shape
-from cousins.scale.check import combined, rescaled
+from cousins.scale.check import ASSUMED, combined, rescaled
 from cousins.scale.distance import check_distances, needs_tags, parse_distance
 from cousins.scene.assemble import assemble
 from cousins.scene.folder import read_scene, write_scene
@@ -28,7 +29,9 @@ from cousins.scene.mesh_files import scene_of_mesh
 from cousins.scene.room_files import read_room
 from cousins.scene.room_scene import scene_of_room
 from cousins.scene.scenes import Scene
-from cousins.segment.segments import Segmentation
+from cousins.segment.labels import Namer, named
+from cousins.segment.segments import Segmentation, Segmenter
+from flows.choices import EXTRAS, NAMERS
 from flows.desk import Desk, Options, Reference, Stage
 from flows.extras import needing
 from flows.pictures import draw_pictures, draw_scene
@@ -37,6 +40,11 @@ from sim.settle import Settled, settle
 
 SEGMENT_SEED, OBJECT_SEED = 0, 1
 """Places of the stages among the seed's children."""
+
+_NO_METRE = (
+    "scale: assumed. Pictures without depth have no metre: all lengths may be half or twice as long. Measure one with "
+    "--scale-distance or lay down printed tags (--tag-size)."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +112,24 @@ def _measured(capture: Capture, options: Options) -> Capture:
 
 
 def _segment(desk: Desk, _: Path, *, refined: Reference) -> Segmentation:
-    backend = load("cousins.segment.backends", desk.options.segmenter, kind="segmenter")
-    found: Segmentation = backend.build(backend.Config()).segment(
-        desk.read(REFINE, refined).capture, rng=desk.rng(SEGMENT_SEED)
-    )
-    return found
+    options = desk.options
+    backend = load("cousins.segment.backends", options.segmenter, kind="segmenter")
+    segmenter: Segmenter = _built(backend, options.segmenter, options.segmenter_weights)
+    return segmenter.segment(desk.read(REFINE, refined).capture, rng=desk.rng(SEGMENT_SEED))
+
+
+def _name(desk: Desk, _: Path, *, refined: Reference, found: Reference) -> Segmentation:
+    options = desk.options
+    assert options.namer is not None, "the stage is carried out for a namer"
+    namer: Namer = _built(load(NAMERS, options.namer, kind="namer"), options.namer, options.namer_weights)
+    return named(desk.read(REFINE, refined).capture, desk.read(SEGMENT, found), namer)
+
+
+def _built(backend: ModuleType, name: str, weights: str | None) -> Any:
+    """Return what a back-end builds of its weights; raises `InputError` where its extra is not installed."""
+    config = backend.Config() if weights is None else backend.Config(weights=Path(weights))
+    with needing(EXTRAS.get(name, "sim")):
+        return backend.build(config)
 
 
 def _reconstruct(desk: Desk, _: Path, *, refined: Reference, found: Reference, index: int) -> Built:
@@ -141,6 +162,8 @@ def _assemble(
     lost = [f"{one.name} was left out of the twin: {one.failure}" for one in objects if one.placed is None]
     weak = [f"{f.message} {f.fix}" for f in checked.quality.findings if f.severity != "info"]
     original: Capture = desk.read(INGEST, capture)
+    if refinement.capture.scale.source.startswith(ASSUMED):
+        weak.insert(0, _NO_METRE)
     placed = [one.placed for one in objects if one.placed is not None]
     if not placed and not segmentation.planes:
         raise _nothing_found(original, lost, weak)
@@ -208,7 +231,14 @@ INGEST = Stage(
 )
 INSPECT = Stage(name="quality", top="capture", work=_inspect, kind=Checks)
 REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined, options=("tag_size_m", "scale_distances"))
-SEGMENT = Stage(name="segment", top="segment", work=_segment, kind=Segmentation, options=("seed", "segmenter"))
+SEGMENT = Stage(
+    name="segment",
+    top="segment",
+    work=_segment,
+    kind=Segmentation,
+    options=("seed", "segmenter", "segmenter_digest"),
+)
+NAME = Stage(name="name", top="segment", work=_name, kind=Segmentation, options=("namer", "namer_digest"))
 RECONSTRUCT = Stage(name="reconstruct", top="reconstruct", work=_reconstruct, kind=Built, options=("seed",))
 ASSEMBLE = Stage(name="assemble", top="scene", work=_assemble, kind=Scene)
 MESH = Stage(name="mesh", top="scene", work=_mesh, kind=Scene, options=("seed", "up"))
@@ -219,6 +249,6 @@ GATE = Stage(name="gate", top="sim", work=_gate, kind=GateReport)
 DRAW = Stage(name="pictures", top="sim", work=_draw)
 PORTRAY = Stage(name="portrait", top="sim", work=_portray)
 
-_FRAMES = (INGEST, INSPECT, REFINE, SEGMENT, RECONSTRUCT, ASSEMBLE)
+_FRAMES = (INGEST, INSPECT, REFINE, SEGMENT, NAME, RECONSTRUCT, ASSEMBLE)
 STAGES = {stage.name: stage for stage in (*_FRAMES, ROOM, MESH, SETTLE, WRITE, GATE, DRAW, PORTRAY)}
 """Every stage by name, in order."""

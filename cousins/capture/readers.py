@@ -33,8 +33,8 @@ _FOREIGN: Mapping[str, tuple[str, str]] = {
         "A twin needs the posed depth frames: in the app choose the export named all data or raw data.",
     ),
     r"(?i)\.(jpe?g|heic|mov|mp4)$": (
-        "photos or video without depth",
-        "Scan with a LiDAR phone: 3D Scanner App (export all data) or Record3D (EXR + JPG).",
+        "photos or video among other files",
+        "Put the photos, or one film, into a folder of their own, or scan with a LiDAR phone.",
     ),
 }
 """Exports that we know and cannot read, by a file in them: what they are, what to do."""

@@ -19,6 +19,7 @@ from cousins.capture.captures import Capture, Frame
 from cousins.fusion.facets import Facets, facets_of, smoothed
 from cousins.fusion.posegraph import Pairs, Solution, choose_pairs, residuals, solve
 from cousins.geometry import Array, invert, rigid
+from cousins.scale.check import ASSUMED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +94,14 @@ class Refined:
 
 
 def refine_poses(capture: Capture, *, config: RefineConfig | None = None) -> Refined:
-    """Return the capture with refined poses, and depth without range bias, as far as held-out pairs agree better."""
+    """Return the capture with refined poses, and depth without range bias, as far as held-out pairs agree better.
+
+    A capture whose metre is assumed comes from pictures alone: its depth was found under its poses, and to move these
+    by that depth would only copy its noise. It is returned as it is.
+    """
     settings = config or RefineConfig()
+    if capture.scale.source.startswith(ASSUMED):
+        return _unchanged(capture, 0)
     keys = _keyframes(len(capture.frames), settings.max_keyframes)
     facets = [_facets(capture.frames[key], settings) for key in keys]
     poses = np.array([capture.frames[key].world_from_camera for key in keys])
@@ -239,7 +246,7 @@ def _debiased(frame: Frame, bias_m: float) -> Array:
     return np.where(known, frame.depth_m - bias_m / rays, 0.0).astype(np.float32)
 
 
-def _unchanged(capture: Capture, pairs: int, warning: str) -> Refined:
+def _unchanged(capture: Capture, pairs: int, *warnings: str) -> Refined:
     nan = float("nan")
     report = RefineReport(
         residual_before_m=nan,
@@ -251,7 +258,7 @@ def _unchanged(capture: Capture, pairs: int, warning: str) -> Refined:
         range_bias_std_m=0.0,
         bias_corrected=False,
         pairs=pairs,
-        warnings=(warning,),
+        warnings=warnings,
     )
     return Refined(capture=capture, report=report)
 

@@ -1,0 +1,1 @@
+"""Photos and films without depth: decoded, their cameras found, in child processes that may fail."""
