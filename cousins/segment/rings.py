@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
 
 from cousins.geometry import Array
 from cousins.segment.grouping import union
@@ -20,6 +21,8 @@ AROUND_M = 0.06
 """How far outside a ring the ground's colour is looked at [m]."""
 LEAST_WALL = 0.15
 """Least part of what stands around a bottom that is a wall of it: what leans on the outside shows less."""
+SAME_SHARE = 0.5
+"""Lab distance to a thing's colour, as a part of that to the ground's, below which ground in its outline is its."""
 LEAST_POINTS = 20
 """Fewer points have no colour to compare."""
 
@@ -48,22 +51,40 @@ def join_rings(surface: Surface, labels: Array, height_m: Array, *, voxel_m: flo
 def with_bottoms(
     surface: Surface, labels: Array, height_m: Array, noise_m: float, *, voxel_m: float, up: Array
 ) -> Array:
-    """Give each object the ground points that its foot encloses: the bottom of a bowl or mug seen from above."""
+    """Give each object the ground points that its foot encloses: the bottom of a bowl or mug seen from above.
+
+    Where a gap opens the ring of its foot, what lies between its parts in its colour is its bottom too.
+    """
     count = int(labels.max(initial=-1)) + 1
     cells = _cells(surface.points, voxel_m, up)
     out, along = labels.copy(), surface.points @ up
+    ground = (labels < 0) & (height_m < RING_M) & (height_m > -noise_m)
     for k in range(count):
-        foot = cells[(labels == k) & (height_m < RING_M)]
+        low_part = (labels == k) & (height_m < RING_M)
+        foot = cells[low_part]
         if len(foot) == 0:
             continue
         low, hole = _enclosed(foot)
         at = cells - low
-        inside = ((at >= 0) & (at < hole.shape)).all(axis=1) & (labels < 0)
-        inside &= (height_m < RING_M) & (height_m > -noise_m)
+        inside = ((at >= 0) & (at < hole.shape)).all(axis=1) & ground
         inside &= along > float(along[labels == k].min()) - RING_M
         rows = np.flatnonzero(inside)
         out[rows[hole[tuple(at[rows].T)]]] = k
+        out[_between(surface, cells, low_part, np.flatnonzero(inside & (out < 0)), ground & ~inside)] = k
     return out
+
+
+def _between(surface: Surface, cells: Array, foot: Array, rows: Array, ground: Array) -> Array:
+    """Return which ground points `rows` lie in the outline of a foot [n] and have its colour, not the ground's [n]."""
+    try:
+        sides = ConvexHull(cells[foot]).equations
+    except QhullError:
+        return rows[:0]
+    rows = rows[(cells[rows] @ sides[:, :2].T + sides[:, 2] < 0.0).all(axis=1)]
+    own, around = _color(surface, foot), _color(surface, ground)
+    to_own = np.linalg.norm(surface.colors[rows] - own, axis=1)
+    alike = to_own < SAME_SHARE * np.linalg.norm(surface.colors[rows] - around, axis=1)
+    return rows[alike] if 2 * np.count_nonzero(alike) > len(rows) else rows[:0]
 
 
 def _closing(

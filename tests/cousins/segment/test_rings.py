@@ -61,3 +61,15 @@ def test_a_whole_ring_takes_in_the_ground_that_it_encloses() -> None:
     radius = np.hypot(*surface.points[:, :2].T)
     assert (filled[radius < 0.07] == 0).all()
     assert (filled[radius > 0.11] == -1).all()
+
+
+@pytest.mark.parametrize(("bottom", "thing"), [(DISH, 0), (TABLE, -1)])
+def test_a_ring_with_a_gap_takes_in_the_ground_of_its_colour(bottom: tuple[float, float, float], thing: int) -> None:
+    surface, labels, height = ring_on_table(bottom=bottom)
+    x, y = surface.points[:, :2].T
+    gap = (labels >= 0) & (x > 0.0) & (np.abs(y) < 0.03)
+    opened, flat = np.where(labels >= 0, 0, -1), np.where(gap, 0.0, height)
+    opened[gap] = -1
+    filled = with_bottoms(surface, opened, flat, 0.002, voxel_m=VOXEL_M, up=UP)
+    assert (filled[np.hypot(x, y) < 0.07] == thing).all()
+    assert (filled[np.hypot(x, y) > 0.11] == -1).all()
