@@ -119,6 +119,18 @@ def test_a_distance_that_cannot_be_read_is_refused_before_any_work(tmp_path: Pat
     assert error["found"] == "a known length for 'mug.stl', which has no pictures"
 
 
+def test_a_check_says_which_rules_applied_and_tells_the_same_thing_three_times_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "room.usda"
+    walls = "".join(f'def Xform "w{i}" (references = @./wall{i}.usda@) {{}}\n' for i in range(5))
+    path.write_text(f'#usda 1.0\n(\n defaultPrim = "Room"\n)\ndef Xform "Room" {{\n{walls}}}\n')
+    code, text = called("check", str(path))
+    assert code == 1
+    lines = text.splitlines()
+    assert lines[0].startswith("checked as USD from elsewhere: asset paths; OpenUSD's own validators")
+    assert sum("[missing-file]" in line for line in lines) == 4
+    assert "error: and 2 more of [missing-file]; --json lists them all" in lines
+
+
 def test_what_is_no_scene_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/letter.txt").write_text("dear")
