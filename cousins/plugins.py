@@ -20,7 +20,7 @@ def load(package: str, name: str, *, kind: str) -> ModuleType:
     """Import the back-end `name`; `kind` is the noun used in the error, such as `segmenter`."""
     known = names(package)
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         guess = f"Did you mean '{close[0]}'? " if close else ""
         raise UnknownNameError(
             f"no {kind} named '{name}'",

@@ -28,6 +28,7 @@ COMMANDS = {
     "check": "check a scene folder or anyone's USD file: schema and physics gates",
     "view": "show a scene's report with its 3-D view in the browser",
     "label": "give an object of a scene a name",
+    "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
     "doctor": "tell whether this machine has what is needed",
 }
@@ -181,7 +182,13 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
-    parser.add_argument("--segmenter", default="geometric", metavar="NAME", help="who tells objects apart (geometric)")
+    parser.add_argument(
+        "--segmenter",
+        default="geometric",
+        metavar="NAME[:WEIGHTS]",
+        help="who tells objects apart: geometric, or sam with the weights of a model's name or a path (geometric)",
+    )
+    parser.add_argument("--names", metavar="NAME[:WEIGHTS]", help="who names objects: yolox or clip (geometry)")
     parser.add_argument("--force", action="store_true", help="replace an older scene at the output folder")
     parser.add_argument(
         "--runner",
@@ -214,6 +221,18 @@ def _label_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("label", metavar="LABEL", help='what people call it, such as "blue mug"')
 
 
+def _models_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list", help="what to do (list)")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="model to fetch")
+    parser.add_argument(
+        "--sha256",
+        action="append",
+        default=[],
+        metavar="FILE=HEX",
+        help="what a file's SHA-256 must be, where the list does not say",
+    )
+
+
 _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "demo": _demo_arguments,
     "scan": _scan_arguments,
@@ -221,6 +240,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "check": _path_argument,
     "view": _view_arguments,
     "label": _label_arguments,
+    "models": _models_arguments,
     "tag-sheet": _sheet_arguments,
     "doctor": lambda _: None,
 }

@@ -46,6 +46,16 @@ class Options:
     """Root of all randomness."""
     segmenter: str = "geometric"
     """Back-end that tells objects apart."""
+    segmenter_weights: str | None = None
+    """Path of its weights; None where it has none."""
+    segmenter_digest: str | None = None
+    """SHA-256 of these."""
+    namer: str | None = None
+    """Back-end that names things; None leaves names to geometry."""
+    namer_weights: str | None = None
+    """Path of its weights."""
+    namer_digest: str | None = None
+    """SHA-256 of these."""
     format: str | None = None
     """Format of the export; None recognises it."""
     up: Literal["y", "z"] | None = None

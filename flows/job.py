@@ -21,6 +21,7 @@ from flows.stages import (
     INGEST,
     INSPECT,
     MESH,
+    NAME,
     PORTRAY,
     RECONSTRUCT,
     REFINE,
@@ -105,6 +106,8 @@ def _seen(export: Export, run: Runner, desk: Desk) -> Seen:
     checks = run.do(INSPECT, capture=capture)
     refined = run.do(REFINE, capture=capture)
     found = run.do(SEGMENT, refined=refined)
+    if desk.options.namer is not None:
+        found = run.do(NAME, refined=refined, found=found)
     sizes = [len(segment.points) for segment in desk.read(SEGMENT, found).segments]
     largest_first = sorted(range(len(sizes)), key=lambda index: (-sizes[index], index))
     objects = [(RECONSTRUCT, {"refined": refined, "found": found, "index": index}) for index in largest_first]

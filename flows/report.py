@@ -97,10 +97,18 @@ def _views(images: Mapping[str, str]) -> str:
     return "".join(rows)
 
 
+def _called(asset: Mapping[str, Any]) -> str:
+    """Return a label, and who gave it how surely where that was not geometry."""
+    source, score = asset.get("label_source", "geometry"), asset.get("label_score")
+    if source == "geometry":
+        return str(asset["label"])
+    return f"{asset['label']} ({source}{'' if score is None else f', {score:.2f}'})"
+
+
 def _object_row(asset: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     order = summary["segments"].index(asset["name"]) if asset["name"] in summary["segments"] else 0
     color = "rgb({},{},{})".format(*PALETTE[order % len(PALETTE)])
-    label = "" if asset["label"] == asset["name"] else f'<div class="soft small">{escape(asset["label"])}</div>'
+    label = "" if asset["label"] == asset["name"] else f'<div class="soft small">{escape(_called(asset))}</div>'
     cells = [
         f'<td><span class="dot" style="background:{color}"></span>{escape(asset["name"])}{label}</td>',
         _number(" × ".join(f"{100 * side:.1f}" for side in asset["size_m"])),

@@ -112,6 +112,8 @@ def asset_summary(placed: Placed, *, scale_error: float) -> dict[str, Any]:
     return {
         "name": asset.name,
         "label": asset.label,
+        "label_source": asset.label_source,
+        "label_score": None if asset.label_score is None else round(asset.label_score, 3),
         "size_m": rounded(asset.size_m),
         "size_error_m": rounded(scale_error * asset.size_m),
         "position_m": rounded(placed.world_from_asset[:3, 3]),

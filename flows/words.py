@@ -19,7 +19,7 @@ def told_scan(result: dict[str, Any]) -> str:
 def told_twin(result: dict[str, Any]) -> list[str]:
     """Return objects, gates, warnings and fallbacks of a twin as lines."""
     lines = [f"{result['name']}: {len(result['assets'])} objects, digest {result['digest'][:12]}", ""]
-    lines += _table(
+    lines += table(
         ["object", "label", "size cm", "mass kg", "seen", "hulls"],
         [
             [
@@ -51,7 +51,7 @@ def _beside(result: dict[str, Any]) -> str:
 
 def told_truth(rows: Iterable[dict[str, Any]]) -> list[str]:
     """Return how far each true object is from its twin, as lines."""
-    table = [
+    rows_of_truth = [
         [
             row["truth"],
             row["name"] or "not found",
@@ -60,7 +60,7 @@ def told_truth(rows: Iterable[dict[str, Any]]) -> list[str]:
         ]
         for row in rows
     ]
-    return _table(["truth", "found as", "Chamfer mm", "size error mm", "volume"], table)
+    return table(["truth", "found as", "Chamfer mm", "size error mm", "volume"], rows_of_truth)
 
 
 def told_findings(findings: Iterable[dict[str, Any]]) -> list[str]:
@@ -68,7 +68,8 @@ def told_findings(findings: Iterable[dict[str, Any]]) -> list[str]:
     return [f"{one['severity']}: {one['where']}: {one['message']} {one['fix']} [{one['rule']}]" for one in findings]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Return rows of cells as lines with even columns."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]

@@ -76,6 +76,10 @@ class Asset:
     """Unique in a scene, path-safe."""
     label: str
     """What people call it."""
+    label_source: str = "geometry"
+    """Who calls it so: `geometry`, `yolox`, `clip`, `RoomPlan`, `user`."""
+    label_score: float | None = None
+    """How sure they are, 0 to 1; None where they do not say."""
     links: tuple[Link, ...]
     """Parts; the first is the root, whose frame is the asset's."""
     joints: tuple[Joint, ...] = ()

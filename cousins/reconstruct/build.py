@@ -56,6 +56,8 @@ def build_asset(
     asset = Asset(
         name=name,
         label=segment.label,
+        label_source=segment.label_source,
+        label_score=segment.label_score,
         links=(link,),
         friction=material.friction,
         restitution=material.restitution,

@@ -78,6 +78,7 @@ def asset_of(furniture: Furniture) -> Asset:
     return Asset(
         name=furniture.name,
         label=label,
+        label_source="RoomPlan",
         links=(link,),
         friction=material.friction,
         restitution=material.restitution,

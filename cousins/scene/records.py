@@ -108,6 +108,8 @@ def _asset(asset: Asset) -> dict[str, Any]:
     return {
         "name": asset.name,
         "label": asset.label,
+        "label_source": asset.label_source,
+        "label_score": None if asset.label_score is None else _number(asset.label_score),
         "links": [_link(link) for link in asset.links],
         "joints": [_joint(joint) for joint in asset.joints],
         "friction": _quantity(asset.friction),
@@ -189,6 +191,8 @@ def _read_asset(node: Node, mesh_of: MeshReader) -> Asset:
     return Asset(
         name=name,
         label=node["label"].text(),
+        label_source=node["label_source"].text() if node.has("label_source") else "geometry",
+        label_score=node["label_score"].number(low=0.0, high=1.0) if node.has("label_score") else None,
         links=links,
         joints=tuple(_read_joint(item) for item in node["joints"].items()),
         friction=_read_quantity(node["friction"]),

@@ -39,6 +39,10 @@ class Node:
             raise self.bad(f"an object with {key!r}")
         return Node(value=self.value[key], path=f"{self.path}.{key}")
 
+    def has(self, key: str) -> bool:
+        """Tell whether an object has a member that is not null."""
+        return isinstance(self.value, dict) and self.value.get(key) is not None
+
     def items(self) -> list[Node]:
         """Return the items of a list."""
         if not isinstance(self.value, list) or len(self.value) > MAX_ITEMS:

@@ -60,6 +60,8 @@ def asset_bytes(asset: Asset) -> bytes:
 def _asset_data(asset: Asset) -> dict[str, object]:
     return {
         "name": asset.name,
+        "label_source": asset.label_source,
+        **({} if asset.label_score is None else {"label_score": float(number(asset.label_score))}),
         "material": asset.material,
         "observed_area_m2": float(number(asset.observed_area_m2)),
         "completed_area_m2": float(number(asset.completed_area_m2)),

@@ -32,7 +32,9 @@ class Label:
     text: str
     """Such as `box 19×12×5 cm`."""
     score: float
-    """Share of the points that the named shape explains, 0 to 1."""
+    """How sure its source is, 0 to 1; of geometry: the share of the points that the named shape explains."""
+    source: str = "geometry"
+    """Who says so: `geometry`, `yolox`, `clip`, `RoomPlan`, `user`."""
 
 
 def fit_upright_box(points: Array, up: Array | None = None) -> UprightBox:

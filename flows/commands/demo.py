@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cousins.codec import decode, encode
+from flows.choices import choices
 from flows.desk import Desk, Options, Stage
 from flows.progress import told_stages
 from flows.publish import require_free
@@ -22,7 +23,7 @@ CAPTURE, TRUTH = "demo", "truth.bin"
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Record, scan, compare with the truth."""
     require_free(arguments.output, force=arguments.force)
-    options = Options(seed=arguments.seed, segmenter=arguments.segmenter)
+    options = Options(seed=arguments.seed, **choices(arguments.segmenter, arguments.names))
     store = default_store()
     with told_stages() as tell, store.in_use():
         desk = Desk(store=store, options=options, tell=tell)

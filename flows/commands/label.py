@@ -84,6 +84,8 @@ def _named(asset: Asset, label: str, scale_error: float) -> Asset:
     return replace(
         asset,
         label=label,
+        label_source="user",
+        label_score=None,
         links=tuple(_weighed(link, material, scale_error) for link in asset.links),
         friction=material.friction,
         restitution=material.restitution,

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from cousins.scale.distance import parse_distance
+from flows.choices import choices
 from flows.desk import Options
 from flows.progress import told_stages
 from flows.run import Order, scan
@@ -23,7 +24,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         output=arguments.output,
         options=Options(
             seed=arguments.seed,
-            segmenter=arguments.segmenter,
+            **choices(arguments.segmenter, arguments.names),
             format=arguments.format,
             up=arguments.up,
             tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,

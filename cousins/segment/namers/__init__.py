@@ -1,0 +1,1 @@
+"""Back-ends that name what a picture shows."""

@@ -1,0 +1,126 @@
+"""Names by CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021).
+
+Any list of words will do: each thing is cut out of the picture with some of what is around it, and the word whose
+sentence is most like the cutting wins. The score is its share among all words of the list, so it falls with the length
+of the list and tells nothing where the right word is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from PIL import Image
+
+from cousins.errors import InputError
+from cousins.geometry import Array
+from cousins.segment.labels import View
+from cousins.weights import fetched
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+"""Mean and standard deviation of the colours that CLIP was trained on, 0 to 1."""
+MARGIN: Final = 0.15
+"""How much of what is around a thing is cut out with it, as a part of its longer side."""
+WORDS: Final = (
+    *("apple", "backpack", "ball", "banana", "basket", "bed", "bell", "bench", "bin", "book", "bottle", "bowl"),
+    *("box", "cabinet", "can", "candle", "cereal box", "chair", "clock", "cup", "cushion", "desk", "drawer unit"),
+    *("figurine", "flower pot", "fork", "glass", "hammer", "hat", "headphones", "jar", "kettle", "keyboard", "knife"),
+    *("lamp", "laptop", "monitor", "mouse", "mug", "orange", "pan", "pen", "phone", "picture frame", "pillow"),
+    *("plant", "plate", "pot", "printer", "remote control", "scissors", "screwdriver", "shelf", "shoe", "sofa"),
+    *("speaker", "spoon", "stool", "stuffed toy", "suitcase", "table", "teapot", "tin", "tissue box", "toaster"),
+    *("tool", "toothbrush", "toy", "toy car", "tray", "vase", "watering can", "wardrobe"),
+)
+"""What is found in homes, where nobody gives a list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Which weights and words."""
+
+    weights: Path | None = None
+    """Folder that transformers saved; None takes what `cousins models get clip-vit-b32` fetched."""
+    words: tuple[str, ...] = WORDS
+    """What things may be called."""
+    least_score: float = 0.3
+    """Least mean share of a word over the views."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs; auto takes CUDA where there is some."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clip:
+    """Answers the `Namer` protocol."""
+
+    config: Config
+    """Words and score."""
+    network: Any
+    """transformers' CLIPModel in evaluation mode."""
+    meanings: Any
+    """Unit vector of each word's sentence, float32 [words, d]."""
+    source: str = "clip"
+    """As told beside each label."""
+
+    @property
+    def least_score(self) -> float:
+        """Return the score below which its name is not taken."""
+        return self.config.least_score
+
+    def guess(self, view: View) -> Sequence[Mapping[str, float]]:
+        """Return by thing the share of every word."""
+        import torch
+
+        side = int(self.network.config.vision_config.image_size)
+        cuttings = np.stack([cutting(view.picture, view.box(k), side) for k in range(len(view.masks))])
+        with torch.inference_mode():
+            pixels = torch.from_numpy(cuttings).to(self.network.device)
+            seen = _unit(self.network.get_image_features(pixel_values=pixels))
+            shares = (self.network.logit_scale.exp() * seen @ self.meanings.T).softmax(dim=-1).cpu().numpy()
+        return [dict(zip(self.config.words, map(float, row), strict=True)) for row in shares]
+
+
+def build(config: Config) -> Clip:
+    """Return the namer; raises `InputError` without weights, `ModuleNotFoundError` without torch."""
+    folder = fetched("clip-vit-b32") if config.weights is None else config.weights
+    import torch
+    from transformers import CLIPModel, CLIPTokenizer
+
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        network = CLIPModel.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{folder}: {str(error).splitlines()[0]}",
+            expected="a folder of CLIP that transformers saved, with its vocab.json and merges.txt",
+            hint="Type `cousins models get clip-vit-b32`, or give the folder: --names clip:FOLDER.",
+        ) from error
+    wanted = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    network = network.eval().to(wanted)
+    sentences = [f"a photo of a {word}" for word in config.words]
+    tokens = tokenizer(sentences, padding=True, return_tensors="pt").to(wanted)
+    with torch.inference_mode():
+        meanings = _unit(network.get_text_features(**tokens))
+    return Clip(config=config, network=network, meanings=meanings)
+
+
+def cutting(picture: Array, box: Array, side_px: int) -> Array:
+    """Return a square about a box, float32 [3, side, side]; what lies outside of the picture is its mean colour."""
+    middle = 0.5 * (box[:2] + box[2:])
+    half = (0.5 + MARGIN) * float((box[2:] - box[:2]).max())
+    grey = tuple(round(255 * part) for part in MEAN)
+    square = Image.fromarray(picture).transform(
+        (side_px, side_px),
+        Image.Transform.EXTENT,
+        (middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half),
+        Image.Resampling.BICUBIC,
+        fillcolor=grey,
+    )
+    normal = (np.asarray(square, dtype=np.float32) / 255.0 - np.array(MEAN)) / np.array(STD)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1), dtype=np.float32)
+
+
+def _unit(features: Any) -> Any:
+    vectors = features if hasattr(features, "norm") else features.pooler_output
+    return vectors / vectors.norm(dim=-1, keepdim=True)

@@ -1,0 +1,96 @@
+"""One file from its address to the disk: goes on where it was cut off, and is kept only with the right SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from cousins.errors import InputError
+
+BLOCK_BYTES = 1 << 20
+"""Bytes read at a time."""
+TIMEOUT_S = 30.0
+"""How long an address may be silent [s]."""
+
+Progress = Callable[[int, int | None], None]
+"""Hears how many bytes are there, and how many there will be where known."""
+
+
+class DownloadError(InputError):
+    """A file that could not be had, or is not the one that was wanted."""
+
+
+def download(address: str, path: Path, *, sha256: str, tell: Progress) -> bool:
+    """Fetch a file unless it is there with the right hash; return whether anything was fetched.
+
+    What came so far lies at `NAME.part` beside it. A wrong hash removes it and raises `DownloadError`, and so does an
+    address that does not answer, which leaves the part for the next attempt.
+    """
+    if path.is_file() and hash_of(path) == sha256:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        _fetch(address, part, tell)
+    except (OSError, HTTPException) as error:
+        raise DownloadError(
+            f"no whole answer from {address} ({error})",
+            expected=path.name,
+            hint="Type the same again: it goes on where it was cut off. Without a network, fetch it elsewhere and put "
+            f"it at {path}.",
+        ) from error
+    found = hash_of(part)
+    if found != sha256:
+        part.unlink()
+        raise DownloadError(
+            f"SHA-256 {found} of {path.name} from {address}",
+            expected=sha256,
+            hint="The file was removed. Type the same again; if it stays so, it is not the file that was meant.",
+        )
+    part.replace(path)
+    return True
+
+
+def hash_of(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch(address: str, part: Path, tell: Progress) -> None:
+    have = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(address, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            _append(answer, part, have if answer.status == 206 else 0, tell)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:
+            raise
+        error.close()
+
+
+def _append(answer: Any, part: Path, have: int, tell: Progress) -> None:
+    """Write an answer after the first `have` bytes; raises `HTTPException` where it ends early."""
+    length = answer.headers.get("Content-Length")
+    total = None if length is None else have + int(length)
+    with part.open("r+b" if have else "wb") as file:
+        file.seek(have)
+        while block := answer.read(BLOCK_BYTES):
+            file.write(block)
+            tell(file.tell(), total)
+        file.truncate()
+        if total is not None and file.tell() < total:
+            raise HTTPException(f"{file.tell()} of {total} bytes")
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free space where a folder is or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
