@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 OUT ?= out/demo
-BENCHMARKS ?= fusion segmentation pose_size reconstruction gates chair twins
+BENCHMARKS ?= fusion segmentation sam_oracle pose_size reconstruction gates chair twins
 BENCH_FLAGS ?=
 
 BIN := $(VENV)/bin
@@ -44,7 +44,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows,vision,video,dev]'
+	$(PIP) -e '.[sim,flows,vision,video,names,dev]'
 	touch $@ $(VENV)/.run
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python

@@ -61,6 +61,13 @@ def settings(objects: Sequence[TrueObject], *, quick: bool, seed: int) -> list[S
     return tables
 
 
+def crowd(objects: Sequence[TrueObject], *, size: int, number: int, frames: int, seed: int) -> Setting:
+    """Return one table with so many of the objects close together, drawn anew for each number."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, number)))
+    picked = [objects[k] for k in rng.permutation(len(objects))[:size]]
+    return _setting(f"crowd {number}", picked, PhoneConfig(frames=frames, radius_m=(0.6, 1.0)), rng)
+
+
 def table_plane() -> Plane:
     """Return the table top as a segmenter would report it."""
     corners = np.array([[-0.7, -0.5], [0.7, -0.5], [0.7, 0.5], [-0.7, 0.5]])
