@@ -48,8 +48,10 @@ class Seen:
     """Probe and quality report."""
     refined: Reference
     """Capture with refined poses."""
+    told_apart: Reference
+    """Segmentation with names by geometry."""
     found: Reference
-    """Segmentation."""
+    """The same with names by the namer, where there is one."""
     built: tuple[Reference, ...]
     """One asset or failure by segment."""
 
@@ -77,7 +79,9 @@ class Twin:
         after = (self.scene, self.settled, self.written, self.gates, self.pictures)
         if self.seen is None:
             return after
-        return (self.seen.capture, self.seen.checks, self.seen.refined, self.seen.found, *self.seen.built, *after)
+        seen = self.seen
+        told = (seen.told_apart,) if seen.found is seen.told_apart else (seen.told_apart, seen.found)
+        return (seen.capture, seen.checks, seen.refined, *told, *seen.built, *after)
 
 
 class Runner(Protocol):
@@ -105,15 +109,15 @@ def _seen(export: Export, run: Runner, desk: Desk) -> Seen:
     capture = run.do(INGEST, export=export)
     checks = run.do(INSPECT, capture=capture)
     refined = run.do(REFINE, capture=capture)
-    found = run.do(SEGMENT, refined=refined)
-    if desk.options.namer is not None:
-        found = run.do(NAME, refined=refined, found=found)
+    told_apart = run.do(SEGMENT, refined=refined)
+    named = desk.options.namer is not None
+    found = run.do(NAME, refined=refined, found=told_apart) if named else told_apart
     sizes = [len(segment.points) for segment in desk.read(SEGMENT, found).segments]
     largest_first = sorted(range(len(sizes)), key=lambda index: (-sizes[index], index))
     objects = [(RECONSTRUCT, {"refined": refined, "found": found, "index": index}) for index in largest_first]
     by_index = dict(zip(largest_first, run.share("reconstruct", objects), strict=True))
     built = tuple(by_index[index] for index in range(len(sizes)))
-    return Seen(capture=capture, checks=checks, refined=refined, found=found, built=built)
+    return Seen(capture=capture, checks=checks, refined=refined, told_apart=told_apart, found=found, built=built)
 
 
 def _finished(scene: Reference, seen: Seen | None, run: Runner) -> Twin:

@@ -29,6 +29,8 @@ LIBRARIES = (
     "mujoco",
 )
 """Libraries whose version may change a result."""
+EXTRAS = ("torch", "transformers", "ncnn")
+"""The same where they are installed."""
 
 
 @cache
@@ -50,4 +52,6 @@ def code_version(top: str) -> str:
 def installed_versions() -> dict[str, str]:
     """Return the versions of the libraries that results depend on, and Python's."""
     installed = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    there = {one.name for one in importlib.metadata.distributions()} & set(EXTRAS)
+    installed |= {name: importlib.metadata.version(name) for name in sorted(there)}
     return installed | {"python": platform.python_version()}

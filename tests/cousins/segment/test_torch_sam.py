@@ -7,7 +7,9 @@ package itself answers with the weights that `weight` makes: the same weights mu
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -205,6 +207,24 @@ def test_bfloat16_answers_nearly_as_float32(checkpoint: Path, tmp_path: Path) ->
         load_model(checkpoint, device="cpu", half=h).look(frame(tmp_path)).ask(prompts) for h in (False, True)
     )
     assert (full.masks == half.masks).mean() > 0.95
+
+
+def test_the_whole_segmenter_runs_on_a_checkpoint(checkpoint: Path, made: SimpleNamespace, tmp_path: Path) -> None:
+    """Made weights tell nothing apart: what comes out must keep the form, and every mask its frame's size."""
+    from cousins.segment.backends.sam import Config, build
+
+    capture, _ = made.film([made.box((-0.05, -0.05, 0.0), (0.05, 0.05, 0.1))], made.views(6), noise=0.002)
+    Image.fromarray(PICTURE.astype(np.uint8)).save(tmp_path / "picture.png")
+    frames = tuple(
+        replace(one, color_camera=one.depth_camera, color_path=tmp_path / "picture.png") for one in capture.frames
+    )
+    sam = build(Config(weights=checkpoint, device="cpu", keyframes=3))
+    once, again = (sam.segment(replace(capture, frames=frames), rng=np.random.default_rng(0)) for _ in range(2))
+    assert [plane.kind for plane in once.planes] == ["table"]
+    assert [one.name for one in once.segments] == [one.name for one in again.segments]
+    for one, other in zip(once.segments, again.segments, strict=True):
+        assert np.array_equal(one.points, other.points)
+        assert {mask.shape for mask in one.masks.values()} <= {(192, 256)}
 
 
 def test_cuda_is_refused_where_there_is_none(checkpoint: Path) -> None:
