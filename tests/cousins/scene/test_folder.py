@@ -60,6 +60,28 @@ def test_a_scene_is_read_back_exactly_as_it_was_rounded(folder: Path) -> None:
     assert read.objects[1].asset.links[0].visual.texture is not None
 
 
+def test_who_named_a_thing_and_how_surely_is_kept_in_json_and_usd(tmp_path: Path) -> None:
+    scene = table_scene()
+    first = replace(scene.objects[0].asset, label="chair", label_source="yolox", label_score=0.495)
+    scene = replace(scene, objects=(replace(scene.objects[0], asset=first), *scene.objects[1:]))
+    write_scene(scene, tmp_path / "scene")
+    read = read_scene(tmp_path / "scene").objects[0].asset
+    assert (read.label, read.label_source, read.label_score) == ("chair", "yolox", 0.495)
+    layer = (tmp_path / f"scene/assets/{first.name}/asset.usda").read_text()
+    assert 'string label_source = "yolox"' in layer
+    assert "double label_score = 0.495" in layer
+
+
+def test_scenes_written_before_labels_had_a_source_are_read(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "old")
+    path = tmp_path / "old/scene.json"
+    record = json.loads(path.read_text())
+    for item in record["objects"]:
+        del item["asset"]["label_source"], item["asset"]["label_score"]
+    path.write_text(json.dumps(record))
+    assert {placed.asset.label_source for placed in read_scene(tmp_path / "old").objects} == {"geometry"}
+
+
 def test_writing_what_was_read_gives_the_same_digest(folder: Path, tmp_path: Path) -> None:
     assert write_scene(read_scene(folder), tmp_path / "again") == scene_digest(folder)
 
