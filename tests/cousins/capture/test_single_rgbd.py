@@ -19,7 +19,7 @@ from cousins.capture.matlab import small_arrays
 from cousins.capture.probe import check_convention
 from cousins.capture.quality import assess
 from cousins.errors import CaptureError
-from tests.cousins.capture.room import Files, png, shots, write_folder
+from tests.cousins.capture.room import Files, phone_jpeg, png, shots, write_folder
 from tests.cousins.capture.test_hostile_exports import read_or_refuse
 
 
@@ -84,6 +84,20 @@ def test_a_frame_without_its_camera_is_refused_with_what_to_write(tmp_path: Path
     files = {name: data for name, data in single().items() if name != "camera.json"}
     with pytest.raises(CaptureError, match=r"camera\.json"):
         ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
+
+
+def test_an_arkit_frame_without_its_camera_is_read_with_an_assumed_one_and_says_so(tmp_path: Path) -> None:
+    flat = np.full((192, 256), 1000, np.uint16)
+    picture = phone_jpeg(np.zeros((768, 1024, 3), np.uint8))
+    files = {"arkit_depth.png": png(flat), "image.jpg": picture}
+    capture = ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
+    assert capture.frames[0].depth_camera.fx == pytest.approx(193.0, abs=0.1)
+    assert capture.frames[0].color_camera is not None
+    assert capture.scale.error == 0.08
+    assert "assumed" in capture.scale.source
+    assert any("No file tells the camera" in warning for warning in capture.warnings)
+    with pytest.raises(CaptureError, match=r"256×192 px without their camera"):
+        ingest(write_folder({"arkit_depth.png": png(flat)}, tmp_path / "alone"), tmp_path / "other")
 
 
 @settings(
