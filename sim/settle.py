@@ -28,6 +28,8 @@ from sim.motion import moved, touched_below, within
 
 CARRIER_REACH_M: Final = 0.005
 """What lies this near below a scanned object carries it [m]: the range bias of a phone's depth sensor."""
+BOTTOMLESS_M: Final = 4.0
+"""What went farther when it was let go fell past everything [m]: one second of free fall is 4.9 m."""
 SLICES: Final = 64
 """What moves by this part of the bar between two looks would need sixteen seconds to break it."""
 SLICE_S: Final = 0.25
@@ -268,8 +270,7 @@ def _told(settled: Settled, given: Scene, fell: Mapping[str, tuple[float, float]
     """Return the settled scene with what happened to it said; `fell` holds how far each fixed object went."""
     known = {one.asset.name for one in given.objects if one.fixed}
     fallbacks = [
-        f"{name} cannot stand by itself: fixed in place (let go, it moved {distance * 1e3:.0f} mm and turned "
-        f"{np.rad2deg(angle):.0f}°)"
+        f"{name} cannot stand by itself: fixed in place (let go, {_went(distance, angle)})"
         for name, (distance, angle) in fell.items()
         if name not in known
     ]
@@ -285,3 +286,10 @@ def _told(settled: Settled, given: Scene, fell: Mapping[str, tuple[float, float]
     scene = settled.scene
     scene = replace(scene, warnings=(*scene.warnings, *warnings), fallbacks=(*scene.fallbacks, *fallbacks))
     return replace(settled, scene=scene, rests=rests)
+
+
+def _went(distance_m: float, angle_rad: float) -> str:
+    """Return where a thing went that was let go, in words."""
+    if distance_m > BOTTOMLESS_M:
+        return "it fell: nothing that was scanned is under it"
+    return f"it moved {distance_m * 1e3:.0f} mm and turned {np.rad2deg(angle_rad):.0f}°"
