@@ -96,8 +96,9 @@ class Yolox:
         import ncnn
 
         scale = SIDE_PX / max(picture.shape[:2])
+        prepared = _prepared(picture, scale)
         with self.network.create_extractor() as extractor:
-            extractor.input(self.first_blob, ncnn.Mat(_prepared(picture, scale)))
+            extractor.input(self.first_blob, ncnn.Mat(prepared).clone())
             status, told = extractor.extract("output")
             assert status == 0, f"ncnn answered {status}"
             rows = np.array(told, dtype=np.float64)

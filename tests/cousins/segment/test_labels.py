@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from cousins.geometry import Array, Intrinsics
 from cousins.plugins import names
 from cousins.segment.labels import View, agreed, named, upright
 from cousins.segment.segments import Segment, Segmentation
+from tests.cousins.segment.networks_for_tests import small_clip
 
 
 @dataclass(frozen=True)
@@ -135,22 +135,6 @@ def test_other_descriptions_of_networks_are_refused(tmp_path: Path) -> None:
     (tmp_path / "yolox-nano.bin").write_bytes(b"")
     with pytest.raises(InputError, match="not YOLOX's for ncnn"):
         build(Config(weights=tmp_path))
-
-
-def small_clip(folder: Path) -> None:
-    """Save a small CLIP with made weights and a tokenizer of single letters in transformers' layout."""
-    import torch
-    from transformers import CLIPConfig, CLIPModel
-
-    letters = [chr(n) for n in range(33, 127)]
-    words = ["!", *letters[1:], *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(words)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    torch.manual_seed(0)
-    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text = {"vocab_size": len(words), "eos_token_id": len(words) - 1, "bos_token_id": len(words) - 2, **size}
-    vision = {"image_size": 32, "patch_size": 8, **size}
-    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)).save_pretrained(folder)
 
 
 def cut_views() -> list[Array]:
