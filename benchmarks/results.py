@@ -24,7 +24,20 @@ from typing import Any
 
 HERE = Path(__file__).parent
 KEPT = HERE / "results"
-PROGRAMS = ("fusion", "segmentation", "sam_oracle", "pose_size", "chair", "gates", "reconstruction", "twins")
+PROGRAMS = (
+    "fusion",
+    "segmentation",
+    "sam_oracle",
+    "pose_size",
+    "chair",
+    "gates",
+    "reconstruction",
+    "twins",
+    "conventions",
+    "readers",
+    "hostile",
+    "real_files",
+)
 BUSY_LOAD = 1.0
 
 
@@ -306,6 +319,72 @@ ROWS = (
         value=at("corridor_70m_added_rss_mb"),
         digits=0,
     ),
+    Row(
+        program="conventions",
+        what="broken conventions that are caught",
+        bar="1",
+        value=at("caught_share"),
+        met=least(1),
+    ),
+    Row(program="conventions", what="and called by their names", bar="1", value=at("named_share"), met=least(1)),
+    Row(
+        program="conventions",
+        what="good captures that are refused",
+        bar="0",
+        value=lambda r: f"{r['false_alarms']} of {r['good_captures']}",
+        met=lambda value: value.startswith("0 "),
+    ),
+    Row(
+        program="readers",
+        what="formats whose twins agree with the canonical capture's within 2 mm and 0.2°",
+        bar="all",
+        value=lambda r: f"{r['agreeing']} of {r['kinds']}",
+        met=lambda value: len(set(value.split(" of "))) == 1,
+    ),
+    *(
+        Row(program="readers", what=f"{what}, the worst format", bar=f"≤ {limit}", value=at(key), met=most(limit))
+        for what, key, limit in (
+            ("objects' places [mm]", "position_mm", 2.0),
+            ("objects' directions [°]", "angle_deg", 0.2),
+            ("objects' sizes [mm]", "size_mm", 2.0),
+            ("heights of floor and tables [mm]", "structure_mm", 2.0),
+            ("way up, where the format does not tell it [°]", "tilt_deg", 0.2),
+        )
+    ),
+    Row(
+        program="hostile",
+        what="spoilt exports that ended in an error not ours",
+        bar="0",
+        value=lambda r: f"{r['other_errors']} of {r['mutations']}",
+        met=lambda value: value.startswith("0 "),
+    ),
+    Row(program="hostile", what="kinds of export", bar="", value=at("kinds")),
+    Row(
+        program="hostile", what="99th percentile, the slowest kind [CPU s]", bar="< 1", value=at("p99_s"), met=most(1.0)
+    ),
+    Row(program="hostile", what="the slowest of all [CPU s]", bar="", value=at("max_s")),
+    Row(program="hostile", what="peak memory [MB]", bar="< 1000", value=at("peak_rss_mb"), met=most(1000.0), digits=0),
+    Row(
+        program="real_files",
+        what="files that ended in a scene or a refusal that says what to do",
+        bar="all",
+        value=lambda r: f"{r['given'] - r['neither']} of {r['given']}, {r['refused']} refused",
+        met=lambda value: len(set(value.split(",")[0].split(" of "))) == 1,
+    ),
+    Row(
+        program="real_files",
+        what="scenes that hold all gates",
+        bar="all",
+        value=lambda r: f"{r['gates_hold']} of {r['scenes']}",
+        met=lambda value: len(set(value.split(" of "))) == 1,
+    ),
+    Row(
+        program="real_files",
+        what="objects fixed in place, of all",
+        bar="",
+        value=lambda r: f"{r['fixed_objects']} of {r['objects']}",
+    ),
+    Row(program="real_files", what="longest [s]", bar="≤ 300", value=at("longest_s"), met=most(300.0), digits=0),
 )
 
 
