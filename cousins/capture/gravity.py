@@ -23,6 +23,16 @@ MIN_ADVANTAGE = 2.0
 """How many times better another way up must score to overrule the declared one."""
 TRUSTED_TILT_RAD = np.deg2rad(3.0)
 """A declared up that is this close to the estimated one is kept as it is."""
+MIN_YAW = float(np.sin(np.deg2rad(8.0)) ** 2)
+"""Least spread of the cameras' x axes, mean square of a sine, that tells the plane in which they lie."""
+MAX_ROLL = float(np.sin(np.deg2rad(12.0)) ** 2)
+"""Greatest spread out of that plane: more, and the pictures were not held level."""
+NEAR_HELD = float(np.cos(np.deg2rad(20.0)))
+"""A level surface lies so near to what is level by how the pictures were held."""
+HELD_SIGMA_RAD = float(np.deg2rad(10.0))
+"""How far what things stand on may lean from level, one standard deviation: seats lean back, hands are not level."""
+MIN_LEVEL_SHARE = 0.03
+"""Least share of the seen surface that corrects it."""
 
 _UPRIGHT_SLACK = 0.2
 _COLUMNS = 64
@@ -31,6 +41,8 @@ _CONE = np.cos(np.deg2rad(10.0))
 _NARROW_CONE = np.cos(np.deg2rad(5.0))
 _DIRECTIONS = 600
 """Directions tried on the sphere: about 8° apart."""
+_FINE_DIRECTIONS = 6000
+"""Directions tried near a known one: about 2.5° apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -86,6 +98,37 @@ def rate_up(direction: Array, views: Sequence[View], normals: Array) -> Up:
         share=share,
         score=share * float(_levelness(direction[None], views)[0]),
         upright=float(np.abs(np.einsum("nij,i->nj", axes, direction).mean(axis=0)).max()),
+    )
+
+
+def level_of_upright(views: Sequence[View]) -> tuple[Array, str] | None:
+    """Return the rotation that makes +z up for pictures that were taken upright, and a sentence; None if unclear.
+
+    Phones turn their pictures by the gravity sensor and people hold them level: the x axes of all cameras lie in the
+    horizontal plane. A wide surface near to that, if any, tells it better.
+    """
+    axes = np.stack([view.world_from_camera[:3, :2] for view in views])
+    spread, directions = np.linalg.eigh(axes[:, :, 0].T @ axes[:, :, 0] / len(axes))
+    if spread[1] < MIN_YAW or spread[0] > MAX_ROLL:
+        return None
+    held = directions[:, 0] * -np.sign(float(np.sum(axes[:, :, 1] @ directions[:, 0])) or 1.0)
+    normals = _all_normals(views)
+    tried = _sphere(_FINE_DIRECTIONS)
+    tried = tried[tried @ held > NEAR_HELD]
+    shares = ((normals @ tried.T) > _NARROW_CONE).mean(axis=0) if len(normals) else np.zeros(len(tried))
+    likely = shares * np.exp(-0.5 * (np.arccos(np.clip(tried @ held, -1.0, 1.0)) / HELD_SIGMA_RAD) ** 2)
+    chosen = int(np.argmax(likely))
+    if shares[chosen] < MIN_LEVEL_SHARE:
+        return _turn(held), "The way up was estimated from how the pictures were held: it may be some 5° off."
+    best = tried[chosen]
+    for _ in range(3):
+        near = normals[normals @ best > _NARROW_CONE]
+        best = near.mean(axis=0) / np.linalg.norm(near.mean(axis=0))
+    off = float(np.rad2deg(np.arccos(np.clip(best @ held, -1.0, 1.0))))
+    return (
+        _turn(best),
+        f"The way up was estimated from how the pictures were held and a level surface {off:.0f}° from that "
+        f"({float(shares[chosen]):.0%} of what was seen).",
     )
 
 

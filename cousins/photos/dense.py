@@ -10,14 +10,15 @@ from PIL import Image
 
 from cousins.errors import CaptureError
 from cousins.geometry import Array
+from cousins.photos.attention import attended, nearby
 from cousins.photos.motion import Motion, Placed
 from cousins.stereo.agreement import DepthMap
 from cousins.stereo.depth import StereoConfig, depth_maps
 from cousins.stereo.views import View
 
-ASSUMED_DISTANCE_M = 0.8
-"""What lies in the middle of a photo is taken to be so far away [m]: people who photograph things on a table or chair
-stand 0.4 to 1.6 m from them."""
+ASSUMED_DISTANCE_M = 1.0
+"""What a photo shows is taken to be so far away [m]: people who photograph things on a table or chair stand half a
+metre to two metres from them."""
 ASSUMED_ERROR = 0.5
 """Relative error of that, one standard deviation."""
 LEAST_KNOWN = 0.04
@@ -48,11 +49,9 @@ def dense(motion: Motion, *, config: StereoConfig | None = None) -> list[Shown]:
         for photo in photos
     ]
     maps = depth_maps(views, scale * motion.points, config=config)
-    shown = [
-        Shown(photo=photo, depth=depth)
-        for photo, depth in zip(photos, maps, strict=True)
-        if depth is not None and (depth.depth > 0.0).mean() >= LEAST_KNOWN
-    ]
+    focus = attended([photo.world_from_camera for photo in photos])
+    found = [(photo, _of_focus(depth, photo, focus)) for photo, depth in zip(photos, maps, strict=True) if depth]
+    shown = [Shown(photo=photo, depth=depth) for photo, depth in found if (depth.depth > 0.0).mean() >= LEAST_KNOWN]
     if len(shown) < 2:
         raise CaptureError(
             f"{len(photos)} photos, {len(shown)} of them with depth that others confirm",
@@ -60,6 +59,14 @@ def dense(motion: Motion, *, config: StereoConfig | None = None) -> list[Shown]:
             hint="Lay printed paper under plain things, use more light, and take photos 10° apart.",
         )
     return shown
+
+
+def _of_focus(depth: DepthMap, photo: Placed, focus: tuple[Array, float] | None) -> DepthMap:
+    """Return the depth of what the photos look at: beyond, it is seen from too few sides to be built."""
+    if focus is None:
+        return depth
+    kept = nearby(depth.depth, depth.camera, photo.world_from_camera, *focus)
+    return replace(depth, depth=kept, confidence=np.where(kept > 0.0, depth.confidence, 0).astype(np.uint8))
 
 
 def _assumed_scale(motion: Motion) -> float:

@@ -16,7 +16,7 @@ from cousins.capture.archives import Source
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.folder import CaptureWriter
 from cousins.capture.frames import thinned
-from cousins.capture.gravity import View, level_from_world
+from cousins.capture.gravity import View, level_from_world, level_of_upright
 from cousins.capture.picked import FILM
 from cousins.capture.readers import natural_order
 from cousins.errors import CaptureError
@@ -80,15 +80,17 @@ class PhotosReader:
         shown = dense(motion)
         if len(shown) < len(motion.photos):
             warnings.append(f"{len(motion.photos) - len(shown)} pictures show nothing that others confirm.")
-        level, sentence = level_from_world(_views(shown), declared_up=None)
+        views = _views(shown)
+        held = level_of_upright(views)
+        level, sentence = level_from_world(views, declared_up=None) if held is None else held
         warnings.append(sentence)
         with CaptureWriter(
             destination,
-            name="film" if film else source.label,
+            name="film" if film else "photos",
             device="unknown",
             app="film" if film else "photos",
             scale=Scale(source="assumed", error=ASSUMED_ERROR),
-            gravity_known=False,
+            gravity_known=held is not None,
             warnings=warnings,
         ) as writer:
             for one in shown:
