@@ -168,6 +168,7 @@ def test_furniture_fills_its_box_with_convex_pieces(category: str, count: int) -
         name=f"{category}_0", category=category, world_from_box=np.eye(4), size_m=np.array([0.6, 0.5, 0.9])
     )
     asset = asset_of(thing)
+    assert (asset.label, asset.label_source, asset.label_score) == (category, "RoomPlan", None)
     mesh = asset.links[0].visual.to_trimesh()
     assert mesh.is_watertight
     np.testing.assert_allclose(mesh.extents, thing.size_m, atol=1e-6)
