@@ -60,7 +60,7 @@ class Capture:
     """Posed frames from a phone in the canonical form."""
 
     name: str
-    """Short name, from the folder or file."""
+    """Short name that somebody chose; never that of a file."""
     device: str
     """Device as the app tells it, or `unknown`."""
     app: str

@@ -49,6 +49,9 @@ MAX_TOTAL_PIXELS = 600_000_000
 MAX_IMAGE_BYTES = 256 << 20
 """Largest image file that is read [bytes]."""
 
+NAME = "scan"
+"""Name of a capture that nobody named: what an export's files are called may tell whose they are."""
+
 _RGB, _DEPTH, _CONFIDENCE = "rgb/{:06d}.jpg", "depth/{:06d}.png", "confidence/{:06d}.png"
 
 
@@ -59,7 +62,7 @@ class CaptureWriter:
         self,
         folder: Path,
         *,
-        name: str,
+        name: str = NAME,
         device: str,
         app: str,
         scale: Scale,

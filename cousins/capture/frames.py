@@ -37,19 +37,20 @@ def thinned(
 
 
 def each_good(items: Sequence[Item], read: Callable[[Item], Result], warnings: list[str]) -> list[Result]:
-    """Return what `read` makes of each item; those it refuses are left out and counted, or all is refused."""
+    """Return what `read` makes of each item; those it refuses are left out and counted, or all is refused.
+
+    The warning names none by its file: that may tell whose it is.
+    """
     allowed = int(MAX_BROKEN_SHARE * len(items))
     good: list[Result] = []
-    found: list[str] = []
-    for item in items:
+    broken: list[int] = []
+    for number, item in enumerate(items):
         try:
             good.append(read(item))
-        except CaptureError as error:
-            found.append(error.found)
-            if len(found) > allowed:
+        except CaptureError:
+            broken.append(number)
+            if len(broken) > allowed:
                 raise
-    if found:
-        warnings.append(
-            f"{len(found)} of {len(items)} frames are broken and were left out; the first: {found[0][:80]}."
-        )
+    if broken:
+        warnings.append(f"{len(broken)} of {len(items)} frames are broken and were left out; the first is {broken[0]}.")
     return good

@@ -125,11 +125,8 @@ def level_of_upright(views: Sequence[View]) -> tuple[Array, str] | None:
         near = normals[normals @ best > _NARROW_CONE]
         best = near.mean(axis=0) / np.linalg.norm(near.mean(axis=0))
     off = float(np.rad2deg(np.arccos(np.clip(best @ held, -1.0, 1.0))))
-    return (
-        _turn(best),
-        f"The way up was estimated from how the pictures were held and a level surface {off:.0f}° from that "
-        f"({float(shares[chosen]):.0%} of what was seen).",
-    )
+    seen = f"{off:.0f}° from that ({float(shares[chosen]):.0%} of what was seen)"
+    return _turn(best), f"The way up was estimated from how the pictures were held and a level surface {seen}."
 
 
 def level_from_world(views: Sequence[View], *, declared_up: Array | None) -> tuple[Array, str]:

@@ -83,7 +83,6 @@ def write_posed(
         said.append(sentence)
     with CaptureWriter(
         destination,
-        name=source.label,
         device="unknown",
         app=app,
         scale=scale,

@@ -35,13 +35,13 @@ TELLS_GRAVITY = {
     "polycam",
     "polycam_long",
 }
-ELSEWHERE = {"single_rgbd", "nerfcapture", "stray"}
+ELSEWHERE = {"single_rgbd", "nerfcapture", "stray", "photos"}
 """Readers of what has no poses to agree upon, or needs an extra; each has its own tests."""
-NO_WAY_UP = {"seven_scenes"}
+NO_WAY_UP = {"bop", "seven_scenes"}
 """Kinds whose world has no way up: it is estimated."""
 NO_MATRIX = {"arkitscenes", "tum", "record3d_exr", "r3d", "r3d_old"}
 """Kinds that write rotations as quaternions or axis-angle: whatever stands there is a rotation."""
-NO_LAST_ROW = NO_MATRIX | {"polycam", "polycam_long"}
+NO_LAST_ROW = NO_MATRIX | {"bop", "polycam", "polycam_long"}
 """Kinds that write no 0 0 0 1: only their rotations can be by columns."""
 
 

@@ -7,7 +7,7 @@ something measures it: printed tags, a typed distance. Names of files, places an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from cousins.photos.dense import ASSUMED_ERROR, Shown, dense
 from cousins.photos.film import keyframes
 from cousins.photos.motion import LEAST_PHOTOS, find_motion
 from cousins.photos.pictures import Picture, decode_photos
+from cousins.stereo.depth import StereoConfig
 
 MAX_PHOTOS = 60
 """Most photos or pictures of a film that are used: at 10° apart, one and a half times around."""
@@ -44,7 +45,10 @@ _GRAVITY_VIEWS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Nothing to choose."""
+    """How photos become depth."""
+
+    stereo: StereoConfig = field(default_factory=StereoConfig)
+    """How depth is searched."""
 
 
 def build(config: Config | None = None) -> PhotosReader:
@@ -77,7 +81,7 @@ class PhotosReader:
                 f"{len(pictures) - len(motion.photos)} of {len(pictures)} pictures do not fit to the others and were "
                 "left out."
             )
-        shown = dense(motion)
+        shown = dense(motion, config=self.config.stereo)
         if len(shown) < len(motion.photos):
             warnings.append(f"{len(motion.photos) - len(shown)} pictures show nothing that others confirm.")
         views = _views(shown)

@@ -71,7 +71,6 @@ class PolycamReader:
         kept = thinned(posed, warnings, prefer=lambda stem: f"{pictures}{stem}.jpg" in source.names)
         with CaptureWriter(
             destination,
-            name=source.label,
             device="unknown",
             app="Polycam",
             scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),

@@ -58,7 +58,6 @@ class Record3dExrReader:
         level, sentence = record3d.level(meta, shots, lambda shot: _depth(source, meta, shot))
         with CaptureWriter(
             destination,
-            name=source.label,
             device="unknown",
             app="Record3D",
             scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),

@@ -68,7 +68,6 @@ class Record3dR3dReader:
         level, sentence = record3d.level(meta, shots, lambda shot: _depth(source, shot.number, size))
         with CaptureWriter(
             destination,
-            name=source.label,
             device="unknown",
             app="Record3D",
             scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),

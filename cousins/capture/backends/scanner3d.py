@@ -24,6 +24,7 @@ from cousins.errors import CaptureError
 from cousins.geometry import Array
 
 _FRAME = re.compile(r"frame_(\d{5,9})\.json")
+_VERSION = re.compile(r"\d{1,4}(\.\d{1,6}){0,3}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,6 @@ class Scanner3dReader:
         posed = sorted(records, key=lambda number: float(records[number]["time"]))
         with CaptureWriter(
             destination,
-            name=source.label,
             device="unknown",
             app=_app(source),
             scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),
@@ -89,7 +89,7 @@ def _app(source: Source) -> str:
         return "3D Scanner App"
     info = parsing.mapping(parsing.parse_json(source.read("info.json"), where="info.json"), where="info.json")
     version = parsing.text(info.get("appVersionString"), where="appVersionString", default="")
-    return f"3D Scanner App {version}".strip()
+    return f"3D Scanner App {version}" if _VERSION.fullmatch(version) else "3D Scanner App"
 
 
 def _color_size(source: Source, posed: list[str], records: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:

@@ -90,7 +90,6 @@ class StrayReader:
         matrix = _matrix(source)
         with CaptureWriter(
             destination,
-            name=source.label,
             device="unknown",
             app="Stray Scanner",
             scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),

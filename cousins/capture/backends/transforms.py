@@ -99,7 +99,6 @@ class TransformsReader:
         level, sentence = level_from_world(_views(source, shots), declared_up=np.array([0.0, 0.0, 1.0]))
         with CaptureWriter(
             destination,
-            name=source.label,
             device="unknown",
             app="transforms.json",
             scale=Scale(source="transforms.json", error=LIDAR_SCALE_ERROR),
