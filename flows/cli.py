@@ -154,6 +154,7 @@ def _scan_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE", help="scene folder to write")
     parser.add_argument("--format", metavar="NAME", help="format of the export; recognised where not given")
+    parser.add_argument("--name", help="what the scene is called; files of the export never name it")
     parser.add_argument("--up", choices=("y", "z"), help="up axis of a finished mesh; its format tells where not given")
     parser.add_argument(
         "--tag-size", type=float, metavar="MM", help="side of the printed tags in the scene: corrects the scale by them"

@@ -64,6 +64,8 @@ class Options:
     """Side of the printed tags in the scene [m]; None where there are none."""
     scale_distances: tuple[str, ...] = ()
     """Distances that a person measured, as `cousins.scale.distance` reads them."""
+    name: str | None = None
+    """What the scene is called; None: a neutral word, because names of files may tell whose they are."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -59,7 +59,7 @@ def scan_with_prefect(export: Export, store: Store, options: Options, *, tell: T
 
     @flow(name="scan", log_prints=False, persist_result=False)
     def scan(digest: str, seed: int, segmenter: str) -> dict[str, Any]:  # noqa: ARG001
-        progress = create_progress_artifact(progress=0.0, key="scan", description=f"scan of {export.path.name}")
+        progress = create_progress_artifact(progress=0.0, key="scan", description=f"scan of {export.digest[:12]}")
         with closing(Partner(desk)) as partner, store.in_use():
             desk.when_work_begins = partner.start
             twin = twin_of(export, Observed(Plain(desk, partner), progress), desk)

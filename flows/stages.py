@@ -168,7 +168,7 @@ def _assemble(
     if not placed and not segmentation.planes:
         raise _nothing_found(original, lost, weak)
     return assemble(
-        safe_name(original.name),
+        safe_name(desk.options.name or original.name),
         placed,
         segmentation,
         refinement.capture,
@@ -178,13 +178,12 @@ def _assemble(
     )
 
 
-def _room(_: Desk, __: Path, *, export: Export) -> Scene:
-    room = read_room(export.path)
-    return scene_of_room(room, safe_name(room.name), digest=export.digest)
+def _room(desk: Desk, _: Path, *, export: Export) -> Scene:
+    return scene_of_room(read_room(export.path), safe_name(desk.options.name or "room"), digest=export.digest)
 
 
 def _mesh(desk: Desk, _: Path, *, export: Export) -> Scene:
-    name = safe_name(export.path.stem)
+    name = safe_name(desk.options.name or "thing")
     return scene_of_mesh(export.path, name, digest=export.digest, up=desk.options.up, seed=desk.options.seed)
 
 
@@ -240,9 +239,9 @@ SEGMENT = Stage(
 )
 NAME = Stage(name="name", top="segment", work=_name, kind=Segmentation, options=("namer", "namer_digest"))
 RECONSTRUCT = Stage(name="reconstruct", top="reconstruct", work=_reconstruct, kind=Built, options=("seed",))
-ASSEMBLE = Stage(name="assemble", top="scene", work=_assemble, kind=Scene)
-MESH = Stage(name="mesh", top="scene", work=_mesh, kind=Scene, options=("seed", "up"))
-ROOM = Stage(name="room", top="scene", work=_room, kind=Scene)
+ASSEMBLE = Stage(name="assemble", top="scene", work=_assemble, kind=Scene, options=("name",))
+MESH = Stage(name="mesh", top="scene", work=_mesh, kind=Scene, options=("seed", "up", "name"))
+ROOM = Stage(name="room", top="scene", work=_room, kind=Scene, options=("name",))
 SETTLE = Stage(name="settle", top="sim", work=_settle, kind=Settled)
 WRITE = Stage(name="write", top="scene", work=_write, read=lambda folder: read_scene(folder / "scene"))
 GATE = Stage(name="gate", top="sim", work=_gate, kind=GateReport)

@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             format=arguments.format,
             up=arguments.up,
             tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,
+            name=arguments.name,
             scale_distances=tuple(arguments.scale_distance),
         ),
         runner=arguments.runner,

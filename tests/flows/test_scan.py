@@ -18,6 +18,7 @@ import trimesh
 from cousins.geometry import rigid
 from cousins.meshes import Mesh
 from sim.phone import PhoneBody, PhoneConfig, PhoneWorld, record
+from tests.flows.secrets_for_tests import OWNER, PLANTED, leaks, told_jpeg
 
 ROOT = Path(__file__).parents[2]
 EARLY = {"ingest", "quality", "refine", "segment"}
@@ -30,13 +31,16 @@ def box(size: tuple[float, float, float], bottom: tuple[float, float, float]) ->
 
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A box of 10 × 20 × 15 cm on a board, filmed with full LiDAR noise."""
+    """A box of 10 × 20 × 15 cm on a board, filmed with full LiDAR noise by somebody whom the export names."""
     body = PhoneBody(name="box", label="box", mesh=box((0.1, 0.2, 0.15), (0.0, 0.0, 0.0)), world_from_body=rigid())
     board = box((1.2, 1.2, 0.04), (0.0, 0.0, -0.04))
-    folder = tmp_path_factory.mktemp("phone") / "box"
+    folder = tmp_path_factory.mktemp("phone") / OWNER
     config = PhoneConfig(frames=24, color_width=320, shadows=False)
     world = PhoneWorld(bodies=(body,), structures=(("board", board),), name="box")
     record(world, folder, config=config, rng=np.random.default_rng(4))
+    for picture in (folder / "rgb").iterdir():
+        picture.write_bytes(told_jpeg(picture.read_bytes()))
+    (folder / "info.json").write_text(json.dumps(PLANTED))
     return folder
 
 
@@ -81,6 +85,8 @@ def test_a_scan_that_was_killed_goes_on_and_ends_like_one_that_was_not(capture: 
     for name in ("scene.usda", "scene.usdz", "scene.urdf", "scene.xml", "scene.json", "report.html", "preview.png"):
         assert (tmp_path / "scene" / name).stat().st_size > 0
     assert (tmp_path / "scene" / "preview.glb").stat().st_size <= 10_000_000
+    assert leaks(tmp_path / "scene") == []
+    assert leaks(tmp_path / "store") == []
 
 
 def test_a_door_handle_filmed_from_too_near_is_refused_with_advice(

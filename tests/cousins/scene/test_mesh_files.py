@@ -31,8 +31,8 @@ def test_what_an_obj_does_not_tell_is_assumed_and_said(tmp_path: Path) -> None:
     finished = read_finished(tmp_path / "box.obj")
     np.testing.assert_allclose(np.ptp(finished.mesh.vertices, axis=0), [0.1, 0.2, 0.3], atol=1e-6)
     assert finished.notes == (
-        "the up axis of box.obj was taken to be y: --up tells another",
-        "the unit of box.obj was taken to be the metre",
+        "the up axis of the mesh was taken to be y: --up tells another",
+        "the unit of the mesh was taken to be the metre",
     )
     upright = read_finished(tmp_path / "box.obj", up="z")
     np.testing.assert_allclose(np.ptp(upright.mesh.vertices, axis=0), [0.1, 0.3, 0.2], atol=1e-6)

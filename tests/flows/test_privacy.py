@@ -1,0 +1,115 @@
+"""Where somebody was, what their phone is called and how their files are named never leaves the export."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from cousins.capture.ingest import ingest
+from cousins.scene.folder import write_scene
+from cousins.store import Store
+from flows.desk import Desk, Options
+from flows.job import export_of
+from flows.stages import INGEST, INSPECT, MESH, ROOM
+from tests.conformance.test_readers import KINDS
+from tests.cousins.capture.exports import depth_names, export
+from tests.cousins.capture.room import CANARY, Files, write_folder, write_zip
+from tests.cousins.rooms.test_rooms import square_room
+from tests.flows.secrets_for_tests import OWNER, PLACE, PLANTED, SECRETS, leaks
+
+
+def planted(files: Files) -> Files:
+    """The same export with an owner in every JSON object, and pictures named after a place where names are free."""
+    told: Files = {}
+    for name, data in files.items():
+        if name.endswith("transforms.json"):
+            data = data.replace(b"./images/", f"./images/{PLACE}".encode())
+        if name.startswith("images/") and "transforms.json" in files:
+            name = name.replace("images/", f"images/{PLACE}")
+        record = json.loads(data) if data[:1] == b"{" else None
+        if isinstance(record, dict) and name != "capture.json":
+            data = json.dumps({**record, **{key: value for key, value in PLANTED.items() if key != "device"}}).encode()
+        told[name] = data
+    told["info.json"] = json.dumps(json.loads(told.get("info.json", b"{}")) | PLANTED).encode()
+    told[f"{PLACE}.txt"] = OWNER.encode()
+    return told
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("packing", ["folder", "zip"])
+def test_nothing_personal_reaches_the_capture_of_any_app(kind: str, packing: str, tmp_path: Path) -> None:
+    files = planted(export(kind, count=12))
+    torn = depth_names(export(kind, count=12))[3]
+    files[torn] = files[torn][: len(files[torn]) // 2]
+    source = write_folder(files, tmp_path / OWNER)
+    if packing == "zip":
+        source = write_zip(files, tmp_path / f"{OWNER}.zip")
+    capture = ingest(source, tmp_path / "out/capture", format=None)
+    assert len(capture.frames) >= 10
+    assert leaks(tmp_path / "out") == []
+    assert all(secret.decode() not in repr((capture.name, capture.app, capture.warnings)) for secret in SECRETS)
+
+
+def test_the_search_for_leaks_finds_them(tmp_path: Path) -> None:
+    write_zip({"a": CANARY}, tmp_path / "a.usdz")
+    inlined = base64.b64encode(bytes(200) + CANARY)
+    write_folder({"b.html": b"base64," + inlined, f"{PLACE}.txt": b"", "c": b"x" + OWNER.encode()}, tmp_path)
+    assert {leak.split(":")[0] for leak in leaks(tmp_path)} == {"a.usdz", "b.html", f"{PLACE}.txt", "c"}
+
+
+def test_nothing_personal_reaches_the_store(tmp_path: Path) -> None:
+    source = write_folder(planted(export("scanner3d", count=12)), tmp_path / OWNER)
+    desk = Desk(store=Store(tmp_path / "store"), options=Options())
+    capture = desk.carry_out(INGEST, export=export_of(source))
+    desk.carry_out(INSPECT, capture=capture)
+    assert leaks(tmp_path / "store") == []
+
+
+def mesh_file(folder: Path, suffix: str) -> Path:
+    """A box named after its owner, with a place in comments, material, texture and extras."""
+    path = folder / f"{OWNER}.{suffix}"
+    box = trimesh.creation.box((0.1, 0.2, 0.3))
+    exif = Image.Exif()
+    exif[0x010E] = CANARY.decode()
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 10, 10)).save(picture, "JPEG", exif=exif, comment=CANARY)
+    texture = Image.open(io.BytesIO(picture.getvalue()))
+    if suffix in ("obj", "glb"):
+        material = trimesh.visual.material.SimpleMaterial(image=texture, name=PLACE)
+        box.visual = trimesh.visual.TextureVisuals(uv=np.zeros((8, 2)), material=material)
+    box.metadata.update({"name": PLACE, "extras": dict(PLANTED)})
+    if suffix == "obj":
+        text, more = trimesh.exchange.obj.export_obj(box, return_texture=True, mtl_name=f"{PLACE}.mtl", header=OWNER)
+        path.write_text(text)
+        for name, data in more.items():
+            (folder / name).write_bytes(data)
+    else:
+        box.export(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["obj", "glb", "ply", "stl"])
+def test_nothing_personal_of_a_mesh_reaches_the_scene_or_the_store(suffix: str, tmp_path: Path) -> None:
+    _no_leak_from(mesh_file(tmp_path, suffix), MESH, tmp_path)
+
+
+def test_nothing_personal_of_a_room_reaches_the_scene_or_the_store(tmp_path: Path) -> None:
+    record: dict[str, Any] = {**square_room(), **PLANTED, "identifier": OWNER, "story": PLACE}
+    (tmp_path / f"{OWNER}.json").write_text(json.dumps(record))
+    _no_leak_from(tmp_path / f"{OWNER}.json", ROOM, tmp_path)
+
+
+def _no_leak_from(source: Path, stage: Any, folder: Path) -> None:
+    desk = Desk(store=Store(folder / "store"), options=Options())
+    made = desk.carry_out(stage, export=export_of(source))
+    write_scene(desk.read(stage, made), folder / "scene")
+    assert leaks(folder / "store") == []
+    assert leaks(folder / "scene") == []
