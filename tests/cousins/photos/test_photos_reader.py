@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,7 @@ def test_photos_are_placed_as_they_were_taken_up_to_scale(capture: Capture) -> N
     real = np.stack([pose[:3, 3] for pose in truth])
     ratios = np.linalg.norm(np.diff(eyes, axis=0), axis=1) / np.linalg.norm(np.diff(real, axis=0), axis=1)
     assert np.ptp(ratios) / ratios.mean() < 0.05
-    for (one, other), (told, after) in zip(
-        zip(capture.frames, capture.frames[1:], strict=False), zip(truth, truth[1:], strict=False), strict=True
-    ):
+    for (one, other), (told, after) in zip(pairwise(capture.frames), pairwise(truth), strict=True):
         turn = one.world_from_camera[:3, :3].T @ other.world_from_camera[:3, :3]
         assert rotation_angle_rad(turn.T @ told[:3, :3].T @ after[:3, :3]) < np.deg2rad(0.7)
 
