@@ -102,7 +102,7 @@ def lay_floor(measured: Measured, evidence: Evidence, grid: Grid, *, base_m: flo
     faces = (np.abs(evidence.moment) < floor_m * evidence.weight) & (evidence.weight >= 1.0)
     seen = (faces[4] & from_above & band).any(axis=2)
     support = (faces[OTHER] & (other > own) & band).any(axis=2)
-    high = np.asarray(faces[:OTHER].any(axis=0) & (heights_m > base_m + low_m + floor_m)).any(axis=2)
+    high = np.any(faces[:OTHER].any(axis=0) & (heights_m > base_m + low_m + floor_m), axis=2)
     fringe = _fringe(seen, support, high, grid.voxel_m)
     low = (heights_m > base_m) & (heights_m < base_m + low_m + floor_m)
     floor = np.minimum(measured.distance_m, (heights_m - base_m - floor_m).astype(np.float32))
