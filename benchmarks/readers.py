@@ -102,7 +102,9 @@ def compare(truth: tuple[Shot, ...], kinds: list[str], scratch: Path) -> dict[st
         rows[kind] = {
             "frames": len(capture.frames),
             "same_as": "" if first == kind else first,
-            "tilt_deg": float(np.rad2deg(np.arccos(np.clip(reference_from_other[2, 2], -1.0, 1.0)))),
+            "tilt_deg": float(
+                np.rad2deg(np.arctan2(np.hypot(*reference_from_other[:2, 2]), reference_from_other[2, 2]))
+            ),
             **difference(made[frames_digest(reference)][1], scene, reference_from_other),
         }
         print(kind, json.dumps(rows[kind]), file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
 """Every real file of DATA through `cousins scan`, in a process of its own with an empty store.
 
-Told for each: a scene, or a refusal with its words; wall seconds; objects; whether all gates hold, and which do not.
-A refusal counts as an outcome, a crash (no answer in JSON) or running over the limit does not. What the frames of a
-refused capture show is in the docstring of `FILES`; pictures beside photos are for eyes, not for this program.
+Told for each: a scene, or a refusal with its words; wall and CPU seconds; objects; whether all gates hold, and which
+do not. A refusal counts as an outcome, a crash (no answer in JSON) or running over the limit does not. Why a refusal
+is right is said at `FILES`; pictures beside photos are for eyes, not for this program.
 
     python benchmarks/real_files.py [--quick] [--data DIR] [--limit SECONDS] [--keep DIR] [--json]
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -45,13 +46,14 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--quick", action="store_true", help="the layout scans alone")
     arguments.add_argument("--data", type=Path, default=DATA)
+    arguments.add_argument("--only", nargs="*", choices=FILES, help="these alone")
     arguments.add_argument("--limit", type=float, default=LIMIT_S, help="seconds for each")
     arguments.add_argument("--keep", type=Path, help="folder to keep the scenes in")
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        for name in QUICK if given.quick else FILES:
+        for name in given.only or (QUICK if given.quick else FILES):
             if not (given.data / name).exists():
                 print(f"{name}: skipped, it is not in {given.data}", file=sys.stderr)
                 continue
@@ -64,7 +66,7 @@ def main() -> None:
 def scan(name: str, source: Path, folder: Path, limit_s: float) -> dict[str, Any]:
     """Scan one file and keep what is counted."""
     scene = folder / name.replace("/", "_").replace(".", "_")
-    began = time.monotonic()
+    began, used = time.monotonic(), _cpu_s()
     row: dict[str, Any] = {"name": name}
     with tempfile.TemporaryDirectory() as store:
         try:
@@ -78,7 +80,7 @@ def scan(name: str, source: Path, folder: Path, limit_s: float) -> dict[str, Any
             )
         except subprocess.TimeoutExpired:
             return row | {"outcome": "too long", "seconds": round(time.monotonic() - began, 1)}
-    row["seconds"] = round(time.monotonic() - began, 1)
+    row |= {"seconds": round(time.monotonic() - began, 1), "cpu_s": round(_cpu_s() - used, 1)}
     if not done.stdout.strip():
         return row | {"outcome": "crash", "error": done.stderr[-500:]}
     told = json.loads(done.stdout)
@@ -99,6 +101,12 @@ def scan(name: str, source: Path, folder: Path, limit_s: float) -> dict[str, Any
     }
 
 
+def _cpu_s() -> float:
+    """Return the CPU seconds of all processes that were started and have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 def summary(rows: Sequence[dict[str, Any]], limit_s: float) -> dict[str, Any]:
     """Return counts over all files, and every file's row."""
     made = [row for row in rows if row["outcome"] == "scene"]
@@ -113,6 +121,7 @@ def summary(rows: Sequence[dict[str, Any]], limit_s: float) -> dict[str, Any]:
         "stable_fraction": min((row["stable_fraction"] for row in made), default=None),
         "max_penetration_mm": max((row["max_penetration_mm"] for row in made), default=None),
         "longest_s": max((row["seconds"] for row in rows), default=None),
+        "most_cpu_s": max((row.get("cpu_s", 0.0) for row in rows), default=None),
         "limit_s": limit_s,
         "files": list(rows),
     }

@@ -299,6 +299,26 @@ def shelf(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
     return {"cam.info.txt": b"".join(parts), **files}
 
 
+def bop(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
+    """Depth counts tenths of a millimetre."""
+    files: Files = {}
+    cameras = {}
+    for index, shot in enumerate(truth):
+        with np.errstate(invalid="ignore"):
+            pose = invert(misread(shot.world_from_camera))
+        cameras[str(6 * index)] = {
+            "cam_K": shot.depth_camera.matrix.ravel().tolist(),
+            "depth_scale": 0.1,
+            "cam_R_w2c": pose[:3, :3].ravel().tolist(),
+            "cam_t_w2c": (1000.0 * pose[:3, 3]).tolist(),
+            "view_level": 1,
+        }
+        files[f"depth/{6 * index:06d}.png"] = png(shot.depth_mm.astype(np.uint16) * np.uint16(10))
+        if shot.jpeg is not None:
+            files[f"rgb/{6 * index:06d}.jpg"] = shot.jpeg
+    return {**files, "scene_camera.json": json.dumps(cameras).encode()}
+
+
 def tum(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
     color, depth, poses = b"# color images\n", b"# depth maps\n# timestamp filename\n", b"# ground truth\n"
     files: Files = {"camera.json": json.dumps(_camera(truth[0].color_camera)).encode()}
@@ -370,6 +390,7 @@ EXPORTS: dict[str, tuple[str, Callable[..., Files]]] = {
     "polycam_long": ("polycam", polycam_long),
     "seven_scenes": ("rgbd_folder", seven_scenes),
     "shelf": ("rgbd_folder", shelf),
+    "bop": ("bop", bop),
     "tum": ("tum_rgbd", tum),
     "arkitscenes": ("arkitscenes", arkitscenes),
     "nerfstudio": ("transforms", nerfstudio),
