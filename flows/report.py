@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from cousins.capture.captures import OF_PICTURES
 from flows.pictures import PALETTE
 
 HERE = Path(__file__).parent
@@ -197,13 +198,20 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
     pairs += [
         ("depth frames", f"{capture['frames']} of {capture['depth_px'][0]}×{capture['depth_px'][1]} px"),
         ("colour images", f"{capture['color_frames']}, {color}"),
-        ("up direction", "told by the device" if capture["gravity_known"] else "estimated from the depth"),
+        ("up direction", _up_told(capture)),
         (
             "camera convention",
             f"fits {capture['probe']['declared_score']:.0%}, best other {capture['probe']['rival_score']:.0%}",
         ),
     ]
     return _pairs(pairs + [(words(name), _short(value)) for name, value in refinement.items() if _is_number(value)])
+
+
+def _up_told(capture: Mapping[str, Any]) -> str:
+    """Return who says where up is."""
+    if not capture["gravity_known"]:
+        return "estimated from the depth"
+    return "estimated from how the pictures were held" if capture["app"] in OF_PICTURES else "told by the device"
 
 
 def _is_number(value: Any) -> bool:

@@ -10,6 +10,9 @@ from PIL import Image
 
 from cousins.geometry import Array, Intrinsics
 
+OF_PICTURES = ("photos", "film")
+"""Apps of captures whose poses, depth and way up were found from pictures alone."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Frame:
@@ -70,6 +73,6 @@ class Capture:
     scale: Scale
     """Where metres come from."""
     gravity_known: bool = True
-    """False where the world's z axis was estimated and not told by the device."""
+    """False where the world's z axis was guessed from the scene: the device did not tell it, nor how it was held."""
     warnings: tuple[str, ...] = ()
     """What the reader had to guess or drop, a sentence each."""

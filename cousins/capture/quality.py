@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cousins.capture.captures import Capture, Frame
+from cousins.capture.captures import OF_PICTURES, Capture, Frame
 from cousins.capture.coverage import Coverage, measure_coverage
 from cousins.capture.drift import Drift, measure_drift
 from cousins.capture.reproject import FAR_M
@@ -21,6 +21,8 @@ MAX_BLUR = 0.4
 MAX_BLURRED_SHARE = 0.2
 MIN_TRUSTED_SHARE = 0.6
 """Share of depth pixels that should be medium or high in confidence."""
+MIN_CONFIRMED_SHARE = 0.3
+"""The same for depth found from pictures, in which plain surfaces and what few views share have none."""
 MAX_PAUSE_S = 1.0
 """Longest time without a frame."""
 MAX_SPEED_M_S = 3.0
@@ -57,7 +59,7 @@ def assess(capture: Capture) -> QualityReport:
     rng = np.random.default_rng(0)
     parts = (
         _sharpness(capture.frames),
-        _depth(capture.frames),
+        _depth(capture.frames, of_pictures=capture.app in OF_PICTURES),
         _coverage(measure_coverage(capture.frames, rng)),
         _motion(capture.frames),
         _drift(measure_drift(capture.frames)),
@@ -106,7 +108,7 @@ def _sharpness(frames: Sequence[Frame]) -> _Part:
     ]
 
 
-def _depth(frames: Sequence[Frame]) -> _Part:
+def _depth(frames: Sequence[Frame], *, of_pictures: bool) -> _Part:
     counts = np.zeros(4)
     for frame in frames:
         known = frame.depth_m > 0.0
@@ -114,7 +116,11 @@ def _depth(frames: Sequence[Frame]) -> _Part:
         counts += [known.size, known.sum(), trusted.sum(), (trusted & (frame.depth_m > FAR_M)).sum()]
     known_share, trusted_share, far_share = counts[1:] / counts[0]
     metrics = {"depth_known_share": known_share, "depth_trusted_share": trusted_share, "depth_far_share": far_share}
-    if trusted_share >= MIN_TRUSTED_SHARE:
+    if of_pictures and trusted_share < MIN_CONFIRMED_SHARE:
+        message = f"Only {trusted_share:.0%} of the pixels have a depth that other pictures confirm."
+        fix = "Take pictures 10° apart all the way around, and lay printed paper under plain things."
+        return metrics, [_warning("little-confirmed-depth", message, fix)]
+    if of_pictures or trusted_share >= MIN_TRUSTED_SHARE:
         return metrics, []
     return metrics, [
         _warning(
