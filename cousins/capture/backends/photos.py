@@ -27,8 +27,8 @@ from cousins.photos.motion import LEAST_PHOTOS, find_motion
 from cousins.photos.pictures import Picture, decode_photos
 from cousins.stereo.depth import StereoConfig
 
-MAX_PHOTOS = 60
-"""Most photos or pictures of a film that are used: at 10° apart, one and a half times around."""
+MAX_PHOTOS = 40
+"""Most photos or pictures of a film that are used: at 10° apart, once around; each costs some 6 s of processor time."""
 MAX_FILM_BYTES = 2 << 30
 """Largest film [bytes]."""
 MAX_BROKEN_SHARE = 0.2
