@@ -9,6 +9,7 @@ from cousins.errors import InputError
 from cousins.plugins import load
 from cousins.store import digest_of, file_digest
 from cousins.weights import KNOWN, fetched
+from flows.extras import needing
 
 SEGMENTERS: Final = "cousins.segment.backends"
 NAMERS: Final = "cousins.segment.namers"
@@ -26,6 +27,16 @@ def choices(segmenter: str, namer: str | None) -> dict[str, Any]:
         name, weights = chosen(namer, package=NAMERS, kind="namer")
         fields |= {"namer": name, "namer_weights": weights, "namer_digest": _digest(weights)}
     return fields
+
+
+def faces(model: Path | None) -> dict[str, str]:
+    """Return the fields of `Options` for blurring faces; raises `InputError` where the model does not run."""
+    if model is None:
+        return {}
+    with needing("vision"):
+        from cousins.capture.yunet import YuNet
+    YuNet(model)
+    return {"face_model": str(model.resolve()), "face_digest": file_digest(model)}
 
 
 def chosen(text: str, *, package: str, kind: str) -> tuple[str, str | None]:

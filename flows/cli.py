@@ -154,6 +154,12 @@ def _scan_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE", help="scene folder to write")
     parser.add_argument("--format", metavar="NAME", help="format of the export; recognised where not given")
+    parser.add_argument(
+        "--blur-faces",
+        type=Path,
+        metavar="MODEL",
+        help="blur faces in the pictures before anything is kept; MODEL is YuNet's .onnx file of OpenCV's model zoo",
+    )
     parser.add_argument("--name", help="what the scene is called; files of the export never name it")
     parser.add_argument("--up", choices=("y", "z"), help="up axis of a finished mesh; its format tells where not given")
     parser.add_argument(

@@ -64,6 +64,10 @@ class Options:
     """Side of the printed tags in the scene [m]; None where there are none."""
     scale_distances: tuple[str, ...] = ()
     """Distances that a person measured, as `cousins.scale.distance` reads them."""
+    face_model: str | None = None
+    """Path of the model that finds faces to blur; None leaves them."""
+    face_digest: str | None = None
+    """SHA-256 of it."""
     name: str | None = None
     """What the scene is called; None: a neutral word, because names of files may tell whose they are."""
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from cousins.capture.captures import Capture
+from cousins.capture.faces import blur_faces
 from cousins.capture.folder import capture_digest, load_capture
 from cousins.capture.ingest import ingest
 from cousins.capture.probe import ProbeReport, check_convention
@@ -83,6 +84,10 @@ class Built:
 
 def _ingest(desk: Desk, folder: Path, *, export: Export) -> None:
     ingest(export.path, folder / "capture", format=desk.options.format)
+    if desk.options.face_model is not None:
+        with needing("vision"):
+            from cousins.capture.yunet import YuNet
+        blur_faces(folder / "capture", YuNet(Path(desk.options.face_model)))
 
 
 def _inspect(desk: Desk, _: Path, *, capture: Reference) -> Checks:
@@ -226,7 +231,7 @@ INGEST = Stage(
     top="capture",
     work=_ingest,
     read=lambda folder: load_capture(folder / "capture"),
-    options=("format",),
+    options=("format", "face_digest"),
 )
 INSPECT = Stage(name="quality", top="capture", work=_inspect, kind=Checks)
 REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined, options=("tag_size_m", "scale_distances"))

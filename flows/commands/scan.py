@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from cousins.scale.distance import parse_distance
-from flows.choices import choices
+from flows.choices import choices, faces
 from flows.desk import Options
 from flows.progress import told_stages
 from flows.run import Order, scan
@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             format=arguments.format,
             up=arguments.up,
             tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,
+            **faces(arguments.blur_faces),
             name=arguments.name,
             scale_distances=tuple(arguments.scale_distance),
         ),

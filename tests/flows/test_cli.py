@@ -119,6 +119,13 @@ def test_a_distance_that_cannot_be_read_is_refused_before_any_work(tmp_path: Pat
     assert error["found"] == "a known length for 'mug.stl', which has no pictures"
 
 
+def test_a_model_for_faces_that_is_not_there_is_refused_before_any_work(tmp_path: Path) -> None:
+    pytest.importorskip("cv2", reason="needs the extra `vision`")
+    error = error_of("scan", "x", "-o", str(tmp_path / "scene"), "--blur-faces", "nope.onnx")
+    assert error["found"] == "'nope.onnx': nothing there"
+    assert "OpenCV's model zoo" in error["expected"]
+
+
 def test_a_check_says_which_rules_applied_and_tells_the_same_thing_three_times_at_most(tmp_path: Path) -> None:
     path = tmp_path / "room.usda"
     walls = "".join(f'def Xform "w{i}" (references = @./wall{i}.usda@) {{}}\n' for i in range(5))
