@@ -94,7 +94,7 @@ class TransformsReader:
             raise CaptureError(
                 f"{len(entries)} frames without depth images in {source.label}",
                 expected="depth_file_path (16-bit PNG, millimetres) or depth_path with integer_depth_scale",
-                hint="Export with depth, for example `ns-process-data record3d`; or scan the folder of the images alone, as photos.",
+                hint="Export with depth, as `ns-process-data record3d` does, or scan the folder of its images alone.",
             )
         level, sentence = level_from_world(_views(source, shots), declared_up=np.array([0.0, 0.0, 1.0]))
         with CaptureWriter(
