@@ -326,7 +326,7 @@ def tum(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
         pose = misread(shot.world_from_camera)
         seven = _seven(pose)
         for late, row in ((0.003, [*seven[4:], *seven[:4]]), (0.012, [0.0] * 6 + [1.0])):
-            poses += f"{shot.time_s + late:.4f} {' '.join(f'{value:.12g}' for value in row)}\n".encode()
+            poses += f"{shot.time_s + late:.4f} {' '.join(f'{value:.17g}' for value in row)}\n".encode()
         depth += f"{shot.time_s:.6f} depth/{shot.time_s:.6f}.png\n".encode()
         files[f"depth/{shot.time_s:.6f}.png"] = png(shot.depth_mm * np.uint16(5))
         if shot.jpeg is not None:
@@ -342,7 +342,7 @@ def arkitscenes(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
     for shot in truth:
         turn, place = _axis_angle(misread(shot.world_from_camera))
         stem, camera = f"41048190_{shot.time_s:.3f}", shot.color_camera
-        values = " ".join(f"{value:.12g}" for value in (*turn, *place))
+        values = " ".join(f"{value:.17g}" for value in (*turn, *place))
         track += f"{shot.time_s + 0.0021:.6f} {values}\n".encode()
         between = f"41048190_{shot.time_s + 0.016:.3f}"
         track += f"{shot.time_s + 0.016:.6f} {values}\n".encode()
@@ -351,7 +351,7 @@ def arkitscenes(truth: tuple[Shot, ...], *, misread: Pose = same) -> Files:
         files[f"confidence/{stem}.png"] = png(shot.confidence)
         numbers = (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy)
         pincam = f"lowres_wide_intrinsics/41048190_{shot.time_s + 0.001:.3f}.pincam"
-        files[pincam] = " ".join(f"{value:.12g}" for value in numbers).encode() + b"\n"
+        files[pincam] = " ".join(f"{value:.17g}" for value in numbers).encode() + b"\n"
         if shot.jpeg is not None:
             files[f"lowres_wide/{stem}.jpg"] = shot.jpeg
     return {**files, "lowres_wide.traj": track}
