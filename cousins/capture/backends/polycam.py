@@ -23,6 +23,7 @@ from cousins.capture.folder import CaptureWriter
 from cousins.capture.frames import each_good, thinned
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect, read_color
 from cousins.capture.record import depth_from_mm
+from cousins.capture.rim import without_rim
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics
 
@@ -91,6 +92,8 @@ def _add_frame(writer: CaptureWriter, source: Source, stem: str, cameras: str, p
     depth = images.decode_gray(source.read(name), bits=16, where=name)
     check_aspect((depth.shape[1], depth.shape[0]), (camera.width, camera.height), where=name)
     color = read_color(source, picture)
+    if color is not None and cameras == _CORRECTED[0]:
+        color = _rimless(writer, color, picture)
     writer.add(
         timestamp_s=int(stem) * 1e-6,
         world_from_camera=world_from_camera_of_arkit(pose),
@@ -100,6 +103,15 @@ def _add_frame(writer: CaptureWriter, source: Source, stem: str, cameras: str, p
         color_camera=None if color is None else camera,
         color=color,
     )
+
+
+def _rimless(writer: CaptureWriter, color: Array | bytes, where: str) -> Array | bytes:
+    """Return the picture without the black rim of straightening, or as it is where it has none."""
+    painted = without_rim(images.decode_color(color, where=where) if isinstance(color, bytes) else color)
+    if painted is None:
+        return color
+    writer.warn("Corrected images have a black rim: it was painted with the colour beside it.")
+    return painted
 
 
 def _camera(source: Source, record: Mapping[str, Any], stem: str, picture: str) -> Intrinsics:
