@@ -59,16 +59,8 @@ def main() -> None:
         data = sys.stdin.buffer.read(size)
         try:
             told, jpeg = decoded(data, formats, request["long_side"])
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            struct.error,
-            EOFError,
-            RuntimeError,
-            Image.DecompressionBombError,
-        ) as e:
-            told, jpeg = {"error": f"{type(e).__name__}: {e}"}, b""
+        except _DECODER_ERRORS as error:
+            told, jpeg = {"error": type(error).__name__}, b""
         write(told, jpeg)
 
 
