@@ -83,10 +83,14 @@ def scan(name: str, source: Path, folder: Path, limit_s: float) -> dict[str, Any
     row |= {"seconds": round(time.monotonic() - began, 1), "cpu_s": round(_cpu_s() - used, 1)}
     if not done.stdout.strip():
         return row | {"outcome": "crash", "error": done.stderr[-500:]}
-    told = json.loads(done.stdout)
+    return row | judged(json.loads(done.stdout))
+
+
+def judged(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what counts of the JSON that a scan printed."""
     if "error" in told:
-        return row | {"outcome": "refused", **told["error"]}
-    return row | {
+        return {"outcome": "refused", **told["error"]}
+    return {
         "outcome": "scene",
         "objects": len(told["assets"]),
         "fixed": sum(bool(asset.get("fixed", False)) for asset in told["assets"]),
