@@ -27,6 +27,8 @@ COMMANDS = {
     "inspect": "tell what is in a capture or scene: quality, warnings, numbers",
     "check": "check a scene folder or anyone's USD file: schema and physics gates",
     "view": "show a scene's report with its 3-D view in the browser",
+    "background": "learn what is around the things as splats, on an NVIDIA GPU, and lay them over a scene",
+    "setup": "build the environment of a back-end that needs one of its own",
     "label": "give an object of a scene a name",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
@@ -162,6 +164,11 @@ def _scan_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="what the scene is called; files of the export never name it")
     parser.add_argument("--up", choices=("y", "z"), help="up axis of a finished mesh; its format tells where not given")
+    _scale_arguments(parser)
+    _run_arguments(parser)
+
+
+def _scale_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tag-size", type=float, metavar="MM", help="side of the printed tags in the scene: corrects the scale by them"
     )
@@ -173,7 +180,15 @@ def _scan_arguments(parser: argparse.ArgumentParser) -> None:
         help="a distance you measured: tag3:tag7=0.50, or two pixels of a picture of `inspect --pictures`, "
         "12:310,220:505,228=0.50; repeat it for more",
     )
-    _run_arguments(parser)
+
+
+def _background_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("capture", type=Path, metavar="CAPTURE", help="what the scene was scanned from")
+    parser.add_argument("scene", type=Path, metavar="SCENE", help="scene folder of that scan")
+    parser.add_argument("--backend", default="nerfstudio", metavar="NAME", help="who learns the splats (nerfstudio)")
+    parser.add_argument("--iterations", type=int, default=30_000, help="steps of training (30000)")
+    parser.add_argument("--seed", type=int, default=0, help="root of the training's randomness (0)")
+    _scale_arguments(parser)
 
 
 def _sheet_arguments(parser: argparse.ArgumentParser) -> None:
@@ -216,6 +231,10 @@ def _inspect_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, ...]) -> None:
+    parser.add_argument(name, choices=choices)
+
+
 def _view_arguments(parser: argparse.ArgumentParser) -> None:
     _path_argument(parser)
     parser.add_argument("--port", type=int, default=0, help="port on the loopback interface; 0 takes a free one")
@@ -246,6 +265,8 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "inspect": _inspect_arguments,
     "check": _path_argument,
     "view": _view_arguments,
+    "background": _background_arguments,
+    "setup": lambda parser: _choice(parser, "name", ("nerfstudio",)),
     "label": _label_arguments,
     "models": _models_arguments,
     "tag-sheet": _sheet_arguments,

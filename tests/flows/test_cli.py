@@ -44,7 +44,7 @@ def test_an_unknown_command_gets_a_hint() -> None:
     assert error_of("scna", "x") == {
         "kind": "UsageError",
         "found": "no command named 'scna'",
-        "expected": "one of demo, scan, inspect, check, view, label, models, tag-sheet, doctor",
+        "expected": "one of demo, scan, inspect, check, view, background, setup, label, models, tag-sheet, doctor",
         "hint": "Did you mean `cousins scan`? Type `cousins --help`.",
     }
 

@@ -1,0 +1,55 @@
+"""`cousins setup nerfstudio`: build the environment that a back-end runs in, apart from ours."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+from cousins.errors import InputError, StageError
+from cousins.reconstruct.backends.nerfstudio import REQUIREMENTS
+from cousins.store import file_digest
+from flows.download import free_bytes
+from flows.run import default_store
+
+NEED_BYTES = 8_000_000_000
+"""Room that nerfstudio with CUDA's libraries takes."""
+DONE = "cousins-requirements.sha256"
+"""File that a finished environment holds: without it, or with other requirements, it is built anew."""
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Build the environment where it is not there yet."""
+    folder = environment_of(arguments.name)
+    digest = file_digest(REQUIREMENTS)
+    done = folder / DONE
+    if done.is_file() and done.read_text() == digest:
+        return {"environment": str(folder), "built": False}, 0
+    if free_bytes(folder) < NEED_BYTES:
+        raise InputError(
+            f"{free_bytes(folder) / 1e9:.1f} GB free at {folder.parent}",
+            expected=f"{NEED_BYTES / 1e9:.0f} GB",
+            hint="Make room, or set COUSINS_STORE to a folder on another disk.",
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    venv.create(folder, with_pip=True)
+    words = [str(folder / "bin/python"), "-m", "pip", "install", "-r", str(REQUIREMENTS)]
+    code = subprocess.run(words, stdout=sys.stderr, check=False).returncode
+    if code != 0:
+        raise StageError(f"pip ended with code {code}; its last lines above say why", stage=f"setup {arguments.name}")
+    done.write_text(digest)
+    return {"environment": str(folder), "built": True}, 0
+
+
+def told(result: dict[str, Any]) -> str:
+    """Return where it lies."""
+    return f"{result['environment']} {'is ready' if result['built'] else 'was ready already'}"
+
+
+def environment_of(name: str) -> Path:
+    """Return the folder of a back-end's environment, beside the values of the store."""
+    return default_store().root / "environments" / name
