@@ -52,7 +52,7 @@ def main() -> None:
             results[name] = _measure(name, root, Path(scratch) / "planted")
             if not arguments.json:
                 print(name, {key: value for key, value in results[name].items() if value}, flush=True)
-        crashes = _spoil(Path(scratch), 20 if arguments.quick else 200, np.random.default_rng(arguments.seed))
+        crashes = _spoil(Path(scratch), 20 if arguments.quick else 60, np.random.default_rng(arguments.seed))
     told = {
         "files": len(results),
         "planted": sum(result["planted"] for result in results.values()),

@@ -37,6 +37,7 @@ PROGRAMS = (
     "readers",
     "hostile",
     "real_files",
+    "check_foreign",
 )
 BUSY_LOAD = 1.0
 
@@ -253,6 +254,27 @@ ROWS = (
         what="objects fixed in place, of all",
         bar="",
         value=lambda r: f"{r['fixed_objects']} of {r['objects']}",
+    ),
+    Row(
+        program="check_foreign",
+        what="planted faults that `cousins check` finds in files of others",
+        bar="all",
+        value=lambda r: r["found"] / r["planted"],
+        met=least(1.0),
+    ),
+    Row(program="check_foreign", what="planted faults", bar="", value=at("planted")),
+    Row(program="check_foreign", what="files of others", bar="", value=at("files")),
+    Row(
+        program="check_foreign", what="false alarms on them as they are", bar="0", value=at("false_alarms"), met=most(0)
+    ),
+    Row(program="check_foreign", what="faults that they have themselves", bar="", value=at("true_alarms")),
+    Row(program="check_foreign", what="spoilt files", bar="", value=at("spoilt", "files")),
+    Row(
+        program="check_foreign",
+        what="spoilt files on which our own rules fail",
+        bar="0",
+        value=at("spoilt", "ours"),
+        met=most(0),
     ),
     Row(program="twins", what="engines agree within [mm]", bar="≤ 5", value=at("agreement_max_mm"), met=most(5.0)),
     Row(program="twins", what="engines agree within [°]", bar="≤ 3", value=at("agreement_max_deg"), met=most(3.0)),
