@@ -70,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         truth = shots(Path(scratch) / "phone", quick=given.quick, seed=given.seed)
         rows = compare(truth, given.kinds, Path(scratch))
-    result = summary(rows)
+    result = {"quick": given.quick, **summary(rows)}
     print(json.dumps(result) if given.json else "\n".join(f"{k:28} {v}" for k, v in result.items() if k != "by_kind"))
 
 
