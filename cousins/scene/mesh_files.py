@@ -72,7 +72,7 @@ def read_finished(path: Path, *, up: Up | None = None) -> Finished:
     if up is None and authored is None:
         notes.append(f"the up axis of the mesh was taken to be {axis}: --up tells another")
     if authored is None:
-        notes.append(f"the unit of the mesh was taken to be the metre")
+        notes.append("the unit of the mesh was taken to be the metre")
     mesh = mesh.transformed(Z_UP_FROM_Y_UP) if axis == "y" else mesh
     low, high = SIZES_M
     longest = float(np.ptp(mesh.vertices, axis=0).max())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -47,8 +48,11 @@ def check_file(path: Path) -> list[Finding]:
         stage = Usd.Stage.Open(str(path))
     except (Tf.ErrorException, UnicodeDecodeError) as error:
         return [*findings, _unopened(path, error_text(error))]
-    findings += _validate(stage)
-    findings += check_units(stage) + check_bodies(stage) + check_joints(stage) + check_fit(stage)
+    for rules, apply in RULES.items():
+        try:
+            findings += apply(stage)
+        except (Tf.ErrorException, TypeError, ValueError) as error:
+            findings.append(_unapplied(rules, error_text(error)))
     return findings
 
 
@@ -57,6 +61,16 @@ def _validate(stage: Usd.Stage) -> list[Finding]:
     context = UsdValidation.ValidationContext(validators)
     found = [_from_validator(error) for error in context.Validate(stage)]
     return sorted(found, key=lambda finding: (finding.rule, finding.where, finding.message))
+
+
+RULES: Final[dict[str, Callable[[Usd.Stage], list[Finding]]]] = {
+    "OpenUSD's validators": _validate,
+    "units": check_units,
+    "bodies": check_bodies,
+    "joints": check_joints,
+    "colliders against looks": check_fit,
+}
+"""What is checked of a stage, by its name; a value of a type that its schema does not know stops one, not the rest."""
 
 
 def _from_validator(error: UsdValidation.ValidationError) -> Finding:
@@ -78,6 +92,16 @@ def _site(site: UsdValidation.ValidationErrorSite) -> str:
     if site.IsProperty():
         return str(site.GetProperty().GetPath())
     return str(site.GetPrim().GetPath()) if site.IsPrim() else "/"
+
+
+def _unapplied(rules: str, message: str) -> Finding:
+    return Finding(
+        rule="unreadable-value",
+        severity="error",
+        where="/",
+        message=f"the rules about {rules} could not be applied: {message}",
+        fix="Some value has another type than its schema says, or cannot be read: usdview shows which.",
+    )
 
 
 def _unopened(path: Path, message: str) -> Finding:

@@ -345,6 +345,29 @@ def test_a_file_that_is_no_usd_is_a_finding_not_a_crash(tmp_path: Path, text: by
     assert rules(check(path)) & {"unreadable-layer", "unreadable-usd"}
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("metersPerUnit = 1", "metersPerUnit = </Lamp>"),
+        ('upAxis = "Z"', "upAxis = [1]"),
+        ("int[] faceVertexIndices = [0", "asset[] faceVertexIndices = [@a.png@, @b.png@] # ["),
+        ("point3f[] points = [", 'token[] points = ["a"] # ['),
+        ('xformOpOrder = ["xformOp:translate"]', 'xformOpOrder = ["xformOp:translate", "size", "xformOp:nothing"]'),
+        ("double3 xformOp:translate = (0, 0, 0.2)", 'string xformOp:translate = "far"'),
+    ],
+)
+def test_values_of_the_wrong_type_are_findings_and_stop_no_other_rule(tmp_path: Path, old: str, new: str) -> None:
+    stage = good_stage(tmp_path / "lamp.usda")
+    without_collider(stage)
+    stage.Save()
+    text = (tmp_path / "lamp.usda").read_text()
+    assert old in text
+    (tmp_path / "lamp.usda").write_text(text.replace(old, new))
+    found = check(tmp_path / "lamp.usda")
+    assert rules(found) & {"unreadable-value", "unreadable-layer", "wrong-unit"} or len(found) > 1
+    assert not any("ended with code" in finding.message for finding in found)
+
+
 def test_a_package_that_is_truncated_is_a_finding(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.usdz"
     data = (folder / "scene.usdz").read_bytes()
