@@ -22,6 +22,8 @@ from flows.stages import INGEST, INSPECT, MESH, ROOM
 from tests.conformance.test_readers import KINDS
 from tests.cousins.capture.exports import depth_names, export
 from tests.cousins.capture.room import CANARY, Files, write_folder, write_zip
+from tests.cousins.capture.test_single_rgbd import single
+from tests.cousins.capture.test_stray import silent
 from tests.cousins.rooms.test_rooms import square_room
 from tests.flows.secrets_for_tests import OWNER, PLACE, PLANTED, SECRETS, leaks
 
@@ -56,6 +58,14 @@ def test_nothing_personal_reaches_the_capture_of_any_app(kind: str, packing: str
     assert len(capture.frames) >= 10
     assert leaks(tmp_path / "out") == []
     assert all(secret.decode() not in repr((capture.name, capture.app, capture.warnings)) for secret in SECRETS)
+
+
+def test_nothing_personal_reaches_the_capture_of_a_single_frame_or_a_recording_without_video(tmp_path: Path) -> None:
+    files = {name.replace("a_", f"{PLACE}_"): data for name, data in planted(single()).items()}
+    picture = write_folder(files, tmp_path / "one") / f"{PLACE}_color.jpg"
+    ingest(picture, tmp_path / "out/single")
+    ingest(write_folder(planted(silent()), tmp_path / OWNER), tmp_path / "out/stray")
+    assert leaks(tmp_path / "out") == []
 
 
 def test_the_search_for_leaks_finds_them(tmp_path: Path) -> None:
