@@ -37,7 +37,8 @@ MAX_BROKEN_SHARE = 0.2
 _PHOTO = re.compile(r"(?i)[^/]+\.(jpe?g|heic|heif)")
 _HEIC = re.compile(r"(?i).*\.hei[cf]")
 _TELLS = re.compile(
-    r"(?i)(?!(.*/)?source\.json).*\.(json|csv|traj|pincam|mat|png|exr|tiff?|np[yz]|depth|conf|usd[acz]?|glb|obj|ply)"
+    r"(?i)(?!(.*/)?source\.json).*\.(json|csv|traj|pincam|mat|png|exr|tiff?|np[yz]|depth|conf|usd[acz]?|glb|obj|ply"
+    r"|pose\.txt|info\.txt)"
 )
 """Files that tell depth, poses or shape: what has them is no heap of photos, but an export of another kind."""
 _GRAVITY_VIEWS = 16

@@ -14,7 +14,7 @@ import pytest
 from cousins.capture import folder as folder_module
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.folder import CaptureWriter, capture_digest, load_capture
-from cousins.errors import CaptureError
+from cousins.errors import CaptureError, ConventionError
 from cousins.geometry import Intrinsics, look_at
 from tests.cousins.capture.room import shots, tree
 
@@ -132,8 +132,16 @@ def test_a_capture_without_frames_is_refused(tmp_path: Path) -> None:
 
 def test_a_capture_without_any_known_depth_is_refused(tmp_path: Path) -> None:
     with writer(tmp_path / "a") as to:
-        add(to, depth_m=np.full((6, 8), 70.0))
+        add(to, depth_m=np.zeros((6, 8)))
         with pytest.raises(CaptureError, match="1 frames without any known depth"):
+            to.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_depth_that_counts_another_unit_is_named(tmp_path: Path) -> None:
+    with writer(tmp_path / "a") as to:
+        add(to, depth_m=np.full((6, 8), 700.0))
+        with pytest.raises(ConventionError, match="1 frames whose whole depth is more than 65.535 m away"):
             to.close()
     assert list(tmp_path.iterdir()) == []
 
