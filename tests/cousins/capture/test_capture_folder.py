@@ -141,7 +141,7 @@ def test_a_capture_without_any_known_depth_is_refused(tmp_path: Path) -> None:
 def test_depth_that_counts_another_unit_is_named(tmp_path: Path) -> None:
     with writer(tmp_path / "a") as to:
         add(to, depth_m=np.full((6, 8), 700.0))
-        with pytest.raises(ConventionError, match="1 frames whose whole depth is more than 65.535 m away"):
+        with pytest.raises(ConventionError, match=r"1 frames whose whole depth is more than 65\.535 m away"):
             to.close()
     assert list(tmp_path.iterdir()) == []
 
