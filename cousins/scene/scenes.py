@@ -10,6 +10,7 @@ from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Piece
+from cousins.scene.looks import Look
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -74,3 +75,5 @@ class Scene:
     """What a user should know, a sentence each."""
     fallbacks: tuple[str, ...] = ()
     """What had to be replaced by something weaker, a sentence each."""
+    look: Look | None = None
+    """How it is lit and seen; None for a scan, whose photos hold its light."""

@@ -1,0 +1,5 @@
+"""What an asset affords, measured on its geometry: grasps, hollows, flat tops and joints."""
+
+from cousins.affordances.signatures import Cavity, Grasp, JointAffordance, Signature, Support
+
+__all__ = ["Cavity", "Grasp", "JointAffordance", "Signature", "Support"]

@@ -1,0 +1,1 @@
+"""Parametric assets as small programs, one file per family."""

@@ -1,0 +1,1 @@
+"""Packs: twin and cousins as one immutable, content-addressed bundle."""
