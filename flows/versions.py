@@ -11,7 +11,19 @@ from pathlib import Path
 import cousins
 from cousins.store import digest_of
 
-LADDER = ("capture", "scale", "fusion", "segment", "reconstruct", "rooms", "scene")
+LADDER = (
+    "capture",
+    "scale",
+    "fusion",
+    "segment",
+    "reconstruct",
+    "affordances",
+    "families",
+    "rooms",
+    "scene",
+    "vary",
+    "pack",
+)
 """Packages of the library from the bottom up; none imports from above itself (a checked contract)."""
 LIBRARIES = (
     "numpy",
@@ -29,7 +41,7 @@ LIBRARIES = (
     "mujoco",
 )
 """Libraries whose version may change a result."""
-EXTRAS = ("torch", "transformers", "ncnn")
+EXTRAS = ("av", "ncnn", "opencv-python-headless", "pillow-heif", "pycolmap", "torch", "transformers")
 """The same where they are installed."""
 
 
@@ -52,6 +64,12 @@ def code_version(top: str) -> str:
 def installed_versions() -> dict[str, str]:
     """Return the versions of the libraries that results depend on, and Python's."""
     installed = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    there = {one.name for one in importlib.metadata.distributions()} & set(EXTRAS)
-    installed |= {name: importlib.metadata.version(name) for name in sorted(there)}
-    return installed | {"python": platform.python_version()}
+    extras = {name: found for name in EXTRAS if (found := _version(name)) is not None}
+    return installed | extras | {"python": platform.python_version()}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,36 @@
+"""A result is made again when what made it has changed: code that its stage reaches, and libraries."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import flows.versions
+from flows.versions import EXTRAS, LADDER, LIBRARIES, installed_versions
+
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+EXTRAS_OF_RESULTS = ("sim", "vision", "video", "photos", "sam", "names")
+ONLY_READS_WEIGHTS = {"safetensors"}
+
+
+def test_every_library_that_results_depend_on_counts() -> None:
+    wanted = list(PROJECT["project"]["dependencies"])
+    for extra in EXTRAS_OF_RESULTS:
+        wanted += PROJECT["project"]["optional-dependencies"][extra]
+    names = {re.split(r"[<>=]", one)[0] for one in wanted}
+    assert names - ONLY_READS_WEIGHTS == {*LIBRARIES, *EXTRAS}
+
+
+def test_an_extra_that_is_not_installed_is_left_out(monkeypatch) -> None:
+    installed_versions.cache_clear()
+    monkeypatch.setattr(flows.versions, "EXTRAS", ("pillow-heif-of-nobody",))
+    try:
+        assert set(installed_versions()) == {*LIBRARIES, "python"}
+    finally:
+        installed_versions.cache_clear()
+
+
+def test_stages_climb_in_the_order_of_the_import_contract() -> None:
+    contract = next(one for one in PROJECT["tool"]["importlinter"]["contracts"] if one.get("containers") == ["cousins"])
+    assert tuple(reversed(contract["layers"][: contract["layers"].index("capture") + 1])) == LADDER
