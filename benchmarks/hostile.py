@@ -1,7 +1,8 @@
 """Exports spoilt at random: every reader reads or refuses, quickly, in little memory, with no errors but ours.
 
 The exports are those that the law book of the readers writes (`tests/cousins/capture/exports.py`), three frames each,
-and those of the two readers with tests of their own: a single frame, and Stray Scanner without its video.
+and those of the two readers with tests of their own: a single frame, and Stray Scanner without its video. Photos and
+films, which child processes decode, are spoilt by `hostile_photos.py`.
 A mutation flips bytes, cuts, swaps, drops or replaces files, or puts something strange into JSON. What is told for
 each kind: refused and read, the slowest, the 99th percentile, and the highest memory of the process so far.
 
@@ -27,7 +28,9 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from hostile_photos import hostile_photos  # noqa: E402
 
 from cousins.capture.readers import find_reader  # noqa: E402
 from cousins.errors import CaptureError, InputError  # noqa: E402
@@ -69,11 +72,12 @@ def main() -> None:
         rng = np.random.default_rng(np.random.SeedSequence(arguments.seed, spawn_key=(number,)))
         results[kind] = _measure(kind, arguments.mutations, rng)
         print(f"{kind:14s} {results[kind]}", file=sys.stderr if arguments.json else sys.stdout, flush=True)
-    crashes = sum(result["other_errors"] for result in results.values())
+    photos = {} if arguments.kinds else hostile_photos(arguments.mutations, arguments.seed)
+    crashes = sum(result["other_errors"] for result in (*results.values(), *photos.values()))
     if arguments.json:
         worst = {key: max(result[key] for result in results.values()) for key in ("p99_s", "max_s", "peak_rss_mb")}
         counts = {"kinds": len(results), "mutations": arguments.mutations * len(results)}
-        print(json.dumps({**counts, "other_errors": crashes, **worst, "by_kind": results}))
+        print(json.dumps({**counts, "other_errors": crashes, **worst, "by_kind": results, "photos": photos}))
     raise SystemExit(1 if crashes else 0)
 
 

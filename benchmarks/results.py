@@ -387,6 +387,30 @@ ROWS = (
     Row(program="hostile", what="the slowest of all [CPU s]", bar="", value=at("max_s")),
     Row(program="hostile", what="peak memory [MB]", bar="< 1000", value=at("peak_rss_mb"), met=most(1000.0), digits=0),
     Row(
+        program="hostile",
+        what="spoilt photos, films and exports of photos that ended in an error not ours",
+        bar="0",
+        value=lambda r: " of ".join(
+            str(sum(kind[key] for kind in r["photos"].values())) for key in ("other_errors", "mutations")
+        ),
+        met=lambda value: value.startswith("0 "),
+    ),
+    Row(
+        program="hostile",
+        what="99th percentile, twenty spoilt photos or one film, their process included [CPU s]",
+        bar="< 1",
+        value=lambda r: max(r["photos"][kind]["p99_s"] for kind in ("photos_jpeg", "photos_heic", "film")),
+        met=most(1.0),
+    ),
+    Row(
+        program="hostile",
+        what="peak memory of the processes that decode them and find places [MB]",
+        bar="< 1000",
+        value=lambda r: max(kind["peak_rss_mb"] for kind in r["photos"].values()),
+        met=most(1000.0),
+        digits=0,
+    ),
+    Row(
         program="real_files",
         what="files that ended in a scene or a refusal that says what to do",
         bar="all",
