@@ -1,0 +1,319 @@
+"""Draw a cousin: choose who stands where and with which numbers, and refuse what geometry already forbids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cousins.geometry import Array, quat_wxyz_from_rotation
+from cousins.quantities import Quantity
+from cousins.reconstruct.assets import Asset
+from cousins.scene.rounding import LENGTH_DIGITS, QUATERNION_DIGITS
+from cousins.vary.cousins import AXES, Cousin, Ground, JointChange, Library, Split, Stand
+from cousins.vary.footprints import Footprint, footprint_of_asset
+from cousins.vary.goals import draw_task, home_task
+from cousins.vary.layout import Plan, draw_layout, make_plan, place_on
+from cousins.vary.looks import draw_look, look_of
+from cousins.vary.recipes import Dynamics, Joints, Recipe
+from cousins.vary.riders import put_down
+
+MATERIALS: Final = ("wood", "metal", "plastic", "ceramic", "fabric", "cardboard")
+"""Materials made by program that may cover an object."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A draw that came to nothing."""
+
+    axis: str
+    """Axis that is to blame."""
+    reason: str
+    """Why, in words without numbers."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Drawer:
+    """All that draws need, made once."""
+
+    library: Library
+    """What cousins are put together from."""
+    recipe: Recipe
+    """What may vary."""
+    seed: int
+    """Seed of the pack."""
+    plan: Plan
+    """What layouts keep."""
+    twin: Cousin
+    """The twin as a cousin."""
+
+
+def make_drawer(library: Library, recipe: Recipe, *, seed: int) -> Drawer:
+    """Return what draws the cousins of a pack."""
+    plan = make_plan(library)
+    return Drawer(library=library, recipe=recipe, seed=seed, plan=plan, twin=twin_cousin(library, plan))
+
+
+def twin_cousin(library: Library, plan: Plan) -> Cousin:
+    """Return the twin as cousin 0."""
+    scene = library.scene
+    stands = tuple(
+        _stand(placed.asset.name, placed.asset.name, placed.asset, placed.world_from_asset, fixed=placed.fixed)
+        for placed in scene.objects
+    )
+    return Cousin(
+        index=0,
+        split="twin",
+        stands=stands,
+        grounds=tuple(
+            Ground(name=one.name, friction=one.friction.value, restitution=one.restitution.value)
+            for one in scene.structures
+        ),
+        relations=scene.relations,
+        look=look_of(scene),
+        task=home_task(library, plan),
+        distances=dict.fromkeys(AXES, 0.0),
+    )
+
+
+def draw(drawer: Drawer, split: Split, key: tuple[int, ...], spread: Array) -> Cousin | Refusal:
+    """Return a cousin as drawn, not yet tested in physics, or why it was refused.
+
+    `key` is the spawn key of its random numbers, and `spread` [8] says how far each axis goes, 0 to 1, as a share of
+    the recipe's distance.
+    """
+    amounts = {axis: float(share) * drawer.recipe.distance[axis] for axis, share in zip(AXES, spread, strict=True)}
+    rngs = {
+        axis: np.random.default_rng(np.random.SeedSequence(drawer.seed, spawn_key=(*key, index)))
+        for index, axis in enumerate(AXES)
+    }
+    variants = _cast(drawer, split, amounts, rngs)
+    if variants is None:
+        return Refusal(axis="swap", reason="no held-out shape in the library")
+    spots = draw_layout(drawer.plan, variants, drawer.recipe.layout, amounts["layout"], rngs["layout"])
+    if spots is None:
+        return Refusal(axis="layout", reason="no free place under the relations")
+    plan, library = drawer.plan, drawer.library
+    poses = {name: plan.resting[variants[name]].pose(spot) for name, spot in spots.items()}
+    carried = put_down(plan, library, variants, poses, drawer.recipe.layout, amounts["layout"], rngs["layout"])
+    if carried is None:
+        return Refusal(axis="layout", reason="no place on or in its carrier")
+    poses |= carried
+    added = _added(drawer, variants, poses, amounts["clutter"], rngs["clutter"])
+    variants |= {name: key for name, (key, _) in added.items()}
+    poses |= {name: pose for name, (_, pose) in added.items()}
+    stands = tuple(
+        _changed(name, variants[name], poses[name], drawer, amounts, rngs) for name in (*variants,) if name in poses
+    )
+    known = set(poses) | set(plan.grounds)
+    relations = tuple(one for one in library.scene.relations if one.subject in known and one.object in known)
+    task = draw_task(
+        library, plan, variants, poses, drawer.recipe.task, amounts["task"], rngs["task"], drawer.twin.task
+    )
+    if isinstance(task, str):
+        return Refusal(axis="task", reason=task)
+    return Cousin(
+        index=-1,
+        split=split,
+        stands=stands,
+        grounds=_grounds(drawer, amounts["dynamics"], rngs["dynamics"]),
+        relations=relations,
+        look=draw_look(drawer.twin.look, drawer.recipe.look, amounts["look"], rngs["look"]),
+        task=task,
+        distances=dict.fromkeys(AXES, 0.0),
+        draw=key,
+    )
+
+
+def _cast(
+    drawer: Drawer, split: Split, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
+) -> dict[str, str] | None:
+    """Return by object the variant that stands for it; what is removed is missing."""
+    far = split == "heldout_far"
+    names = [name for name, placed in drawer.plan.objects.items() if not placed.fixed]
+    removed = _removed(drawer, names, amounts["clutter"], rngs["clutter"])
+    chosen: dict[str, str] = {}
+    held: list[str] = []
+    for name in drawer.plan.objects:
+        if name in removed:
+            continue
+        chosen[name] = name
+        if name not in names:
+            continue
+        for axis, kinds in (("swap", ("family", "library")), ("shape", ("shape",))):
+            keys = _keys(drawer.library, name, kinds, held_out=False)
+            if rngs[axis].uniform() < amounts[axis] and keys:
+                chosen[name] = keys[int(rngs[axis].integers(len(keys)))]
+                break
+        if _keys(drawer.library, name, ("shape", "family", "library"), held_out=True):
+            held.append(name)
+    if not far:
+        return chosen
+    if not held:
+        return None
+    count = int(rngs["swap"].integers(1, len(held) + 1))
+    for index in rngs["swap"].permutation(len(held))[:count]:
+        keys = _keys(drawer.library, held[index], ("shape", "family", "library"), held_out=True)
+        chosen[held[index]] = keys[int(rngs["swap"].integers(len(keys)))]
+    return chosen
+
+
+def _keys(library: Library, name: str, kinds: tuple[str, ...], *, held_out: bool) -> list[str]:
+    return [
+        key
+        for key, variant in library.variants.items()
+        if variant.of == name and variant.kind in kinds and variant.held_out == held_out
+    ]
+
+
+def _removed(drawer: Drawer, names: list[str], amount: float, rng: np.random.Generator) -> set[str]:
+    """Return free objects that carry nothing and are gone; two are always left, and the task's own."""
+    count = round(amount * drawer.recipe.clutter.remove.at(rng.uniform()))
+    carriers = {carrier for _, carrier in drawer.plan.carriers.values()}
+    able = [name for name in names if name not in carriers and name != drawer.twin.task.target]
+    order = rng.permutation(len(able))
+    return {able[index] for index in order[: max(0, min(count, len(names) - 2))]}
+
+
+def _added(
+    drawer: Drawer, variants: Mapping[str, str], poses: Mapping[str, Array], amount: float, rng: np.random.Generator
+) -> dict[str, tuple[str, Array]]:
+    """Return clutter by name, with its variant and pose, where there was room for it."""
+    count = round(amount * drawer.recipe.clutter.add.at(rng.uniform()))
+    keys = _keys(drawer.library, "", ("clutter",), held_out=False)
+    plan = drawer.plan
+    grounds = sorted(
+        {carrier for name, (_, carrier) in plan.carriers.items() if name in poses and carrier in plan.grounds}
+    )
+    if not keys or not grounds:
+        return {}
+    taken = {name: _seen(drawer, variants[name], pose) for name, pose in poses.items()}
+    found: dict[str, tuple[str, Array]] = {}
+    for number in range(count):
+        key = keys[int(rng.integers(len(keys)))]
+        ground = grounds[int(rng.integers(len(grounds)))]
+        spot = place_on(plan, key, ground, taken, rng)
+        if spot is not None:
+            name = f"clutter_{number}"
+            found[name] = key, plan.resting[key].pose(spot)
+            taken[name] = plan.resting[key].at(spot)
+    return found
+
+
+def _seen(drawer: Drawer, key: str, pose: Array) -> Footprint:
+    shape = footprint_of_asset(drawer.library.variants[key].asset, pose[:3, :3])
+    return shape.placed(float(pose[0, 3]), float(pose[1, 3]), 0.0, float(pose[2, 3]))
+
+
+def _changed(
+    name: str,
+    key: str,
+    pose: Array,
+    drawer: Drawer,
+    amounts: Mapping[str, float],
+    rngs: Mapping[str, np.random.Generator],
+) -> Stand:
+    asset = drawer.library.variants[key].asset
+    placed = drawer.plan.objects.get(name)
+    if placed is not None and placed.fixed:
+        return _stand(name, key, asset, pose, fixed=True)
+    ranges, amount, rng = drawer.recipe.dynamics, amounts["dynamics"], rngs["dynamics"]
+    shift = [amount * ranges.com_shift.at(rng.uniform()) * size for size in asset.size_m]
+    covered = rngs["look"].uniform() < amounts["look"] * drawer.recipe.look.materials.at(rngs["look"].uniform())
+    material = MATERIALS[int(rngs["look"].integers(len(MATERIALS)))]
+    mass_at = ranges.mass.at(rng.uniform())
+    return _stand(
+        name,
+        key,
+        asset,
+        pose,
+        fixed=False,
+        mass_kg=tuple(_between(link.mass_kg, mass_at, amount) for link in asset.links),
+        com_shift_m=(round(shift[0], 6), round(shift[1], 6), round(shift[2], 6)),
+        friction=_drawn(asset.friction, ranges, "friction", amount, rng),
+        restitution=_drawn(asset.restitution, ranges, "restitution", amount, rng),
+        joints=_joints(asset, drawer.recipe.joints, amounts["joints"], rngs["joints"]),
+        material=material if covered else "",
+    )
+
+
+def _stand(
+    name: str,
+    key: str,
+    asset: Asset,
+    pose: Array,
+    *,
+    fixed: bool,
+    mass_kg: tuple[float, ...] | None = None,
+    com_shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    friction: float | None = None,
+    restitution: float | None = None,
+    joints: tuple[JointChange, ...] = (),
+    material: str = "",
+) -> Stand:
+    position, quat = written_pose(pose)
+    return Stand(
+        name=name,
+        variant=key,
+        position_m=position,
+        quat_wxyz=quat,
+        fixed=fixed,
+        mass_kg=tuple(link.mass_kg.value for link in asset.links) if mass_kg is None else mass_kg,
+        com_shift_m=com_shift_m,
+        friction=asset.friction.value if friction is None else friction,
+        restitution=asset.restitution.value if restitution is None else restitution,
+        joints=joints,
+        material=material,
+    )
+
+
+def written_pose(
+    pose: Array,
+) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
+    """Return a pose's place [m] and quaternion wxyz as they are written: to the micrometre and to 1e-7."""
+    x, y, z = (round(float(value), LENGTH_DIGITS) + 0.0 for value in pose[:3, 3])
+    a, b, c, d = (round(float(value), QUATERNION_DIGITS) + 0.0 for value in quat_wxyz_from_rotation(pose[:3, :3]))
+    return (x, y, z), (a, b, c, d)
+
+
+def _drawn(quantity: Quantity, ranges: Dynamics, field: str, amount: float, rng: np.random.Generator) -> float:
+    return _between(quantity, getattr(ranges, field).at(rng.uniform()), amount)
+
+
+def _between(quantity: Quantity, place: float, amount: float) -> float:
+    """Return a value of the interval, `place` 0 to 1, drawn towards the best estimate as `amount` goes to 0."""
+    wanted = quantity.low + place * (quantity.high - quantity.low)
+    return float(f"{quantity.value + amount * (wanted - quantity.value):.6g}")
+
+
+def _joints(asset: Asset, ranges: Joints, amount: float, rng: np.random.Generator) -> tuple[JointChange, ...]:
+    found = []
+    for joint in asset.joints:
+        if joint.kind == "fixed":
+            continue
+        share = 1.0 + amount * (ranges.limits.at(rng.uniform()) - 1.0)
+        damping, friction = (item.at(rng.uniform()) ** amount for item in (ranges.damping, ranges.friction))
+        found.append(
+            JointChange(
+                name=joint.name,
+                lower=round(joint.lower * share, 6) + 0.0,
+                upper=round(joint.upper * share, 6) + 0.0,
+                damping=float(f"{joint.damping * damping:.6g}"),
+                friction=float(f"{joint.friction * friction:.6g}"),
+            )
+        )
+    return tuple(found)
+
+
+def _grounds(drawer: Drawer, amount: float, rng: np.random.Generator) -> tuple[Ground, ...]:
+    ranges = drawer.recipe.dynamics
+    return tuple(
+        Ground(
+            name=one.name,
+            friction=_drawn(one.friction, ranges, "friction", amount, rng),
+            restitution=_drawn(one.restitution, ranges, "restitution", amount, rng),
+        )
+        for one in drawer.library.scene.structures
+    )
