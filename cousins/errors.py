@@ -6,6 +6,7 @@ CousinsError
 │   │   └── ConventionError   its declared camera convention loses to another one
 │   ├── ArchiveError      a zip that is broken or hostile
 │   ├── SceneError        a scene folder or USD file that cannot be read
+│   ├── PackError         a pack or a store of packs that cannot be read or trusted
 │   └── UnknownNameError  no back-end of that name
 ├── StageError            a pipeline stage could not produce its result (exit code 1)
 └── EngineError           a physics engine refused or broke a scene (exit code 1)
@@ -45,6 +46,10 @@ class ArchiveError(InputError):
 
 class SceneError(InputError):
     """A scene folder or USD file that cannot be read."""
+
+
+class PackError(InputError):
+    """A pack or a store of packs that cannot be read or trusted."""
 
 
 class UnknownNameError(InputError):

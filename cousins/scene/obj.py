@@ -89,7 +89,7 @@ def read_obj(data: bytes, *, where: str, texture: bytes | None = None) -> Mesh:
         faces=(faces[:, :: columns // 3] - 1).astype(np.int32),
         colors=None if points.shape[1] == 3 else np.round(np.clip(points[:, 3:], 0, 1) * 255.0).astype(np.uint8),
         uv=uv,
-        texture=None if texture is None else _read_png(texture, where=where),
+        texture=None if texture is None else read_png(texture, where=where),
     )
 
 
@@ -110,7 +110,8 @@ def _table(rows: list[bytes], *, where: str) -> Array:
     return values.reshape(len(rows), width)
 
 
-def _read_png(data: bytes, *, where: str) -> Array:
+def read_png(data: bytes, *, where: str) -> Array:
+    """Return a PNG as uint8 [h, w, 3]; raises `SceneError` where it is none or too large."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -9,15 +9,16 @@ from typing import Any, Final
 import numpy as np
 
 from cousins.capture.captures import Scale
-from cousins.errors import SceneError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
 from cousins.scene.kinematics import joints_in_order
+from cousins.scene.look_records import look_record, read_look
 from cousins.scene.names import require_safe, require_scene_names
+from cousins.scene.relation_records import read_relation, relation_record, require_known_relations
 from cousins.scene.rounding import number, round_length
-from cousins.scene.scenes import Placed, Relation, Scene, Structure
+from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.scene.strict import Node
 
 VERSION: Final = 1
@@ -33,28 +34,27 @@ MeshReader = Callable[[str, str, int | None], Mesh]
 
 def scene_bytes(scene: Scene) -> bytes:
     """Return a scene without its meshes as JSON text with sorted keys and rounded numbers."""
-    record = {
+    record: dict[str, Any] = {
         "format": "cousins scene",
         "version": VERSION,
         "name": scene.name,
-        "structures": [_structure(structure) for structure in scene.structures],
+        "structures": [structure_record(structure) for structure in scene.structures],
         "objects": [
             {
-                "asset": _asset(placed.asset),
+                "asset": asset_record(placed.asset),
                 "world_from_asset": _pose(placed.world_from_asset),
                 "fixed": placed.fixed,
             }
             for placed in scene.objects
         ],
-        "relations": [
-            {"kind": relation.kind, "subject": relation.subject, "object": relation.object}
-            for relation in scene.relations
-        ],
-        "scale": {"source": scene.scale.source, "error": _number(scene.scale.error)},
+        "relations": [relation_record(relation) for relation in scene.relations],
+        "scale": {"source": scene.scale.source, "error": plain_number(scene.scale.error)},
         "capture_digest": scene.capture_digest,
         "warnings": list(scene.warnings),
         "fallbacks": list(scene.fallbacks),
     }
+    if scene.look is not None:
+        record["look"] = look_record(scene.look)
     text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()
 
@@ -65,36 +65,31 @@ def read_record(node: Node, mesh_of: MeshReader) -> Scene:
     node["version"].integer(low=VERSION, high=VERSION)
     scene = Scene(
         name=require_safe(node["name"].text(), what="scene"),
-        structures=tuple(_read_structure(item, mesh_of) for item in node["structures"].items()),
+        structures=tuple(read_structure(item, mesh_of) for item in node["structures"].items()),
         objects=tuple(
             Placed(
-                asset=_read_asset(item["asset"], mesh_of),
+                asset=read_asset(item["asset"], mesh_of),
                 world_from_asset=_read_pose(item["world_from_asset"]),
                 fixed=item["fixed"].flag(),
             )
             for item in node["objects"].items()
         ),
-        relations=tuple(
-            Relation(
-                kind=item["kind"].choice("on", "inside", "against", "next to"),
-                subject=item["subject"].text(),
-                object=item["object"].text(),
-            )
-            for item in node["relations"].items()
-        ),
+        relations=tuple(read_relation(item) for item in node["relations"].items()),
         scale=Scale(source=node["scale"]["source"].text(), error=node["scale"]["error"].number(low=0.0)),
         capture_digest=node["capture_digest"].text(),
         warnings=node["warnings"].texts(),
         fallbacks=node["fallbacks"].texts(),
+        look=read_look(node["look"]) if node.has("look") else None,
     )
     require_scene_names(scene)
-    _require_known_relations(scene)
+    require_known_relations(scene)
     for placed in scene.objects:
         joints_in_order(placed.asset)
     return scene
 
 
-def _structure(structure: Structure) -> dict[str, Any]:
+def structure_record(structure: Structure) -> dict[str, Any]:
+    """Return a structure without its meshes, as JSON's own types."""
     return {
         "name": structure.name,
         "kind": structure.kind,
@@ -104,20 +99,21 @@ def _structure(structure: Structure) -> dict[str, Any]:
     }
 
 
-def _asset(asset: Asset) -> dict[str, Any]:
+def asset_record(asset: Asset) -> dict[str, Any]:
+    """Return an asset without its meshes, as JSON's own types."""
     return {
         "name": asset.name,
         "label": asset.label,
         "label_source": asset.label_source,
-        "label_score": None if asset.label_score is None else _number(asset.label_score),
+        "label_score": None if asset.label_score is None else plain_number(asset.label_score),
         "links": [_link(link) for link in asset.links],
         "joints": [_joint(joint) for joint in asset.joints],
         "friction": _quantity(asset.friction),
         "restitution": _quantity(asset.restitution),
         "material": asset.material,
         "size_m": round_length(asset.size_m).tolist(),
-        "observed_area_m2": _number(asset.observed_area_m2),
-        "completed_area_m2": _number(asset.completed_area_m2),
+        "observed_area_m2": plain_number(asset.observed_area_m2),
+        "completed_area_m2": plain_number(asset.completed_area_m2),
         "completions": list(asset.completions),
         "fallbacks": list(asset.fallbacks),
     }
@@ -129,7 +125,7 @@ def _link(link: Link) -> dict[str, Any]:
         "pieces": [_piece(piece) for piece in link.pieces],
         "mass_kg": _quantity(link.mass_kg),
         "center_of_mass_m": round_length(link.center_of_mass_m).tolist(),
-        "inertia_kg_m2": [[_number(value) for value in row] for row in link.inertia_kg_m2.tolist()],
+        "inertia_kg_m2": [[plain_number(value) for value in row] for row in link.inertia_kg_m2.tolist()],
     }
 
 
@@ -141,10 +137,10 @@ def _joint(joint: Joint) -> dict[str, Any]:
         "child": joint.child,
         "parent_from_child": _pose(joint.parent_from_child),
         "axis": (np.round(joint.axis, ROTATION_DIGITS) + 0.0).tolist(),
-        "lower": _number(joint.lower),
-        "upper": _number(joint.upper),
-        "damping": _number(joint.damping),
-        "friction": _number(joint.friction),
+        "lower": plain_number(joint.lower),
+        "upper": plain_number(joint.upper),
+        "damping": plain_number(joint.damping),
+        "friction": plain_number(joint.friction),
     }
 
 
@@ -157,7 +153,7 @@ def _piece(piece: Piece) -> dict[str, Any]:
 
 
 def _quantity(quantity: Quantity) -> dict[str, Any]:
-    value, low, high = (_number(item) for item in (quantity.value, quantity.low, quantity.high))
+    value, low, high = (plain_number(item) for item in (quantity.value, quantity.low, quantity.high))
     return {"value": value, "low": min(low, value), "high": max(high, value), "source": quantity.source}
 
 
@@ -167,11 +163,13 @@ def _pose(pose: Array) -> list[list[float]]:
     return rounded.tolist()
 
 
-def _number(value: float) -> float:
+def plain_number(value: float) -> float:
+    """Return a value as it is read back."""
     return float(number(value))
 
 
-def _read_structure(node: Node, mesh_of: MeshReader) -> Structure:
+def read_structure(node: Node, mesh_of: MeshReader) -> Structure:
+    """Rebuild a structure; raises `SceneError` on anything that is not one."""
     name = require_safe(node["name"].text(), what="structure")
     return Structure(
         name=name,
@@ -183,7 +181,8 @@ def _read_structure(node: Node, mesh_of: MeshReader) -> Structure:
     )
 
 
-def _read_asset(node: Node, mesh_of: MeshReader) -> Asset:
+def read_asset(node: Node, mesh_of: MeshReader) -> Asset:
+    """Rebuild an asset; raises `SceneError` on anything that is not one."""
     name = require_safe(node["name"].text(), what="asset")
     links = tuple(_read_link(item, mesh_of, name) for item in node["links"].items())
     if not links:
@@ -280,15 +279,3 @@ def _read_pose(node: Node) -> Array:
     if not rigid or np.any(pose[3] != [0.0, 0.0, 0.0, 1.0]):
         raise node.bad("a rigid 4×4 pose")
     return pose
-
-
-def _require_known_relations(scene: Scene) -> None:
-    known = {structure.name for structure in scene.structures} | {placed.asset.name for placed in scene.objects}
-    for relation in scene.relations:
-        for name in (relation.subject, relation.object):
-            if name not in known:
-                raise SceneError(
-                    f"a relation about {name[:80]!r}",
-                    expected="the name of a structure or an object",
-                    hint="Write the scene folder anew.",
-                )

@@ -1,0 +1,194 @@
+"""Bytes named by their SHA-256: the only way in which anything in a pack names anything else.
+
+A name is 64 hexadecimal digits and nothing else, so no manifest can name a path, a link or an address. Every read
+hashes what it read.
+"""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from cousins.codec import canonical_json
+from cousins.errors import PackError
+from cousins.scene.strict import Node, parse
+
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+"""What a name looks like."""
+MAX_BLOB_BYTES: Final = 512 << 20
+"""Largest blob that is read, and largest content that one expands to."""
+_HEAD: Final = b"cousins bz2 1\n"
+_ENTRY: Final = 40
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Blob:
+    """A reference to bytes."""
+
+    digest: str
+    """SHA-256, 64 hexadecimal digits."""
+    size: int
+    """Length in bytes."""
+
+    @property
+    def key(self) -> str:
+        """Place in a store or a pack folder."""
+        return blob_key(self.digest)
+
+    @property
+    def record(self) -> list[Any]:
+        """The reference as JSON's own types."""
+        return [self.digest, self.size]
+
+
+class BlobReader(Protocol):
+    """Whatever can give the bytes of a reference: a folder, or a cache before a store."""
+
+    def read(self, blob: Blob) -> bytes:
+        """Return the bytes, their hash checked; raises `PackError` where they are missing or wrong."""
+
+
+class BlobFolder:
+    """Blobs as files below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, blob: Blob) -> bytes:
+        """Return the bytes, their hash checked; raises `PackError` where they are missing or wrong."""
+        data = read_regular(self.root / blob.key, most=blob.size)
+        if data is None:
+            raise PackError(
+                f"no blob {blob.digest[:12]}",
+                expected="every blob that is asked for",
+                hint="Pull the pack again, with the cousins that you want.",
+            )
+        if len(data) != blob.size or hashlib.sha256(data).hexdigest() != blob.digest:
+            raise PackError(
+                f"other bytes in blob {blob.digest[:12]}",
+                expected="bytes of that SHA-256",
+                hint="`cousins pack verify` lists what is damaged; pull the pack again.",
+            )
+        return data
+
+    def write(self, data: bytes) -> Blob:
+        """Keep bytes and return their reference; what is there already is not written again."""
+        blob = blob_of(data)
+        target = self.root / blob.key
+        if not target.is_file() or target.stat().st_size != blob.size:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(f"{target.name}.{os.getpid()}.new")
+            temporary.write_bytes(data)
+            temporary.replace(target)
+        return blob
+
+
+def blob_of(data: bytes) -> Blob:
+    """Return the reference of bytes."""
+    return Blob(digest=hashlib.sha256(data).hexdigest(), size=len(data))
+
+
+def blob_key(digest: str) -> str:
+    """Return the place of a blob; raises `PackError` for anything but 64 hexadecimal digits."""
+    require_digest(digest)
+    return f"blobs/{digest[:2]}/{digest[2:]}"
+
+
+def require_digest(text: str) -> str:
+    """Return a digest; raises `PackError` for anything but 64 hexadecimal digits."""
+    if not DIGEST.fullmatch(text):
+        raise PackError(
+            f"the name {text[:80]!r}",
+            expected="a SHA-256 of 64 hexadecimal digits; packs name nothing by path or address",
+            hint="Do not use this pack: nothing that writes packs makes such a name.",
+        )
+    return text
+
+
+def read_blob(node: Node) -> Blob:
+    """Rebuild a reference from JSON; raises `PackError` where it is none."""
+    items = node.items()
+    if len(items) != 2:
+        raise node.bad("a digest and a size")
+    return Blob(digest=require_digest(items[0].text()), size=items[1].integer(low=0, high=MAX_BLOB_BYTES))
+
+
+def read_regular(path: Path, *, most: int) -> bytes | None:
+    """Return a file's bytes, at most one more than `most`; None where no regular file is. Follows no link."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        parts, left = [], most + 1
+        while left > 0 and (part := os.read(handle, left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(handle)
+
+
+def shrink(raw: bytes) -> bytes:
+    """Return bytes compressed by bzip2, whose output has been the same everywhere since 2010, unlike zlib's."""
+    return _HEAD + len(raw).to_bytes(8, "little") + bz2.compress(raw, 9)
+
+
+def expand(data: bytes) -> bytes:
+    """Return what `shrink` was given; never more than the length that it tells. Raises `PackError`."""
+    start = len(_HEAD) + 8
+    length = int.from_bytes(data[len(_HEAD) : start], "little")
+    if data[: len(_HEAD)] != _HEAD or len(data) < start or length > MAX_BLOB_BYTES:
+        raise _broken("a blob of another kind")
+    reader = bz2.BZ2Decompressor()
+    try:
+        raw = reader.decompress(data[start:], max_length=length + 1)
+        while not reader.eof and len(raw) <= length and not reader.needs_input:
+            raw += reader.decompress(b"", max_length=length + 1 - len(raw))
+    except (OSError, ValueError, EOFError) as error:
+        raise _broken("a blob that does not expand") from error
+    if len(raw) != length or not reader.eof or reader.unused_data:
+        raise _broken("a blob of another length than it tells")
+    return raw
+
+
+def record_bytes(record: object) -> bytes:
+    """Return a record of JSON's own types as compressed canonical JSON."""
+    return shrink(canonical_json(record))
+
+
+def parse_record(data: bytes, *, where: str) -> Node:
+    """Parse what `record_bytes` wrote."""
+    return parse(expand(data), where=where)
+
+
+def list_bytes(blobs: Sequence[Blob]) -> bytes:
+    """Return references as 40 bytes each: the digest, and the size, little-endian."""
+    return b"".join(bytes.fromhex(blob.digest) + blob.size.to_bytes(8, "little") for blob in blobs)
+
+
+def read_list(data: bytes) -> list[Blob]:
+    """Rebuild a list of references, rising; raises `PackError` where it is none."""
+    if len(data) % _ENTRY:
+        raise _broken("a list of blobs that is cut short")
+    blobs = [
+        Blob(digest=data[place : place + 32].hex(), size=int.from_bytes(data[place + 32 : place + _ENTRY], "little"))
+        for place in range(0, len(data), _ENTRY)
+    ]
+    if any(after <= before for before, after in pairwise(blobs)) or any(blob.size > MAX_BLOB_BYTES for blob in blobs):
+        raise _broken("a list of blobs that is out of order")
+    return blobs
+
+
+def _broken(found: str) -> PackError:
+    return PackError(found, expected="a blob that this version of cousins writes", hint="Pull the pack again.")

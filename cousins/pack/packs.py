@@ -1,0 +1,193 @@
+"""A pack that can be read: cousins by number, each with nothing but the blobs that it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from cousins.errors import PackError
+from cousins.pack.asset_records import licence_of, read_scene_record, read_variant
+from cousins.pack.blobs import Blob, BlobFolder, BlobReader, parse_record, read_regular
+from cousins.pack.cousin_records import read_cousin, read_page, read_variant_list, variants_of
+from cousins.pack.manifests import Manifest, Page, manifest_digest, read_manifest
+from cousins.pack.numbers import of_a_pack
+from cousins.scene.meshfiles import mesh_files
+from cousins.scene.mjcf import mjcf_file
+from cousins.scene.scenes import Scene
+from cousins.scene.strict import MAX_BYTES, Node
+from cousins.vary.cousins import SPLITS, Cousin, Library, Split, Variant, realise
+
+MANIFEST: Final = "pack.json"
+"""File in a pack folder whose SHA-256 is the pack's digest."""
+SELECTION: Final = "selection.json"
+"""File beside it that tells which cousins were pulled, where not all were."""
+_PAGES_KEPT: Final = 32
+_VARIANTS_KEPT: Final = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A page as it was read."""
+
+    cousins: Mapping[int, Node]
+    """Records by number."""
+    variants: Mapping[str, Blob]
+    """References to variants' records by key."""
+
+
+class Pack:
+    """A pack whose blobs are read when they are asked for, each checked by its hash."""
+
+    def __init__(self, manifest: bytes, blobs: BlobReader, *, digest: str | None = None) -> None:
+        self.manifest: Manifest = read_manifest(manifest, digest=digest)
+        self.digest: str = manifest_digest(manifest)
+        self.blobs = blobs
+        self._page = lru_cache(maxsize=_PAGES_KEPT)(self._read_page)
+        self._variant = lru_cache(maxsize=_VARIANTS_KEPT)(self._read_variant)
+        self._surroundings: Scene | None = None
+
+    def __len__(self) -> int:
+        return self.manifest.cousins
+
+    def indices(self, split: Split | None = None) -> list[int]:
+        """Return the numbers of a split's cousins, or of all, in order."""
+        pages = [page for name in SPLITS if split in (None, name) for page in self.manifest.pages.get(name, ())]
+        return sorted(number for page in pages for number in page.numbers)
+
+    def cousin(self, index: int) -> Cousin:
+        """Return a cousin as parameters; raises `PackError` where the pack has none of that number."""
+        with of_a_pack():
+            return read_cousin(self._shown(index).cousins[index])
+
+    def scene(self, index: int) -> Scene:
+        """Return the scene of a cousin; only the variants that it shows are read."""
+        cousin = self.cousin(index)
+        listed = self._shown(index).variants
+        variants = {}
+        for key in sorted(variants_of(cousin)):
+            if key not in listed:
+                raise _lacks(f"variant {key[:80]!r} in the page of cousin {index}")
+            variants[key] = self._variant(listed[key])
+        with of_a_pack():
+            return realise(cousin, Library(scene=self.surroundings, variants=variants))
+
+    def mjcf(self, index: int, *, visuals: bool = True) -> tuple[str, dict[str, bytes]]:
+        """Return a cousin as MJCF text and the files that it names, by relative path."""
+        scene = self.scene(index)
+        return mjcf_file(scene, visuals=visuals).decode(), mesh_files(scene, visuals=visuals)
+
+    @property
+    def surroundings(self) -> Scene:
+        """What all cousins share: the scene without its objects."""
+        if self._surroundings is None:
+            self._surroundings = read_scene_record(self.manifest.scene, self.blobs)
+        return self._surroundings
+
+    @property
+    def library(self) -> Library:
+        """The twin and all variants that some cousin shows, read now; needs the whole pack."""
+        variants = {key: self._variant(record) for key, record in self.variant_records().items()}
+        return Library(scene=self.scene(0), variants=variants)
+
+    def variant_records(self) -> dict[str, Blob]:
+        """Return references to the records of all variants by key."""
+        with of_a_pack():
+            return read_variant_list(parse_record(self.blobs.read(self.manifest.library), where="library"))
+
+    def licences(self) -> dict[str, tuple[str, str]]:
+        """Return licence and origin of every variant, by key."""
+        return {key: licence_of(record, self.blobs) for key, record in self.variant_records().items()}
+
+    def pages_of(self, indices: list[int]) -> list[Page]:
+        """Return the pages that hold these cousins, each once."""
+        return sorted({self._page_of(index) for index in indices}, key=lambda page: page.numbers)
+
+    def shown(self, page: Page) -> Shown:
+        """Return a page as it was read."""
+        return self._page(page)
+
+    def info(self) -> dict[str, Any]:
+        """Return what the manifest tells, as JSON's own types."""
+        manifest = self.manifest
+        meta = manifest.meta
+        return {
+            "digest": self.digest,
+            "name": meta.name,
+            "generator": meta.generator,
+            "seed": meta.seed,
+            "cousins": manifest.cousins,
+            "splits": manifest.splits,
+            "bytes": manifest.blob_bytes + manifest.blobs.size,
+            "files": manifest.blob_count + 2,
+            "coverage": dict(meta.coverage),
+            "rejections": {reason: dict(axes) for reason, axes in manifest.rejections.items()},
+            "gates": dict(meta.gates),
+            "licences": dict(manifest.licences),
+            "lineage": dict(meta.lineage),
+            "fallbacks": list(meta.fallbacks),
+            "warnings": list(meta.warnings),
+        }
+
+    def _shown(self, index: int) -> Shown:
+        return self._page(self._page_of(index))
+
+    def _page_of(self, index: int) -> Page:
+        for pages in self.manifest.pages.values():
+            place = bisect_right(pages, index, key=lambda page: page.numbers[0]) - 1
+            if place >= 0 and index in pages[place].numbers:
+                return pages[place]
+        raise _lacks(f"cousin {index}")
+
+    def _read_page(self, page: Page) -> Shown:
+        cousins, variants = read_page(self.blobs.read(page.blob))
+        if tuple(sorted(cousins)) != page.numbers:
+            raise _lacks("cousins that the page was to hold")
+        return Shown(cousins=cousins, variants=variants)
+
+    def _read_variant(self, record: Blob) -> Variant:
+        return read_variant(record, self.blobs)
+
+
+def open_folder(folder: Path) -> Pack:
+    """Open a pack folder from anybody; raises `PackError` on anything that is not one."""
+    data = read_regular(folder / MANIFEST, most=MAX_BYTES)
+    if data is None:
+        raise PackError(
+            f"no {MANIFEST} in {os.fspath(folder)!r}",
+            expected="a pack folder, as `cousins vary` or `cousins pack pull` writes it",
+            hint="A run that was interrupted goes on when its command is typed again.",
+        )
+    return Pack(data, BlobFolder(folder))
+
+
+def selection_of(folder: Path) -> list[int] | None:
+    """Return the cousins that were pulled into a folder; None where all were."""
+    data = read_regular(folder / SELECTION, most=MAX_BYTES)
+    if data is None:
+        return None
+    try:
+        indices = json.loads(data)["indices"]
+        whole = isinstance(indices, list) and all(type(index) is int for index in indices)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise PackError(
+            f"a {SELECTION} that does not tell which cousins were pulled",
+            expected="a list of their numbers",
+            hint="Pull the pack again.",
+        )
+    return list(indices)
+
+
+def _lacks(what: str) -> PackError:
+    return PackError(
+        f"no {what}",
+        expected="a number that the pack has, and pages that hold what the manifest tells",
+        hint="`cousins pack info` tells how many cousins there are.",
+    )

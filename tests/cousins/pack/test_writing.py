@@ -1,0 +1,139 @@
+"""Packs are written block by block, in one piece or not at all, and the same input gives the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cousins.errors import PackError
+from cousins.pack.asset_records import rounded_variant
+from cousins.pack.cousin_records import rounded_cousin
+from cousins.pack.packs import open_folder
+from cousins.pack.writing import PackWriter
+from cousins.scene.folder import rounded, write_scene
+from cousins.scene.meshfiles import mesh_files
+from cousins.scene.mjcf import mjcf_file
+from cousins.vary.cousins import Library, realise
+from tests.cousins.pack.packs_for_tests import META, cousins, small_pack, table_library
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def pack_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pack") / "table"
+    small_pack(folder)
+    return folder
+
+
+def test_a_pack_holds_the_twin_and_every_cousin_in_its_split(pack_folder: Path) -> None:
+    pack = open_folder(pack_folder)
+    assert len(pack) == 13
+    assert pack.indices() == list(range(13))
+    assert pack.indices("twin") == [0]
+    assert pack.indices("heldout_far") == [5, 11]
+    assert pack.info()["splits"] == {"twin": 1, "train": 8, "heldout_near": 2, "heldout_far": 2}
+    assert pack.info()["rejections"] == {"penetration": {"layout": 3}}
+
+
+def test_a_cousin_comes_back_as_it_was_written(pack_folder: Path) -> None:
+    library = table_library()
+    pack = open_folder(pack_folder)
+    for one in cousins(library, 12):
+        assert pack.cousin(one.index) == rounded_cousin(one)
+        assert rounded_cousin(rounded_cousin(one)) == rounded_cousin(one)
+
+
+def test_the_scene_of_a_pack_is_the_scene_of_its_library(pack_folder: Path, tmp_path: Path) -> None:
+    pack = open_folder(pack_folder)
+    library = table_library()
+    whole = Library(scene=library.scene, variants={k: rounded_variant(v) for k, v in library.variants.items()})
+    for one in cousins(library, 12)[2:5]:
+        mine = write_scene(realise(rounded_cousin(one), whole), tmp_path / f"mine{one.index}")
+        assert write_scene(pack.scene(one.index), tmp_path / f"theirs{one.index}") == mine
+
+
+def test_the_twin_in_a_pack_is_the_twin_for_the_engines(pack_folder: Path) -> None:
+    twin = open_folder(pack_folder).scene(0)
+    assert mjcf_file(twin) == mjcf_file(replace(rounded(table_library().scene), look=twin.look))
+    assert mesh_files(twin) == mesh_files(table_library().scene)
+
+
+def test_the_whole_library_comes_back(pack_folder: Path) -> None:
+    library = open_folder(pack_folder).library
+    known = table_library()
+    assert set(library.variants) == set(known.variants) - {"ball"}, "what no cousin shows is not kept"
+    for key, one in library.variants.items():
+        assert one.signature == rounded_variant(known.variants[key]).signature
+        assert (one.kind, one.of, one.licence) == (known.variants[key].kind, known.variants[key].of, one.licence)
+
+
+def test_blocks_in_any_order_give_the_same_bytes(pack_folder: Path, tmp_path: Path) -> None:
+    library = table_library()
+    drawn = cousins(library, 12)
+    for number in (2, 0, 1):
+        rejected = {"penetration": {"layout": number}}
+        PackWriter(tmp_path / "p", key="k").add_block(number, drawn[4 * number : 4 * number + 4], rejected)
+    writer = PackWriter(tmp_path / "p", key="k")
+    assert [writer.has_block(number) for number in range(4)] == [True, True, True, False]
+    writer.close(library, META)
+    assert files(tmp_path / "p") == files(pack_folder)
+
+
+def test_blocks_of_other_inputs_are_dropped_and_leave_no_trace(pack_folder: Path, tmp_path: Path) -> None:
+    library = table_library(shapes=2)
+    old = PackWriter(tmp_path / "p", key="old")
+    old.add_block(0, cousins(library, 3), {})
+    (tmp_path / "p/blobs/aa").mkdir(parents=True)
+    (tmp_path / "p/blobs/aa/left-over").write_bytes(b"of a killed run")
+    writer = PackWriter(tmp_path / "p", key="new")
+    assert not writer.has_block(0)
+    library = table_library()
+    writer.add_block(0, cousins(library, 12), {"penetration": {"layout": 3}})
+    writer.close(library, META)
+    assert files(tmp_path / "p") == files(pack_folder)
+
+
+def test_a_damaged_block_is_made_anew(tmp_path: Path) -> None:
+    library = table_library()
+    writer = PackWriter(tmp_path, key="k")
+    writer.add_block(0, cousins(library, 4), {})
+    path = next(tmp_path.rglob("*.block"))
+    path.write_bytes(path.read_bytes()[:-7])
+    assert not writer.has_block(0)
+    writer.add_block(0, cousins(library, 4), {})
+    assert writer.has_block(0)
+
+
+def test_a_missing_block_is_told(tmp_path: Path) -> None:
+    library = table_library()
+    writer = PackWriter(tmp_path, key="k")
+    writer.add_block(1, cousins(library, 8)[4:], {})
+    with pytest.raises(PackError, match="found cousin 5 where 0 belongs"):
+        writer.close(library, META)
+    assert not (tmp_path / "pack.json").exists()
+
+
+def test_a_finished_pack_is_never_written_again(pack_folder: Path) -> None:
+    with pytest.raises(PackError, match="Packs are never changed"):
+        PackWriter(pack_folder, key="k")
+
+
+def test_a_cousin_of_an_unknown_variant_is_refused(tmp_path: Path) -> None:
+    library = table_library()
+    drawn = cousins(library, 4)
+    fewer = Library(scene=library.scene, variants={k: v for k, v in library.variants.items() if v.kind == "twin"})
+    writer = PackWriter(tmp_path, key="k")
+    writer.add_block(0, drawn, {})
+    with pytest.raises(PackError, match="found a cousin that shows"):
+        writer.close(fewer, META)
+
+
+def test_a_pack_without_cousins_is_the_twin_alone(tmp_path: Path) -> None:
+    writer = PackWriter(tmp_path, key="k")
+    writer.close(table_library(), META)
+    assert open_folder(tmp_path).indices() == [0]
