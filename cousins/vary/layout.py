@@ -25,6 +25,7 @@ from cousins.vary.footprints import (
     footprint_of_structure,
     free,
 )
+from cousins.vary.poses import tilt_of, yaw_of
 from cousins.vary.recipes import Layout
 
 GAP_M: Final = 0.003
@@ -242,10 +243,9 @@ def _tied(tie: Relation, shown: Mapping[str, Footprint]) -> bool:
 
 
 def _spot(world_from_asset: Array) -> tuple[Spot, Array]:
-    rotation = world_from_asset[:3, :3]
-    yaw = float(np.arctan2(rotation[1, 0], rotation[0, 0]))
     x, y, z = (float(value) for value in world_from_asset[:3, 3])
-    return Spot(x_m=x, y_m=y, z_m=z, yaw_rad=yaw), rotation_about(np.array([0.0, 0.0, 1.0]), -yaw) @ rotation
+    yaw = yaw_of(world_from_asset)
+    return Spot(x_m=x, y_m=y, z_m=z, yaw_rad=yaw), tilt_of(world_from_asset)
 
 
 def _resting(variant: Variant, tilts: Mapping[str, Array]) -> Resting:

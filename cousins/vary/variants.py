@@ -12,7 +12,7 @@ import numpy as np
 from cousins.affordances import Signature
 from cousins.affordances.comparing import lost
 from cousins.affordances.measure import signature_of
-from cousins.geometry import transform
+from cousins.geometry import Array, transform
 from cousins.reconstruct.assets import Asset
 from cousins.scene.kinematics import asset_from_links
 from cousins.scene.rounding import round_length
@@ -20,6 +20,7 @@ from cousins.scene.scenes import Placed, Scene
 from cousins.vary.cousins import Library, Variant
 from cousins.vary.deform import Bend, bent
 from cousins.vary.distance import shape_distance
+from cousins.vary.poses import tilt_of
 from cousins.vary.recipes import Recipe, Shape, Splits
 
 TRIES: Final = 4
@@ -27,8 +28,8 @@ TRIES: Final = 4
 LARGEST_M: Final = 0.6
 """What is longer is furniture: it is neither bent nor swapped where it carries something [m]."""
 
-Proof = Callable[[Asset], tuple[str, ...]]
-"""Tells in words what of an asset does not hold in physics; empty for all is well."""
+Proof = Callable[[Asset, Array], tuple[str, ...]]
+"""Tells in words what of an asset, turned by a rotation [3, 3], does not hold in physics; empty for all is well."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -90,7 +91,7 @@ def make_library(
             variants[variant.key] = variant
             groups[variant.key] = offer.group
     for number, offer in enumerate(clutter):
-        failures = prove(offer.asset)
+        failures = prove(offer.asset, np.eye(3))
         refused.update(f"clutter: {failure}" for failure in failures)
         if not failures:
             key = f"clutter-{number:02d}"
@@ -133,7 +134,7 @@ def _shapes(
             bend = draw_bend(recipe.shape, amount, rng)
             asset = _rounded(bent(placed.asset, bend, name=name))
             own = signature_of(asset)
-            failures = lost(signature, own) or prove(asset)
+            failures = lost(signature, own) or prove(asset, tilt_of(placed.world_from_asset))
             refused.update(f"shape: {_kind(failure)}" for failure in failures)
             if not failures:
                 key = f"{name}-shape-{number:02d}"
@@ -178,7 +179,7 @@ def _swaps(
             failures: tuple[str, ...] = ()
             if ratio.min() < low or ratio.max() > high:
                 failures = ("size does not match",)
-            failures = failures or lost(signature, own) or prove(asset)
+            failures = failures or lost(signature, own) or prove(asset, np.eye(3))
             refused.update(f"swap: {_kind(failure)}" for failure in failures)
             if failures:
                 continue
@@ -243,12 +244,13 @@ def _kind(failure: str) -> str:
     return " ".join(word for word in failure.split() if not any(letter.isdigit() for letter in word))
 
 
-def lowest_point_m(asset: Asset) -> float:
-    """Return the lowest point of an asset's pieces in its own frame [m]."""
+def lowest_point_m(asset: Asset, rotation: Array | None = None) -> float:
+    """Return the lowest point of an asset's pieces [m], turned about its origin by a rotation [3, 3]."""
     poses = asset_from_links(asset)
+    up = np.array([0.0, 0.0, 1.0]) if rotation is None else rotation[2]
     return float(
         min(
-            transform(poses[link.name], piece.mesh.vertices)[:, 2].min()
+            (transform(poses[link.name], piece.mesh.vertices) @ up).min()
             for link in asset.links
             for piece in link.pieces
         )

@@ -1,0 +1,165 @@
+"""A block of cousins: drawn, ordered by how much they add, tried in physics, and numbered.
+
+A block depends on the library, the recipe, the seed and its own number, and on nothing else, so blocks can be made in
+any order, anywhere. The draws of a split are one fixed stream; each batch of it is tried farthest first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from cousins.errors import StageError
+from cousins.geometry import Array
+from cousins.plugins import load
+from cousins.vary.choosing import even_numbers, farthest_first
+from cousins.vary.cousins import AXES, SPLITS, Cousin, Split, realise
+from cousins.vary.distance import distances, vector
+from cousins.vary.drawing import Drawer, Refusal, draw, written_pose
+from cousins.vary.recipes import Splits
+from sim.engine import Engine
+from sim.trial import TrialConfig, try_scene
+
+BLOCK: Final = 32
+"""Cousins of a block."""
+SPARE: Final = 1.5
+"""Draws of a batch over what is still wanted, from which the farthest are tried first."""
+MOST_DRAWS: Final = 60
+"""Most draws for a wanted cousin before a block gives up: a recipe that fits nowhere must not run forever."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Block:
+    """A block and what was refused on the way."""
+
+    number: int
+    """Number of the block."""
+    cousins: tuple[Cousin, ...]
+    """Its cousins, with numbers, poses at rest and distances."""
+    draws: int
+    """Draws that it took."""
+    refused: Mapping[str, int]
+    """Number of refused draws by `axis: reason`."""
+
+
+class Blocks:
+    """Makes blocks in a row with the same engines; used as a context manager."""
+
+    def __init__(self, drawer: Drawer, *, engines: Sequence[str], config: TrialConfig | None = None) -> None:
+        self.drawer = drawer
+        self._names = tuple(engines)
+        self._config = config or TrialConfig()
+        self._stack = ExitStack()
+        self._engines: list[Engine] = []
+
+    def __enter__(self) -> Blocks:
+        for name in self._names:
+            module = load("sim.backends", name, kind="engine")
+            self._engines.append(self._stack.enter_context(module.build(module.Config())))
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stack.close()
+        self._engines.clear()
+
+    def make(self, number: int) -> Block:
+        """Return a block; raises `StageError` where nearly nothing that is drawn holds."""
+        wanted: dict[Split, list[int]] = {split: [] for split in SPLITS}
+        for index in range(number * BLOCK, (number + 1) * BLOCK):
+            wanted[split_of(index, self.drawer.recipe.splits)].append(index)
+        refused: Counter[str] = Counter()
+        found: dict[int, Cousin] = {}
+        draws = 0
+        for split, indices in wanted.items():
+            if split == "twin":
+                found |= dict.fromkeys(indices, self.drawer.twin)
+                continue
+            cousins, used = self._fill(split, number, len(indices), refused)
+            draws += used
+            found |= dict(zip(indices, cousins, strict=True))
+        return Block(
+            number=number,
+            cousins=tuple(replace(found[index], index=index) for index in sorted(found)),
+            draws=draws,
+            refused=dict(sorted(refused.items())),
+        )
+
+    def _fill(self, split: Split, number: int, count: int, refused: Counter[str]) -> tuple[list[Cousin], int]:
+        """Return that many valid cousins of a split, farthest first, and the number of draws."""
+        chosen: list[Cousin] = []
+        used = 0
+        while len(chosen) < count:
+            size = max(4, round(SPARE * (count - len(chosen))))
+            if used > MOST_DRAWS * count:
+                raise StageError(
+                    f"{len(chosen)} of {count} cousins of split {split} after {used} draws; refused: "
+                    + ", ".join(f"{reason} {times}" for reason, times in refused.most_common(3)),
+                    stage="vary",
+                )
+            drawn: list[Cousin] = []
+            for offset in range(size):
+                cousin = self._draw(split, number, used + offset)
+                if isinstance(cousin, Refusal):
+                    refused[f"{cousin.axis}: {cousin.reason}"] += 1
+                else:
+                    drawn.append(cousin)
+            used += size
+            vectors = np.array([vector(cousin.distances) for cousin in drawn]).reshape(-1, len(AXES))
+            given = np.array([np.zeros(len(AXES)), *(vector(cousin.distances) for cousin in chosen)])
+            for row in farthest_first(vectors, given=given):
+                if len(chosen) == count:
+                    break
+                tried = self.tried(drawn[row])
+                if isinstance(tried, Refusal):
+                    refused[f"{tried.axis}: {tried.reason}"] += 1
+                else:
+                    chosen.append(tried)
+        return chosen, used
+
+    def _draw(self, split: Split, number: int, offset: int) -> Cousin | Refusal:
+        drawer = self.drawer
+        key = (2, SPLITS.index(split), number, offset)
+        spread = even_numbers(1, dimensions=len(AXES), start=number * 1024 + offset, seed=drawer.seed)[0]
+        drawn = draw(drawer, split, key, spread)
+        if isinstance(drawn, Refusal):
+            return drawn
+        return replace(drawn, distances=distances(drawn, drawer.library, drawer.twin))
+
+    def tried(self, cousin: Cousin) -> Cousin | Refusal:
+        """Return a cousin with its poses at rest, measured; or why it does not hold in some engine."""
+        for engine in self._engines:
+            scene = realise(cousin, self.drawer.library)
+            trial = try_scene(scene, engine, config=self._config)
+            if trial.failures:
+                return Refusal(axis="physics", reason=f"{engine.name}: {trial.failures[0]}")
+            if engine is self._engines[0]:
+                cousin = _at(cousin, trial.rest)
+        return replace(cousin, distances=distances(cousin, self.drawer.library, self.drawer.twin))
+
+
+def split_of(index: int, shares: Splits) -> Split:
+    """Return what a cousin is for, by its number alone."""
+    if index == 0:
+        return "twin"
+    if int(index * shares.heldout_near) > int((index - 1) * shares.heldout_near):
+        return "heldout_near"
+    if int(index * shares.heldout_far + 0.5) > int((index - 1) * shares.heldout_far + 0.5):
+        return "heldout_far"
+    return "train"
+
+
+def _at(cousin: Cousin, rest: Mapping[str, Array]) -> Cousin:
+    stands = []
+    for stand in cousin.stands:
+        pose = rest.get(stand.name)
+        if pose is None:
+            stands.append(stand)
+        else:
+            position, quat = written_pose(pose)
+            stands.append(replace(stand, position_m=position, quat_wxyz=quat))
+    return replace(cousin, stands=tuple(stands))
