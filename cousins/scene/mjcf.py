@@ -23,6 +23,7 @@ from cousins.reconstruct.assets import Asset, Joint, Link, Piece
 from cousins.scene.inertia import principal_inertia
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.meshfiles import mesh_files, write_files
+from cousins.scene.mjcf_look import add_look
 from cousins.scene.names import (
     asset_folder,
     body_name,
@@ -57,6 +58,8 @@ def mjcf_file(scene: Scene, *, visuals: bool = True) -> bytes:
     asset = ET.SubElement(root, "asset")
     world = ET.SubElement(root, "worldbody")
     contact = ET.SubElement(root, "contact")
+    if scene.look is not None:
+        add_look(root, world, scene.look)
     for structure in scene.structures:
         _add_structure(world, asset, structure, visuals=visuals)
     for placed in scene.objects:

@@ -15,6 +15,7 @@ from cousins.scene.names import asset_folder, structures_folder, texture_file
 from cousins.scene.rounding import number, round_length, round_quaternion
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.scene.usd_asset import asset_bytes
+from cousins.scene.usd_look import add_look
 from cousins.scene.usd_prims import (
     add_pieces,
     add_surface,
@@ -56,6 +57,8 @@ def _scene_bytes(scene: Scene) -> bytes:
         _add_structure(stage, structure)
     for placed in scene.objects:
         _add_object(stage, placed)
+    if scene.look is not None:
+        add_look(stage, scene.look)
     return layer_bytes(stage)
 
 

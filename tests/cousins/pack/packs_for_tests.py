@@ -85,7 +85,7 @@ def cousin(library: Library, index: int, *, seed: int = 7) -> Cousin:
     stands = tuple(_moved(stand, keys, library, rng) for stand in twin.stands)
     direction = np.array([*rng.normal(size=2), -1.0])
     direction /= np.linalg.norm(direction)
-    camera = look_at(rng.uniform(0.8, 1.2, size=3) + [0, 0, 1], np.array([0.0, 0.0, 0.7]))
+    camera = look_at(rng.uniform(0.8, 1.2, size=3) + np.array([0, 0, 1]), np.array([0.0, 0.0, 0.7]))
     look = Look(
         lights=(Light(direction=tuple(direction.tolist()), color=(1.0, 0.9, rng.uniform()), intensity=rng.uniform()),),
         exposure=float(rng.uniform(0.5, 1.5)),
