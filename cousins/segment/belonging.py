@@ -81,9 +81,11 @@ def contacts_of(surface: Surface, labels: Array) -> list[Contact]:
     keys, lengths = np.unique(at // len(labels), return_counts=True)
     order = np.lexsort((keys, -lengths, keys // count))
     best = keys[order][np.unique(keys[order] // count, return_index=True)[1]]
+    rank = np.argsort(names, kind="stable")
+    starts, ends = (np.searchsorted(names[rank], best, side=side) for side in ("left", "right"))
     found = []
-    for key in best:
-        own = pairs[names == key]
+    for key, start, end in zip(best, starts, ends, strict=True):
+        own = pairs[rank[start:end]]
         first, second = divmod(int(key), count)
         found.append(Contact(first=first, second=second, mine=np.unique(own[:, 0]), other=np.unique(own[:, 1])))
     return found
@@ -211,6 +213,7 @@ def _color_step(surface: Surface, contact: Contact, of: Array, other: Array) -> 
     """Return the difference of the median Lab colours of both sides near a contact; infinite without colour."""
     tints = []
     for own, at in ((of, contact.mine), (other, contact.other)):
+        own = _within(surface.points, own, at)
         gap, _ = cKDTree(surface.points[at]).query(surface.points[own], distance_upper_bound=NEAR_M)
         beside = own[(gap > 3.5 * surface.spacing_m) & np.isfinite(gap)]
         known = surface.colors[beside if len(beside) >= 5 else at]
@@ -219,3 +222,9 @@ def _color_step(surface: Surface, contact: Contact, of: Array, other: Array) -> 
             return np.inf
         tints.append(np.median(known, axis=0))
     return float(np.linalg.norm(tints[0] - tints[1]))
+
+
+def _within(points: Array, own: Array, at: Array) -> Array:
+    """Return those of a piece's points [n] that lie in the box around a contact [k], grown by `NEAR_M`."""
+    low, high = points[at].min(axis=0) - NEAR_M, points[at].max(axis=0) + NEAR_M
+    return own[((points[own] >= low) & (points[own] <= high)).all(axis=1)]

@@ -35,8 +35,8 @@ class Footing:
     """Indices of the points of each piece."""
     low: Array
     """Points on the ground, bool [n]."""
-    resting: Array
-    """Pairs of points, the first resting on the second, int64 [m, 2]."""
+    resting: list[Array]
+    """Of each piece: points of it and what each rests on in another piece, int64 [m, 2]."""
     labels: Array
     """Piece of each point, int64 [n]."""
     up: Array
@@ -44,14 +44,11 @@ class Footing:
 
     def stands(self, pieces: Sequence[int]) -> bool:
         """Tell whether a union of pieces can stand on the ground and on what is not in the union."""
-        inside = np.zeros(len(self.members), dtype=bool)
-        inside[list(pieces)] = True
-        upper, lower = inside[self.labels[self.resting]].T
-        held = np.zeros(len(self.low), dtype=bool)
-        held[self.resting[upper & ~lower, 0]] = True
+        resting = np.concatenate([self.resting[k] for k in pieces])
+        held = resting[~np.isin(self.labels[resting[:, 1]], list(pieces)), 0]
         of = np.concatenate([self.members[k] for k in pieces])
         at = self.surface.points
-        return can_stand(at[of], at[of[self.low[of]]], at[of[held[of]]], self.up)
+        return can_stand(at[of], at[of[self.low[of]]], at[of[np.isin(of, held)]], self.up)
 
 
 def describe_map(
@@ -72,11 +69,12 @@ def describe_map(
     shelf = _beside_level(surface.edges, level > LEVEL_COS, height_m, voxel_m)
     resting &= (shelf[v] & (level[u] < LEVEL_COS)) | ((level[u] < -LEVEL_COS) & (level[v] > -LEVEL_COS))
     np.add.at(carried, (labels[u[resting]], labels[v[resting]]), length)
+    pairs = np.stack([u[resting], v[resting]], axis=1)
     footing = Footing(
         surface=surface,
         members=members_of(labels),
         low=height_m < 0.015 + voxel_m,
-        resting=np.stack([u[resting], v[resting]], axis=1),
+        resting=[pairs[of] for of in members_of(labels[pairs[:, 0]], count=count)],
         labels=labels,
         up=up,
     )
@@ -101,10 +99,12 @@ def _beside_level(edges: Array, is_level: Array, height_m: Array, voxel_m: float
     return shelf
 
 
-def members_of(labels: Array) -> list[Array]:
-    """Return the indices of the points of each label, labels 0 to their greatest."""
+def members_of(labels: Array, *, count: int | None = None) -> list[Array]:
+    """Return the indices of the points of each label, labels 0 to their greatest, or as many as are asked for."""
     order = np.argsort(labels, kind="stable")
-    bounds = np.searchsorted(labels[order], np.arange(int(labels.max(initial=-1)) + 2))
+    bounds = np.searchsorted(
+        labels[order], np.arange((int(labels.max(initial=-1)) + 1 if count is None else count) + 1)
+    )
     return [order[a:b] for a, b in itertools.pairwise(bounds)]
 
 

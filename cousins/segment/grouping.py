@@ -8,7 +8,7 @@ what is below it cannot be seen. A piece that would hang in the air belongs to t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -63,10 +63,10 @@ def settle(
 
     `stands` judges a union of pieces anew after each join; without it a union stands when a member does.
     """
-    state = Pieces(**{f.name: getattr(pieces, f.name).copy() for f in fields(Pieces)})
+    state = _State(pieces)
     members: list[list[int]] = [[k] for k in range(len(pieces.areas))]
     while True:
-        wanted = _next_joins(state, [len(of) > 0 for of in members], config)
+        wanted = _next_joins(state, config)
         if not wanted:
             return _number(members, pieces.areas, config)
         now = list(range(len(members)))
@@ -78,19 +78,37 @@ def settle(
             now[gone] = kept
             members[kept] += members[gone]
             members[gone] = []
-            _absorb(state, gone, kept)
+            state.absorb(gone, kept)
             if stands:
                 state.grounded[kept] = stands(members[kept])
 
 
-def _absorb(state: Pieces, gone: int, kept: int) -> None:
-    state.areas[kept] += state.areas[gone]
-    state.grounded[kept] |= state.grounded[gone]
-    state.hidden[kept] |= state.hidden[gone]
-    for matrix in (state.touching, state.carried):
-        matrix[kept] += matrix[gone]
-        matrix[:, kept] += matrix[:, gone]
-        matrix[gone], matrix[:, gone], matrix[kept, kept] = 0.0, 0.0, 0.0
+class _State:
+    """Pieces as they join: their contacts, and of each row of these its sum and its greatest, kept up to date."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        """Take a copy."""
+        self.areas, self.grounded, self.hidden = pieces.areas.copy(), pieces.grounded.copy(), pieces.hidden.copy()
+        self.touching, self.carried = pieces.touching.copy(), pieces.carried.copy()
+        self.alive = np.ones(len(self.areas), dtype=bool)
+        self.contact, self.best = self.touching.sum(axis=1), self.touching.argmax(axis=1)
+        self.held = self.carried.sum(axis=1)
+
+    def absorb(self, gone: int, kept: int) -> None:
+        """Join a piece to another; only rows of what touched it change."""
+        changed = (self.touching[gone] > 0.0) | (self.carried[:, gone] > 0.0)
+        changed[[gone, kept]] = True
+        self.alive[gone] = False
+        self.areas[kept] += self.areas[gone]
+        self.grounded[kept] |= self.grounded[gone]
+        self.hidden[kept] |= self.hidden[gone]
+        for matrix in (self.touching, self.carried):
+            matrix[kept] += matrix[gone]
+            matrix[:, kept] += matrix[:, gone]
+            matrix[gone], matrix[:, gone], matrix[kept, kept] = 0.0, 0.0, 0.0
+        rows = np.flatnonzero(changed)
+        self.contact[rows], self.best[rows] = self.touching[rows].sum(axis=1), self.touching[rows].argmax(axis=1)
+        self.held[rows] = self.carried[rows].sum(axis=1)
 
 
 def _number(members: Sequence[Sequence[int]], areas: Array, config: GroupConfig) -> tuple[Array, Array]:
@@ -101,17 +119,16 @@ def _number(members: Sequence[Sequence[int]], areas: Array, config: GroupConfig)
     return number, np.bincount(number, weights=areas, minlength=len(groups)) >= config.min_area_m2
 
 
-def _next_joins(pieces: Pieces, alive: Sequence[bool], config: GroupConfig) -> list[tuple[int, int]]:
+def _next_joins(pieces: _State, config: GroupConfig) -> list[tuple[int, int]]:
     """Return what is to join next, each with the neighbour it touches most.
 
     First the smallest rest; once there is none, all pieces that hang, at the same time: a chair's back must not
     gain a foot by taking in an arm first.
     """
-    contact = pieces.touching.sum(axis=1)
-    best = pieces.touching.argmax(axis=1)
-    able = np.asarray(alive) & (contact > 0.0)
+    best = pieces.best
+    able = pieces.alive & (pieces.contact > 0.0)
     rest = able & ((pieces.areas < config.min_area_m2) | (pieces.areas < config.min_share * pieces.areas[best]))
-    hangs = able & ~(pieces.grounded | pieces.hidden | (pieces.carried.sum(axis=1) >= 0.25 * contact))
+    hangs = able & ~(pieces.grounded | pieces.hidden | (pieces.held >= 0.25 * pieces.contact))
     wanted = np.flatnonzero(rest if rest.any() else hangs)
     order = wanted[np.argsort(pieces.areas[wanted], kind="stable")]
     return [(int(k), int(best[k])) for k in (order[:1] if rest.any() else order)]

@@ -39,6 +39,8 @@ class VoxelConfig:
     """Greatest voxel edge [m]."""
     max_frames: int = 60
     """Most frames used, evenly spaced."""
+    most_pixels: float = 5.0e6
+    """Most depth pixels used; of more, every second or third row and column. A phone's LiDAR has 3 million in 60."""
     max_range_m: float = 5.0
     """Depth beyond this is a guess of the sensor [m]."""
     min_seen: float = 0.12
@@ -60,8 +62,9 @@ class VoxelMap:
 def gather(capture: Capture, *, config: VoxelConfig) -> VoxelMap:
     """Average the confident depth of a capture in voxels."""
     frames = capture.frames[:: max(1, -(-len(capture.frames) // config.max_frames))]
-    voxel = _voxel_size(frames, config)
-    parts = [_frame_points(frame, config) for frame in frames]
+    stride = _stride(frames, config)
+    voxel = _voxel_size(frames, config, stride)
+    parts = [_frame_points(frame, config, stride) for frame in frames]
     points, normals, weights, colors = (np.concatenate(column) for column in zip(*parts, strict=True))
     owner = np.repeat(np.arange(len(frames)), [len(part[0]) for part in parts])
     cells = np.floor(points / voxel).astype(np.int64)
@@ -122,13 +125,18 @@ def codes_of(cells: Array) -> Array:
     return np.asarray((moved[..., 0] << 42) | (moved[..., 1] << 21) | moved[..., 2])
 
 
-def _voxel_size(frames: Sequence[Frame], config: VoxelConfig) -> float:
+def _stride(frames: Sequence[Frame], config: VoxelConfig) -> int:
+    """Return every how many rows and columns a depth pixel is used."""
+    return max(1, int(np.ceil(np.sqrt(sum(frame.depth_m.size for frame in frames) / config.most_pixels))))
+
+
+def _voxel_size(frames: Sequence[Frame], config: VoxelConfig, stride: int) -> float:
     """Return a voxel of the configured pixels at the median range, rounded to half a millimetre."""
     sizes = []
     for frame in frames:
         seen = frame.depth_m[(frame.depth_m > 0.0) & (frame.depth_m < config.max_range_m)]
         if len(seen):
-            sizes.append(float(np.median(seen)) / frame.depth_camera.fx)
+            sizes.append(stride * float(np.median(seen)) / frame.depth_camera.fx)
     pixel = float(np.median(sizes)) if sizes else config.min_voxel_m
     size = float(np.clip(config.pixels_per_voxel * pixel, config.min_voxel_m, config.max_voxel_m))
     return round(size / 0.0005) * 0.0005
@@ -142,8 +150,10 @@ def confident(frame: Frame, *, max_range_m: float) -> Array:
     return np.asarray(good & ~flying_pixels(frame.depth_m))
 
 
-def _frame_points(frame: Frame, config: VoxelConfig) -> tuple[Array, Array, Array, Array]:
-    rows, columns = np.nonzero(confident(frame, max_range_m=config.max_range_m))
+def _frame_points(frame: Frame, config: VoxelConfig, stride: int) -> tuple[Array, Array, Array, Array]:
+    used = np.zeros(frame.depth_m.shape, dtype=bool)
+    used[stride // 2 :: stride, stride // 2 :: stride] = True
+    rows, columns = np.nonzero(used & confident(frame, max_range_m=config.max_range_m))
     points = world_points(frame)
     radius = max(3, round(frame.depth_camera.width / 160))
     normals = normals_at(frame, points, rows, columns, radius=radius)

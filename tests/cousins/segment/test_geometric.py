@@ -12,6 +12,7 @@ from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.segment.backends.geometric import Config, build
 from cousins.segment.segments import Segmentation
+from cousins.segment.voxels import VoxelConfig, gather
 
 
 def segment(capture: Capture) -> Segmentation:
@@ -101,3 +102,16 @@ def test_the_real_chair_is_one_object_on_a_floor(shared_data: Callable[[str], Pa
     assert seat.mean() > 0.2
     back = chair.points[:, 2] > 0.7
     assert back.mean() > 0.1
+
+
+def test_of_too_many_pixels_every_second_is_used_and_the_same_things_are_found(made: SimpleNamespace) -> None:
+    things = [made.box((-0.15, -0.1, 0.0), (0.15, 0.1, 0.1)), made.box((-0.05, -0.04, 0.1), (0.05, 0.04, 0.2))]
+    capture, bodies = made.film(things, made.views(16), noise=0.002)
+    pixels = sum(frame.depth_m.size for frame in capture.frames)
+    fine = gather(capture, config=VoxelConfig())
+    coarse = gather(capture, config=VoxelConfig(most_pixels=pixels / 2))
+    assert coarse.voxel_m == pytest.approx(2.0 * fine.voxel_m, abs=0.0005)
+    config = replace(Config(), voxels=VoxelConfig(most_pixels=pixels / 2))
+    result = build(config).segment(capture, rng=np.random.default_rng(0))
+    assert [each.support for each in result.segments] == ["table", "object_0"]
+    assert min(agreement(result, bodies, 1), agreement(result, bodies, 2)) > 0.8

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,33 @@ def test_what_hangs_joins_the_neighbour_it_touches_most() -> None:
 def test_what_stands_stays_alone() -> None:
     pieces = _pieces([True, True], [[0.0, 0.5], [0.5, 0.0]])
     assert settle(pieces, config=GroupConfig())[0].tolist() == [0, 1]
+
+
+def _all_over(pieces: Pieces, config: GroupConfig) -> list[int]:
+    """Settle by rebuilding every contact after every join, hanging ones aside."""
+    group = list(range(len(pieces.areas)))
+    while True:
+        names = sorted(set(group))
+        member = np.array([[g == name for g in group] for name in names], dtype=float)
+        touching = member @ pieces.touching @ member.T
+        np.fill_diagonal(touching, 0.0)
+        areas, best = member @ pieces.areas, touching.argmax(axis=1)
+        rest = (touching.sum(axis=1) > 1e-9) & (areas < config.min_share * areas[best])
+        if not rest.any():
+            return [names.index(g) for g in group]
+        gone = min(np.flatnonzero(rest), key=lambda k: areas[k])
+        group = [names[best[gone]] if g == names[gone] else g for g in group]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rests_join_as_if_all_contacts_were_measured_anew_after_every_join(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    touching = np.triu(rng.random((30, 30)) * (rng.random((30, 30)) < 0.2), 1)
+    pieces = replace(_pieces([True] * 30, touching + touching.T), areas=rng.uniform(0.01, 1.0, 30) ** 3)
+    config = GroupConfig(min_area_m2=0.0, min_share=0.5)
+    found, wanted = settle(pieces, config=config)[0], _all_over(pieces, config)
+    assert np.array_equal(found[:, None] == found, np.equal.outer(wanted, wanted))
+    assert len(set(wanted)) < 25
 
 
 def test_the_smallest_axis_is_the_normal_of_a_plane() -> None:
