@@ -6,13 +6,17 @@ CousinsError
 │   │   └── ConventionError   its declared camera convention loses to another one
 │   ├── ArchiveError      a zip that is broken or hostile
 │   ├── SceneError        a scene folder or USD file that cannot be read
-│   ├── PackError         a pack or a store of packs that cannot be read or trusted
+│   ├── PackError         a pack that cannot be read or trusted
+│   │   └── StoreError    a store of packs that does not answer, or cannot do what is asked
 │   └── UnknownNameError  no back-end of that name
 ├── StageError            a pipeline stage could not produce its result (exit code 1)
 └── EngineError           a physics engine refused or broke a scene (exit code 1)
 """
 
 from __future__ import annotations
+
+from functools import partial
+from typing import Any
 
 
 class CousinsError(Exception):
@@ -30,6 +34,10 @@ class InputError(CousinsError):
         self.found = found
         self.expected = expected
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process whole."""
+        return partial(type(self), expected=self.expected, hint=self.hint), (self.found,)
 
 
 class CaptureError(InputError):
@@ -49,7 +57,11 @@ class SceneError(InputError):
 
 
 class PackError(InputError):
-    """A pack or a store of packs that cannot be read or trusted."""
+    """A pack that cannot be read or trusted."""
+
+
+class StoreError(PackError):
+    """A store of packs that does not answer, or cannot do what is asked."""
 
 
 class UnknownNameError(InputError):
@@ -61,7 +73,12 @@ class StageError(CousinsError):
 
     def __init__(self, message: str, *, stage: str) -> None:
         super().__init__(f"{stage}: {message}")
+        self.message = message
         self.stage = stage
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process whole."""
+        return partial(type(self), stage=self.stage), (self.message,)
 
 
 class EngineError(CousinsError):
@@ -69,4 +86,9 @@ class EngineError(CousinsError):
 
     def __init__(self, message: str, *, engine: str) -> None:
         super().__init__(f"{engine}: {message}")
+        self.message = message
         self.engine = engine
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process whole."""
+        return partial(type(self), engine=self.engine), (self.message,)

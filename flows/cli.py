@@ -30,6 +30,8 @@ COMMANDS = {
     "background": "learn what is around the things as splats, on an NVIDIA GPU, and lay them over a scene",
     "setup": "build the environment of a back-end that needs one of its own",
     "label": "give an object of a scene a name",
+    "recipe": "write a commented recipe of what may vary: `recipe init SCENE -o FILE`",
+    "vary": "make a pack of digital cousins of a scene",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
     "doctor": "tell whether this machine has what is needed",
@@ -247,6 +249,34 @@ def _label_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("label", metavar="LABEL", help='what people call it, such as "blue mug"')
 
 
+def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("init",), help="what to do")
+    parser.add_argument("scene", nargs="?", type=Path, metavar="SCENE", help="scene that it is for")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("recipe.toml"), metavar="FILE", help="file to write (recipe.toml)"
+    )
+
+
+def _vary_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scene", type=Path, metavar="SCENE", help="scene folder, as `cousins scan` writes it")
+    parser.add_argument("-n", "--count", type=int, default=100, help="cousins to make, beside the twin (100)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PACK", help="pack folder to write")
+    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+    parser.add_argument("--distance", type=float, help="how far every axis goes, 0 to 1 (as the recipe says, 0.6)")
+    parser.add_argument(
+        "--axis", action="append", default=[], metavar="NAME=D", help="how far one axis goes; repeat it for more"
+    )
+    parser.add_argument("--recipe", type=Path, metavar="FILE", help="what may vary, as `cousins recipe init` writes it")
+    parser.add_argument(
+        "--library", type=Path, metavar="DIR", help="your own assets, as `cousins assets add` keeps them"
+    )
+    parser.add_argument("--name", default="pack", help="short name of the pack (pack)")
+    parser.add_argument(
+        "--runner", default="local", metavar="NAME", help="who makes them: local, prefect, ray or dask (local)"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes that make them (2)")
+
+
 def _models_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("list", "get"), default="list", help="what to do (list)")
     parser.add_argument("name", nargs="?", metavar="NAME", help="model to fetch")
@@ -268,6 +298,8 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "background": _background_arguments,
     "setup": lambda parser: _choice(parser, "name", ("nerfstudio",)),
     "label": _label_arguments,
+    "recipe": _recipe_arguments,
+    "vary": _vary_arguments,
     "models": _models_arguments,
     "tag-sheet": _sheet_arguments,
     "doctor": lambda _: None,

@@ -1,0 +1,36 @@
+"""`cousins recipe init [SCENE] -o recipe.toml`: a commented recipe with every field."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cousins.errors import InputError
+from cousins.scene.folder import read_scene
+from cousins.vary.cousins import AXES
+from cousins.vary.recipes import Recipe, recipe_toml
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Write a recipe; axes that the scene has nothing for are off."""
+    output: Path = arguments.output
+    if output.exists():
+        raise InputError(
+            f"a file at {str(output)!r} already", expected="a new file", hint="Choose another one with -o."
+        )
+    recipe = Recipe()
+    if arguments.scene is not None:
+        scene = read_scene(arguments.scene)
+        jointed = any(placed.asset.joints for placed in scene.objects)
+        free = any(not placed.fixed for placed in scene.objects)
+        off = {"joints"} if not jointed else set()
+        off |= {"layout", "shape", "swap", "clutter", "task"} if not free else set()
+        recipe = recipe.at(0.6, axes=dict.fromkeys(off & set(AXES), 0.0))
+    output.write_text(recipe_toml(recipe), encoding="utf-8")
+    return {"recipe": str(output)}, 0
+
+
+def told(result: dict[str, Any]) -> str:
+    """Return where it is and what to do with it."""
+    return f"wrote {result['recipe']}; change it, then `cousins vary SCENE --recipe {result['recipe']} -o PACK`"
