@@ -25,6 +25,8 @@ from cousins.vary.cousins import SPLITS, Cousin, Library, Split, Variant, realis
 
 MANIFEST: Final = "pack.json"
 """File in a pack folder whose SHA-256 is the pack's digest."""
+CHECKSUM: Final = "pack.sha256"
+"""File beside it that tells the digest, so that damage to the manifest is found too."""
 SELECTION: Final = "selection.json"
 """File beside it that tells which cousins were pulled, where not all were."""
 _PAGES_KEPT: Final = 32
@@ -163,7 +165,20 @@ def open_folder(folder: Path) -> Pack:
             expected="a pack folder, as `cousins vary` or `cousins pack pull` writes it",
             hint="A run that was interrupted goes on when its command is typed again.",
         )
-    return Pack(data, BlobFolder(folder))
+    pack = Pack(data, BlobFolder(folder))
+    told = read_regular(folder / CHECKSUM, most=1000)
+    if told is not None and told != checksum(pack.digest):
+        raise PackError(
+            f"a {MANIFEST} of SHA-256 {pack.digest[:12]}, which {CHECKSUM} does not tell",
+            expected="the two as they were written",
+            hint="One of them is damaged: pull the pack again.",
+        )
+    return pack
+
+
+def checksum(digest: str) -> bytes:
+    """Return what lies beside a manifest, as `sha256sum --check` reads it."""
+    return f"{digest}  {MANIFEST}\n".encode()
 
 
 def selection_of(folder: Path) -> list[int] | None:

@@ -30,7 +30,7 @@ from cousins.pack.manifests import (
     manifest_digest,
     read_manifest,
 )
-from cousins.pack.packs import MANIFEST
+from cousins.pack.packs import CHECKSUM, MANIFEST, checksum
 from cousins.pack.twins import twin_cousin
 from cousins.scene.obj import png_bytes
 from cousins.scene.strict import Node
@@ -96,9 +96,11 @@ class PackWriter:
             pages.add(twin_cousin(library))
         data = self._manifest(library, meta, rejections, pages, put)
         put.sweep()
+        digest = manifest_digest(data)
+        write_whole(self.folder / CHECKSUM, checksum(digest))
         write_whole(self.folder / MANIFEST, data)
         shutil.rmtree(self.folder / WRITING)
-        return manifest_digest(data)
+        return digest
 
     def _manifest(self, library: Library, meta: PackMeta, rejections: Rejections, pages: _Pages, put: _Blobs) -> bytes:
         by_split = pages.finish()
@@ -255,7 +257,7 @@ def _require_free(folder: Path) -> None:
             expected="a new or empty folder, or a pack that is being written",
             hint="Packs are never changed: choose another folder.",
         )
-    ours = {WRITING, "blobs"}
+    ours = {WRITING, "blobs", CHECKSUM}
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or {x.name for x in folder.iterdir()} - ours)):
         raise PackError(
             f"something that is no pack at {os.fspath(folder)!r}",

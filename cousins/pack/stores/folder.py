@@ -1,0 +1,106 @@
+"""A folder on this machine, or on a disk that several share."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cousins.errors import StoreError
+from cousins.pack.registry import Entry, PackStore, require_key
+from cousins.store import write_whole
+
+_STEP = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Which folder."""
+
+    address: str
+    """Its path."""
+
+
+def build(config: Config) -> PackStore:
+    """Return the store; the folder is made when something is written."""
+    return FolderStore(config.address)
+
+
+class FolderStore:
+    """Files by key; links among them are refused."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.root = Path(address)
+
+    def size(self, key: str) -> int | None:
+        """Return the length of what lies there, None for nothing."""
+        path = self._path(key)
+        try:
+            found = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not path.is_file() or path.is_symlink():
+            raise _no_file(key, self.address)
+        return found.st_size
+
+    def stream(self, key: str, *, start: int = 0) -> Iterator[bytes]:
+        """Give the bytes from `start` on."""
+        try:
+            handle = os.open(self._path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise _no_file(key, self.address) from error
+        with os.fdopen(handle, "rb") as file:
+            file.seek(start)
+            while part := file.read(_STEP):
+                yield part
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Put files, each by one rename, synced to the disk."""
+        for key, data in files.items():
+            path = self._path(key)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, data)
+                path.chmod(0o644)
+            except OSError as error:
+                raise StoreError(
+                    f"no way to write {key} at {self.address} ({error.strerror})",
+                    expected="a folder that may be written",
+                    hint="Mend that and push again: what is there already is not sent twice.",
+                ) from error
+
+    def entries(self, prefix: str) -> list[Entry]:
+        """Return the files below a prefix, sorted."""
+        now = time.time()
+        found = []
+        for folder, _, names in os.walk(self.root / prefix):
+            for name in names:
+                path = Path(folder) / name
+                if not path.is_symlink() and not name.startswith("."):
+                    told = path.stat()
+                    key = path.relative_to(self.root).as_posix()
+                    found.append(Entry(key=key, size=told.st_size, age_s=max(now - told.st_mtime, 0.0)))
+        return sorted(found, key=lambda entry: entry.key)
+
+    def delete(self, key: str) -> None:
+        """Remove a file."""
+        with suppress(FileNotFoundError):
+            self._path(key).unlink()
+
+    def _path(self, key: str) -> Path:
+        path = self.root.joinpath(*require_key(key))
+        if path.parent.exists() and not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise _no_file(key, self.address)
+        return path
+
+
+def _no_file(key: str, address: str) -> StoreError:
+    return StoreError(
+        f"no plain file {key} at {address}",
+        expected="files inside the folder, and no links",
+        hint="Push the pack there again.",
+    )
