@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from cousins.affordances.hulls import Hulls, center_of, clip, meets_sweep, normals_at, surface_samples
+from cousins.affordances.hulls import Hulls, center_of, clip, inside_any, meets_sweep, normals_at, surface_samples
 from cousins.affordances.signatures import Grasp
 from cousins.geometry import Array
 
@@ -40,9 +40,9 @@ SAMPLES: Final = 768
 """Points of the surface from which opposite faces are searched."""
 APART_M: Final = 0.012
 """Grasps closer than this, along the same axis, are one [m]."""
-BATCH: Final = 24
+BATCH: Final = 48
 """Candidates whose way is looked at in one go."""
-MOST_LOOKED_AT: Final = 320
+MOST_LOOKED_AT: Final = 480
 """Candidates whose way is looked at in all."""
 MOST: Final = 8
 """Grasps that are kept, ..."""
@@ -65,7 +65,7 @@ class _Pairs:
 
 
 def grasps_of(hulls: Hulls, *, links: Array | None = None, most: int = MOST) -> tuple[Grasp, ...]:
-    """Return grasps of an asset, or of the given links of it alone [n], best first.
+    """Return grasps of an asset, or of the given links of it alone [n], best first; of links the first that are found.
 
     Better is what is near the centre of volume (of the whole asset) and has faces that look straight at the fingers.
     """
@@ -78,7 +78,8 @@ def grasps_of(hulls: Hulls, *, links: Array | None = None, most: int = MOST) -> 
             kind = "above" if approach[2] < -0.5 else "side"
             grasp = _grasp(pairs, start + index, approach)
             found[kind].append((float(pairs.costs[start + index]), grasp))
-        if all(len(kind) >= most for kind in found.values()):
+        counts = [len(kind) for kind in found.values()]
+        if min(counts) >= most or (links is not None and sum(counts) >= most):
             break
     return _best(found["above"], found["side"], most)
 
@@ -111,10 +112,13 @@ def _opposite_faces(hulls: Hulls, owned: Array) -> _Pairs:
     own = (leave > enter) & owned
     buried = ((leave > enter) & (enter < -CRACK_M) & (leave > CRACK_M)).any(axis=1)
     width, last = _run(np.where(own, enter, np.inf), np.where(own, leave, -np.inf), owners)
+    width = np.where(np.isfinite(width), width, 0.0)
     opposite = normals_at(hulls, points + width[:, None] * axes, last)
     aligned = np.minimum((normals * -axes).sum(axis=1), (opposite * axes).sum(axis=1))
     low, high = WIDTHS_M
-    good = ~buried & (aligned >= FACING) & (width >= low) & (width <= high)
+    room = LEAST_GAP_M + 0.5 * FINGER_M[0]
+    crowded = inside_any(hulls, points - room * axes) | inside_any(hulls, points + (width[:, None] + room) * axes)
+    good = ~buried & ~crowded & (aligned >= FACING) & (width >= low) & (width <= high)
     centers = points[good] + 0.5 * width[good, None] * axes[good]
     far = np.linalg.norm(centers - center_of(hulls), axis=1) / float((hulls.high - hulls.low).max())
     costs = far + 0.5 * (1.0 - aligned[good]) / (1.0 - FACING)

@@ -19,6 +19,10 @@ FINEST_M: Final = 0.001
 """Smallest cell [m]."""
 SLIT_CELLS: Final = 3
 """Slits between pieces that are narrower than this are closed: no thing falls through them."""
+COARSE: Final = 2
+"""Cells of the map that make one of a level cut."""
+TIGHT: Final = (0.06, 0.2, 0.4, 0.6)
+"""Shares of the depth, from the bottom, at which the wall must be closed."""
 LEAST_DEPTH_M: Final = 0.006
 """Shallower than this is a dent, not a hollow [m]."""
 LEAST_OPENING_M: Final = 0.012
@@ -81,26 +85,63 @@ def flood(heights: Heights) -> tuple[Array, Array]:
     return level, level - closed
 
 
-def cavity_of(heights: Heights) -> Cavity | None:
+def cavity_of(hulls: Hulls, heights: Heights) -> Cavity | None:
     """Return the hollow of the largest volume that a ball of `LEAST_OPENING_M` sinks into, if there is one.
 
-    The opening is that of the largest ball that sinks by half of the depth, straight down.
+    The opening is that of the largest ball that sinks by half of the depth, straight down. What a map of heights
+    cannot see is looked at in level cuts: walls that are open below, as those of a lampshade, hold nothing.
     """
     level, water = flood(heights)
     lakes, count = ndimage.label(water > 0.5 * LEAST_DEPTH_M)
-    best: Cavity | None = None
-    for number in range(1, count + 1):
+    volumes = np.bincount(lakes.ravel(), weights=water.ravel(), minlength=count + 1)[1:] * heights.cell_m**2
+    for number in np.argsort(-volumes, kind="stable") + 1:
         lake = np.where(lakes == number, water, 0.0)
-        depth, volume = float(lake.max()), float(lake.sum()) * heights.cell_m**2
-        if depth < LEAST_DEPTH_M or (best is not None and volume <= best.volume_m3):
-            continue
+        depth = float(lake.max())
         cell, radius = _largest_disc(lake > 0.5 * depth, heights.cell_m)
-        if 2.0 * radius < LEAST_OPENING_M:
+        if depth < LEAST_DEPTH_M or 2.0 * radius < LEAST_OPENING_M:
             continue
         x, y = heights.middle_m(cell)
         rim = float(level[cell])
-        best = Cavity(volume_m3=volume, opening_m=2.0 * radius, depth_m=depth, center_m=(float(x), float(y), rim))
-    return best
+        if not _leaks(hulls, heights, cell, rim):
+            volume = float(volumes[number - 1])
+            return Cavity(volume_m3=volume, opening_m=2.0 * radius, depth_m=depth, center_m=(float(x), float(y), rim))
+    return None
+
+
+def _leaks(hulls: Hulls, heights: Heights, cell: tuple[int, int], rim_m: float) -> bool:
+    """Return whether a level way leads from the middle of a hollow to the outside, at the heights of `TIGHT`."""
+    coarse = COARSE * heights.cell_m
+    shape = tuple(-(-count // COARSE) + 4 for count in heights.top_m.shape)
+    x, y = (heights.corner_m[k] + (np.arange(shape[k]) - 1.5) * coarse for k in (0, 1))
+    bottom = float(heights.top_m[cell])
+    for share in TIGHT:
+        free, _ = ndimage.label(~_cut(hulls, x, y, bottom + share * (rim_m - bottom), grown_m=0.75 * coarse))
+        inside = free[cell[0] // COARSE + 2, cell[1] // COARSE + 2]
+        if inside != 0 and inside == free[0, 0]:
+            return True
+    return False
+
+
+def _cut(hulls: Hulls, x: Array, y: Array, z: float, *, grown_m: float) -> Array:
+    """Return where a level plane lies inside a hull or less than `grown_m` beside it, bool [len(x), len(y)].
+
+    Hulls are grown level by more than half of the grid, so that no thin wall falls between two points.
+    """
+    solid = np.zeros((len(x), len(y)), dtype=bool)
+    ends = [*hulls.starts[1:], len(hulls.offsets)]
+    for start, end, points in zip(hulls.starts, ends, hulls.points, strict=True):
+        low, high = points.min(axis=0), points.max(axis=0)
+        if not low[2] <= z <= high[2]:
+            continue
+        columns = slice(*np.searchsorted(x, [low[0] - grown_m, high[0] + grown_m]))
+        rows = slice(*np.searchsorted(y, [low[1] - grown_m, high[1] + grown_m]))
+        normals = hulls.normals[start:end]
+        across = np.hypot(normals[:, 0], normals[:, 1])
+        room = (hulls.offsets[start:end] - normals[:, 2] * z + grown_m * across)[:, None, None]
+        room = room - normals[:, 0, None, None] * x[None, columns, None]
+        room = room - normals[:, 1, None, None] * y[None, None, rows]
+        solid[columns, rows] |= np.all(room >= 0.0, axis=0)
+    return solid
 
 
 def support_of(heights: Heights) -> Support | None:

@@ -113,6 +113,12 @@ def blocked(hulls: Hulls, origins: Array, directions: Array, *, grown_m: float =
     return np.asarray(((leave > enter) & (leave > 0.0)).any(axis=1))
 
 
+def inside_any(hulls: Hulls, points: Array) -> Array:
+    """Return which points [k, 3] lie inside a hull, bool [k]."""
+    beyond = points @ hulls.normals.T - hulls.offsets
+    return np.asarray((np.maximum.reduceat(beyond, hulls.starts, axis=1) < 0.0).any(axis=1))
+
+
 def meets_sweep(hulls: Hulls, ends: Array, frames: Array, size_m: tuple[float, float], *, grown_m: float) -> Array:
     """Return which rectangles meet a hull on their straight way from afar to where they end, bool [k].
 

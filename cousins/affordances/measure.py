@@ -18,7 +18,7 @@ def signature_of(asset: Asset) -> Signature:
     return Signature(
         size_m=(float(size[0]), float(size[1]), float(size[2])),
         grasps=grasps_of(hulls),
-        cavity=cavity_of(heights),
+        cavity=cavity_of(hulls, heights),
         support=support_of(heights),
         joints=joints_of(asset, hulls),
     )

@@ -1,0 +1,76 @@
+"""Plush animals that sit: a body, a head with ears, arms and legs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cousins.families.assembly import Coat, Shape, rigid_shape
+from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
+from cousins.families.parts import Part, hull
+from cousins.geometry import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """From a key-ring bear to one for a bed, as sold."""
+
+    length_m: Range = span(0.09, 0.30)
+    """From side to side, x [m]."""
+    width_m: Range = span(0.08, 0.26)
+    """From back to toes, y [m]."""
+    height_m: Range = span(0.11, 0.36)
+    """z [m]."""
+    head_share: Range = span(0.32, 0.42)
+    """Height of the head over the whole."""
+    ear_share: Range = span(0.12, 0.24)
+    """Height of an ear over the whole."""
+
+
+def build(config: Config) -> ParametricFamily:
+    """Return the family."""
+    sizes = ("length_m", "width_m", "height_m")
+    return ParametricFamily(
+        name="plush",
+        label="plush toy",
+        ranges=ranges_of(config),
+        sizes=sizes,
+        shape=_shape,
+        holds=lambda v: 0.7 <= v["length_m"] / v["height_m"] <= 1.05 and 0.75 <= v["width_m"] / v["length_m"] <= 1.1,
+    )
+
+
+def _shape(v: Values) -> Shape:
+    head, ear = v["head_share"], v["ear_share"]
+    top = 1.0 - 0.7 * ear
+    parts = [
+        _egg((0.0, 0.12, 0.3), (0.3, 0.3, 0.36)),
+        _egg((0.0, 0.08, top - head / 2), (0.32, 0.3, head / 2)),
+        _egg((0.0, -0.2, top - 0.62 * head), (0.13, 0.12, 0.09), coat=1),
+    ]
+    for side in (-1.0, 1.0):
+        parts.append(_egg((0.22 * side, 0.1, 1.0 - ear / 2), (0.11, 0.07, ear / 2)))
+        parts.append(_egg((0.36 * side, -0.02, 0.4), (0.12, 0.14, 0.2)))
+        parts.append(_egg((0.28 * side, -0.28, 0.13), (0.16, 0.22, 0.13)))
+    whole = np.array([part.solid.bounding_box() for part in parts])
+    low, high = whole[:, :3].min(axis=0), whole[:, 3:].max(axis=0)
+    stretch = np.array([v["length_m"], v["width_m"], v["height_m"]]) / (high - low)
+    fitted = [part.scaled(*stretch.tolist()) for part in parts]
+    return rigid_shape(fitted, Coat(matter="fabric", finish="fabric"), Coat(matter="fabric", finish="fabric"))
+
+
+def _egg(center: tuple[float, float, float], radii: tuple[float, float, float], *, coat: int = 0) -> Part:
+    """Return an ellipsoid, flat where it would reach below z = 0."""
+    points = np.array(center) + np.array(radii) * _directions()
+    points[:, 2] = np.maximum(points[:, 2], 0.0)
+    return hull(points, coat=coat)
+
+
+def _directions() -> Array:
+    """Return unit vectors spread over a sphere [n, 3] (Fibonacci's lattice)."""
+    rank = np.arange(160) + 0.5
+    z = 1.0 - 2.0 * rank / 160
+    turn = rank * np.pi * (3.0 - np.sqrt(5.0))
+    across = np.sqrt(1.0 - z**2)
+    return np.stack([across * np.cos(turn), across * np.sin(turn), z], axis=1)
