@@ -1,67 +1,123 @@
 """Depth from photos alone, against truth: colour pictures of the simulated phone, its depth thrown away.
 
-The pictures go the way of a user's photos (places by pycolmap, depth by stereo, scale assumed). The cameras found are
-laid onto the true ones by a similarity, and each depth is compared with the truth of its pixel. `known_share` is
-of the pixels within 1.2 m, where the things are; errors are of these too.
+The pictures go the way of a user's photos, others as a film (places by pycolmap, depth by stereo, scale assumed).
+The cameras found are laid onto the true ones by a similarity, and each depth is compared with the truth of its pixel.
+`known_share` is of the pixels within 1.2 m, where the things are; errors are of these too. Last, real photos of DATA
+go through `cousins scan` as `real_files.py` has it: a scene or a refusal, and how long it took.
 
-    python benchmarks/photos.py [--quick] [--json]
+    python benchmarks/photos.py [--quick] [--data DIR] [--keep DIR] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
-from cousins.capture.captures import Capture
-from cousins.capture.ingest import ingest
-from cousins.geometry import Array, Intrinsics
-from sim.demo import demo_world
-from sim.phone import COLOR_CAMERA, PhoneConfig, Truth, record
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from real_files import DATA, scan  # noqa: E402
+
+from cousins.capture.captures import Capture  # noqa: E402
+from cousins.capture.ingest import ingest  # noqa: E402
+from cousins.geometry import Array, Intrinsics  # noqa: E402
+from sim.demo import demo_world  # noqa: E402
+from sim.phone import COLOR_CAMERA, PhoneConfig, Truth, record  # noqa: E402
 
 NEAR_M = 1.2
 """Farther away is background [m]."""
+FILES = ("photos/kermit", "restricted/fox_photos/images")
+LIMIT_S = 600.0
+"""Longest time that a scan of photos may take [s]."""
+FILM_PER_S = 30
+"""Pictures of the film a second."""
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="12 photos of 640 px instead of 36 of 1280")
+    arguments.add_argument("--quick", action="store_true", help="12 simulated photos of 640 px, nothing else")
+    arguments.add_argument("--data", type=Path, default=DATA)
+    arguments.add_argument("--keep", type=Path, help="folder to keep the scenes of real photos in")
     arguments.add_argument("--json", action="store_true", help="print one JSON object")
     given = arguments.parse_args()
-    result = measure(count=12, width=640, turns=0.3) if given.quick else measure(count=36, width=1280, turns=1.0)
-    print(json.dumps(result) if given.json else "\n".join(f"{key:22s} {value}" for key, value in result.items()))
+    if given.quick:
+        result = {"photos": measure(count=12, width=640, turns=0.3, film=False)}
+    else:
+        result = {
+            "photos": measure(count=36, width=1280, turns=1.0, film=False),
+            "film": measure(count=120, width=800, turns=1.0, film=True),
+            "real": real(given.data, given.keep),
+        }
+    print(json.dumps(result) if given.json else json.dumps(result, indent=1))
 
 
-def measure(*, count: int, width: int, turns: float, seed: int = 11) -> dict[str, Any]:
-    """Return how many photos were placed, and how far their cameras and depths are from the truth."""
-    config = replace(PhoneConfig(), frames=count, color_every=1, color_width=width, turns=turns)
+def measure(*, count: int, width: int, turns: float, film: bool, seed: int = 11) -> dict[str, Any]:
+    """Return how many pictures were placed, and how far their cameras and depths are from the truth."""
+    config = replace(PhoneConfig(), frames=count, color_every=1, color_width=width, turns=turns, duration_s=0.1 * count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rng = np.random.default_rng(seed)
         recorded, truth = record(demo_world(rng), folder / "phone", config=config, rng=rng)
         (folder / "photos").mkdir()
-        for frame in recorded.frames:
-            assert frame.color_path is not None
-            (folder / "photos" / f"{frame.index}.jpg").write_bytes(frame.color_path.read_bytes())
+        if film:
+            _write_film(recorded, folder / "photos" / "film.mp4")
+        else:
+            for frame in recorded.frames:
+                assert frame.color_path is not None
+                (folder / "photos" / f"{frame.index}.jpg").write_bytes(frame.color_path.read_bytes())
         began, cpu = time.monotonic(), time.process_time()
         capture = ingest(folder / "photos", folder / "capture")
         spent = time.monotonic() - began, time.process_time() - cpu
-        return compared(capture, truth) | {
-            "photos": count,
+        rate = FILM_PER_S if film else 1
+        return compared(capture, truth, rate=rate) | {
+            "pictures": count,
             "seconds": round(spent[0], 1),
             "cpu_seconds_beside_children": round(spent[1], 1),
         }
 
 
-def compared(capture: Capture, truth: Truth) -> dict[str, Any]:
-    """Return errors of cameras [mm] and near depths [mm]; frames are told by their times, which number the photos."""
-    numbers = [round(frame.timestamp_s) for frame in capture.frames]
+def _write_film(recorded: Capture, path: Path) -> None:
+    """Write the colour frames as an MP4 of `FILM_PER_S` pictures a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FILM_PER_S)
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": "18"}
+        shown = recorded.frames[0].color_camera
+        assert shown is not None
+        stream.height, stream.width = shown.height, shown.width
+        for number, frame in enumerate(recorded.frames):
+            pixels = frame.color()
+            assert pixels is not None
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            picture.pts, picture.time_base = number, Fraction(1, FILM_PER_S)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+
+
+def real(data: Path, keep: Path | None) -> list[dict[str, Any]]:
+    """Return what became of real photos."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in FILES:
+            if (data / name).exists():
+                rows.append(scan(name, data / name, keep or Path(scratch), LIMIT_S))
+            else:
+                print(f"{name}: skipped, it is not in {data}", file=sys.stderr)
+    return rows
+
+
+def compared(capture: Capture, truth: Truth, *, rate: int) -> dict[str, Any]:
+    """Return errors of cameras [mm] and near depths [mm]; `rate` pictures a second tell which picture a frame was."""
+    numbers = [round(rate * frame.timestamp_s) for frame in capture.frames]
     found = np.stack([frame.world_from_camera[:3, 3] for frame in capture.frames])
     real = np.stack([truth.world_from_camera[number][:3, 3] for number in numbers])
     scale, rotation, shift = similarity(found, real)

@@ -37,6 +37,7 @@ PROGRAMS = (
     "readers",
     "hostile",
     "real_files",
+    "photos",
     "check_foreign",
 )
 BUSY_LOAD = 1.0
@@ -432,6 +433,40 @@ ROWS = (
     ),
     Row(program="real_files", what="longest, of those that ended [CPU s]", bar="", value=at("most_cpu_s"), digits=0),
     Row(program="real_files", what="longest [s]", bar="≤ 300", value=at("longest_s"), met=most(300.0), digits=0),
+    *(
+        Row(program="photos", what=f"simulated {kind}: {what}", bar="", value=at(of, key))
+        for kind, of in (("photos", "photos"), ("film", "film"))
+        for what, key in (
+            ("pictures taken", "pictures"),
+            ("pictures with place and depth", "placed"),
+            ("cameras' places off the truth, median [mm]", "camera_mm"),
+            ("way up off the truth [°]", "up_deg"),
+            ("near pixels with depth", "known_share"),
+            ("their depth off the truth, median [mm]", "depth_median_mm"),
+            ("the same, 90th percentile [mm]", "depth_90_mm"),
+        )
+    ),
+    Row(
+        program="photos",
+        what="real sets of photos that ended in a scene or a refusal that says what to do",
+        bar="all",
+        value=lambda r: f"{sum(one['outcome'] in ('scene', 'refused') for one in r['real'])} of {len(r['real'])}",
+        met=lambda value: len(set(value.split(" of "))) == 1,
+    ),
+    Row(
+        program="photos",
+        what="those that ended in a scene that holds all gates",
+        bar="",
+        value=lambda r: sum(one.get("ok", False) for one in r["real"]),
+    ),
+    Row(
+        program="photos",
+        what="longest [s]",
+        bar="≤ 600",
+        value=lambda r: max(one["seconds"] for one in r["real"]),
+        met=most(600.0),
+        digits=0,
+    ),
 )
 
 
