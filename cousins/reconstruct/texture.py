@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import trimesh
 import xatlas
 
 from cousins.capture.captures import Capture, Frame
-from cousins.geometry import Array, invert, project, transform
+from cousins.geometry import Array, Intrinsics, invert, project, transform
 from cousins.meshes import Mesh
 from cousins.raster import render
 from cousins.reconstruct.filling import fill_gutters, fill_in_picture, fill_on_surface
@@ -39,6 +40,8 @@ GUTTER_PX = 4
 """Width by which charts are extended, so that filtering does not pick up the background [px]."""
 PACKING_PX = 512
 """Side of the raster in which charts are packed; a finer one costs time and packs no tighter [px]."""
+HIDDEN_M = 1e-3
+"""Depth that stands for another body before the mesh [m]: nearer than anything that is seen."""
 UNSEEN_GREY = 160
 """Level of a mesh that no view saw at all."""
 
@@ -80,6 +83,18 @@ def bake_texture(
     views = (_view(frame, charted, occluders, config) for frame in chosen)
     colors, seen = _blend(_best_views(texels, views, config), len(chosen))
     return replace(charted, colors=None, texture=_paint(texels, colors, seen, size, one_chart=mesh.uv is not None))
+
+
+def swollen(mesh: Mesh, by_m: float) -> Mesh:
+    """Return a mesh grown by a length [m]: near an object's edge, a photo shows it where its mesh just is not.
+
+    Seams of the texture are welded first, along which the shell would tear.
+    """
+    welded = trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
+    return Mesh(
+        vertices=np.asarray(welded.vertices + by_m * welded.vertex_normals),
+        faces=np.asarray(welded.faces, dtype=np.int32),
+    )
 
 
 def unwrap(mesh: Mesh, size_px: int) -> Mesh:
@@ -162,7 +177,7 @@ def _view(frame: Frame, mesh: Mesh, occluders: tuple[Mesh, ...], config: Texture
     assert frame.color_camera is not None
     camera = frame.color_camera.scaled(color.shape[1], color.shape[0])
     small = frame.color_camera.scaled(640, round(640 * color.shape[0] / color.shape[1]))
-    nearest = render([mesh, *occluders], small, frame.world_from_camera).depth_m
+    nearest = _nearest(mesh, occluders, small, frame.world_from_camera)
     green = color[::2, ::2, 1].astype(np.int16)
     contrast = 4 * green[1:-1, 1:-1] - green[:-2, 1:-1] - green[2:, 1:-1] - green[1:-1, :-2] - green[1:-1, 2:]
     return _View(
@@ -174,6 +189,20 @@ def _view(frame: Frame, mesh: Mesh, occluders: tuple[Mesh, ...], config: Texture
         sensor_m=np.where(frame.confidence > 0, frame.depth_m, 0.0).astype(np.float32),
         sharpness=float(np.std(contrast, dtype=np.float64)),
     )
+
+
+def _nearest(mesh: Mesh, occluders: tuple[Mesh, ...], camera: Intrinsics, world_from_camera: Array) -> Array:
+    """Return the depth of a mesh [m] by pixel; a pixel in which another body stands before it is at no distance.
+
+    What lies behind the mesh by its own relief is left to a tolerance, but other bodies leave none: one that stands on
+    a table would else be painted onto the table under it.
+    """
+    own = render([mesh], camera, world_from_camera).depth_m
+    if not occluders:
+        return own
+    other = render(list(occluders), camera, world_from_camera).depth_m
+    hidden = (other > 0.0) & ((own <= 0.0) | (other < own))
+    return np.where(hidden, np.float32(HIDDEN_M), own)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

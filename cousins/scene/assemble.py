@@ -10,9 +10,8 @@ import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
-from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset
-from cousins.reconstruct.texture import TextureConfig, bake_texture
+from cousins.reconstruct.texture import TextureConfig, bake_texture, swollen
 from cousins.scene.bodies import Body, body_of_asset, body_of_structure, clearance_below, overlaps
 from cousins.scene.kinematics import asset_from_links
 from cousins.scene.layout import RepairReport, repair
@@ -197,12 +196,7 @@ def _painted(structure: Structure, scene: Scene, capture: Capture) -> Structure:
     for other in scene.structures:
         if other.kind == "table" and other.name != structure.name:
             hiding += [piece.mesh for piece in other.pieces]
-    occluders = tuple(_swollen(mesh) for mesh in hiding)
+    occluders = tuple(swollen(mesh, BLUR_M) for mesh in hiding)
     return replace(
         structure, visual=bake_texture(structure.visual, capture, occluders=occluders, config=TEXTURES[structure.kind])
     )
-
-
-def _swollen(mesh: Mesh) -> Mesh:
-    """Return a mesh grown by `BLUR_M`: near an object's edge, a photo shows it where its mesh just is not."""
-    return Mesh(vertices=mesh.vertices + BLUR_M * mesh.to_trimesh().vertex_normals, faces=mesh.faces)

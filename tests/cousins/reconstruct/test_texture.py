@@ -9,7 +9,7 @@ from cousins.capture.folder import CaptureWriter
 from cousins.geometry import Intrinsics, look_at
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.texture import TextureConfig, bake_texture
+from cousins.reconstruct.texture import TextureConfig, bake_texture, swollen
 
 CAMERA = Intrinsics(width=320, height=240, fx=300.0, fy=300.0, cx=159.5, cy=119.5)
 COLORS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40], [40, 200, 200], [200, 40, 200]])
@@ -78,3 +78,13 @@ def test_baking_twice_gives_the_same_texture(capture: Capture) -> None:
     first, second = baked(capture), baked(capture)
     np.testing.assert_array_equal(first.texture, second.texture)
     np.testing.assert_array_equal(first.uv, second.uv)
+
+
+def test_nothing_of_a_body_is_painted_onto_the_ground_under_it(capture: Capture) -> None:
+    corners = np.array([[-0.3, -0.3, -0.1], [0.3, -0.3, -0.1], [0.3, 0.3, -0.1], [-0.3, 0.3, -0.1]])
+    flat = (corners[:, :2] / 0.6) + 0.5
+    ground = Mesh(vertices=corners, faces=np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32), uv=flat)
+    shell = swollen(bake_texture(cube(), capture), 0.01)
+    mesh = bake_texture(ground, capture, occluders=(shell,), config=TextureConfig(texel_m=0.004))
+    assert mesh.texture is not None
+    assert np.ptp(mesh.texture.astype(int), axis=2).max() <= 40
