@@ -20,6 +20,7 @@ from typing import NoReturn, TextIO
 
 from cousins import __version__
 from cousins.errors import CousinsError, InputError
+from flows.pack_arguments import pack_arguments
 
 COMMANDS = {
     "demo": "run the whole pipeline on a built-in simulated phone capture with known truth",
@@ -32,6 +33,8 @@ COMMANDS = {
     "label": "give an object of a scene a name",
     "recipe": "write a commented recipe of what may vary: `recipe init SCENE -o FILE`",
     "vary": "make a pack of digital cousins of a scene",
+    "assets": "let your own assets stand in cousins: `assets add FOLDER --licence SPDX`, `assets ls`",
+    "pack": "push, pull, verify, compare and look at packs: `pack info PACK`",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
     "doctor": "tell whether this machine has what is needed",
@@ -182,6 +185,12 @@ def _scale_arguments(parser: argparse.ArgumentParser) -> None:
         help="a distance you measured: tag3:tag7=0.50, or two pixels of a picture of `inspect --pictures`, "
         "12:310,220:505,228=0.50; repeat it for more",
     )
+    parser.add_argument(
+        "--scale-room",
+        type=Path,
+        metavar="ROOM",
+        help="RoomPlan scan (JSON or USDZ) of the room that the pictures show all walls of: its walls measure the scale",
+    )
 
 
 def _background_arguments(parser: argparse.ArgumentParser) -> None:
@@ -277,6 +286,15 @@ def _vary_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that make them (2)")
 
 
+def _assets_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("add", "ls"), help="what to do")
+    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="folder with GLB, OBJ, STL, PLY, USDZ")
+    parser.add_argument("--licence", metavar="SPDX", help="licence of the assets, such as CC-BY-4.0")
+    parser.add_argument("--library", type=Path, metavar="DIR", help="library to add to or list (COUSINS_LIBRARY)")
+    parser.add_argument("--up", choices=("y", "z"), help="up axis of the meshes; their format tells where not given")
+    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+
+
 def _models_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("list", "get"), default="list", help="what to do (list)")
     parser.add_argument("name", nargs="?", metavar="NAME", help="model to fetch")
@@ -300,6 +318,8 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "label": _label_arguments,
     "recipe": _recipe_arguments,
     "vary": _vary_arguments,
+    "assets": _assets_arguments,
+    "pack": pack_arguments,
     "models": _models_arguments,
     "tag-sheet": _sheet_arguments,
     "doctor": lambda _: None,

@@ -90,7 +90,7 @@ def scene_of_mesh(path: Path, name: str, *, digest: str, up: Up | None = None, s
     finished = read_finished(path, up=up)
     solid, notes = closed(finished.mesh)
     world_from_asset = upright_frame(solid)
-    asset = _asset(finished.mesh, solid, world_from_asset, notes, seed=seed)
+    asset = asset_of_mesh(finished.mesh, solid, world_from_asset, notes, seed=seed)
     low = solid.vertices.min(axis=0)
     pose = rigid(None, np.array([0.0, 0.0, -low[2]])) @ world_from_asset
     scene = Scene(
@@ -183,13 +183,23 @@ def winding_numbers(xs: Array, ys: Array, zs: Array, triangles: Array) -> Array:
     return found
 
 
-def _asset(mesh: Mesh, solid: Mesh, world_from_asset: Array, notes: tuple[str, ...], *, seed: int) -> Asset:
+def asset_of_mesh(
+    mesh: Mesh,
+    solid: Mesh,
+    world_from_asset: Array,
+    notes: tuple[str, ...],
+    *,
+    name: str = "object_0",
+    label: str | None = None,
+    seed: int = 0,
+) -> Asset:
+    """Return the asset of a finished mesh and its watertight solid; its shape names it where no label is given."""
     asset_from_world = invert(world_from_asset)
     own = solid.transformed(asset_from_world)
     collision = decompose(own, seed=seed)
     size = np.ptp(own.vertices, axis=0)
-    label = name_by_geometry(own.vertices).text
-    material = material_for(label, longest_side_m=float(size.max()))
+    text = name_by_geometry(own.vertices).text if label is None else label
+    material = material_for(text, longest_side_m=float(size.max()))
     mass, center, inertia = mass_properties(own, material.density_kg_m3)
     link = Link(
         name="body",
@@ -201,8 +211,9 @@ def _asset(mesh: Mesh, solid: Mesh, world_from_asset: Array, notes: tuple[str, .
     )
     area = float(own.to_trimesh().area)
     return Asset(
-        name="object_0",
-        label=label,
+        name=name,
+        label=text,
+        label_source="geometry" if label is None else "file name",
         links=(link,),
         friction=material.friction,
         restitution=material.restitution,
