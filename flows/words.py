@@ -68,6 +68,31 @@ def told_findings(findings: Iterable[dict[str, Any]]) -> list[str]:
     return [f"{one['severity']}: {one['where']}: {one['message']} {one['fix']} [{one['rule']}]" for one in findings]
 
 
+def told_pack(result: dict[str, Any]) -> list[str]:
+    """Return what a pack holds as lines."""
+    splits = ", ".join(f"{split} {count}" for split, count in result["splits"].items())
+    lines = [
+        f"{result['name']}: {result['cousins']} cousins ({splits})",
+        f"digest    sha256:{result['digest']}",
+        f"size      {size_text(result['bytes'])} in {result['files']} files",
+        f"made by   {result['generator']}, seed {result['seed']}",
+        *(f"from      {what} {digest[:12]}" for what, digest in sorted(result["lineage"].items())),
+        *(f"covers    {axis} {value:.0%}" for axis, value in sorted(result["coverage"].items())),
+        *(f"licence   {name}: {count} variants" for name, count in sorted(result["licences"].items())),
+    ]
+    if result.get("here", result["cousins"]) != result["cousins"]:
+        lines.append(f"here      {result['here']} of them")
+    rejected = sorted(((sum(axes.values()), reason) for reason, axes in result["rejections"].items()), reverse=True)
+    lines += [f"refused   {count:6d}  {reason}" for count, reason in rejected]
+    lines += [f"warning: {text}" for text in result["warnings"]]
+    return lines + [f"fallback: {text}" for text in result["fallbacks"]]
+
+
+def size_text(count: int) -> str:
+    """Return a size in kB or MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"
+
+
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     """Return rows of cells as lines with even columns."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 from cousins.codec import canonical_json
 from cousins.errors import PackError
 from cousins.scene.strict import Node, parse
+from cousins.store import write_whole
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 """What a name looks like."""
@@ -160,6 +161,12 @@ def expand(data: bytes) -> bytes:
     if len(raw) != length or not reader.eof or reader.unused_data:
         raise _broken("a blob of another length than it tells")
     return raw
+
+
+def write_beside(path: Path, data: bytes) -> None:
+    """Write a file of a pack folder in one step, for everybody to read."""
+    write_whole(path, data)
+    path.chmod(0o644)
 
 
 def record_bytes(record: object) -> bytes:

@@ -15,12 +15,11 @@ from typing import Final
 
 from cousins.codec import canonical_json
 from cousins.errors import PackError
-from cousins.pack.blobs import Blob
+from cousins.pack.blobs import Blob, write_beside
 from cousins.pack.cache import Cache, Tell
 from cousins.pack.packs import CHECKSUM, MANIFEST, SELECTION, Pack, checksum, open_folder, selection_of
 from cousins.pack.registry import Reference, open_store, parse_reference
 from cousins.pack.selecting import Selection, all_blobs, chosen, pages_needed, records_needed, shapes_needed
-from cousins.store import write_whole
 
 THREADS: Final = 4
 """Blobs that are fetched at the same time."""
@@ -74,9 +73,9 @@ def pull(
     if numbers is None:
         (folder / SELECTION).unlink(missing_ok=True)
     else:
-        write_whole(folder / SELECTION, canonical_json({"digest": digest, "indices": numbers}))
-    write_whole(folder / CHECKSUM, checksum(digest))
-    write_whole(folder / MANIFEST, data)
+        write_beside(folder / SELECTION, canonical_json({"digest": digest, "indices": numbers}))
+    write_beside(folder / CHECKSUM, checksum(digest))
+    write_beside(folder / MANIFEST, data)
     return Pulled(
         digest=digest,
         cousins=len(pack) if numbers is None else len(numbers),
@@ -90,7 +89,7 @@ def pull(
 def open_pack(where: Path | str, *, cache: Path | None = None) -> Pack:
     """Open a pack folder, or a reference such as `demo:v1@https://…`, whose blobs are fetched when they are needed."""
     text = os.fspath(where)
-    if isinstance(where, Path) or Path(text).is_dir():
+    if isinstance(where, Path) or Path(text).is_dir() or text.startswith((".", "/")):
         return open_folder(Path(text))
     reference = parse_reference(text)
     source = Cache(cache or cache_folder(), open_store(reference.store) if reference.store else None)

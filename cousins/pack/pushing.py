@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from cousins.errors import PackError
-from cousins.pack.blobs import Blob, blob_of, read_list
+from cousins.pack.asset_records import blobs_of
+from cousins.pack.blobs import Blob, read_list
+from cousins.pack.cousin_records import read_page
 from cousins.pack.manifests import read_manifest
 from cousins.pack.packs import MANIFEST, open_folder, selection_of
-from cousins.pack.registry import Entry, PackStore, Reference, fetch, manifest_key, set_tag, tags
+from cousins.pack.registry import Entry, PackStore, Reference, StoreBlobs, fetch, manifest_key, set_tag, tags
 from cousins.pack.selecting import all_blobs
 from cousins.scene.strict import MAX_BYTES
 
@@ -75,8 +77,10 @@ def push(folder: Path, store: PackStore, reference: Reference, *, tell: Callable
     return Pushed(digest=pack.digest, files=len(missing), bytes=sum(blob.size for blob in missing))
 
 
-def sweep(store: PackStore, *, older_than_s: float, dry: bool = False) -> SweptStore:
+def sweep(store: PackStore, *, older_than_s: float, dry: bool = False, parts: bool = False) -> SweptStore:
     """Remove manifests that no tag stands for, and blobs that no manifest names.
+
+    `parts` is for the cache, which may hold only some cousins of a pack, and the beginnings of blobs.
 
     What is younger than `older_than_s` stays: somebody may be pushing. Raises `StoreError` where the store is only
     read, and `PackError` where a manifest that a tag stands for is broken: then nothing is removed.
@@ -87,8 +91,8 @@ def sweep(store: PackStore, *, older_than_s: float, dry: bool = False) -> SweptS
     live: set[str] = set()
     for one in manifests:
         if one not in old:
-            live |= {blob.key for blob in _named(store, _digest(one))}
-    blobs = store.entries("blobs/")
+            live |= {blob.key for blob in _named(store, _digest(one), parts=parts)}
+    blobs = store.entries("blobs/") + (store.entries("parts/") if parts else [])
     loose = [one for one in blobs if one.key not in live and one.age_s >= older_than_s]
     if not dry:
         for one in [*old, *loose]:
@@ -98,16 +102,17 @@ def sweep(store: PackStore, *, older_than_s: float, dry: bool = False) -> SweptS
     )
 
 
-def _named(store: PackStore, digest: str) -> list[Blob]:
+def _named(store: PackStore, digest: str, *, parts: bool) -> set[Blob]:
+    """Return the blobs of a pack, by its list; by its pages and records where only parts of it are there."""
     manifest = read_manifest(fetch(store, manifest_key(digest), most=MAX_BYTES), digest=digest)
-    data = fetch(store, manifest.blobs.key, most=manifest.blobs.size)
-    if blob_of(data) != manifest.blobs:
-        raise PackError(
-            f"a damaged list of blobs of the pack {digest[:12]}",
-            expected="the list as it was pushed",
-            hint="Push that pack again, or remove its tag; nothing was swept.",
-        )
-    return [*read_list(data), manifest.blobs]
+    reader = StoreBlobs(store)
+    if not parts or store.size(manifest.blobs.key) is not None:
+        return {*read_list(reader.read(manifest.blobs)), manifest.blobs}
+    pages = [page.blob for pages in manifest.pages.values() for page in pages]
+    there = [page for page in pages if store.size(page.key) is not None]
+    records = set().union(*(read_page(reader.read(page))[1].values() for page in there))
+    records = {one for one in {*records, manifest.scene} if store.size(one.key) is not None}
+    return {*there, *records, *set().union(*(blobs_of(record, reader) for record in records))}
 
 
 def _digest(entry: Entry) -> str:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from cousins.codec import canonical_json
 from cousins.errors import PackError, StoreError
-from cousins.pack.blobs import DIGEST, require_digest
+from cousins.pack.blobs import DIGEST, Blob, blob_of, require_digest
 from cousins.pack.manifests import require_name
 from cousins.plugins import load
 
@@ -152,6 +152,24 @@ def fetch(store: PackStore, key: str, *, most: int) -> bytes:
             )
         parts.append(part)
     return b"".join(parts)
+
+
+class StoreBlobs:
+    """Reads blobs from a store, without a cache."""
+
+    def __init__(self, store: PackStore) -> None:
+        self.store = store
+
+    def read(self, blob: Blob) -> bytes:
+        """Return the bytes, their hash checked; raises `PackError` where they are missing or wrong."""
+        data = fetch(self.store, blob.key, most=blob.size)
+        if blob_of(data) != blob:
+            raise PackError(
+                f"other bytes in blob {blob.digest[:12]} of {self.store.address}",
+                expected="bytes of that SHA-256",
+                hint="Push the pack that has it again.",
+            )
+        return data
 
 
 def set_tag(store: PackStore, reference: Reference, digest: str) -> None:

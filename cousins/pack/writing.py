@@ -18,7 +18,7 @@ import numpy as np
 from cousins.errors import PackError, SceneError
 from cousins.geometry import Array
 from cousins.pack.asset_records import put_scene, put_variant
-from cousins.pack.blobs import Blob, BlobFolder, list_bytes, parse_record, record_bytes
+from cousins.pack.blobs import Blob, BlobFolder, list_bytes, parse_record, record_bytes, write_beside
 from cousins.pack.cousin_records import cousin_record, page_bytes, read_cousin, variants_of
 from cousins.pack.manifests import (
     PAGE,
@@ -97,8 +97,8 @@ class PackWriter:
         data = self._manifest(library, meta, rejections, pages, put)
         put.sweep()
         digest = manifest_digest(data)
-        write_whole(self.folder / CHECKSUM, checksum(digest))
-        write_whole(self.folder / MANIFEST, data)
+        write_beside(self.folder / CHECKSUM, checksum(digest))
+        write_beside(self.folder / MANIFEST, data)
         shutil.rmtree(self.folder / WRITING)
         return digest
 

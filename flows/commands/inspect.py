@@ -1,4 +1,4 @@
-"""`cousins inspect PATH`: what a scene folder or a capture holds."""
+"""`cousins inspect PATH`: what a scene folder, a pack or a capture holds."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from typing import Any
 
 from cousins.capture.captures import Capture
 from cousins.errors import InputError, SceneError
+from cousins.pack.packs import MANIFEST, open_folder
 from flows.desk import Desk, Options, say_nothing
 from flows.job import export_of
 from flows.run import default_store
 from flows.stages import INGEST, INSPECT
 from flows.summary import capture_summary
-from flows.words import told_findings, told_twin
+from flows.words import told_findings, told_pack, told_twin
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Return the report of a scene, or the quality of a capture."""
+    """Return the report of a scene, what a pack tells, or the quality of a capture."""
     path: Path = arguments.path
     if (path / "report.json").is_file():
         return {"kind": "scene", **read_report(path / "report.json")}, 0
+    if (path / MANIFEST).is_file():
+        return {"kind": "pack", **open_folder(path).info()}, 0
     store = default_store()
     with store.in_use():
         desk = Desk(store=store, options=Options(), tell=say_nothing)
@@ -38,6 +41,8 @@ def told(result: dict[str, Any]) -> str:
     """Return the result in words."""
     if result["kind"] == "scene":
         return "\n".join(told_twin(result))
+    if result["kind"] == "pack":
+        return "\n".join(told_pack(result))
     lines = [
         "{name}: {frames} frames, {color_frames} with colour, {app}, {device}".format(**result),
         f"scale by {result['scale']['source']}, ±{100 * result['scale']['error']:.1f} %",
