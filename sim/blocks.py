@@ -20,9 +20,10 @@ from cousins.plugins import load
 from cousins.vary.choosing import even_numbers, farthest_first
 from cousins.vary.cousins import AXES, SPLITS, Cousin, Split, realise
 from cousins.vary.distance import distances, vector
-from cousins.vary.drawing import Drawer, Refusal, draw, written_pose
+from cousins.vary.drawing import Drawer, Refusal, draw, most_clutter, written_pose
 from cousins.vary.recipes import Splits
 from sim.engine import Engine
+from sim.superset import Superset, fits
 from sim.trial import TrialConfig, try_scene
 
 BLOCK: Final = 32
@@ -55,10 +56,13 @@ class Blocks:
         self._names = tuple(engines)
         self._config = config or TrialConfig()
         self._stack = ExitStack()
+        self._superset: Superset | None = None
         self._engines: list[Engine] = []
 
     def __enter__(self) -> Blocks:
-        for name in self._names:
+        if self._names[0] == Superset.name and fits(self.drawer.library):
+            self._superset = Superset(self.drawer.library, clutter=most_clutter(self.drawer.recipe))
+        for name in self._names[1:] if self._superset is not None else self._names:
             module = load("sim.backends", name, kind="engine")
             self._engines.append(self._stack.enter_context(module.build(module.Config())))
         return self
@@ -132,12 +136,17 @@ class Blocks:
 
     def tried(self, cousin: Cousin) -> Cousin | Refusal:
         """Return a cousin with its poses at rest, measured; or why it does not hold in some engine."""
+        if self._superset is not None:
+            trial = self._superset.try_cousin(cousin, self._config)
+            if trial.failures:
+                return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
+            cousin = _at(cousin, trial.rest)
         for engine in self._engines:
             scene = realise(cousin, self.drawer.library)
             trial = try_scene(scene, engine, config=self._config)
             if trial.failures:
-                return Refusal(axis="physics", reason=f"{engine.name}: {trial.failures[0]}")
-            if engine is self._engines[0]:
+                return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
+            if self._superset is None and engine is self._engines[0]:
                 cousin = _at(cousin, trial.rest)
         return replace(cousin, distances=distances(cousin, self.drawer.library, self.drawer.twin))
 

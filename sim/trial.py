@@ -26,7 +26,7 @@ class TrialConfig:
     """Deepest contact at t = 0 and at rest [m]: half of what the gates allow."""
     settle_s: float = 0.5
     """Time to come to rest, at most, before poses are taken [s]."""
-    watch_s: float = 0.25
+    watch_s: float = 0.1
     """Time over which what has come to rest must stay there [s]."""
     look_s: float = 0.05
     """Time between two looks [s]."""
@@ -38,10 +38,10 @@ class TrialConfig:
     """Longest way to the pose at rest [m]; the gates allow 5 mm."""
     settled_rad: float = np.deg2rad(2.5)
     """The same as an angle [rad]; the gates allow 3°."""
-    creep_m: float = 2e-5
+    creep_m: float = 8e-6
     """Way within `watch_s` at rest [m]: 2.4 mm in half a minute."""
-    creep_rad: float = 5e-4
-    """The same as an angle [rad]: 3.4° in half a minute."""
+    creep_rad: float = 1.6e-4
+    """The same as an angle [rad]: 2.8° in half a minute."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -13,7 +13,6 @@ from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset
 from cousins.scene.rounding import LENGTH_DIGITS, QUATERNION_DIGITS
 from cousins.vary.cousins import AXES, Cousin, Ground, JointChange, Library, Split, Stand
-from cousins.vary.footprints import Footprint, footprint_of_asset
 from cousins.vary.goals import draw_task, home_task
 from cousins.vary.layout import Plan, draw_layout, make_plan, place_on
 from cousins.vary.looks import draw_look, look_of
@@ -127,6 +126,11 @@ def draw(drawer: Drawer, split: Split, key: tuple[int, ...], spread: Array) -> C
     )
 
 
+def most_clutter(recipe: Recipe) -> int:
+    """Return how many things a cousin may have more than the twin."""
+    return round(recipe.distance["clutter"] * recipe.clutter.add.ends[1])
+
+
 def _cast(
     drawer: Drawer, split: Split, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
 ) -> dict[str, str] | None:
@@ -189,7 +193,7 @@ def _added(
     )
     if not keys or not grounds:
         return {}
-    taken = {name: _seen(drawer, variants[name], pose) for name, pose in poses.items()}
+    taken = {name: plan.resting[variants[name]].seen(pose) for name, pose in poses.items()}
     found: dict[str, tuple[str, Array]] = {}
     for number in range(count):
         key = keys[int(rng.integers(len(keys)))]
@@ -200,11 +204,6 @@ def _added(
             found[name] = key, plan.resting[key].pose(spot)
             taken[name] = plan.resting[key].at(spot)
     return found
-
-
-def _seen(drawer: Drawer, key: str, pose: Array) -> Footprint:
-    shape = footprint_of_asset(drawer.library.variants[key].asset, pose[:3, :3])
-    return shape.placed(float(pose[0, 3]), float(pose[1, 3]), 0.0, float(pose[2, 3]))
 
 
 def _changed(

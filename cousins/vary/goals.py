@@ -10,7 +10,7 @@ import numpy as np
 from cousins.affordances import Grasp
 from cousins.geometry import Array, transform
 from cousins.vary.cousins import Library, Task
-from cousins.vary.footprints import Footprint, covers, footprint_of_asset, free, rectangle
+from cousins.vary.footprints import Footprint, covers, free, rectangle
 from cousins.vary.layout import GAP_M, Plan
 from cousins.vary.recipes import TaskRange
 
@@ -68,7 +68,7 @@ def draw_task(
     target = home.target
     if rng.uniform() < amount and names:
         target = names[int(rng.integers(len(names)))]
-    shown = {name: _seen(library, variants[name], pose) for name, pose in poses.items()}
+    shown = {name: plan.resting[variants[name]].seen(pose) for name, pose in poses.items()}
     base = np.array(home.robot_base_m)
     if np.linalg.norm(poses[target][:2, 3] - base[:2]) > ranges.reach_m.at(0.5):
         return "out of the robot's reach"
@@ -152,11 +152,6 @@ def _base(plan: Plan, names: list[str]) -> tuple[Array, float]:
     }
     yaw = min(sides, key=lambda angle: sides[angle])
     return center - BASE_DISTANCE_M * np.array([np.cos(yaw), np.sin(yaw)]), float(yaw)
-
-
-def _seen(library: Library, key: str, pose: Array) -> Footprint:
-    shape = footprint_of_asset(library.variants[key].asset, pose[:3, :3])
-    return shape.placed(float(pose[0, 3]), float(pose[1, 3]), 0.0, float(pose[2, 3]))
 
 
 def _three(values: Array) -> tuple[float, float, float]:

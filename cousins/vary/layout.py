@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, rigid, rotation_about
+from cousins.scene.bodies import Body, body_of_asset
 from cousins.scene.relations import NEXT_TO_M
 from cousins.scene.scenes import Placed, Relation, Scene, Structure
 from cousins.vary.cousins import Library, Variant
@@ -70,6 +71,11 @@ class Resting:
         """Return it from above, in the world."""
         return self.footprint.placed(spot.x_m, spot.y_m, spot.yaw_rad, spot.z_m)
 
+    def seen(self, world_from_asset: Array) -> Footprint:
+        """Return it from above at a pose that differs by a turn about z and a shift."""
+        x, y, z = (float(value) for value in world_from_asset[:3, 3])
+        return self.footprint.placed(x, y, yaw_of(world_from_asset[:3, :3] @ self.tilt.T), z)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Plan:
@@ -81,6 +87,8 @@ class Plan:
     """Where they stand in the twin."""
     resting: Mapping[str, Resting]
     """How each variant lies, by key."""
+    bodies: Mapping[str, Body]
+    """Each variant's pieces in its own frame, by key."""
     carriers: Mapping[str, tuple[str, str]]
     """By object what carries it, `on` or `inside`, and its name; missing for what nothing is known about."""
     groups: tuple[tuple[str, ...], ...]
@@ -114,6 +122,7 @@ def make_plan(library: Library) -> Plan:
         objects=objects,
         spots=spots,
         resting=resting,
+        bodies={key: body_of_asset(variant.asset) for key, variant in library.variants.items()},
         carriers=carriers,
         groups=_groups(based, ties),
         ties=ties,

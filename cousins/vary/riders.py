@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, invert, rigid, rotation_about
-from cousins.scene.bodies import Body, body_of_asset, clearance_below, overlaps
+from cousins.scene.bodies import Body, clearance_below, overlaps
 from cousins.scene.layout import CONTACT_GAP_M, TOUCH_M
 from cousins.vary.cousins import Library
 from cousins.vary.layout import Plan
@@ -44,10 +44,9 @@ def put_down(
             continue
         known = dict(poses) | found
         for other in known.keys() - bodies.keys():
-            bodies[other] = body_of_asset(library.variants[variants[other]].asset).moved(known[other])
+            bodies[other] = plan.bodies[variants[other]].moved(known[other])
         start = _start(plan, library, name, variants, known[carrier])
-        own = body_of_asset(library.variants[variants[name]].asset)
-        pose = _let_down(own, start, carrier, bodies, ranges, amount, rng)
+        pose = _let_down(plan.bodies[variants[name]], start, carrier, bodies, ranges, amount, rng)
         if pose is None:
             return None
         found[name] = pose

@@ -1,0 +1,307 @@
+"""All cousins of a library in one MuJoCo model: a slot for each object, whose geoms point at a variant's pieces.
+
+Compiling a scene takes tens of milliseconds, pointing its slots at other pieces a fraction of one. A donor model, in
+which every variant is a body, tells how MuJoCo lays each piece; a slot takes these numbers over, with its cousin's
+masses and frictions. The states are those of the compiled scene but for rounding, which a test checks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import mujoco
+import numpy as np
+import trimesh
+
+from cousins.errors import EngineError
+from cousins.geometry import Array, rigid, rotation_from_quat_wxyz
+from cousins.reconstruct.assets import Asset
+from cousins.scene.inertia import principal_inertia
+from cousins.scene.mjcf import write_mjcf
+from cousins.scene.rounding import round_length, round_quaternion
+from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.surfaces import pair_friction
+from cousins.vary.cousins import Cousin, Library, Stand, Variant
+from sim.trial import Trial, TrialConfig
+
+PARKED_M: Final = 50.0
+"""Height at which slots that a cousin leaves empty are kept [m]."""
+CLUTTER: Final = "clutter_"
+"""What the names of clutter begin with."""
+_GEOM_FIELDS: Final = (
+    "geom_type",
+    "geom_dataid",
+    "geom_size",
+    "geom_pos",
+    "geom_quat",
+    "geom_rbound",
+    "geom_aabb",
+)
+_BROKEN: Final = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Variant:
+    """A variant as its slot takes it over."""
+
+    geoms: Mapping[str, Array]
+    """Fields of its pieces' geoms."""
+    center_m: Array
+    """Centre of mass in the link's frame [3]."""
+    moments: Array
+    """Principal moments for one kilogram [3]."""
+    axes: Array
+    """Quaternion of the principal axes [4]."""
+
+
+class Superset:
+    """A MuJoCo model that can show every cousin of a library of rigid objects."""
+
+    name = "mujoco"
+
+    def __init__(self, library: Library, *, clutter: int) -> None:
+        """Compile; raises `EngineError` for a library with joints, which `fits` tells beforehand."""
+        if not fits(library):
+            raise EngineError("free objects with joints have no slots", engine=self.name)
+        self._library = library
+        self._names = [one.asset.name for one in library.scene.objects if not one.fixed]
+        self._names += [f"{CLUTTER}{number}" for number in range(clutter)]
+        fixed = {one.asset.name for one in library.scene.objects if one.fixed}
+        movable = {key: one for key, one in library.variants.items() if one.of not in fixed}
+        spec = _spec(library.scene, movable)
+        donor = spec.compile()
+        self._variants = {key: _variant_of(donor, key, one.asset) for key, one in movable.items()}
+        most = {name: _most_pieces(movable, "" if name.startswith(CLUTTER) else name) for name in self._names}
+        self.model = _with_slots(spec, movable, most)
+        self._relate(donor, movable)
+        self.model.body_sameframe[list(self._bodies.values())] = 0
+        self.model.geom_sameframe[np.concatenate(list(self._rows.values()))] = 0
+        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_MIDPHASE
+        self.data = mujoco.MjData(self.model)
+        self.timestep_s = float(self.model.opt.timestep)
+        self._shown: dict[str, str] = {}
+
+    def show(self, cousin: Cousin) -> list[str]:
+        """Put a cousin into the model, at rest, and return the names of its free objects."""
+        model, data = self.model, self.data
+        mujoco.mj_resetData(model, data)
+        stands = {stand.name: stand for stand in cousin.stands if not stand.fixed}
+        structures = _changed(self._library.scene, cousin)
+        for number, name in enumerate(self._names):
+            stand = stands.get(name)
+            at = self._qpos[name]
+            if stand is None:
+                self._empty(name)
+                data.qpos[at : at + 7] = [float(number), 0.0, PARKED_M, 1.0, 0.0, 0.0, 0.0]
+                continue
+            self._fill(name, stand, pair_friction(stand.friction, structures))
+            data.qpos[at : at + 3] = stand.position_m
+            data.qpos[at + 3 : at + 7] = stand.quat_wxyz
+        keep = data.qpos.copy()
+        mujoco.mj_setConst(model, data)
+        data.qpos[:] = keep
+        data.qvel[:] = 0.0
+        data.qacc_warmstart[:] = 0.0
+        mujoco.mj_forward(model, data)
+        return list(stands)
+
+    def try_cousin(self, cousin: Cousin, config: TrialConfig) -> Trial:
+        """Return what MuJoCo says about a cousin, as `sim.trial.try_scene` does about its scene."""
+        names = self.show(cousin)
+        adr = np.array([self._qpos[name] for name in names], dtype=np.int64)[:, None] + np.arange(7)
+        start = self.data.qpos[adr]
+        depth = self._deepest(names)
+        if depth > config.overlap_m:
+            return self._told(names, depth, start, start, ("overlap at the start",))
+        steps = max(1, round(config.look_s / self.timestep_s))
+        last, looks, resting = start, 0, False
+        while not resting and looks * config.look_s < config.settle_s:
+            self._step(steps)
+            looks += 1
+            now = self.data.qpos[adr]
+            resting = _within(last, now, config.still_m, config.still_rad)
+            last = now
+            if not _within(start, now, config.settled_m, config.settled_rad):
+                return self._told(names, depth, start, now, ("an object moves away or falls",))
+        if not resting:
+            return self._told(names, depth, start, last, ("an object does not come to rest",))
+        self._step(max(1, round(config.watch_s / self.timestep_s)))
+        now = self.data.qpos[adr]
+        if not _within(last, now, config.creep_m, config.creep_rad):
+            return self._told(names, depth, start, now, ("an object creeps",))
+        if self._deepest(names) > config.overlap_m:
+            return self._told(names, depth, start, now, ("overlap at rest",))
+        return self._told(names, depth, start, now, ())
+
+    def _step(self, count: int) -> None:
+        mujoco.mj_step(self.model, self.data, nstep=count)
+        for kind in _BROKEN:
+            if self.data.warning[kind].number:
+                raise EngineError(f"{kind.name}: the state exploded", engine=self.name)
+
+    def _deepest(self, names: Sequence[str]) -> float:
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        mujoco.mj_collision(self.model, self.data)
+        if not self.data.ncon:
+            return 0.0
+        shown = np.zeros(self.model.nbody, dtype=bool)
+        shown[[self._bodies[name] for name in names]] = True
+        bodies = self.model.geom_bodyid[self.data.contact.geom]
+        depths = -self.data.contact.dist[shown[bodies].any(axis=1)]
+        return max(float(depths.max(initial=0.0)), 0.0)
+
+    def _told(self, names: list[str], depth: float, start: Array, end: Array, failures: tuple[str, ...]) -> Trial:
+        rest = {
+            name: rigid(rotation_from_quat_wxyz(row[3:] / np.linalg.norm(row[3:])), row[:3])
+            for name, row in zip(names, end, strict=True)
+        }
+        way = float(np.linalg.norm(end[:, :3] - start[:, :3], axis=1).max(initial=0.0))
+        return Trial(engine=self.name, depth_m=depth, settled_m=way, failures=failures, rest=rest)
+
+    def _fill(self, name: str, stand: Stand, friction: float) -> None:
+        model, variant, body = self.model, self._variants[stand.variant], self._bodies[name]
+        rows = self._rows[name]
+        if self._shown.get(name) != stand.variant:
+            count = len(variant.geoms["geom_type"])
+            for field in _GEOM_FIELDS:
+                getattr(model, field)[rows[:count]] = variant.geoms[field]
+            model.geom_contype[rows] = np.arange(len(rows)) < count
+            model.geom_conaffinity[rows] = np.arange(len(rows)) < count
+            self._shown[name] = stand.variant
+        model.geom_friction[rows, 0] = friction
+        model.body_mass[body] = stand.mass_kg[0]
+        model.body_inertia[body] = variant.moments * stand.mass_kg[0]
+        model.body_iquat[body] = variant.axes
+        model.body_ipos[body] = round_length(variant.center_m + np.array(stand.com_shift_m))
+
+    def _empty(self, name: str) -> None:
+        rows = self._rows[name]
+        self.model.geom_contype[rows] = 0
+        self.model.geom_conaffinity[rows] = 0
+        self._shown.pop(name, None)
+
+    def _relate(self, donor: Any, movable: Mapping[str, Variant]) -> None:
+        """Find each slot's geoms and bodies, and the meshes as this model numbers them."""
+        model = self.model
+        self._bodies = {name: int(model.body(_slot(name)).id) for name in self._names}
+        self._rows = {name: np.flatnonzero(model.geom_bodyid == body) for name, body in self._bodies.items()}
+        self._qpos = {name: int(model.jnt_qposadr[model.body_jntadr[body]]) for name, body in self._bodies.items()}
+        meshes = {donor.mesh(index).name: index for index in range(donor.nmesh)}
+        here = {meshes[model.mesh(index).name]: index for index in range(model.nmesh)}
+        for key in movable:
+            ids = self._variants[key].geoms["geom_dataid"]
+            ids[:] = [here.get(int(index), -1) for index in ids]
+
+
+def fits(library: Library) -> bool:
+    """Tell whether a superset can show a library: all that may move is rigid."""
+    fixed = {one.asset.name for one in library.scene.objects if one.fixed}
+    return all(len(one.asset.links) == 1 for one in library.variants.values() if one.of not in fixed)
+
+
+def _spec(scene: Scene, movable: Mapping[str, Variant]) -> Any:
+    """Return a scene's structure and fixed objects, and every variant as a body of its own, as MuJoCo's spec."""
+    donors = [
+        Placed(asset=replace(one.asset, name=_donor(key)), world_from_asset=rigid(), fixed=True)
+        for key, one in movable.items()
+    ]
+    objects = (*(one for one in scene.objects if one.fixed), *donors)
+    with tempfile.TemporaryDirectory(prefix="cousins-superset-") as folder:
+        write_mjcf(replace(scene, objects=objects, relations=(), look=None), Path(folder), visuals=False)
+        try:
+            spec = mujoco.MjSpec.from_file(str(Path(folder) / "scene.xml"))
+            spec.compile()
+        except ValueError as error:
+            raise EngineError(f"the library was refused: {error}", engine=Superset.name) from error
+        for mesh in spec.meshes:
+            _embed(mesh, Path(folder))
+    return spec
+
+
+def _embed(mesh: Any, folder: Path) -> None:
+    """Keep a mesh's corners in the spec: its file is gone when the spec is compiled again."""
+    loaded = trimesh.load(folder / mesh.file, file_type="obj", process=False, force="mesh")
+    mesh.uservert = np.asarray(loaded.vertices, dtype=np.float32).ravel()
+    mesh.userface = np.asarray(loaded.faces, dtype=np.int32).ravel()
+    mesh.file = ""
+
+
+def _with_slots(spec: Any, movable: Mapping[str, Variant], most: Mapping[str, int]) -> Any:
+    """Return the model in which slots have taken the donors' place."""
+    pattern = spec.body(_donor(next(iter(movable)))).geoms[0]
+    for name, count in most.items():
+        body = spec.worldbody.add_body(name=_slot(name))
+        body.add_freejoint()
+        body.mass, body.inertia, body.explicitinertial, body.simple = 1.0, [1e-3] * 3, True, 0
+        for _ in range(count):
+            body.add_geom(
+                type=mujoco.mjtGeom.mjGEOM_BOX,
+                size=[0.01] * 3,
+                mass=0.0,
+                contype=0,
+                conaffinity=0,
+                condim=pattern.condim,
+                friction=pattern.friction,
+                solref=pattern.solref,
+                solimp=pattern.solimp,
+                margin=0.0,
+                gap=0.0,
+            )
+    for key in movable:
+        spec.delete(spec.body(_donor(key)))
+    return spec.compile()
+
+
+def _variant_of(donor: Any, key: str, asset: Asset) -> _Variant:
+    link = asset.links[0]
+    rows = np.flatnonzero(donor.geom_bodyid == donor.body(_donor(key)).id)
+    moments, axes = principal_inertia(link.inertia_kg_m2)
+    return _Variant(
+        geoms={field: getattr(donor, field)[rows].copy() for field in _GEOM_FIELDS},
+        center_m=link.center_of_mass_m,
+        moments=moments / link.mass_kg.value,
+        axes=round_quaternion(axes),
+    )
+
+
+def _most_pieces(movable: Mapping[str, Variant], of: str) -> int:
+    return max((len(one.asset.links[0].pieces) for one in movable.values() if one.of == of), default=1)
+
+
+def _changed(scene: Scene, cousin: Cousin) -> tuple[Structure, ...]:
+    grounds = {ground.name: ground.friction for ground in cousin.grounds}
+    return tuple(
+        replace(
+            one, friction=replace(one.friction, low=0.0, high=100.0, value=grounds.get(one.name, one.friction.value))
+        )
+        for one in scene.structures
+    )
+
+
+def _within(first: Array, second: Array, most_m: float, most_rad: float) -> bool:
+    """Tell whether all rows of place and quaternion [n, 7] are nearer to each other than a length and an angle."""
+    if not np.all(np.isfinite(second)):
+        return False
+    ways = np.linalg.norm(second[:, :3] - first[:, :3], axis=1)
+    sines = np.linalg.norm(_product_xyz(first[:, 3:], second[:, 3:]), axis=1)
+    return bool(np.all(ways <= most_m) and np.all(2.0 * np.arcsin(np.minimum(sines, 1.0)) <= most_rad))
+
+
+def _product_xyz(first: Array, second: Array) -> Array:
+    """Return the vector part of the rotation from one quaternion wxyz [n, 4] to another."""
+    w, v = first[:, :1], first[:, 1:]
+    return np.asarray(w * second[:, 1:] - second[:, :1] * v - np.cross(v, second[:, 1:]))
+
+
+def _slot(name: str) -> str:
+    return f"slot__{name}"
+
+
+def _donor(key: str) -> str:
+    return "donor__" + key.replace("-", "_")
