@@ -1,0 +1,275 @@
+"""Packs: bytes a cousin, time and memory as they grow, how fast they are verified, what a pull of some moves.
+
+Then 50 pulls are killed (SIGKILL, at a random moment) and typed again, and 1,000 single bits are flipped.
+
+    python benchmarks/packs.py --quick
+    python benchmarks/packs.py --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pack_world import META, cousins, world
+
+from cousins.pack.packs import open_folder
+from cousins.pack.pulling import pull
+from cousins.pack.pushing import push
+from cousins.pack.registry import Reference, open_store
+from cousins.pack.selecting import Selection, needed
+from cousins.pack.verifying import verify
+from cousins.pack.writing import PackWriter
+
+BLOCK = 32
+WANTED = 64
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--quick", action="store_true", help="a tenth of everything")
+    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--json", action="store_true")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="packs-") as scratch:
+        result = measure(Path(scratch), seed=given.seed, part=0.1 if given.quick else 1.0)
+    print(json.dumps(result) if given.json else json.dumps(result, indent=1))
+
+
+def measure(scratch: Path, *, seed: int, part: float) -> dict[str, Any]:
+    counts = [100, 300, 1000] if part < 1.0 else [100, 1000, 10_000]
+    growth = [_apart(functools.partial(_written, scratch / str(count), count, seed)) for count in counts]
+    small, large = scratch / str(counts[0]), scratch / str(counts[-1])
+    extra = (growth[-1]["bytes"] - growth[0]["bytes"]) / (counts[-1] - counts[0])
+    per = [(b["cpu_s"] - a["cpu_s"]) / (b["cousins"] - a["cousins"]) for a, b in pairwise(growth)]
+    return {
+        **_verified(large),
+        "bytes_per_cousin": round(extra, 1),
+        **_pulled(large, scratch, wanted=min(WANTED, counts[-1] // 2)),
+        "interrupted": _interrupted(small, scratch, times=round(50 * part), seed=seed),
+        "bitflips": _flipped(small, times=round(1000 * part), seed=seed),
+        "growth": {
+            "packs": growth,
+            "ms_per_cousin": [round(1000.0 * seconds, 3) for seconds in per],
+            "slope_ratio": round(per[1] / per[0], 3),
+            "memory_ratio": round(growth[-1]["peak_rss_mb"] / growth[0]["peak_rss_mb"], 3),
+        },
+    }
+
+
+def _written(folder: Path, count: int, seed: int) -> dict[str, Any]:
+    """Write a pack of so many cousins; the time is the writer's alone."""
+    library = world(seed)
+    drawn = cousins(library, count, seed=seed)
+    writer = PackWriter(folder, key="measured")
+    cpu, number = 0.0, 0
+    while block := list(islice(drawn, BLOCK)):
+        began = time.process_time()
+        writer.add_block(number, block, {"penetration": {"layout": 3}})
+        cpu += time.process_time() - began
+        number += 1
+    began = time.process_time()
+    digest = writer.close(library, META)
+    cpu += time.process_time() - began
+    info = open_folder(folder).info()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    return {
+        "cousins": count,
+        "bytes": info["bytes"],
+        "files": info["files"],
+        "cpu_s": round(cpu, 3),
+        "peak_rss_mb": round(peak, 1),
+        "digest": digest,
+    }
+
+
+def _verified(folder: Path) -> dict[str, Any]:
+    """Return how fast a pack is verified, a warm disk cache given, and how fast SHA-256 alone is here."""
+    speeds = []
+    for _ in range(5):
+        began = time.process_time()
+        found = verify(folder)
+        speeds.append(found.bytes / 1e6 / (time.process_time() - began))
+        assert found.ok
+    data = bytes(32 << 20)
+    began = time.process_time()
+    hashlib.sha256(data)
+    return {
+        "verify_mb_per_s": round(float(np.median(speeds)), 1),
+        "sha256_mb_per_s": round(len(data) / 1e6 / (time.process_time() - began), 1),
+        "mean_blob_kb": round(found.bytes / found.files / 1000.0, 1),
+    }
+
+
+def _pulled(folder: Path, scratch: Path, *, wanted: int) -> dict[str, Any]:
+    """Pull some cousins over HTTP; what they need is what a pack of them and nothing else would hold."""
+    store = scratch / "store"
+    push(folder, open_store(str(store)), Reference(name="measured", tag="v1"))
+    with _Web(store) as web:
+        began = time.perf_counter()
+        pull(
+            Reference(name="measured", tag="v1", store=web.address),
+            scratch / "some",
+            selection=Selection(split="train", count=wanted),
+            cache=scratch / "cache-some",
+        )
+        seconds = time.perf_counter() - began
+    pack = open_folder(scratch / "some")
+    numbers = pack.indices("train")[:wanted]
+    need = sum(blob.size for blob in needed(pack, numbers))
+    alone = need + _manifest_of_some(pack.info(), numbers)
+    return {
+        "pull_overhead": round(web.sent / alone - 1.0, 5),
+        "pull_bytes": web.sent,
+        "pull_needed_bytes": alone,
+        "pull_share_of_pack": round(web.sent / pack.info()["bytes"], 4),
+        "pull_seconds": round(seconds, 3),
+    }
+
+
+def _manifest_of_some(info: dict[str, Any], numbers: list[int]) -> int:
+    """Return what a manifest of these cousins alone would take [bytes]: the pack's own texts, and pages for them."""
+    texts = {key: info[key] for key in ("name", "generator", "seed", "coverage", "gates", "licences", "lineage")}
+    return len(json.dumps(texts)) + 120 * (2 + len(numbers) // WANTED) + 400
+
+
+def _interrupted(folder: Path, scratch: Path, *, times: int, seed: int) -> dict[str, Any]:
+    """Kill pulls at random moments, pull again, and count those that end as the pack that was pushed."""
+    store = scratch / "store-small"
+    push(folder, open_store(str(store)), Reference(name="measured", tag="v1"))
+    truth = _files(folder)
+    rng = np.random.default_rng(seed)
+    same = killed = 0
+    with _Web(store) as web:
+        reference = Reference(name="measured", tag="v1", store=web.address)
+        began = time.perf_counter()
+        pull(reference, scratch / "first", cache=scratch / "cache-first")
+        whole_s = time.perf_counter() - began
+        for number in range(times):
+            target, cache = scratch / f"cut{number}", scratch / f"cache{number}"
+            child = os.fork()
+            if child == 0:
+                os._exit(_quietly(functools.partial(pull, reference, target, cache=cache)))
+            time.sleep(float(rng.uniform(0.0, whole_s)))
+            os.kill(child, signal.SIGKILL)
+            killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+            pull(reference, target, cache=cache)
+            same += _files(target) == truth
+            shutil.rmtree(target)
+            shutil.rmtree(cache)
+    return {"times": times, "killed": killed, "identical": same, "whole_pull_s": round(whole_s, 3)}
+
+
+def _flipped(folder: Path, *, times: int, seed: int) -> dict[str, int]:
+    """Flip single bits anywhere in the pack, each byte as likely as any other, and count those that verify finds."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    ends = np.cumsum([path.stat().st_size for path in paths])
+    rng = np.random.default_rng(seed)
+    found = 0
+    for _ in range(times):
+        place = int(rng.integers(ends[-1]))
+        which = int(np.searchsorted(ends, place, side="right"))
+        place -= int(ends[which - 1]) if which else 0
+        with paths[which].open("r+b") as file:
+            file.seek(place)
+            byte = file.read(1)
+            file.seek(place)
+            file.write(bytes([byte[0] ^ (1 << int(rng.integers(8)))]))
+        found += not verify(folder).ok
+        with paths[which].open("r+b") as file:
+            file.seek(place)
+            file.write(byte)
+    assert verify(folder).ok
+    return {"times": times, "found": found}
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _quietly(work: Callable[[], object]) -> int:
+    """Do the work of a forked child; its process ends here, so nothing may be raised out of it."""
+    try:
+        work()
+    except BaseException:  # noqa: BLE001
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a forked child returns, so that its memory is its own."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os._exit(_quietly(lambda: os.write(writer, json.dumps(work()).encode())))
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answers:
+        answer = answers.read()
+    os.waitpid(child, 0)
+    return dict(json.loads(answer))
+
+
+class _Web:
+    """A web server of a folder on the loopback interface, in a process of its own, that counts what it sends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.sent = 0
+
+    def __enter__(self) -> _Web:
+        web = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = Path(self.translate_path(self.path))
+                if not path.is_file():
+                    self.send_error(404)
+                    return
+                data = path.read_bytes()
+                asked = self.headers.get("Range")
+                start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Length", str(len(data) - start))
+                self.end_headers()
+                web.sent += len(data) - start
+                self.wfile.write(data[start:])
+
+            def handle_one_request(self) -> None:
+                try:
+                    super().handle_one_request()
+                except ConnectionError:
+                    self.close_connection = True
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(self._folder)))
+        self._server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+if __name__ == "__main__":
+    main()
