@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,9 @@ from cousins.errors import CousinsError, InputError
 from cousins.families.library import LibraryAsset
 from cousins.meshes import Mesh
 from cousins.reconstruct.build import upright_frame
+from cousins.scene.jointed import jointed_asset, told_links
 from cousins.scene.mesh_files import MOST_BYTES, SUFFIXES, Up, asset_of_mesh, closed, read_finished
+from cousins.scene.told_links import MOST_BYTES as LARGEST
 
 TEXTURE_PX: Final = 512
 """Longest side of a texture that is kept [px]."""
@@ -29,7 +31,9 @@ MOST_FILES: Final = 20_000
 """Most files of a folder that are looked at."""
 _COLLISION: Final = re.compile(r"(^|[_\-. ])(col|collision|convex|hull|vhacd|coacd)([_\-. ]|\d|$)", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"(model|mesh|visual|textured|object|scene|base)", re.IGNORECASE)
-VERSION: Final = 1
+DESCRIPTIONS: Final = (".urdf", ".xml")
+"""Kinds of file that describe a thing with joints."""
+VERSION: Final = 2
 """Changes when the same file gives another asset."""
 
 
@@ -43,6 +47,8 @@ class Source:
     """What the asset will be called in a library."""
     label: str
     """What its names say that it is."""
+    root: Path
+    """Folder outside of which nothing is read."""
 
 
 def sources_of(folder: Path) -> tuple[Source, ...]:
@@ -51,18 +57,23 @@ def sources_of(folder: Path) -> tuple[Source, ...]:
         raise InputError(
             f"no folder {str(folder)!r}", expected="a folder with meshes of assets", hint="Check its name."
         )
+    files = list(_files(folder))
+    described = [path for path in files if _is_described(path)]
+    taken = {file for path in described for file in _meshes_of(path, files)}
     found = []
-    for path in _files(folder):
+    for path in files:
         inner = path.relative_to(folder)
-        if path.suffix.lower() in SUFFIXES and not _is_piece(path):
+        if path in described or (path.suffix.lower() in SUFFIXES and path not in taken and not _is_piece(path)):
             words = [folder.resolve().name, *inner.parent.parts]
             if not _PLAIN.fullmatch(path.stem) or not inner.parent.parts:
                 words.append(path.stem)
-            found.append(Source(path=path, name="/".join(_safe(word) for word in words), label=_label(words[-1])))
+            found.append(
+                Source(path=path, name="/".join(_safe(word) for word in words), label=_label(words[-1]), root=folder)
+            )
     if not found:
         raise InputError(
             f"no mesh in {folder.name!r}",
-            expected="files that end in " + ", ".join(SUFFIXES),
+            expected="files that end in " + ", ".join((*SUFFIXES, ".urdf")) + ", or MJCF with joints",
             hint="Give the folder that holds the assets.",
         )
     return _told_apart(found)
@@ -79,20 +90,19 @@ def source_digest(source: Source, licence: str, up: Up | None) -> str:
 
 def asset_from(source: Source, *, licence: str, up: Up | None = None, seed: int = 0) -> LibraryAsset:
     """Return the asset of a source; raises `CousinsError` where it encloses nothing or cannot be read."""
-    finished = read_finished(source.path, up=up)
-    solid, notes = closed(finished.mesh)
-    asset = asset_of_mesh(
-        _small(finished.mesh),
-        solid,
-        upright_frame(solid),
-        finished.notes + notes,
-        name=_safe(source.name.rsplit("/", 1)[-1]),
-        label=source.label,
-        seed=seed,
-    )
+    name = _safe(source.name.rsplit("/", 1)[-1])
+    if source.path.suffix.lower() in DESCRIPTIONS:
+        asset = jointed_asset(source.path, root=source.root, name=name, label=source.label)
+        asset = replace(asset, links=tuple(replace(link, visual=_small(link.visual)) for link in asset.links))
+    else:
+        finished = read_finished(source.path, up=up)
+        solid, notes = closed(finished.mesh)
+        notes = finished.notes + notes
+        mesh, frame = _small(finished.mesh), upright_frame(solid)
+        asset = asset_of_mesh(mesh, solid, frame, notes, name=name, label=source.label, seed=seed)
     return LibraryAsset(
         name=source.name,
-        asset=replace(asset, completions=("finished mesh",)),
+        asset=asset,
         signature=signature_of(asset),
         licence=licence,
         origin=f"{source.path.suffix[1:].upper()} {source.name}",
@@ -115,6 +125,33 @@ def _files(folder: Path) -> Iterator[Path]:
             )
         if path.is_file() and not path.is_symlink():
             yield path
+
+
+def _is_described(path: Path) -> bool:
+    """Return whether a file describes a thing with joints: any URDF, and MJCF that has some."""
+    if path.suffix.lower() == ".urdf":
+        return True
+    if path.suffix.lower() != ".xml" or path.stat().st_size > LARGEST:
+        return False
+    data = path.read_bytes()
+    return b"<mujoco" in data and b"<joint" in data and b"<worldbody" in data
+
+
+def _meshes_of(path: Path, files: Sequence[Path]) -> list[Path]:
+    """Return the mesh files of a description: those it names, and all in the folders below that hold one."""
+    try:
+        links = told_links(path)
+    except CousinsError:
+        return []
+    named = {(path.parent / shape.file).resolve() for link in links.values() for shape in link.shapes if shape.file}
+    beside = path.parent.resolve()
+    inner = {one.relative_to(beside).parts for one in named if one.is_relative_to(beside)}
+    folders = [beside / parts[0] for parts in inner if len(parts) > 1]
+    return [
+        file
+        for file in files
+        if file.resolve() in named or any(file.resolve().is_relative_to(folder) for folder in folders)
+    ]
 
 
 def _is_piece(path: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import trimesh
+from PIL import Image
 
 from cousins.geometry import Array
 from cousins.scene.usd_child import limit_myself
@@ -38,7 +39,7 @@ def arrays_of(path: Path) -> dict[str, Array]:
     if len(mesh.faces) > MOST_FACES:
         return {"error": np.array(f"{len(mesh.faces)} triangles, more than {MOST_FACES}")}
     found = {"vertices": np.asarray(mesh.vertices, dtype=np.float64), "faces": np.asarray(mesh.faces, dtype=np.int64)}
-    return found | _looks(mesh) | ({"up": np.array(up)} if up else {})
+    return found | _looks(mesh, path) | ({"up": np.array(up)} if up else {})
 
 
 def _usd(path: Path) -> tuple[trimesh.Trimesh, str]:
@@ -55,21 +56,49 @@ def _usd(path: Path) -> tuple[trimesh.Trimesh, str]:
     return (trimesh.util.concatenate(parts) if parts else trimesh.Trimesh()), told["up"]
 
 
-def _looks(mesh: trimesh.Trimesh) -> dict[str, Array]:
+def _looks(mesh: trimesh.Trimesh, path: Path) -> dict[str, Array]:
     visual: Any = mesh.visual
+    beside = _texture_beside(path) if path.suffix.lower() == ".obj" else None
+    if (
+        beside is not None
+        and visual.kind == "texture"
+        and visual.uv is not None
+        and len(visual.uv) == len(mesh.vertices)
+    ):
+        return {
+            "uv": np.asarray(visual.uv, dtype=np.float64),
+            "texture": _small(Image.open(beside)),
+            "beside": np.array(beside.name),
+        }
     if visual.kind == "texture" and visual.uv is not None and len(visual.uv) == len(mesh.vertices):
         material = visual.material
         image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
         if image is not None:
-            image = image.convert("RGB")
-            image.thumbnail((MOST_TEXTURE_PX, MOST_TEXTURE_PX))
-            return {"uv": np.asarray(visual.uv, dtype=np.float64), "texture": np.asarray(image, dtype=np.uint8)}
+            return {"uv": np.asarray(visual.uv, dtype=np.float64), "texture": _small(image)}
         visual = visual.to_color()
     if visual.kind in ("vertex", "face") or visual.kind is None:
         colors = np.asarray(visual.vertex_colors, dtype=np.uint8)
         if len(colors) == len(mesh.vertices):
             return {"colors": colors[:, :3]}
     return {}
+
+
+def _texture_beside(path: Path) -> Path | None:
+    """Return the texture that lies beside an OBJ whose material file is not there."""
+    with path.open("rb") as file:
+        head = file.read(4096).decode("utf-8", "replace")
+    told = [line.split(maxsplit=1)[1].strip() for line in head.splitlines() if line.startswith("mtllib ")]
+    if not told or any((path.parent / Path(name).name).is_file() for name in told):
+        return None
+    choices = (path.with_name("texture.png"), path.with_suffix(".png"), path.with_name("texture_map.png"))
+    return next((choice for choice in choices if choice.is_file() and not choice.is_symlink()), None)
+
+
+def _small(image: Image.Image) -> Array:
+    """Return a picture as uint8 [h, w, 3], no side longer than `MOST_TEXTURE_PX`."""
+    plain = image.convert("RGB")
+    plain.thumbnail((MOST_TEXTURE_PX, MOST_TEXTURE_PX))
+    return np.asarray(plain, dtype=np.uint8)
 
 
 def main() -> int:

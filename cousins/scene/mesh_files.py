@@ -73,6 +73,8 @@ def read_finished(path: Path, *, up: Up | None = None) -> Finished:
         notes.append(f"the up axis of the mesh was taken to be {axis}: --up tells another")
     if authored is None:
         notes.append("the unit of the mesh was taken to be the metre")
+    if "beside" in arrays:
+        notes.append(f"its material file is missing: {arrays['beside']} beside it was taken for its texture")
     mesh = mesh.transformed(Z_UP_FROM_Y_UP) if axis == "y" else mesh
     low, high = SIZES_M
     longest = float(np.ptp(mesh.vertices, axis=0).max())
@@ -103,6 +105,11 @@ def scene_of_mesh(path: Path, name: str, *, digest: str, up: Up | None = None, s
         fallbacks=finished.notes,
     )
     return replace(scene, relations=find_relations(scene))
+
+
+def decoded(path: Path) -> Mesh:
+    """Return a mesh file in its own axes and unit, read in a process of its own; raises CaptureError."""
+    return _checked(_arrays(path), path)
 
 
 def closed(mesh: Mesh) -> tuple[Mesh, tuple[str, ...]]:
