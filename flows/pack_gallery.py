@@ -61,15 +61,23 @@ def write_gallery(pack: Pack, folder: Path, present: Sequence[int], *, count: in
 def spread(pack: Pack, present: Sequence[int], count: int) -> list[int]:
     """Return at most `count` of the cousins: the twin, and the splits in their proportions, spread evenly over each."""
     here = set(present)
-    by_split = {split: [number for number in pack.indices(split) if number in here] for split in SPLITS}
-    total = sum(len(numbers) for numbers in by_split.values())
+    by_split = [[number for number in pack.indices(split) if number in here] for split in SPLITS]
+    shares = _shares([len(numbers) for numbers in by_split], count)
     chosen: list[int] = []
-    for numbers in by_split.values():
-        if numbers:
-            share = max(1, min(len(numbers), round(len(numbers) * count / max(total, 1))))
-            places = np.unique(np.linspace(0, len(numbers) - 1, share).round().astype(int))
-            chosen += [numbers[place] for place in places]
-    return chosen[: max(count, 1)]
+    for numbers, share in zip(by_split, shares, strict=True):
+        places = np.unique(np.linspace(0, len(numbers) - 1, share).round().astype(int))
+        chosen += [numbers[place] for place in places]
+    return chosen
+
+
+def _shares(sizes: list[int], count: int) -> list[int]:
+    """Return how many to take of each: in proportion, at least one of what there is, from the first on where few."""
+    total = max(sum(sizes), 1)
+    shares = [min(size, max(1, size * count // total)) for size in sizes]
+    while sum(shares) > max(count, 1):
+        largest = max(range(len(shares)), key=lambda place: (shares[place], place))
+        shares[largest] -= 1
+    return shares
 
 
 def page(info: dict[str, Any], drawn: Sequence[tuple[Cousin, Array]]) -> str:
