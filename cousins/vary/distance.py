@@ -112,7 +112,7 @@ def _within(quantity: Quantity, value: float) -> float:
 def _look_changed(cousin: Cousin, twin: Cousin) -> float:
     look, home = cousin.look, twin.look
     key, home_key = np.array(look.lights[0].direction), np.array(home.lights[0].direction)
-    angle = float(np.arccos(np.clip(key @ home_key, -1.0, 1.0))) / np.pi
+    angle = float(np.arctan2(np.linalg.norm(np.cross(key, home_key)), key @ home_key)) / np.pi
     color = float(np.abs(np.subtract(look.lights[0].color, home.lights[0].color)).max())
     stops = abs(float(np.log2(_brightness(look) / _brightness(home)))) / STOPS
     covered = _mean([float(stand.material != "") for stand in cousin.stands])

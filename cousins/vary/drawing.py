@@ -14,13 +14,18 @@ from cousins.reconstruct.assets import Asset
 from cousins.scene.rounding import LENGTH_DIGITS, QUATERNION_DIGITS
 from cousins.vary.cousins import AXES, Cousin, Ground, JointChange, Library, Split, Stand
 from cousins.vary.goals import draw_task, home_task
-from cousins.vary.layout import Plan, draw_layout, make_plan, place_on
+from cousins.vary.layout import draw_layout, place_on
 from cousins.vary.looks import draw_look, look_of
+from cousins.vary.plans import Plan, make_plan
 from cousins.vary.recipes import Dynamics, Joints, Recipe
 from cousins.vary.riders import put_down
 
 MATERIALS: Final = ("wood", "metal", "plastic", "ceramic", "fabric", "cardboard")
 """Materials made by program that may cover an object."""
+
+
+STEADY: Final = 0.5
+"""Share of the way from the centre of mass to the edge of its foot that a level shift may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +224,9 @@ def _changed(
     if placed is not None and placed.fixed:
         return _stand(name, key, asset, pose, fixed=True)
     ranges, amount, rng = drawer.recipe.dynamics, amounts["dynamics"], rngs["dynamics"]
-    shift = [amount * ranges.com_shift.at(rng.uniform()) * size for size in asset.size_m]
+    shift = amount * np.array([ranges.com_shift.at(rng.uniform()) for _ in range(3)]) * asset.size_m
+    level = float(np.hypot(shift[0], shift[1]))
+    shift[:2] *= min(1.0, STEADY * drawer.plan.resting[key].margin_m / max(level, 1e-9))
     covered = rngs["look"].uniform() < amounts["look"] * drawer.recipe.look.materials.at(rngs["look"].uniform())
     material = MATERIALS[int(rngs["look"].integers(len(MATERIALS)))]
     mass_at = ranges.mass.at(rng.uniform())
@@ -230,7 +237,7 @@ def _changed(
         pose,
         fixed=False,
         mass_kg=tuple(_between(link.mass_kg, mass_at, amount) for link in asset.links),
-        com_shift_m=(round(shift[0], 6), round(shift[1], 6), round(shift[2], 6)),
+        com_shift_m=_three(shift),
         friction=_drawn(asset.friction, ranges, "friction", amount, rng),
         restitution=_drawn(asset.restitution, ranges, "restitution", amount, rng),
         joints=_joints(asset, drawer.recipe.joints, amounts["joints"], rngs["joints"]),
@@ -275,6 +282,11 @@ def written_pose(
     x, y, z = (round(float(value), LENGTH_DIGITS) + 0.0 for value in pose[:3, 3])
     a, b, c, d = (round(float(value), QUATERNION_DIGITS) + 0.0 for value in quat_wxyz_from_rotation(pose[:3, :3]))
     return (x, y, z), (a, b, c, d)
+
+
+def _three(values: Array) -> tuple[float, float, float]:
+    x, y, z = (round(float(value), LENGTH_DIGITS) + 0.0 for value in values)
+    return x, y, z
 
 
 def _drawn(quantity: Quantity, ranges: Dynamics, field: str, amount: float, rng: np.random.Generator) -> float:

@@ -11,7 +11,7 @@ from cousins.affordances import Grasp
 from cousins.geometry import Array, transform
 from cousins.vary.cousins import Library, Task
 from cousins.vary.footprints import Footprint, covers, free, rectangle
-from cousins.vary.layout import GAP_M, Plan
+from cousins.vary.plans import GAP_M, Plan
 from cousins.vary.recipes import TaskRange
 
 BASE_DISTANCE_M: Final = 0.45

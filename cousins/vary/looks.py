@@ -51,12 +51,13 @@ def draw_look(home: Look, ranges: LookRange, amount: float, rng: np.random.Gener
         mixed[2] = min(mixed[2], -0.1)
         direction = mixed / np.linalg.norm(mixed)
         warmth = near(0.0, ranges.warmth.at(rng.uniform()))
-        strength = near(first.intensity, ranges.intensity.at(rng.uniform())) / (1.0 if index == 0 else 2.0)
+        drawn = ranges.intensity.at(rng.uniform()) / (1.0 if index == 0 else 2.0)
+        strength = near(first.intensity if index < len(home.lights) else 0.5 * first.intensity, drawn)
         lights.append(
             Light(
                 direction=_three(direction),
                 color=_three(np.clip(np.array(first.color) * [1.0 + warmth, 1.0, 1.0 - warmth], 0.0, 1.0)),
-                intensity=round(strength, 6),
+                intensity=strength,
             )
         )
     gray = np.array([ranges.background.at(rng.uniform())] * 3) * (1.0 + 0.1 * rng.uniform(-1.0, 1.0, 3))

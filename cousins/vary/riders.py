@@ -11,7 +11,7 @@ from cousins.geometry import Array, invert, rigid, rotation_about
 from cousins.scene.bodies import Body, clearance_below, overlaps
 from cousins.scene.layout import CONTACT_GAP_M, TOUCH_M
 from cousins.vary.cousins import Library
-from cousins.vary.layout import Plan
+from cousins.vary.plans import Plan
 from cousins.vary.recipes import Layout
 
 TRIES: Final = 8
