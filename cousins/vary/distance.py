@@ -128,10 +128,17 @@ def _brightness(look: Look) -> float:
 
 
 def _task_changed(cousin: Cousin, twin: Cousin) -> float:
+    """Return how far the goal lies otherwise from its object, and whether that is another one."""
     if not cousin.task.target or not twin.task.target:
         return 0.0
-    goal = min(float(np.linalg.norm(np.subtract(cousin.task.goal_m, twin.task.goal_m))) / FAR_M, 1.0)
+    goal = min(float(np.linalg.norm(_to_goal(cousin) - _to_goal(twin))) / FAR_M, 1.0)
     return 0.5 * goal + 0.5 * float(cousin.task.target != twin.task.target)
+
+
+def _to_goal(cousin: Cousin) -> Array:
+    """Return the level way from the handled object to its goal [2] [m]."""
+    start = next(stand.position_m for stand in cousin.stands if stand.name == cousin.task.target)
+    return np.subtract(cousin.task.goal_m, start)[:2]
 
 
 def _equations(asset: Asset) -> tuple[list[Array], Array, Array]:

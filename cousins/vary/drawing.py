@@ -57,10 +57,16 @@ class Drawer:
 def make_drawer(library: Library, recipe: Recipe, *, seed: int) -> Drawer:
     """Return what draws the cousins of a pack."""
     plan = make_plan(library)
-    return Drawer(library=library, recipe=recipe, seed=seed, plan=plan, twin=twin_cousin(library, plan))
+    return Drawer(
+        library=library,
+        recipe=recipe,
+        seed=seed,
+        plan=plan,
+        twin=twin_cousin(library, plan, reach_m=recipe.task.reach_m.at(0.5)),
+    )
 
 
-def twin_cousin(library: Library, plan: Plan) -> Cousin:
+def twin_cousin(library: Library, plan: Plan, *, reach_m: float) -> Cousin:
     """Return the twin as cousin 0."""
     scene = library.scene
     stands = tuple(
@@ -77,7 +83,7 @@ def twin_cousin(library: Library, plan: Plan) -> Cousin:
         ),
         relations=scene.relations,
         look=look_of(scene),
-        task=home_task(library, plan),
+        task=home_task(library, plan, reach_m=reach_m),
         distances=dict.fromkeys(AXES, 0.0),
     )
 
@@ -295,6 +301,8 @@ def _drawn(quantity: Quantity, ranges: Dynamics, field: str, amount: float, rng:
 
 def _between(quantity: Quantity, place: float, amount: float) -> float:
     """Return a value of the interval, `place` 0 to 1, drawn towards the best estimate as `amount` goes to 0."""
+    if amount == 0.0:
+        return quantity.value
     wanted = quantity.low + place * (quantity.high - quantity.low)
     return float(f"{quantity.value + amount * (wanted - quantity.value):.6g}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Final
 
@@ -26,26 +27,48 @@ STEEP: Final = -0.7
 """A gripper that comes from above: the third component of its approach."""
 HAND_M: Final = 0.12
 """Way behind the middle of a grasp that a hand takes along its approach [m]."""
+HOME_GOAL_M: Final = 0.15
+"""From the object that the twin's task is about to its goal [m]."""
+HOME_TURNS: Final = tuple(np.pi * turn for turn in (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0))
+"""Headings of that goal against the robot's, best first [rad]."""
+HOME_RADIUS_M: Final = 0.05
+"""Radius of that goal [m]."""
 TRIES: Final = 12
 """Most tries to find a free goal."""
 
 
-def home_task(library: Library, plan: Plan) -> Task:
-    """Return the twin's own task: the best graspable free object, a goal beside it, a base in front."""
+def home_task(library: Library, plan: Plan, *, reach_m: float) -> Task:
+    """Return the twin's own task: a graspable free object in reach, a free goal beside it, a base in front.
+
+    Where nothing has all of that, the first graspable object, so that only what moved can be handled.
+    """
     names = [name for name in plan.spots if _may_be_handled(library, plan, name)]
     if not names:
         return Task(
             target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.0, robot_base_m=(0.0, 0.0, 0.0), robot_yaw_rad=0.0
         )
-    target = names[0]
     base, yaw = _base(plan, names)
-    spot = plan.spots[target]
-    top = plan.grounds[plan.carriers[target][1]].top_m
-    goal = np.array([spot.x_m, spot.y_m]) + 0.15 * np.array([np.cos(yaw), np.sin(yaw)])
+    shown = {name: plan.resting[name].at(spot) for name, spot in plan.spots.items()}
+    target, turned = names[0], 0.0
+    for name, turn in itertools.product(names, HOME_TURNS):
+        pose = plan.objects[name].world_from_asset
+        others = [shape for other, shape in shown.items() if other != name]
+        ground = plan.grounds[plan.carriers[name][1]]
+        move = _level(HOME_GOAL_M, yaw + turn)
+        if (
+            _near(pose[:2, 3], base, reach_m)
+            and any(grasp_is_free(grasp, pose, others) for grasp in library.variants[name].signature.grasps)
+            and _near(pose[:2, 3] + move, base, reach_m)
+            and _is_free(shown[name], move, others, ground)
+        ):
+            target, turned = name, turn
+            break
+    spot, top = plan.spots[target], plan.grounds[plan.carriers[target][1]].top_m
+    goal = np.array([spot.x_m, spot.y_m]) + _level(HOME_GOAL_M, yaw + turned)
     return Task(
         target=target,
         goal_m=_three(np.array([goal[0], goal[1], top])),
-        goal_radius_m=0.05,
+        goal_radius_m=HOME_RADIUS_M,
         robot_base_m=_three(np.array([base[0], base[1], top])),
         robot_yaw_rad=round(yaw, 6),
     )
@@ -61,7 +84,10 @@ def draw_task(
     rng: np.random.Generator,
     home: Task,
 ) -> Task | str:
-    """Return the task of a cousin with its proof done, or in words why there is none."""
+    """Return the task of a cousin with its proof done, or in words why there is none.
+
+    With `amount` 0 it is the twin's: the same object, and a goal that lies from it as in the twin.
+    """
     if not home.target:
         return home
     names = [name for name in variants if name in plan.spots and _may_be_handled(library, plan, name)]
@@ -69,8 +95,8 @@ def draw_task(
     if rng.uniform() < amount and names:
         target = names[int(rng.integers(len(names)))]
     shown = {name: plan.resting[variants[name]].seen(pose) for name, pose in poses.items()}
-    base = np.array(home.robot_base_m)
-    if np.linalg.norm(poses[target][:2, 3] - base[:2]) > ranges.reach_m.at(0.5):
+    base, start, reach_m = np.array(home.robot_base_m[:2]), poses[target][:2, 3], ranges.reach_m.at(0.5)
+    if not _near(start, base, reach_m):
         return "out of the robot's reach"
     others = [shape for name, shape in shown.items() if name != target]
     if not any(
@@ -78,16 +104,38 @@ def draw_task(
     ):
         return "no free grasp"
     ground = plan.grounds[plan.carriers[target][1]]
-    goal = _goal(poses[target], shown[target], others, ground, ranges, amount, rng, base)
-    if goal is None:
+    spot = plan.spots[home.target]
+    home_move = np.array(home.goal_m[:2]) - [spot.x_m, spot.y_m]
+    for _ in range(TRIES if amount > 0.0 else 1):
+        move = _drawn_move(home_move, ranges, amount, rng)
+        if _near(start + move, base, reach_m) and _is_free(shown[target], move, others, ground):
+            break
+    else:
         return "no free goal within reach"
+    radius_m = home.goal_radius_m + amount * (ranges.goal_radius_m.at(rng.uniform()) - home.goal_radius_m)
     return Task(
         target=target,
-        goal_m=_three(np.array([goal[0], goal[1], ground.top_m])),
-        goal_radius_m=round(ranges.goal_radius_m.at(rng.uniform()), 6),
+        goal_m=_three(np.array([*(start + move), ground.top_m])),
+        goal_radius_m=round(radius_m, 6),
         robot_base_m=home.robot_base_m,
         robot_yaw_rad=home.robot_yaw_rad,
     )
+
+
+def _drawn_move(home_move: Array, ranges: TaskRange, amount: float, rng: np.random.Generator) -> Array:
+    """Return the way from an object to its goal [2], between the twin's (`amount` 0) and any in range (1)."""
+    home_m = float(np.linalg.norm(home_move))
+    far_m = home_m + amount * (ranges.goal_distance_m.at(rng.uniform()) - home_m)
+    turn = amount * rng.uniform(-np.pi, np.pi)
+    c, s = np.cos(turn), np.sin(turn)
+    x, y = home_move * (far_m / home_m)
+    return np.array([c * x - s * y, s * x + c * y])
+
+
+def _is_free(shape: Footprint, move: Array, others: list[Footprint], ground: Footprint) -> bool:
+    """Tell whether an object would stand on its ground, clear of others, after a level move."""
+    moved = shape.placed(float(move[0]), float(move[1]), 0.0, 0.0)
+    return covers(ground, moved) and all(free(moved, other, gap_m=GAP_M) for other in others)
 
 
 def grasp_is_free(grasp: Grasp, world_from_asset: Array, others: list[Footprint]) -> bool:
@@ -106,30 +154,6 @@ def grasp_is_free(grasp: Grasp, world_from_asset: Array, others: list[Footprint]
     across = float(half[0]) if abs(axis[2]) < 0.7 else FINGER_WIDTH_M
     hand = rectangle((middle[0], middle[1]), (HAND_M / 2.0, across), float(np.arctan2(level[1], level[0])), heights)
     return all(free(hand, other, gap_m=0.0) for other in others)
-
-
-def _goal(
-    pose: Array,
-    shape: Footprint,
-    others: list[Footprint],
-    ground: Footprint,
-    ranges: TaskRange,
-    amount: float,
-    rng: np.random.Generator,
-    base: Array,
-) -> Array | None:
-    low = ranges.goal_distance_m.ends[0]
-    for attempt in range(TRIES):
-        far = low + max(amount, attempt / TRIES) * (ranges.goal_distance_m.at(rng.uniform()) - low)
-        heading = rng.uniform(-np.pi, np.pi)
-        move = far * np.array([np.cos(heading), np.sin(heading)])
-        goal = pose[:2, 3] + move
-        if np.linalg.norm(goal - base[:2]) > ranges.reach_m.at(0.5):
-            continue
-        moved = shape.placed(float(move[0]), float(move[1]), 0.0, 0.0)
-        if covers(ground, moved) and all(free(moved, other, gap_m=GAP_M) for other in others):
-            return goal
-    return None
 
 
 def _may_be_handled(library: Library, plan: Plan, name: str) -> bool:
@@ -152,6 +176,14 @@ def _base(plan: Plan, names: list[str]) -> tuple[Array, float]:
     }
     yaw = min(sides, key=lambda angle: sides[angle])
     return center - BASE_DISTANCE_M * np.array([np.cos(yaw), np.sin(yaw)]), float(yaw)
+
+
+def _near(point: Array, base: Array, reach_m: float) -> bool:
+    return float(np.linalg.norm(point - base)) <= reach_m
+
+
+def _level(length_m: float, heading_rad: float) -> Array:
+    return length_m * np.array([np.cos(heading_rad), np.sin(heading_rad)])
 
 
 def _three(values: Array) -> tuple[float, float, float]:
