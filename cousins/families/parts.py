@@ -14,6 +14,8 @@ from cousins.geometry import Array
 
 SEGMENTS: Final = 48
 """Corners of a round outline that is seen."""
+FOOT_M: Final = 5e-4
+"""How much higher than the bottom the walls of a shell begin to collide [m]: it stands on one piece, not on all."""
 PIECE_SEGMENTS: Final = 24
 """Corners of a round outline that collides."""
 
@@ -141,7 +143,10 @@ def shell(outer: Outline, inner: Outline, *, sides: int = 12, floor: int = 1, co
         corners = [corner for level in ring for corner in level]
         for start in range(0, step * sides, step):
             turns = 2.0 * np.pi * np.arange(start, start + step + 1) / SEGMENTS
-            pieces.append(Convex(points=_spread(corners, turns)))
+            points = _spread(corners, turns)
+            if floor:
+                points[:, 2] = np.maximum(points[:, 2], outer[0][1] + FOOT_M)
+            pieces.append(Convex(points=points))
     if floor:
         turns = 2.0 * np.pi * np.arange(SEGMENTS) / SEGMENTS
         pieces.append(Convex(points=_spread([*outer[:floor], inner[0]], turns)))
