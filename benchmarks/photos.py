@@ -2,8 +2,9 @@
 
 The pictures go the way of a user's photos, others as a film (places by pycolmap, depth by stereo, scale assumed).
 The cameras found are laid onto the true ones by a similarity, and each depth is compared with the truth of its pixel.
-`known_share` is of the pixels within 1.2 m, where the things are; errors are of these too. Last, real photos of DATA
-go through `cousins scan` as `real_files.py` has it: a scene or a refusal, and how long it took.
+`known_share` is of the pixels within 1.2 m, where the things are; errors are of these too. A papered room is
+photographed as well, its scale measured by a layout scan, and its depth compared. Last, real photos of DATA go through
+`cousins scan` as `real_files.py` has it: a scene or a refusal, and how long it took.
 
     python benchmarks/photos.py [--quick] [--data DIR] [--keep DIR] [--json]
 """
@@ -26,11 +27,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+import photo_room  # noqa: E402
 from real_files import DATA, scan  # noqa: E402
 
 from cousins.capture.captures import Capture  # noqa: E402
 from cousins.capture.ingest import ingest  # noqa: E402
 from cousins.geometry import Array, Intrinsics  # noqa: E402
+from cousins.rooms.metre import check_room  # noqa: E402
 from sim.demo import demo_world  # noqa: E402
 from sim.phone import COLOR_CAMERA, PhoneConfig, Truth, record  # noqa: E402
 
@@ -56,6 +59,7 @@ def main() -> None:
         result = {
             "photos": measure(count=36, width=1280, turns=1.0, film=False),
             "film": measure(count=120, width=800, turns=1.0, film=True),
+            "room": measure_room(),
             "real": real(given.data, given.keep),
         }
     print(json.dumps(result) if given.json else json.dumps(result, indent=1))
@@ -113,6 +117,31 @@ def real(data: Path, keep: Path | None) -> list[dict[str, Any]]:
             else:
                 print(f"{name}: skipped, it is not in {data}", file=sys.stderr)
     return rows
+
+
+def measure_room() -> dict[str, Any]:
+    """Return how far depth in the metres of a layout scan is off, beside the error that is told."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "photos").mkdir()
+        photo_room.write_photos(folder / "photos", count=36)
+        began = time.monotonic()
+        capture = ingest(folder / "photos", folder / "capture")
+        told = check_room(capture, photo_room.layout(), rng=np.random.default_rng(0))
+        off = []
+        for frame in capture.frames:
+            pose = photo_room.pose_of(round(frame.timestamp_s), count=36)
+            true, _, _ = photo_room.cast(pose, frame.depth_camera)
+            known = frame.depth_m > 0.0
+            off.append(told.ratio * frame.depth_m[known] / true[known] - 1.0)
+        return {
+            "placed": len(capture.frames),
+            "walls": told.by,
+            "assumed_scale_off": round(1.0 / told.ratio - 1.0, 3),
+            "depth_off": round(float(np.median(np.concatenate(off))), 5),
+            "told_error": round(told.error, 5),
+            "seconds": round(time.monotonic() - began, 1),
+        }
 
 
 def compared(capture: Capture, truth: Truth, *, rate: int) -> dict[str, Any]:

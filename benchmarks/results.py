@@ -446,6 +446,14 @@ ROWS = (
             ("the same, 90th percentile [mm]", "depth_90_mm"),
         )
     ),
+    *(
+        Row(program="photos", what=f"simulated papered room: {what}", bar="", value=at("room", key))
+        for what, key in (
+            ("depth off the truth in the metres of a layout scan, median, as a share", "depth_off"),
+            ("error of the metre as it is told", "told_error"),
+            ("the metre before, off by", "assumed_scale_off"),
+        )
+    ),
     Row(
         program="photos",
         what="real sets of photos that ended in a scene or a refusal that says what to do",

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cousins.errors import InputError
 from cousins.plugins import load
+from cousins.scene.room_files import find_room, read_room
 from cousins.store import digest_of, file_digest
 from cousins.weights import KNOWN, fetched
 from flows.extras import needing
@@ -37,6 +38,21 @@ def faces(model: Path | None) -> dict[str, str]:
         from cousins.capture.yunet import YuNet
     YuNet(model)
     return {"face_model": str(model.resolve()), "face_digest": file_digest(model)}
+
+
+def layout(room: Path | None) -> dict[str, Any]:
+    """Return the fields of `Options` for a layout scan that measures the scale; raises `InputError` for others."""
+    if room is None:
+        return {}
+    path = find_room(room) if room.exists() else None
+    if path is None:
+        raise InputError(
+            f"no layout scan at {str(room)!r}",
+            expected="a room scanned by RoomPlan, as JSON or USDZ",
+            hint="Scan the room that the photos show with an app that uses RoomPlan, and export it.",
+        )
+    read_room(path)
+    return {"scale_room": str(path.resolve()), "scale_room_digest": file_digest(path)}
 
 
 def chosen(text: str, *, package: str, kind: str) -> tuple[str, str | None]:

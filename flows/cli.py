@@ -189,7 +189,7 @@ def _scale_arguments(parser: argparse.ArgumentParser) -> None:
         "--scale-room",
         type=Path,
         metavar="ROOM",
-        help="RoomPlan scan (JSON or USDZ) of the room that the pictures show all walls of: its walls measure the scale",
+        help="RoomPlan scan (JSON or USDZ) of the room whose walls the pictures show: these measure the scale",
     )
 
 

@@ -64,6 +64,10 @@ class Options:
     """Side of the printed tags in the scene [m]; None where there are none."""
     scale_distances: tuple[str, ...] = ()
     """Distances that a person measured, as `cousins.scale.distance` reads them."""
+    scale_room: str | None = None
+    """Path of a layout scan of the same room, whose walls measure the scale; None where there is none."""
+    scale_room_digest: str | None = None
+    """SHA-256 of it."""
     face_model: str | None = None
     """Path of the model that finds faces to blur; None leaves them."""
     face_digest: str | None = None

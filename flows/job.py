@@ -20,6 +20,7 @@ from flows.stages import (
     GATE,
     INGEST,
     INSPECT,
+    LAY_OVER,
     MESH,
     NAME,
     PORTRAY,
@@ -46,8 +47,10 @@ class Seen:
     """Canonical capture."""
     checks: Reference
     """Probe and quality report."""
-    refined: Reference
+    placed: Reference
     """Capture with refined poses."""
+    refined: Reference
+    """The same in the metres of a layout scan, where there is one."""
     told_apart: Reference
     """Segmentation with names by geometry."""
     found: Reference
@@ -81,7 +84,8 @@ class Twin:
             return after
         seen = self.seen
         told = (seen.told_apart,) if seen.found is seen.told_apart else (seen.told_apart, seen.found)
-        return (seen.capture, seen.checks, seen.refined, *told, *seen.built, *after)
+        placed = (seen.placed,) if seen.refined is seen.placed else (seen.placed, seen.refined)
+        return (seen.capture, seen.checks, *placed, *told, *seen.built, *after)
 
 
 class Runner(Protocol):
@@ -108,7 +112,8 @@ def twin_of(export: Export, run: Runner, desk: Desk) -> Twin:
 def _seen(export: Export, run: Runner, desk: Desk) -> Seen:
     capture = run.do(INGEST, export=export)
     checks = run.do(INSPECT, capture=capture)
-    refined = run.do(REFINE, capture=capture)
+    placed = run.do(REFINE, capture=capture)
+    refined = placed if desk.options.scale_room is None else run.do(LAY_OVER, refined=placed)
     told_apart = run.do(SEGMENT, refined=refined)
     named = desk.options.namer is not None
     found = run.do(NAME, refined=refined, found=told_apart) if named else told_apart
@@ -117,7 +122,9 @@ def _seen(export: Export, run: Runner, desk: Desk) -> Seen:
     objects = [(RECONSTRUCT, {"refined": refined, "found": found, "index": index}) for index in largest_first]
     by_index = dict(zip(largest_first, run.share("reconstruct", objects), strict=True))
     built = tuple(by_index[index] for index in range(len(sizes)))
-    return Seen(capture=capture, checks=checks, refined=refined, told_apart=told_apart, found=found, built=built)
+    return Seen(
+        capture=capture, checks=checks, placed=placed, refined=refined, told_apart=told_apart, found=found, built=built
+    )
 
 
 def _finished(scene: Reference, seen: Seen | None, run: Runner) -> Twin:

@@ -89,11 +89,19 @@ def scan(
 
 def _carry_out(order: Order, store: Store, tell: Tell) -> tuple[Twin, Desk]:
     export = export_of(order.source)
-    if export.kind != "capture" and (order.options.tag_size_m is not None or order.options.scale_distances):
+    lengths = order.options.tag_size_m is not None or bool(order.options.scale_distances)
+    layout = order.options.scale_room is not None
+    if export.kind != "capture" and (lengths or layout):
         raise InputError(
             f"a known length for {export.path.name!r}, which has no pictures",
             expected="a capture with frames",
-            hint="Leave out --tag-size and --scale-distance.",
+            hint="Leave out --tag-size, --scale-distance and --scale-room.",
+        )
+    if lengths and layout:
+        raise InputError(
+            "lengths that were measured and a layout scan",
+            expected="one of them",
+            hint="A tape is better than a layout scan: leave out --scale-room.",
         )
     if order.runner == "prefect" or (order.runner == "auto" and os.environ.get("PREFECT_API_URL")):
         from flows.scan import scan_with_prefect

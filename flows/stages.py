@@ -22,6 +22,7 @@ from cousins.reconstruct.assets import Asset
 from cousins.reconstruct.build import build_asset
 from cousins.reconstruct.labels import relabelled
 from cousins.reconstruct.shape import reconstruct_shape
+from cousins.rooms.metre import check_room
 from cousins.scale.check import ASSUMED, combined, rescaled
 from cousins.scale.distance import check_distances, needs_tags, parse_distance
 from cousins.scene.assemble import assemble
@@ -39,12 +40,12 @@ from flows.pictures import draw_pictures, draw_scene
 from sim.gates import GateReport, run_gates
 from sim.settle import Settled, settle
 
-SEGMENT_SEED, OBJECT_SEED = 0, 1
+SEGMENT_SEED, OBJECT_SEED, SCALE_SEED = 0, 1, 2
 """Places of the stages among the seed's children."""
 
 _NO_METRE = (
     "scale: assumed. Pictures without depth have no metre: all lengths may be half or twice as long. Measure one with "
-    "--scale-distance or lay down printed tags (--tag-size)."
+    "--scale-distance, lay down printed tags (--tag-size), or scan the room too (--scale-room)."
 )
 
 
@@ -114,6 +115,14 @@ def _measured(capture: Capture, options: Options) -> Capture:
     if distances:
         checks.append(check_distances(capture, distances, tags=corners))
     return rescaled(capture, combined(checks)) if checks else capture
+
+
+def _lay_over(desk: Desk, _: Path, *, refined: Reference) -> Refined:
+    """Put the capture into the metres of a layout scan of the same room."""
+    assert desk.options.scale_room is not None, "the stage is carried out for a layout"
+    placed: Refined = desk.read(REFINE, refined)
+    check = check_room(placed.capture, read_room(Path(desk.options.scale_room)), rng=desk.rng(SCALE_SEED))
+    return replace(placed, capture=rescaled(placed.capture, check))
 
 
 def _segment(desk: Desk, _: Path, *, refined: Reference) -> Segmentation:
@@ -235,6 +244,7 @@ INGEST = Stage(
 )
 INSPECT = Stage(name="quality", top="capture", work=_inspect, kind=Checks)
 REFINE = Stage(name="refine", top="fusion", work=_refine, kind=Refined, options=("tag_size_m", "scale_distances"))
+LAY_OVER = Stage(name="layout", top="scene", work=_lay_over, kind=Refined, options=("seed", "scale_room_digest"))
 SEGMENT = Stage(
     name="segment",
     top="segment",
@@ -253,6 +263,6 @@ GATE = Stage(name="gate", top="sim", work=_gate, kind=GateReport)
 DRAW = Stage(name="pictures", top="sim", work=_draw)
 PORTRAY = Stage(name="portrait", top="sim", work=_portray)
 
-_FRAMES = (INGEST, INSPECT, REFINE, SEGMENT, NAME, RECONSTRUCT, ASSEMBLE)
+_FRAMES = (INGEST, INSPECT, REFINE, LAY_OVER, SEGMENT, NAME, RECONSTRUCT, ASSEMBLE)
 STAGES = {stage.name: stage for stage in (*_FRAMES, ROOM, MESH, SETTLE, WRITE, GATE, DRAW, PORTRAY)}
 """Every stage by name, in order."""

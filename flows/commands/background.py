@@ -14,11 +14,12 @@ from cousins.plugins import load
 from cousins.scene.folder import read_scene
 from cousins.scene.scenes import Scene
 from cousins.scene.usd_splats import write_splats
+from flows.choices import layout
 from flows.commands.setup import environment_of
 from flows.desk import Desk, Options, say_nothing
 from flows.job import export_of
 from flows.run import default_store
-from flows.stages import INGEST, REFINE
+from flows.stages import INGEST, LAY_OVER, REFINE
 
 FILE = "background.usdc"
 """The splats, with scene.usda below them."""
@@ -37,12 +38,16 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     options = Options(
         tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,
         scale_distances=tuple(arguments.scale_distance),
+        **layout(arguments.scale_room),
     )
     store = default_store()
     with store.in_use(), store.workplace() as work:
         desk = Desk(store=store, options=options, tell=say_nothing)
         capture = desk.carry_out(INGEST, export=export_of(arguments.capture))
-        refined = desk.read(REFINE, desk.carry_out(REFINE, capture=capture)).capture
+        placed = desk.carry_out(REFINE, capture=capture)
+        if options.scale_room is not None:
+            placed = desk.carry_out(LAY_OVER, refined=placed)
+        refined = desk.read(REFINE, placed).capture
         require_same(scene, desk.read(INGEST, capture), refined)
         splats = backend.splats(refined, work, tell=_tell)
     part = folder / f".part.{FILE}"

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from cousins.scale.distance import parse_distance
-from flows.choices import choices, faces
+from flows.choices import choices, faces, layout
 from flows.desk import Options
 from flows.progress import told_stages
 from flows.run import Order, scan
@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             **faces(arguments.blur_faces),
             name=arguments.name,
             scale_distances=tuple(arguments.scale_distance),
+            **layout(arguments.scale_room),
         ),
         runner=arguments.runner,
         force=arguments.force,

@@ -1,0 +1,82 @@
+"""A layout scan measures the scale of photos on their way through the stages, and is asked for where it cannot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cousins.capture.captures import Capture
+from cousins.capture.folder import CaptureWriter
+from cousins.errors import InputError
+from cousins.store import Store
+from flows.choices import layout
+from flows.desk import Desk, Options, say_nothing
+from flows.job import export_of
+from flows.run import Order, scan
+from flows.stages import INGEST, LAY_OVER, REFINE
+from tests.cousins.rooms.test_metre import LONG_M, WIDE_M, photos
+from tests.cousins.rooms.test_rooms import columns, room_of, surface
+
+
+def room_file(folder: Path) -> Path:
+    """RoomPlan's JSON of the room that `photos` shows."""
+    walls = [
+        surface("wall", (LONG_M, 2.5), columns((0.0, 1.25, -0.5 * WIDE_M))),
+        surface("wall", (WIDE_M, 2.5), columns((0.5 * LONG_M, 1.25, 0.0), np.pi / 2)),
+        surface("wall", (LONG_M, 2.5), columns((0.0, 1.25, 0.5 * WIDE_M), np.pi)),
+        surface("wall", (WIDE_M, 2.5), columns((-0.5 * LONG_M, 1.25, 0.0), -np.pi / 2)),
+    ]
+    path = folder / "Room.json"
+    path.write_text(json.dumps(room_of(walls=walls)))
+    return path
+
+
+def written(capture: Capture, folder: Path) -> Path:
+    with CaptureWriter(
+        folder, name="photos", device="unknown", app="photos", scale=capture.scale, gravity_known=True
+    ) as writer:
+        for frame in capture.frames:
+            writer.add(
+                timestamp_s=frame.timestamp_s,
+                world_from_camera=frame.world_from_camera,
+                depth_camera=frame.depth_camera,
+                depth_m=frame.depth_m,
+                confidence=frame.confidence,
+            )
+        writer.close()
+    return folder
+
+
+def test_photos_are_put_into_the_metres_of_a_layout_scan(tmp_path: Path) -> None:
+    export = export_of(written(photos(metre=0.4), tmp_path / "capture"))
+    desk = Desk(store=Store(tmp_path / "store"), options=Options(**layout(room_file(tmp_path))), tell=say_nothing)
+    placed = desk.carry_out(REFINE, capture=desk.carry_out(INGEST, export=export))
+    told = desk.read(LAY_OVER, desk.carry_out(LAY_OVER, refined=placed)).capture.scale
+    before = desk.read(REFINE, placed).capture.scale
+    assert (before.source, told.source) == ("assumed", "measured by 4 walls of a layout scan")
+    assert told.error < 0.02
+
+
+def test_what_is_no_layout_scan_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.json").write_text("{}")
+    for path in (tmp_path / "nothing.json", tmp_path / "notes.json"):
+        with pytest.raises(InputError, match=r"no layout scan at .* RoomPlan"):
+            layout(path)
+
+
+def test_a_tape_and_a_layout_scan_are_not_mixed(tmp_path: Path) -> None:
+    options = replace(Options(**layout(room_file(tmp_path))), scale_distances=("tag0:tag1=0.5",))
+    order = Order(source=written(photos(metre=0.4), tmp_path / "capture"), output=tmp_path / "scene", options=options)
+    with pytest.raises(InputError, match=r"A tape is better than a layout scan"):
+        scan(order)
+
+
+def test_a_layout_scan_measures_no_mesh(tmp_path: Path) -> None:
+    room = room_file(tmp_path)
+    order = Order(source=room, output=tmp_path / "scene", options=Options(**layout(room)))
+    with pytest.raises(InputError, match=r"which has no pictures.*--scale-room"):
+        scan(order)
