@@ -25,14 +25,16 @@ TIGHT: Final = (0.06, 0.2, 0.4, 0.6)
 """Shares of the depth, from the bottom, at which the wall must be closed."""
 LEAST_DEPTH_M: Final = 0.006
 """Shallower than this is a dent, not a hollow [m]."""
-LEAST_OPENING_M: Final = 0.012
+LEAST_OPENING_M: Final = 0.02
 """Nothing is put through a narrower opening [m]."""
-LEVEL_M: Final = 0.002
-"""A top is level whose heights differ by no more than this from one height [m], ..."""
-LEVEL_SLOPE: Final = 0.12
-"""... and that is nowhere steeper than this, 7°."""
+LEVEL_M: Final = 0.003
+"""A top is level whose heights differ by no more than this from one height [m], a sigma of a phone's depth, ..."""
+LEVEL_SLOPE: Final = 0.2
+"""... and that is nowhere steeper than this, 11°."""
 LEAST_SUPPORT_M: Final = 0.01
-"""Nothing stands on a smaller disc [m]."""
+"""Nothing stands on a smaller disc [m], ..."""
+LEAST_SHARE: Final = 0.25
+"""... or on one of a smaller part of the asset's width: the top of a ball."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -148,10 +150,12 @@ def support_of(heights: Heights) -> Support | None:
     """Return the widest level disc that nothing is above and that lies in no hollow, if there is one."""
     _, water = flood(heights)
     level = (heights.slope <= LEVEL_SLOPE) & (water < LEAST_DEPTH_M)
+    inner = np.array(heights.top_m.shape) - 5
+    least = max(LEAST_SUPPORT_M, LEAST_SHARE * 0.5 * heights.cell_m * float(inner.min()))
     best: Support | None = None
     for height in _levels(heights.top_m[level]):
         cell, radius = _largest_disc(level & (np.abs(heights.top_m - height) <= LEVEL_M), heights.cell_m)
-        if radius >= LEAST_SUPPORT_M and (best is None or radius > best.radius_m):
+        if radius >= least and (best is None or radius > best.radius_m):
             x, y = heights.middle_m(cell)
             best = Support(radius_m=radius, center_m=(float(x), float(y), float(heights.top_m[cell])))
     return best

@@ -20,8 +20,10 @@ from cousins.reconstruct.solids import mesh_of
 
 INSET: Final = 0.02
 """Rim of a coat's tile that no surface uses, so that neighbours do not shine through."""
-SMALLEST_M: Final = 5e-6
-"""Shorter edges are taken out [m]: files keep micrometres."""
+SMALLEST_M: Final = 2e-5
+"""Shorter edges and thinner slivers are taken out [m]: files keep micrometres."""
+ATTEMPTS: Final = 5
+"""How often parts are joined anew until their surface stays closed when it is written."""
 LEAST_PIECE_M3: Final = 1e-12
 """Pieces of less volume are left out [m³]: folds of a profile."""
 
@@ -116,9 +118,38 @@ def assembled(shape: Shape, *, name: str, label: str, rng: np.random.Generator, 
 
 
 def _joined(parts: Sequence[Part]) -> manifold3d.Manifold:
-    """Return the parts as one solid that knows by `run_original_id` which part each face is of, in order."""
-    originals = [part.solid.as_original() for part in parts]
-    return manifold3d.Manifold.batch_boolean(originals, manifold3d.OpType.Add).simplify(SMALLEST_M)
+    """Return the parts as one solid that knows by `run_original_id` which part each face is of, in order.
+
+    Where faces lie so close that rounding would join them, parts are tried again a few micrometres larger.
+    """
+    solid = manifold3d.Manifold()
+    for attempt in range(ATTEMPTS):
+        grown = [_grown(part.solid, attempt * (index % 7) * SMALLEST_M) for index, part in enumerate(parts)]
+        originals = [one.as_original() for one in grown]
+        solid = manifold3d.Manifold.batch_boolean(originals, manifold3d.OpType.Add).simplify(SMALLEST_M)
+        if _closed_as_written(solid):
+            break
+    return solid
+
+
+def _grown(solid: manifold3d.Manifold, by_m: float) -> manifold3d.Manifold:
+    """Return a solid that is larger by a length in every direction, stretched about its middle."""
+    if by_m == 0.0:
+        return solid
+    low, high = np.array(solid.bounding_box()).reshape(2, 3)
+    middle, factor = (low + high) / 2.0, 1.0 + by_m / np.maximum(high - low, by_m)
+    return solid.translate((-middle).tolist()).scale(factor.tolist()).translate(middle.tolist())
+
+
+def _closed_as_written(solid: manifold3d.Manifold) -> bool:
+    """Return whether each edge still has two faces when places are rounded to the micrometre."""
+    told = mesh_of(solid)
+    places = np.round(told.vertices * 1e6).astype(np.int64)
+    _, index = np.unique(places, axis=0, return_inverse=True)
+    faces = index.ravel()[told.faces].astype(np.int64)
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    _, counts = np.unique(edges[:, 0] * (len(places) + 1) + edges[:, 1], return_counts=True)
+    return bool(np.all(counts == 2))
 
 
 def _link(body: Body, solid: manifold3d.Manifold, coats: Sequence[Coat], tiles: Sequence[Array], origin: Array) -> Link:

@@ -61,6 +61,7 @@ def test_every_link_is_watertight_as_it_is_written_and_has_looks(name: str, seed
     for link in instance(name, seed).links:
         mesh = round_mesh(link.visual)
         assert solid_of(mesh).status() == manifold3d.Error.NoError
+        assert len(solid_of(mesh).decompose()) == 1
         assert solid_of(mesh).volume() > 0.0
         shell = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
         shell.merge_vertices(merge_tex=True, merge_norm=True)

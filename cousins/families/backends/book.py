@@ -41,7 +41,7 @@ def _shape(v: Values) -> Shape:
     x, y, z, cover, out = (v[key] for key in ("length_m", "width_m", "height_m", "cover_m", "overhang_m"))
     boards = [block((x, y, cover), (0.0, 0.0, side * (z - cover) / 2), coat=1, fitted=True) for side in (-1, 1)]
     spine = block((x, cover, z), (0.0, (cover - y) / 2, 0.0), coat=1)
-    pages = block((x - 2 * out, y - out - cover, z - 2 * cover), (0.0, (cover - out) / 2, 0.0), coat=0)
+    pages = block((x - 2 * out, y - out - cover + 4e-4, z - 2 * cover + 4e-4), (0.0, (cover - out) / 2, 0.0), coat=0)
     whole = block((x, y, z), (0.0, 0.0, 0.0))
     return rigid_shape(
         [replace(pages, pieces=whole.pieces), joined([*boards, spine]).bare()],

@@ -38,7 +38,7 @@ def build(config: Config) -> ParametricFamily:
 
 
 def _holds(v: Values) -> bool:
-    slim = 2.0 <= v["height_m"] / v["diameter_m"] <= 4.6
+    slim = 1.8 <= v["height_m"] / v["diameter_m"] <= 4.6
     return slim and v["body_share"] + v["shoulder_share"] + v["cap_share"] <= 0.97
 
 

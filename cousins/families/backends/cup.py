@@ -11,9 +11,9 @@ from cousins.families.parts import shell
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """From an espresso cup to a half-litre tumbler, as sold."""
+    """From an espresso cup to a one-litre tumbler, as sold."""
 
-    diameter_m: Range = span(0.055, 0.10)
+    diameter_m: Range = span(0.055, 0.12)
     """Of the rim, x and y [m]."""
     height_m: Range = span(0.055, 0.16)
     """z [m]."""

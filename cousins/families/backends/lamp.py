@@ -49,9 +49,10 @@ def _shape(v: Values) -> Shape:
     base = turned([(foot, 0.0), (foot, 0.012), (0.5 * foot, 0.026)], convex=True)
     pole = cylinder(stem, 0.02, height - 0.015, coat=2)
     shade = shell([(radius, low), (above, height)], [(radius - wall, low), (above - wall, height)], floor=0, coat=1)
+    reach = 2.0 * (above + (radius - above) * 0.018 / (height - low)) - wall
     bars = [
-        block((2.0 * above - wall, 0.006, 0.006), (0.0, 0.0, height - 0.018), coat=2),
-        block((0.006, 2.0 * above - wall, 0.006), (0.0, 0.0, height - 0.018), coat=2),
+        block((reach, 0.006, 0.006), (0.0, 0.0, height - 0.018), coat=2),
+        block((0.006, reach, 0.006), (0.0, 0.0, height - 0.018), coat=2),
     ]
     return rigid_shape(
         [base, pole, *bars, shade],

@@ -47,12 +47,12 @@ def _shape(v: Values) -> Shape:
     parts = [
         _egg((0.0, 0.12, 0.3), (0.3, 0.3, 0.36)),
         _egg((0.0, 0.08, top - head / 2), (0.32, 0.3, head / 2)),
-        _egg((0.0, -0.2, top - 0.62 * head), (0.13, 0.12, 0.09), coat=1),
+        _egg((0.0, -0.16, top - 0.6 * head), (0.13, 0.13, 0.09), coat=1),
     ]
     for side in (-1.0, 1.0):
-        parts.append(_egg((0.22 * side, 0.1, 1.0 - ear / 2), (0.11, 0.07, ear / 2)))
-        parts.append(_egg((0.36 * side, -0.02, 0.4), (0.12, 0.14, 0.2)))
-        parts.append(_egg((0.28 * side, -0.28, 0.13), (0.16, 0.22, 0.13)))
+        parts.append(_egg((0.2 * side, 0.1, 1.0 - ear / 2), (0.12, 0.08, ear / 2)))
+        parts.append(_egg((0.33 * side, -0.02, 0.4), (0.12, 0.14, 0.2)))
+        parts.append(_egg((0.22 * side, -0.22, 0.12), (0.14, 0.22, 0.13), low=0.002))
     whole = np.array([part.solid.bounding_box() for part in parts])
     low, high = whole[:, :3].min(axis=0), whole[:, 3:].max(axis=0)
     stretch = np.array([v["length_m"], v["width_m"], v["height_m"]]) / (high - low)
@@ -60,10 +60,12 @@ def _shape(v: Values) -> Shape:
     return rigid_shape(fitted, Coat(matter="fabric", finish="fabric"), Coat(matter="fabric", finish="fabric"))
 
 
-def _egg(center: tuple[float, float, float], radii: tuple[float, float, float], *, coat: int = 0) -> Part:
-    """Return an ellipsoid, flat where it would reach below z = 0."""
+def _egg(
+    center: tuple[float, float, float], radii: tuple[float, float, float], *, coat: int = 0, low: float = 0.0
+) -> Part:
+    """Return an ellipsoid, flat where it would reach below a height."""
     points = np.array(center) + np.array(radii) * _directions()
-    points[:, 2] = np.maximum(points[:, 2], 0.0)
+    points[:, 2] = np.maximum(points[:, 2], low)
     return hull(points, coat=coat)
 
 

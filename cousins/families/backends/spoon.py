@@ -53,7 +53,7 @@ def _shape(v: Values) -> Shape:
     stations = [
         (0.0, 0.5 * width, 0.0),
         (0.6 * neck, 0.22 * width, 0.6 * height),
-        (neck + 0.004, 0.2 * width, height - thick),
+        (neck + 0.004, 0.2 * width, height - thick - 4e-4),
     ]
     handle = [
         hull(np.array([(x, side * w / 2, z + up) for x, w, z in pair for side in (-1, 1) for up in (0.0, thick)]))
