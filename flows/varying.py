@@ -137,7 +137,7 @@ def vary(order: VaryOrder, run: RunBlocks, *, store: Store, tell: Tell) -> dict[
         "bytes": info["bytes"],
         "bytes_per_cousin": round(_cousin_bytes(pack) / len(pack), 1),
         "warnings": list(made.library.scene.warnings),
-        "fallbacks": list(made.library.scene.fallbacks),
+        "fallbacks": [*made.library.scene.fallbacks, *_no_far_split(made)],
     }
 
 
@@ -213,10 +213,16 @@ def _meta(order: VaryOrder, made: Made, twin: str) -> PackMeta:
         recipe=plain(order.recipe),
         generator=f"cousins {__version__}",
         gates={"engines": list(ENGINES), "refused_variants": dict(made.refused)},
-        fallbacks=scene.fallbacks,
+        fallbacks=(*scene.fallbacks, *_no_far_split(made)),
         warnings=scene.warnings,
         lineage=lineage,
     )
+
+
+def _no_far_split(made: Made) -> list[str]:
+    if any(variant.held_out for variant in made.library.variants.values()):
+        return []
+    return ["no split heldout_far: with shape and swap off, or nothing that fits, no shape can be kept from training"]
 
 
 def _coverage(pack: Pack) -> dict[str, float]:

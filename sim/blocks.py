@@ -6,6 +6,7 @@ any order, anywhere. The draws of a split are one fixed stream; each batch of it
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -56,6 +57,8 @@ class Blocks:
         self._names = tuple(engines)
         self._config = config or TrialConfig()
         self._stack = ExitStack()
+        self.physics_s = 0.0
+        """Processor time that trials took so far [s]."""
         self._superset: Superset | None = None
         self._engines: list[Engine] = []
 
@@ -73,9 +76,12 @@ class Blocks:
 
     def make(self, number: int) -> Block:
         """Return a block; raises `StageError` where nearly nothing that is drawn holds."""
+        shares = self.drawer.recipe.splits
+        if not any(variant.held_out for variant in self.drawer.library.variants.values()):
+            shares = replace(shares, heldout_far=0.0)
         wanted: dict[Split, list[int]] = {split: [] for split in SPLITS}
         for index in range(number * BLOCK, (number + 1) * BLOCK):
-            wanted[split_of(index, self.drawer.recipe.splits)].append(index)
+            wanted[split_of(index, shares)].append(index)
         refused: Counter[str] = Counter()
         found: dict[int, Cousin] = {}
         draws = 0
@@ -118,7 +124,9 @@ class Blocks:
             for row in farthest_first(vectors, given=given):
                 if len(chosen) == count:
                     break
+                began = time.process_time()
                 tried = self.tried(drawn[row])
+                self.physics_s += time.process_time() - began
                 if isinstance(tried, Refusal):
                     refused[f"{tried.axis}: {tried.reason}"] += 1
                 else:

@@ -24,6 +24,8 @@ MATERIALS: Final = ("wood", "metal", "plastic", "ceramic", "fabric", "cardboard"
 """Materials made by program that may cover an object."""
 
 
+ARRANGEMENTS: Final = 4
+"""Arrangements that are tried for a draw before it is refused: places cost little beside physics."""
 STEADY: Final = 0.5
 """Share of the way from the centre of mass to the edge of its foot that a level shift may take."""
 
@@ -99,31 +101,22 @@ def draw(drawer: Drawer, split: Split, key: tuple[int, ...], spread: Array) -> C
         axis: np.random.default_rng(np.random.SeedSequence(drawer.seed, spawn_key=(*key, index)))
         for index, axis in enumerate(AXES)
     }
-    variants = _cast(drawer, split, amounts, rngs)
-    if variants is None:
+    cast = _cast(drawer, split, amounts, rngs)
+    if cast is None:
         return Refusal(axis="swap", reason="no held-out shape in the library")
-    spots = draw_layout(drawer.plan, variants, drawer.recipe.layout, amounts["layout"], rngs["layout"])
-    if spots is None:
-        return Refusal(axis="layout", reason="no free place under the relations")
-    plan, library = drawer.plan, drawer.library
-    poses = {name: plan.resting[variants[name]].pose(spot) for name, spot in spots.items()}
-    carried = put_down(plan, library, variants, poses, drawer.recipe.layout, amounts["layout"], rngs["layout"])
-    if carried is None:
-        return Refusal(axis="layout", reason="no place on or in its carrier")
-    poses |= carried
-    added = _added(drawer, variants, poses, amounts["clutter"], rngs["clutter"])
-    variants |= {name: key for name, (key, _) in added.items()}
-    poses |= {name: pose for name, (_, pose) in added.items()}
+    for _ in range(ARRANGEMENTS):
+        arranged = _arranged(drawer, cast, amounts, rngs)
+        if not isinstance(arranged, Refusal):
+            break
+    if isinstance(arranged, Refusal):
+        return arranged
+    variants, poses, task = arranged
     stands = tuple(
-        _changed(name, variants[name], poses[name], drawer, amounts, rngs) for name in (*variants,) if name in poses
+        _changed(name, variants[name], poses[name], drawer, amounts, rngs) for name in variants if name in poses
     )
-    known = set(poses) | set(plan.grounds)
-    relations = tuple(one for one in library.scene.relations if one.subject in known and one.object in known)
-    task = draw_task(
-        library, plan, variants, poses, drawer.recipe.task, amounts["task"], rngs["task"], drawer.twin.task
-    )
-    if isinstance(task, str):
-        return Refusal(axis="task", reason=task)
+    known = set(poses) | set(drawer.plan.grounds)
+    home = drawer.library.scene.relations
+    relations = tuple(one for one in home if one.subject in known and one.object in known)
     return Cousin(
         index=-1,
         split=split,
@@ -135,6 +128,33 @@ def draw(drawer: Drawer, split: Split, key: tuple[int, ...], spread: Array) -> C
         distances=dict.fromkeys(AXES, 0.0),
         draw=key,
     )
+
+
+def _arranged(
+    drawer: Drawer,
+    cast: Mapping[str, str],
+    amounts: Mapping[str, float],
+    rngs: Mapping[str, np.random.Generator],
+) -> tuple[dict[str, str], dict[str, Array], Task] | Refusal:
+    """Return who stands where, clutter included, and the task that can be done there; or why not."""
+    plan, library, ranges = drawer.plan, drawer.library, drawer.recipe.layout
+    spots = draw_layout(plan, cast, ranges, amounts["layout"], rngs["layout"])
+    if spots is None:
+        return Refusal(axis="layout", reason="no free place under the relations")
+    poses = {name: plan.resting[cast[name]].pose(spot) for name, spot in spots.items()}
+    carried = put_down(plan, library, cast, poses, ranges, amounts["layout"], rngs["layout"])
+    if carried is None:
+        return Refusal(axis="layout", reason="no place on or in its carrier")
+    poses |= carried
+    added = _added(drawer, cast, poses, amounts["clutter"], rngs["clutter"])
+    variants = dict(cast) | {name: key for name, (key, _) in added.items()}
+    poses |= {name: pose for name, (_, pose) in added.items()}
+    task = draw_task(
+        library, plan, variants, poses, drawer.recipe.task, amounts["task"], rngs["task"], drawer.twin.task
+    )
+    if isinstance(task, str):
+        return Refusal(axis="task", reason=task)
+    return variants, poses, task
 
 
 def most_clutter(recipe: Recipe) -> int:
