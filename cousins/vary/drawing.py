@@ -12,7 +12,7 @@ from cousins.geometry import Array, quat_wxyz_from_rotation
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset
 from cousins.scene.rounding import LENGTH_DIGITS, QUATERNION_DIGITS
-from cousins.vary.cousins import AXES, Cousin, Ground, JointChange, Library, Split, Stand
+from cousins.vary.cousins import AXES, Cousin, Ground, JointChange, Library, Split, Stand, Task
 from cousins.vary.goals import draw_task, home_task
 from cousins.vary.layout import draw_layout, place_on
 from cousins.vary.looks import draw_look, look_of
