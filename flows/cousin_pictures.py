@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
-from cousins.raster import Light, render, shade
+from cousins.raster import Light, Raster, look_of, render, shade
+from cousins.raster import Look as MeshLook
 from cousins.scene.looks import Look
 from cousins.scene.scenes import Scene
 from flows.pictures import visual_meshes
+from sim.lamp import shadow_maps, visibility
 
 SIZE_PX: Final = (240, 180)
 """Width and height of a picture [px]."""
 SAMPLES: Final = 2
 """Rays per pixel along each axis."""
+SHADOW_PX: Final = 256
+"""Size of a shadow map [px]."""
+SHADOW_RIM_M: Final = 0.15
+"""How far around the objects shadows fall [m]."""
 GROUND: Final = 0.8
 """How much of the light from everywhere comes from below."""
 FOCAL: Final = 1.5
@@ -30,7 +37,9 @@ def picture_of(scene: Scene) -> Array:
     camera, world_from_camera = _view(scene, meshes, look)
     raster = render(meshes, camera, world_from_camera)
     background = np.rint(255.0 * _srgb(np.array(look.background)))
-    image = shade(raster, meshes, light=_lamp(look), background=background)
+    looks, lamp = [look_of(mesh) for mesh in meshes], _lamp(look)
+    seen = _seen(scene, meshes, lamp, raster, looks)
+    image = shade(raster, meshes, looks=looks, light=lamp, visibility=seen, background=background)
     tinted = np.where((raster.body >= 0)[..., None], _tinted(image, look), image)
     width, height = SIZE_PX
     small = tinted.reshape(height, SAMPLES, width, SAMPLES, 3).mean(axis=(1, 3))
@@ -60,6 +69,30 @@ def _view(scene: Scene, meshes: list[Mesh], look: Look) -> tuple[Intrinsics, Arr
     focal = FOCAL * height
     camera = Intrinsics(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
     return camera, look_at(eye, middle)
+
+
+def _seen(scene: Scene, meshes: list[Mesh], lamp: Light, raster: Raster, looks: Sequence[MeshLook]) -> Array | None:
+    """Return what each pixel sees of lamp and surroundings; objects and tables throw shadows.
+
+    None without objects. Floors and walls reach farther than the maps, so they only receive.
+    """
+    own = meshes[len(scene.structures) :]
+    if not own:
+        return None
+    points = np.concatenate([mesh.vertices for mesh in own])
+    low, high = points.min(axis=0), points.max(axis=0)
+    radius = 0.5 * float(np.linalg.norm(high - low)) + SHADOW_RIM_M
+    tables = [one.visual for one in scene.structures if one.kind == "table"]
+    maps = shadow_maps(
+        [*tables, *own],
+        np.array(lamp.direction),
+        (low + high) / 2.0,
+        radius,
+        lamp_rays=5,
+        sky_rays=9,
+        size_px=SHADOW_PX,
+    )
+    return visibility(raster, looks, maps)
 
 
 def _lamp(look: Look) -> Light:

@@ -44,22 +44,31 @@ class ShadowMaps:
     """Which maps belong to the lamp, bool [k]; the others to the sky."""
 
 
-def shadow_maps(meshes: Sequence[Mesh], direction: Array, centre: Array, radius_m: float) -> ShadowMaps:
+def shadow_maps(
+    meshes: Sequence[Mesh],
+    direction: Array,
+    centre: Array,
+    radius_m: float,
+    *,
+    lamp_rays: int = LAMP_RAYS,
+    sky_rays: int = SKY_RAYS,
+    size_px: int = MAP_PX,
+) -> ShadowMaps:
     """Draw the maps of static meshes around `centre` [3]; `direction` [3] points to the lamp.
 
     Points farther than `radius_m` from the centre may fall off the maps; they count as lit. Meshes that
     reach farther (rooms) throw no shadow with an edge that means anything: leave them out.
     """
-    towards = np.concatenate([_cone(direction, LAMP_HALF_ANGLE_RAD, LAMP_RAYS), _dome(SKY_RAYS)])
-    focal = 0.5 * MAP_PX * DISTANCE_M / radius_m
-    middle = 0.5 * (MAP_PX - 1)
-    camera = Intrinsics(width=MAP_PX, height=MAP_PX, fx=focal, fy=focal, cx=middle, cy=middle)
+    towards = np.concatenate([_cone(direction, LAMP_HALF_ANGLE_RAD, lamp_rays), _dome(sky_rays)])
+    focal = 0.5 * size_px * DISTANCE_M / radius_m
+    middle = 0.5 * (size_px - 1)
+    camera = Intrinsics(width=size_px, height=size_px, fx=focal, fy=focal, cx=middle, cy=middle)
     matrices, maps = [], []
     for ray in towards:
         pose = look_at(centre + DISTANCE_M * ray, centre)
         matrices.append(camera.matrix @ invert(pose)[:3])
         maps.append(render(meshes, camera, pose).depth_m)
-    lamp = np.arange(len(towards)) < LAMP_RAYS
+    lamp = np.arange(len(towards)) < lamp_rays
     return ShadowMaps(matrices=np.stack(matrices), depth_m=np.stack(maps), lamp=lamp)
 
 

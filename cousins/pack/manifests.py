@@ -31,7 +31,9 @@ PAGE: Final = 64
 """Cousins in a page."""
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Names of packs and tags."""
-_BITS: Final = re.compile(r"[1-9a-f][0-9a-f]{0,1999}")
+SPAN: Final = 4096
+"""Widest range of numbers that one page reaches over."""
+_BITS: Final = re.compile(rf"[1-9a-f][0-9a-f]{{0,{SPAN // 4 - 1}}}")
 
 Rejections = Mapping[str, Mapping[str, int]]
 """How many candidates were rejected, by reason and then by axis."""
@@ -67,10 +69,33 @@ class PackMeta:
 class Page:
     """Some cousins of one split."""
 
-    numbers: tuple[int, ...]
-    """Numbers of its cousins, rising."""
+    first: int
+    """Lowest number."""
+    bits: int
+    """Which numbers from the first on are in it, the first as the lowest bit."""
     blob: Blob
     """Where they are."""
+
+    def __contains__(self, number: int) -> bool:
+        return number >= self.first and bool(self.bits >> (number - self.first) & 1)
+
+    def __len__(self) -> int:
+        return self.bits.bit_count()
+
+    @property
+    def last(self) -> int:
+        """Highest number."""
+        return self.first + self.bits.bit_length() - 1
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of its cousins, rising."""
+        return tuple(self.first + place for place in range(self.bits.bit_length()) if self.bits >> place & 1)
+
+
+def page_of(numbers: Sequence[int], blob: Blob) -> Page:
+    """Return the page of some cousins, whose numbers rise."""
+    return Page(first=numbers[0], bits=sum(1 << (number - numbers[0]) for number in numbers), blob=blob)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +124,7 @@ class Manifest:
     @property
     def splits(self) -> dict[str, int]:
         """Cousins by split."""
-        return {split: sum(len(page.numbers) for page in self.pages.get(split, ())) for split in SPLITS}
+        return {split: sum(len(page) for page in self.pages.get(split, ())) for split in SPLITS}
 
     @property
     def cousins(self) -> int:
@@ -181,10 +206,7 @@ def require_name(text: str, *, what: str) -> str:
 
 
 def _page(page: Page) -> dict[str, Any]:
-    """Return a page as JSON's own types; the numbers are bits from the first on, as a hexadecimal number."""
-    first = page.numbers[0]
-    bits = sum(1 << (number - first) for number in page.numbers)
-    return {"first": first, "bits": f"{bits:x}", "blob": page.blob.record}
+    return {"first": page.first, "bits": f"{page.bits:x}", "blob": page.blob.record}
 
 
 def _numbers(value: Any) -> Any:
@@ -243,23 +265,22 @@ def _read_meta(node: Node) -> PackMeta:
 
 
 def _read_pages(node: Node) -> tuple[Page, ...]:
-    pages = tuple(Page(numbers=_read_numbers(item), blob=read_blob(item["blob"])) for item in node["pages"].items())
-    numbers = [number for page in pages for number in page.numbers]
-    if not pages or any(after <= before for before, after in pairwise(numbers)):
+    pages = tuple(_read_page(item) for item in node["pages"].items())
+    if not pages or any(after.first <= before.last for before, after in pairwise(pages)):
         raise node["pages"].bad("pages in the order of their numbers")
-    if node["count"].value != len(numbers):
+    if node["count"].value != sum(len(page) for page in pages):
         raise node["count"].bad("the sum over the pages")
     return pages
 
 
-def _read_numbers(node: Node) -> tuple[int, ...]:
+def _read_page(node: Node) -> Page:
     text = node["bits"].text()
     if not _BITS.fullmatch(text):
         raise node["bits"].bad("a hexadecimal number")
-    first, bits = node["first"].integer(low=0, high=MAX_COUSINS), int(text, 16)
-    if bits.bit_count() > PAGE or not bits & 1:
+    page = Page(first=node["first"].integer(low=0, high=MAX_COUSINS), bits=int(text, 16), blob=read_blob(node["blob"]))
+    if len(page) > PAGE or not page.bits & 1:
         raise node["bits"].bad(f"at most {PAGE} bits, the lowest among them")
-    return tuple(first + place for place in range(bits.bit_length()) if bits >> place & 1)
+    return page
 
 
 def _keys(node: Node) -> list[str]:

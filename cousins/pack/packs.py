@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ CHECKSUM: Final = "pack.sha256"
 """File beside it that tells the digest, so that damage to the manifest is found too."""
 SELECTION: Final = "selection.json"
 """File beside it that tells which cousins were pulled, where not all were."""
+_FILE: Final = re.compile(r' file="([^"]+)"')
 _PAGES_KEPT: Final = 32
 _VARIANTS_KEPT: Final = 256
 
@@ -80,9 +82,15 @@ class Pack:
             return realise(cousin, Library(scene=self.surroundings, variants=variants))
 
     def mjcf(self, index: int, *, visuals: bool = True) -> tuple[str, dict[str, bytes]]:
-        """Return a cousin as MJCF text and the files that it names, by relative path."""
+        """Return a cousin as MJCF text and the files that it names, as `MjModel.from_xml_string` takes them.
+
+        MuJoCo's files in memory have no folders, so `__` stands where a scene folder has `/`.
+        """
         scene = self.scene(index)
-        return mjcf_file(scene, visuals=visuals).decode(), mesh_files(scene, visuals=visuals)
+        text = mjcf_file(scene, visuals=visuals).decode()
+        files = mesh_files(scene, visuals=visuals)
+        flat = _FILE.sub(lambda found: f' file="{_flat(found[1])}"', text)
+        return flat, {_flat(path): data for path, data in files.items()}
 
     @property
     def surroundings(self) -> Scene:
@@ -108,7 +116,7 @@ class Pack:
 
     def pages_of(self, indices: list[int]) -> list[Page]:
         """Return the pages that hold these cousins, each once."""
-        return sorted({self._page_of(index) for index in indices}, key=lambda page: page.numbers)
+        return sorted({self._page_of(index) for index in indices}, key=lambda page: page.first)
 
     def shown(self, page: Page) -> Shown:
         """Return a page as it was read."""
@@ -141,8 +149,8 @@ class Pack:
 
     def _page_of(self, index: int) -> Page:
         for pages in self.manifest.pages.values():
-            place = bisect_right(pages, index, key=lambda page: page.numbers[0]) - 1
-            if place >= 0 and index in pages[place].numbers:
+            place = bisect_right(pages, index, key=lambda page: page.first) - 1
+            if place >= 0 and index in pages[place]:
                 return pages[place]
         raise _lacks(f"cousin {index}")
 
@@ -198,6 +206,10 @@ def selection_of(folder: Path) -> list[int] | None:
             hint="Pull the pack again.",
         )
     return list(indices)
+
+
+def _flat(path: str) -> str:
+    return path.replace("/", "__")
 
 
 def _lacks(what: str) -> PackError:

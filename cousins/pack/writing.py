@@ -22,12 +22,14 @@ from cousins.pack.blobs import Blob, BlobFolder, list_bytes, parse_record, recor
 from cousins.pack.cousin_records import cousin_record, page_bytes, read_cousin, variants_of
 from cousins.pack.manifests import (
     PAGE,
+    SPAN,
     Manifest,
     PackMeta,
     Page,
     Rejections,
     manifest_bytes,
     manifest_digest,
+    page_of,
     read_manifest,
 )
 from cousins.pack.packs import CHECKSUM, MANIFEST, checksum
@@ -219,6 +221,9 @@ class _Pages:
                 expected="the twin as number 0, and no other",
                 hint="Number the cousins from 1.",
             )
+        waiting = self._waiting[cousin.split]
+        if waiting and cousin.index - waiting[0].index >= SPAN:
+            self._keep(cousin.split)
         self._waiting[cousin.split].append(cousin)
         if len(self._waiting[cousin.split]) == PAGE or cousin.index == 0:
             self._keep(cousin.split)
@@ -234,7 +239,7 @@ class _Pages:
         keys = set().union(*(variants_of(cousin) for cousin in cousins))
         records = [cousin_record(cousin) for cousin in cousins]
         blob = self._put(page_bytes(records, {key: self._record(key) for key in sorted(keys)}))
-        self._pages[split].append(Page(numbers=tuple(cousin.index for cousin in cousins), blob=blob))
+        self._pages[split].append(page_of([cousin.index for cousin in cousins], blob))
         self._waiting[split] = []
 
     def _record(self, key: str) -> Blob:

@@ -11,7 +11,7 @@ from cousins.errors import PackError
 from cousins.pack.asset_records import rounded_variant
 from cousins.pack.cousin_records import rounded_cousin
 from cousins.pack.packs import open_folder
-from cousins.pack.writing import PackWriter
+from cousins.pack.writing import PackWriter, write_pack
 from cousins.scene.folder import rounded, write_scene
 from cousins.scene.meshfiles import mesh_files
 from cousins.scene.mjcf import mjcf_file
@@ -137,3 +137,17 @@ def test_a_pack_without_cousins_is_the_twin_alone(tmp_path: Path) -> None:
     writer = PackWriter(tmp_path, key="k")
     writer.close(table_library(), META)
     assert open_folder(tmp_path).indices() == [0]
+
+
+def test_cousins_of_a_rare_split_are_found_however_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cousins.pack.writing.SPAN", 8)
+    library = table_library()
+    drawn = [replace(one, split="heldout_far" if one.index in (3, 30, 31) else "train") for one in cousins(library, 40)]
+    write_pack(tmp_path, library, drawn, meta=META)
+    pack = open_folder(tmp_path)
+    assert pack.indices("heldout_far") == [3, 30, 31]
+    assert [len(page) for page in pack.manifest.pages["heldout_far"]] == [1, 2]
+    assert pack.indices() == list(range(41))
+    assert pack.cousin(31) == rounded_cousin(drawn[30])
+    with pytest.raises(PackError, match="no cousin 41"):
+        pack.cousin(41)
