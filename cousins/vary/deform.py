@@ -90,10 +90,13 @@ def bent(asset: Asset, bend: Bend, *, name: str) -> Asset:
 def _bent_link(link: Link, bend: Bend, height_m: float, center: Array) -> Link:
     pieces = tuple(_bent_piece(piece, bend, height_m, center) for piece in link.pieces)
     visual = replace(link.visual, vertices=bend.moved(link.visual.vertices, height_m) - center)
-    before, after = _volume(link.visual), _volume(visual)
-    factor = after / before if before > 0.0 and after > 0.0 else float(np.prod(bend.stretch))
+    (before, middle), (after, center_of_volume) = _volume(link.visual), _volume(visual)
+    solid = before > 0.0 and after > 0.0
+    factor = after / before if solid else float(np.prod(bend.stretch))
     mass = link.mass_kg.scaled(factor)
     com = bend.moved(link.center_of_mass_m[None], height_m)[0] - center
+    if solid:
+        com = com + center_of_volume - (bend.moved(middle[None], height_m)[0] - center)
     return replace(
         link,
         visual=visual,
@@ -146,9 +149,12 @@ def _scaled_joint(joint: Joint, factor: float) -> Joint:
     return replace(joint, parent_from_child=pose, lower=joint.lower * factor, upper=joint.upper * factor)
 
 
-def _volume(mesh: Mesh) -> float:
+def _volume(mesh: Mesh) -> tuple[float, Array]:
+    """Return the volume inside a mesh [m³] and its centre [3] [m]."""
     triangles = mesh.vertices[mesh.faces]
-    return float(np.einsum("ij,ij->i", triangles[:, 0], np.cross(triangles[:, 1], triangles[:, 2])).sum() / 6.0)
+    parts = np.einsum("ij,ij->i", triangles[:, 0], np.cross(triangles[:, 1], triangles[:, 2])) / 6.0
+    volume = float(parts.sum())
+    return volume, parts @ triangles.sum(axis=1) / (4.0 * (volume or 1.0))
 
 
 def _extents(asset: Asset) -> Array:

@@ -1,0 +1,89 @@
+"""A laid table with every relation, what may stand in its objects' places, and what draws its cousins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from cousins.affordances.measure import signature_of
+from cousins.reconstruct.assets import Asset
+from cousins.scene.relations import find_relations
+from cousins.scene.scenes import Scene
+from cousins.vary.cousins import AXES, Library, Variant
+from cousins.vary.deform import Bend, bent
+from cousins.vary.distance import shape_distance
+from cousins.vary.drawing import Drawer, make_drawer
+from cousins.vary.recipes import Recipe
+from sim.props import place, scene_of, slab
+from tests.cousins.scene.scenes_for_tests import bowl_asset, box_asset, can_asset
+
+GAP = 1e-5
+TOP = 0.7
+
+
+def laid_table() -> Scene:
+    """A box and a can next to each other, a cube on a board, a cube inside a bowl, and a lonely brick, on a table."""
+    scene = scene_of(
+        place(box_asset("box", (0.07, 0.06, 0.05)), -0.25, 0.0, TOP + 0.025 + GAP),
+        place(can_asset("can"), -0.15, 0.0, TOP + 0.055 + GAP),
+        place(box_asset("board", (0.2, 0.16, 0.02)), 0.15, 0.15, TOP + 0.01 + GAP),
+        place(box_asset("cube", (0.04, 0.04, 0.04)), 0.15, 0.15, TOP + 0.04 + 2 * GAP),
+        place(bowl_asset("bowl"), 0.25, -0.2, TOP + 0.035 + GAP),
+        place(box_asset("die", (0.025, 0.025, 0.025)), 0.25, -0.2, TOP + 0.006 + 0.0125 + 2 * GAP),
+        place(box_asset("brick", (0.05, 0.1, 0.04)), -0.3, 0.35, TOP + 0.02 + GAP),
+        structures=(slab("table", size_m=(1.2, 1.2, 0.05), top_m=TOP),),
+        name="table",
+    )
+    return replace(scene, relations=find_relations(scene))
+
+
+def variant(key: str, asset: Asset, twin: Asset | None, kind: str, *, held_out: bool = False) -> Variant:
+    away = 0.0 if twin is None else round(shape_distance(twin, asset), 6)
+    return Variant(
+        key=key,
+        of="" if twin is None else twin.name,
+        kind=kind,
+        asset=asset,
+        signature=signature_of(asset),
+        origin=kind,
+        shape_distance=away if kind == "shape" else 0.0,
+        swap_distance=away if kind == "family" else 0.0,
+        held_out=held_out,
+    )
+
+
+def library_of(scene: Scene) -> Library:
+    """The twin's own objects, two stretched shapes of each rigid one, a swap of the brick, and clutter."""
+    variants: dict[str, Variant] = {}
+    for placed in scene.objects:
+        asset = placed.asset
+        variants[asset.name] = variant(asset.name, asset, asset, "twin")
+        if placed.fixed:
+            continue
+        for number, factor in enumerate((0.9, 1.1)):
+            key = f"{asset.name}-shape-{number:02d}"
+            changed = bent(asset, Bend(stretch=(factor, 1.0, factor)), name=asset.name)
+            variants[key] = variant(key, changed, asset, "shape", held_out=number == 1)
+        if asset.name == "brick":
+            variants["brick-family-00"] = variant("brick-family-00", can_asset("brick", 0.03, 0.05), asset, "family")
+    variants["clutter-00"] = variant("clutter-00", box_asset("clutter", (0.03, 0.04, 0.05)), None, "clutter")
+    variants["clutter-01"] = variant("clutter-01", can_asset("clutter", 0.02, 0.06), None, "clutter")
+    return Library(scene=scene, variants=variants)
+
+
+@cache
+def table_library() -> Library:
+    return library_of(laid_table())
+
+
+def recipe_at(distance: float, **axes: float) -> Recipe:
+    return Recipe().at(distance, axes=axes)
+
+
+def drawer_at(distance: float, *, seed: int = 0, **axes: float) -> Drawer:
+    return make_drawer(table_library(), recipe_at(distance, **axes), seed=seed)
+
+
+FULL = np.ones(len(AXES))
