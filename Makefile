@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 OUT ?= out/demo
-BENCHMARKS ?= fusion segmentation sam_oracle pose_size reconstruction gates chair twins
+BENCHMARKS ?= fusion segmentation sam_oracle pose_size reconstruction gates chair twins packs
 BENCH_FLAGS ?=
 
 BIN := $(VENV)/bin

@@ -39,6 +39,7 @@ PROGRAMS = (
     "real_files",
     "photos",
     "check_foreign",
+    "packs",
 )
 BUSY_LOAD = 1.0
 
@@ -474,6 +475,59 @@ ROWS = (
         value=lambda r: max(one["seconds"] for one in r["real"]),
         met=most(600.0),
         digits=0,
+    ),
+    Row(
+        program="packs",
+        what="verifying a pack of 10,000 cousins, one core [MB/s]",
+        bar="≥ 800",
+        value=at("verify_mb_per_s"),
+        met=least(800.0),
+        digits=0,
+    ),
+    Row(program="packs", what="SHA-256 alone on this machine [MB/s]", bar="", value=at("sha256_mb_per_s"), digits=0),
+    Row(
+        program="packs",
+        what="bytes of one cousin more, besides meshes",
+        bar="≤ 5000",
+        value=at("bytes_per_cousin"),
+        met=most(5000.0),
+        digits=0,
+    ),
+    Row(
+        program="packs",
+        what="pull of 64 of 10,000: bytes moved beyond those that a pack of these alone would need",
+        bar="< 0.02",
+        value=at("pull_overhead"),
+        met=most(0.02),
+        digits=4,
+    ),
+    Row(
+        program="packs",
+        what="pulls killed at random moments that end as the pack that was pushed",
+        bar="50 of 50",
+        value=lambda r: f"{r['interrupted']['identical']} of {r['interrupted']['times']}",
+        met=lambda value: value == "50 of 50",
+    ),
+    Row(
+        program="packs",
+        what="single flipped bits that are found",
+        bar="1000 of 1000",
+        value=lambda r: f"{r['bitflips']['found']} of {r['bitflips']['times']}",
+        met=lambda value: value == "1000 of 1000",
+    ),
+    Row(
+        program="packs",
+        what="CPU time to write a cousin, 1,000 to 10,000 beside 100 to 1,000",
+        bar="within 10 %",
+        value=at("growth", "slope_ratio"),
+        met=lambda value: abs(value - 1.0) <= 0.1,
+    ),
+    Row(
+        program="packs",
+        what="peak memory of writing 10,000 beside 100",
+        bar="flat",
+        value=at("growth", "memory_ratio"),
+        met=most(1.1),
     ),
 )
 

@@ -10,20 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-import numpy as np
-
 from cousins.capture.captures import Scale
 from cousins.errors import PackError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.pack.blobs import Blob, BlobReader, parse_record, read_blob, record_bytes
+from cousins.pack.images import Images
 from cousins.pack.meshes import mesh_bytes, read_meshes
 from cousins.pack.numbers import of_a_pack, rounded
 from cousins.pack.signature_records import read_signature, signature_record
 from cousins.reconstruct.assets import Asset, Piece
 from cousins.scene.look_records import look_record, read_look
 from cousins.scene.names import require_safe
-from cousins.scene.obj import read_png, round_mesh
+from cousins.scene.obj import round_mesh
 from cousins.scene.records import asset_record, read_asset, read_structure, structure_record
 from cousins.scene.scenes import Scene, Structure
 from cousins.scene.strict import Node
@@ -72,12 +71,12 @@ def put_variant(variant: Variant, put: Put) -> Blob:
     return put(record_bytes(record))
 
 
-def read_variant(record: Blob, blobs: BlobReader) -> Variant:
+def read_variant(record: Blob, blobs: BlobReader, *, images: Images | None = None) -> Variant:
     """Read a variant and all its meshes; raises `PackError` on anything that is not one."""
     with of_a_pack():
         node = _variant_node(record, blobs)
         shapes = read_shapes(node)
-        taken = _Meshes(shapes, blobs)
+        taken = _Meshes(shapes, blobs, images or Images())
         asset = read_asset(node["asset"], taken.next)
         taken.require_end()
         return Variant(
@@ -124,12 +123,12 @@ def put_scene(scene: Scene, put: Put) -> Blob:
     return put(record_bytes(record))
 
 
-def read_scene_record(record: Blob, blobs: BlobReader) -> Scene:
+def read_scene_record(record: Blob, blobs: BlobReader, *, images: Images | None = None) -> Scene:
     """Read the scene without its objects; raises `PackError` on anything that is not one."""
     with of_a_pack():
         node = parse_record(blobs.read(record), where="scene")
         node["format"].choice(_SCENE)
-        taken = _Meshes(read_shapes(node), blobs)
+        taken = _Meshes(read_shapes(node), blobs, images or Images())
         structures = tuple(read_structure(item, taken.next) for item in node["structures"].items())
         taken.require_end()
         return Scene(
@@ -199,7 +198,8 @@ def _put_shapes(meshes: Iterable[Mesh], put: Put) -> dict[str, Any]:
 class _Meshes:
     """Hands out the meshes of a record in the order in which they were written."""
 
-    def __init__(self, shapes: Shapes, blobs: BlobReader) -> None:
+    def __init__(self, shapes: Shapes, blobs: BlobReader, images: Images) -> None:
+        self._images = images
         self._meshes = read_meshes(blobs.read(shapes.meshes))
         if len(shapes.textures) != len(self._meshes):
             raise _uneven()
@@ -212,14 +212,11 @@ class _Meshes:
             raise _uneven()
         mesh, texture = self._meshes[self._place], self._textures[self._place]
         self._place += 1
-        return mesh if texture is None else replace(mesh, texture=self._image(texture))
+        return mesh if texture is None else replace(mesh, texture=self._images.read(texture, self._blobs))
 
     def require_end(self) -> None:
         if self._place != len(self._meshes):
             raise _uneven()
-
-    def _image(self, texture: Blob) -> Array:
-        return np.asarray(read_png(self._blobs.read(texture), where=f"texture {texture.digest[:12]}"))
 
 
 def _uneven() -> PackError:

@@ -16,6 +16,7 @@ from cousins.errors import PackError
 from cousins.pack.asset_records import licence_of, read_scene_record, read_variant
 from cousins.pack.blobs import Blob, BlobFolder, BlobReader, parse_record, read_regular
 from cousins.pack.cousin_records import read_cousin, read_page, read_variant_list, variants_of
+from cousins.pack.images import Images
 from cousins.pack.manifests import Manifest, Page, manifest_digest, read_manifest
 from cousins.pack.numbers import of_a_pack
 from cousins.scene.meshfiles import mesh_files
@@ -55,6 +56,7 @@ class Pack:
         self._page = lru_cache(maxsize=_PAGES_KEPT)(self._read_page)
         self._variant = lru_cache(maxsize=_VARIANTS_KEPT)(self._read_variant)
         self._surroundings: Scene | None = None
+        self._images = Images()
 
     def __len__(self) -> int:
         return self.manifest.cousins
@@ -88,7 +90,7 @@ class Pack:
         """
         scene = self.scene(index)
         text = mjcf_file(scene, visuals=visuals).decode()
-        files = mesh_files(scene, visuals=visuals)
+        files = mesh_files(scene, visuals=visuals, png=self._images.png)
         flat = _FILE.sub(lambda found: f' file="{_flat(found[1])}"', text)
         return flat, {_flat(path): data for path, data in files.items()}
 
@@ -96,7 +98,7 @@ class Pack:
     def surroundings(self) -> Scene:
         """What all cousins share: the scene without its objects."""
         if self._surroundings is None:
-            self._surroundings = read_scene_record(self.manifest.scene, self.blobs)
+            self._surroundings = read_scene_record(self.manifest.scene, self.blobs, images=self._images)
         return self._surroundings
 
     @property
@@ -161,7 +163,7 @@ class Pack:
         return Shown(cousins=cousins, variants=variants)
 
     def _read_variant(self, record: Blob) -> Variant:
-        return read_variant(record, self.blobs)
+        return read_variant(record, self.blobs, images=self._images)
 
 
 def open_folder(folder: Path) -> Pack:

@@ -8,19 +8,20 @@ from pathlib import Path
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
 from cousins.scene.names import asset_folder, piece_file, structures_folder, visual_file
-from cousins.scene.obj import obj_files
+from cousins.scene.obj import PngWriter, obj_files
 from cousins.scene.scenes import Scene
 
 
-def mesh_files(scene: Scene, *, visuals: bool = True) -> dict[str, bytes]:
+def mesh_files(scene: Scene, *, visuals: bool = True, png: PngWriter | None = None) -> dict[str, bytes]:
     """Return every OBJ, MTL and PNG of a scene as bytes by path relative to the scene folder."""
     files: dict[str, bytes] = {}
     for placed in scene.objects:
         for link in placed.asset.links:
-            files |= _files(asset_folder(placed.asset.name), link.name, link.visual if visuals else None, link.pieces)
+            folder, visual = asset_folder(placed.asset.name), link.visual if visuals else None
+            files |= _files(folder, link.name, visual, link.pieces, png)
     for structure in scene.structures:
         visual = structure.visual if visuals else None
-        files |= _files(structures_folder(), structure.name, visual, structure.pieces)
+        files |= _files(structures_folder(), structure.name, visual, structure.pieces, png)
     return files
 
 
@@ -32,10 +33,12 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
         target.write_bytes(files[path])
 
 
-def _files(folder: str, owner: str, visual: Mesh | None, pieces: tuple[Piece, ...]) -> dict[str, bytes]:
+def _files(
+    folder: str, owner: str, visual: Mesh | None, pieces: tuple[Piece, ...], png: PngWriter | None
+) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     if visual is not None:
-        files |= obj_files(visual, f"{folder}/{visual_file(owner).removesuffix('.obj')}")
+        files |= obj_files(visual, f"{folder}/{visual_file(owner).removesuffix('.obj')}", png=png)
     for index, piece in enumerate(pieces):
         files |= obj_files(piece.mesh, f"{folder}/{piece_file(owner, index).removesuffix('.obj')}")
     return files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -14,11 +15,13 @@ from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.scene.rounding import round_length
 
+PngWriter = Callable[[Array], bytes]
+"""What `png_bytes` does, maybe from a memory."""
 MAX_TEXTURE_PX: Final = 8192
 """Largest side of a texture that is read."""
 
 
-def obj_files(mesh: Mesh, stem: str) -> dict[str, bytes]:
+def obj_files(mesh: Mesh, stem: str, *, png: PngWriter | None = None) -> dict[str, bytes]:
     """Return `stem.obj`, and with a texture `stem.mtl` and `stem.png`, as bytes by path; equal for equal meshes.
 
     Vertex and texture coordinate share one index, so the mesh comes back as it was, to the micrometre.
@@ -41,7 +44,7 @@ def obj_files(mesh: Mesh, stem: str) -> dict[str, bytes]:
     return {
         f"{stem}.obj": (header + lines).encode(),
         f"{stem}.mtl": material.encode(),
-        f"{stem}.png": png_bytes(mesh.texture),
+        f"{stem}.png": (png or png_bytes)(mesh.texture),
     }
 
 

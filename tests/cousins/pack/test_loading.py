@@ -18,6 +18,7 @@ from cousins.pack.meshes import mesh_bytes, read_meshes
 from cousins.pack.packs import Pack, open_folder
 from cousins.plugins import load
 from cousins.scene.folder import write_scene
+from cousins.scene.meshfiles import mesh_files
 from cousins.scene.obj import round_mesh
 from tests.cousins.pack.packs_for_tests import small_pack
 from tests.cousins.scene.scenes_for_tests import bowl_asset, textured_box_mesh
@@ -39,6 +40,7 @@ def test_mujoco_loads_a_cousin_from_memory(pack: Pack) -> None:
         np.testing.assert_allclose(body.pos, stand.position_m, atol=1e-6)
         assert body.mass[0] == pytest.approx(stand.mass_kg[0], rel=1e-6)
     assert model.camera("look__camera").id == 0
+    assert {key: files[key.replace("/", "__")] for key in mesh_files(pack.scene(4))} == mesh_files(pack.scene(4))
     bare, fewer = pack.mjcf(4, visuals=False)
     assert len(fewer) < len(files)
     mujoco.MjModel.from_xml_string(bare, fewer)
