@@ -64,12 +64,13 @@ class _Pairs:
     """How bad a grasp there is, from 0, float64 [k]."""
 
 
-def grasps_of(hulls: Hulls, *, links: Array | None = None, most: int = MOST) -> tuple[Grasp, ...]:
-    """Return grasps of an asset, or of the given links of it alone [n], best first; of links the first that are found.
+def grasps_of(hulls: Hulls, *, links: Array, most: int = MOST, hasty: bool = False) -> tuple[Grasp, ...]:
+    """Return grasps of the given links [n] of an asset, best first; `hasty` ends with the first that are found.
 
-    Better is what is near the centre of volume (of the whole asset) and has faces that look straight at the fingers.
+    Better is what is above the centre of volume of the whole asset, so that it does not tilt when it is lifted, and
+    has faces that look straight at the fingers.
     """
-    owned = np.ones(len(hulls.starts), dtype=bool) if links is None else np.isin(hulls.links, links)
+    owned = np.isin(hulls.links, links)
     pairs = _opposite_faces(hulls, owned)
     found: dict[str, list[tuple[float, Grasp]]] = {"above": [], "side": []}
     for start in range(0, min(len(pairs.widths), MOST_LOOKED_AT), BATCH):
@@ -79,7 +80,7 @@ def grasps_of(hulls: Hulls, *, links: Array | None = None, most: int = MOST) -> 
             grasp = _grasp(pairs, start + index, approach)
             found[kind].append((float(pairs.costs[start + index]), grasp))
         counts = [len(kind) for kind in found.values()]
-        if min(counts) >= most or (links is not None and sum(counts) >= most):
+        if min(counts) >= most or (hasty and sum(counts) >= most):
             break
     return _best(found["above"], found["side"], most)
 
@@ -120,8 +121,9 @@ def _opposite_faces(hulls: Hulls, owned: Array) -> _Pairs:
     crowded = inside_any(hulls, points - room * axes) | inside_any(hulls, points + (width[:, None] + room) * axes)
     good = ~buried & ~crowded & (aligned >= FACING) & (width >= low) & (width <= high)
     centers = points[good] + 0.5 * width[good, None] * axes[good]
-    far = np.linalg.norm(centers - center_of(hulls), axis=1) / float((hulls.high - hulls.low).max())
-    costs = far + 0.5 * (1.0 - aligned[good]) / (1.0 - FACING)
+    off = (centers - center_of(hulls)) / float((hulls.high - hulls.low).max())
+    lever = np.hypot(off[:, 0], off[:, 1]) + 0.5 * np.maximum(-off[:, 2], 0.0) + 0.1 * np.maximum(off[:, 2], 0.0)
+    costs = lever + 0.5 * (1.0 - aligned[good]) / (1.0 - FACING)
     return _thinned(centers, _canonical(axes[good]), width[good], costs)
 
 

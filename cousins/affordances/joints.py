@@ -46,7 +46,7 @@ def joints_of(asset: Asset, hulls: Hulls) -> tuple[JointAffordance, ...]:
 def _handle(asset: Asset, hulls: Hulls, joint: Joint, pivot: Array, axis: Array) -> Array | None:
     """Return where the moved links are gripped, else pushed, with the longest lever [m] [3]; None where nowhere."""
     links = np.array(sorted(_moved(asset, joint.child)))
-    places = np.array([grasp.center_m for grasp in grasps_of(hulls, links=links, most=GRIPS)])
+    places = np.array([grasp.center_m for grasp in grasps_of(hulls, links=links, most=GRIPS, hasty=True)])
     if not len(places):
         places = _pushed(hulls, links, joint, pivot, axis)
     if not len(places):

@@ -41,6 +41,11 @@ def box(x: float, y: float, z: float) -> Asset:
     return prop("box", [box_piece([x, y, z])])
 
 
+def table() -> Asset:
+    legs = [box_piece([0.05, 0.05, 0.45], center_m=(x, y, -0.025)) for x in (-0.27, 0.27) for y in (-0.17, 0.17)]
+    return prop("table", [box_piece([0.6, 0.4, 0.04], center_m=(0.0, 0.0, 0.22)), *legs])
+
+
 def cabinet(*, handle: bool = True, upper: float = 1.6) -> Asset:
     """Return an open box of 0.4 × 0.3 × 0.5 m whose door hangs on the left; its handle is on the right."""
     thick, width, depth, height = 0.02, 0.4, 0.3, 0.5

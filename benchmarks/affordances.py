@@ -1,0 +1,200 @@
+"""Are measured affordances true? Grasps are closed and lifted, hollows are given balls, in a physics engine.
+
+Every instance of every family: a gripper of two coupled fingers takes the first grasps of its signature, closes with
+40 N each and lifts by 10 cm; what is then clear of the floor by 2 cm, however it tilts, was graspable. A ball of 95 % of the measured opening is let go over each hollow
+and must come to rest below half of its depth, in both engines.
+
+    python benchmarks/affordances.py [--quick] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from cousins.affordances import Grasp, Signature, signature_of
+from cousins.affordances.grasps import FINGER_M, GAP_M, OPENING_M, TIP_M
+from cousins.affordances.hulls import hulls_of
+from cousins.families.family import family, family_names
+from cousins.geometry import quat_wxyz_from_rotation
+from cousins.plugins import load
+from cousins.reconstruct.assets import Asset
+from cousins.scene.mjcf import write_mjcf
+from sim.props import place, prop, scene_of, sphere_piece
+
+GRIP_N = 40.0
+"""Force of a finger: the Panda holds 70 N [N]."""
+PAYLOAD_KG = 3.0
+"""Heavier things are not lifted: the Panda's payload [kg]."""
+LIFT_M = 0.1
+"""How far the hand rises [m]."""
+CLEAR_M = 0.02
+"""What is this far above the floor in the end is held [m]."""
+TRIED = 3
+"""Grasps that are tried of each instance, the best first."""
+BALL_SHARE = 0.95
+"""Diameter of the ball over the measured opening."""
+
+
+@dataclass
+class Count:
+    """How many of how many."""
+
+    good: int = 0
+    of: int = 0
+
+    def add(self, *, good: bool) -> None:
+        """Count one."""
+        self.good += int(good)
+        self.of += 1
+
+    @property
+    def share(self) -> float | None:
+        """Part of them that were good; None of none."""
+        return self.good / self.of if self.of else None
+
+
+def lifted(asset: Asset, grasp: Grasp) -> bool:
+    """Return whether an asset that stands on the floor rises with the gripper that took it."""
+    floor = float(hulls_of(asset).low[2])
+    with tempfile.TemporaryDirectory() as folder:
+        write_mjcf(scene_of(place(asset, 0.0, 0.0, -floor)), Path(folder), visuals=False)
+        spec = mujoco.MjSpec.from_file(str(Path(folder) / "scene.xml"))
+        _add_gripper(spec, grasp, floor)
+        model = spec.compile()
+    data = mujoco.MjData(model)
+    body = model.body(asset.name).id
+    points = np.concatenate(hulls_of(asset).points)
+    for step in range(round(2.0 / model.opt.timestep)):
+        time_s = step * model.opt.timestep
+        data.ctrl[:] = [LIFT_M * float(np.clip(time_s - 0.5, 0.0, 1.0)), GRIP_N, GRIP_N]
+        mujoco.mj_step(model, data)
+    heights = points @ data.xmat[body].reshape(3, 3)[2] + data.xpos[body, 2]
+    return bool(heights.min() > CLEAR_M)
+
+
+def _add_gripper(spec: Any, grasp: Grasp, floor: float) -> None:
+    axis, approach = np.array(grasp.axis), np.array(grasp.approach)
+    frame = np.stack([axis, np.cross(approach, axis), approach], axis=1)
+    center = np.array(grasp.center_m) - [0.0, 0.0, floor]
+    tip = min(TIP_M, center[2]) if approach[2] < -0.5 else TIP_M
+    thick, wide, long = FINGER_M
+    hand = spec.worldbody.add_body(
+        name="hand", pos=center, quat=quat_wxyz_from_rotation(frame), mass=1.0, inertia=[1e-2] * 3, gravcomp=1.0
+    )
+    hand.explicitinertial = True
+    up = frame.T @ [0.0, 0.0, 1.0]
+    hand.add_joint(name="lift", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=up, damping=200.0)
+    _drive(spec, "lift", gain=2e4)
+    for side in (-1.0, 1.0):
+        gap = min(GAP_M, (OPENING_M - grasp.width_m) / 2)
+        aside = side * (grasp.width_m / 2 + gap + thick / 2)
+        finger = hand.add_body(
+            name=f"finger{side:+.0f}", pos=[aside, 0.0, tip - long / 2], mass=0.05, inertia=[1e-5] * 3, gravcomp=1.0
+        )
+        finger.explicitinertial = True
+        finger.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[thick / 2, wide / 2, long / 2],
+            friction=[0.8, 0.01, 1e-4],
+            condim=4,
+            solref=[0.005, 1.0],
+        )
+        finger.add_joint(
+            name=f"close{side:+.0f}",
+            type=mujoco.mjtJoint.mjJNT_SLIDE,
+            axis=[-side, 0.0, 0.0],
+            damping=20.0,
+            armature=0.1,
+        )
+        _drive(spec, f"close{side:+.0f}", gain=None)
+    couple = spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1="close-1", name2="close+1", solref=[0.004, 1.0])
+    couple.data[:2] = [0.0, 1.0]
+
+
+def _drive(spec: Any, joint: str, *, gain: float | None) -> None:
+    """Add a position servo with a gain, or a plain force where there is none."""
+    servo = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+    servo.gainprm[0] = 1.0 if gain is None else gain
+    if gain is not None:
+        servo.biastype = mujoco.mjtBias.mjBIAS_AFFINE
+        servo.biasprm[1] = -gain
+
+
+def holds(asset: Asset, signature: Signature, engine_name: str) -> bool:
+    """Return whether a ball of nearly the measured opening comes to rest below half of the hollow's depth."""
+    assert signature.cavity is not None
+    radius = BALL_SHARE * signature.cavity.opening_m / 2
+    x, y, rim = signature.cavity.center_m
+    floor = float(hulls_of(asset).low[2])
+    ball = prop("ball", [sphere_piece(radius)], mass_kg=0.05 * asset.links[0].mass_kg.value)
+    module = load("sim.backends", engine_name, kind="engine")
+    with module.build(module.Config()) as engine:
+        engine.load(scene_of(place(asset, 0.0, 0.0, -floor), place(ball, x, y, rim - floor + radius + 0.003)))
+        engine.step(round(1.5 / engine.timestep_s))
+        poses = engine.poses()
+    sunk = (np.linalg.inv(poses[asset.name]) @ poses["ball"])[2, 3] - radius
+    return bool(sunk <= rim - 0.5 * signature.cavity.depth_m + 1e-3)
+
+
+def measure(*, seeds: int) -> dict[str, Any]:
+    """Return the shares over all families, and by family."""
+    grasps, hollows, times, by_family = Count(), Count(), [], {}
+    for name in family_names():
+        own, own_hollows, heavy = Count(), Count(), 0
+        for seed in range(seeds):
+            made = family(name)
+            rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(seed,)))
+            asset = made.build(made.draw(rng), name=name, rng=rng, texture_px=0)
+            start = time.process_time()
+            signature = signature_of(asset)
+            times.append(time.process_time() - start)
+            mass = sum(link.mass_kg.value for link in asset.links)
+            heavy += int(mass > PAYLOAD_KG)
+            for grasp in signature.grasps[:TRIED] if mass <= PAYLOAD_KG else ():
+                own.add(good=lifted(asset, grasp))
+            for engine in ("mujoco", "pybullet") if signature.cavity else ():
+                own_hollows.add(good=holds(asset, signature, engine))
+        for total, part in ((grasps, own), (hollows, own_hollows)):
+            total.good, total.of = total.good + part.good, total.of + part.of
+        by_family[name] = {
+            "lifted": own.good, "tried": own.of, "held": own_hollows.good, "balls": own_hollows.of, "heavy": heavy
+        }  # fmt: skip
+    return {
+        "families": len(by_family),
+        "grasps_lifted": grasps.share,
+        "grasps_tried": grasps.of,
+        "balls_held": hollows.share,
+        "balls_dropped": hollows.of,
+        "signature_ms": {
+            "median": round(1e3 * float(np.median(times)), 1),
+            "most": round(1e3 * float(np.max(times)), 1),
+        },
+        "by_family": by_family,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one instance of each family instead of five")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    result = measure(seeds=1 if arguments.quick else 5)
+    if arguments.json:
+        print(json.dumps(result, allow_nan=False))
+        return
+    for name, row in result["by_family"].items():
+        print(f"{name:<14} lifted {row['lifted']} of {row['tried']}, balls {row['held']} of {row['balls']}")
+    print({key: value for key, value in result.items() if key != "by_family"})
+
+
+if __name__ == "__main__":
+    main()
