@@ -27,12 +27,16 @@ STEEP: Final = -0.7
 """A gripper that comes from above: the third component of its approach."""
 HAND_M: Final = 0.12
 """Way behind the middle of a grasp that a hand takes along its approach [m]."""
-HOME_GOAL_M: Final = 0.15
-"""From the object that the twin's task is about to its goal [m]."""
+HOME_GOALS_M: Final = (0.15, 0.1, 0.2, 0.3)
+"""From the object that the twin's task is about to its goal, best first [m]."""
 HOME_TURNS: Final = tuple(np.pi * turn for turn in (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0))
 """Headings of that goal against the robot's, best first [rad]."""
 HOME_RADIUS_M: Final = 0.05
 """Radius of that goal [m]."""
+NO_TASK: Final = Task(
+    target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.0, robot_base_m=(0.0, 0.0, 0.0), robot_yaw_rad=0.0
+)
+"""Nothing can be done."""
 TRIES: Final = 12
 """Most tries to find a free goal."""
 
@@ -40,38 +44,31 @@ TRIES: Final = 12
 def home_task(library: Library, plan: Plan, *, reach_m: float) -> Task:
     """Return the twin's own task: a graspable free object in reach, a free goal beside it, a base in front.
 
-    Where nothing has all of that, the first graspable object, so that only what moved can be handled.
+    Where nothing has all of that there is none, and no cousin gets one.
     """
     names = [name for name in plan.spots if _may_be_handled(library, plan, name)]
     if not names:
-        return Task(
-            target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.0, robot_base_m=(0.0, 0.0, 0.0), robot_yaw_rad=0.0
-        )
+        return NO_TASK
     base, yaw = _base(plan, names)
     shown = {name: plan.resting[name].at(spot) for name, spot in plan.spots.items()}
-    target, turned = names[0], 0.0
-    for name, turn in itertools.product(names, HOME_TURNS):
-        pose = plan.objects[name].world_from_asset
+    for name in names:
+        start = plan.objects[name].world_from_asset
         others = [shape for other, shape in shown.items() if other != name]
         ground = plan.grounds[plan.carriers[name][1]]
-        move = _level(HOME_GOAL_M, yaw + turn)
-        if (
-            _near(pose[:2, 3], base, reach_m)
-            and any(grasp_is_free(grasp, pose, others) for grasp in library.variants[name].signature.grasps)
-            and _near(pose[:2, 3] + move, base, reach_m)
-            and _is_free(shown[name], move, others, ground)
-        ):
-            target, turned = name, turn
-            break
-    spot, top = plan.spots[target], plan.grounds[plan.carriers[target][1]].top_m
-    goal = np.array([spot.x_m, spot.y_m]) + _level(HOME_GOAL_M, yaw + turned)
-    return Task(
-        target=target,
-        goal_m=_three(np.array([goal[0], goal[1], top])),
-        goal_radius_m=HOME_RADIUS_M,
-        robot_base_m=_three(np.array([base[0], base[1], top])),
-        robot_yaw_rad=round(yaw, 6),
-    )
+        grasps = library.variants[name].signature.grasps
+        if not _near(start[:2, 3], base, reach_m) or not any(grasp_is_free(one, start, others) for one in grasps):
+            continue
+        for length_m, turn in itertools.product(HOME_GOALS_M, HOME_TURNS):
+            move = length_m * np.array([np.cos(yaw + turn), np.sin(yaw + turn)])
+            if _near(start[:2, 3] + move, base, reach_m) and _is_free(shown[name], move, others, ground):
+                return Task(
+                    target=name,
+                    goal_m=_three(np.array([*(start[:2, 3] + move), ground.top_m])),
+                    goal_radius_m=HOME_RADIUS_M,
+                    robot_base_m=_three(np.array([*base, ground.top_m])),
+                    robot_yaw_rad=round(yaw, 6),
+                )
+    return NO_TASK
 
 
 def draw_task(
@@ -180,10 +177,6 @@ def _base(plan: Plan, names: list[str]) -> tuple[Array, float]:
 
 def _near(point: Array, base: Array, reach_m: float) -> bool:
     return float(np.linalg.norm(point - base)) <= reach_m
-
-
-def _level(length_m: float, heading_rad: float) -> Array:
-    return length_m * np.array([np.cos(heading_rad), np.sin(heading_rad)])
 
 
 def _three(values: Array) -> tuple[float, float, float]:
