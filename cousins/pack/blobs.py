@@ -25,7 +25,9 @@ from cousins.store import write_whole
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 """What a name looks like."""
 MAX_BLOB_BYTES: Final = 512 << 20
-"""Largest blob that is read, and largest content that one expands to."""
+"""Largest blob that is read."""
+MAX_CONTENT_BYTES: Final = 64 << 20
+"""Largest content that one expands to; numbers take eight times that in memory."""
 _HEAD: Final = b"cousins bz2 1\n"
 _ENTRY: Final = 40
 
@@ -141,7 +143,16 @@ def read_regular(path: Path, *, most: int) -> bytes | None:
 
 
 def shrink(raw: bytes) -> bytes:
-    """Return bytes compressed by bzip2, whose output has been the same everywhere since 2010, unlike zlib's."""
+    """Return bytes compressed by bzip2, whose output has been the same everywhere since 2010, unlike zlib's.
+
+    Raises `PackError` for more than would be read.
+    """
+    if len(raw) > MAX_CONTENT_BYTES:
+        raise PackError(
+            f"{len(raw) / 1e6:.0f} MB in one piece",
+            expected=f"at most {MAX_CONTENT_BYTES / 1e6:.0f} MB",
+            hint="Make the meshes of that asset lighter.",
+        )
     return _HEAD + len(raw).to_bytes(8, "little") + bz2.compress(raw, 9)
 
 
@@ -149,7 +160,7 @@ def expand(data: bytes) -> bytes:
     """Return what `shrink` was given; never more than the length that it tells. Raises `PackError`."""
     start = len(_HEAD) + 8
     length = int.from_bytes(data[len(_HEAD) : start], "little")
-    if data[: len(_HEAD)] != _HEAD or len(data) < start or length > MAX_BLOB_BYTES:
+    if data[: len(_HEAD)] != _HEAD or len(data) < start or length > MAX_CONTENT_BYTES:
         raise _broken("a blob of another kind")
     reader = bz2.BZ2Decompressor()
     try:

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from cousins.codec import canonical_json
 from cousins.errors import PackError, StoreError
 from cousins.pack.blobs import DIGEST, Blob, blob_of, require_digest
-from cousins.pack.manifests import require_name
+from cousins.pack.manifests import NAME, require_name
 from cousins.plugins import load
 
 BACKENDS: Final = "cousins.pack.stores"
@@ -183,7 +183,7 @@ def tags(store: PackStore) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in store.entries("tags/"):
         parts = entry.key.split("/")
-        if len(parts) == 3 and entry.size <= _MOST_TAG:
+        if len(parts) == 3 and all(NAME.fullmatch(part) for part in parts[1:]) and entry.size <= _MOST_TAG:
             reference = Reference(name=parts[1], tag=parts[2])
             found[str(reference)] = resolve(store, reference)
     return dict(sorted(found.items()))

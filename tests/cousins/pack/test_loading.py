@@ -13,7 +13,7 @@ from pxr import Usd, UsdPhysics
 
 from cousins.errors import PackError
 from cousins.meshes import Mesh
-from cousins.pack.blobs import MAX_BLOB_BYTES, expand, shrink
+from cousins.pack.blobs import MAX_CONTENT_BYTES, expand, shrink
 from cousins.pack.meshes import mesh_bytes, read_meshes
 from cousins.pack.packs import Pack, open_folder
 from cousins.plugins import load
@@ -116,7 +116,7 @@ def test_a_flipped_bit_in_compressed_bytes_never_gives_more_than_was_told(place:
     data = bytearray(shrink(bytes(range(256)) * 20))
     data[place % len(data)] ^= 1 << bit
     try:
-        assert len(expand(bytes(data))) < MAX_BLOB_BYTES
+        assert len(expand(bytes(data))) < MAX_CONTENT_BYTES
     except PackError:
         return
 
@@ -131,3 +131,8 @@ def test_a_small_blob_cannot_fill_the_memory() -> None:
     bomb[head : head + 8] = (2**40).to_bytes(8, "little")
     with pytest.raises(PackError, match="a blob of another kind"):
         expand(bytes(bomb))
+
+
+def test_what_would_not_be_read_is_not_written() -> None:
+    with pytest.raises(PackError, match="Make the meshes of that asset lighter"):
+        shrink(bytes(MAX_CONTENT_BYTES + 1))

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from cousins.errors import CousinsError, PackError, StoreError
 from cousins.pack.blobs import blob_key
 from cousins.pack.comparing import compare
-from cousins.pack.manifests import read_manifest
-from cousins.pack.packs import Pack, open_folder
+from cousins.pack.manifests import manifest_bytes, read_manifest
+from cousins.pack.packs import Pack, open_folder, selection_of
 from cousins.pack.pulling import Pulled, open_pack, pull
 from cousins.pack.pushing import push, sweep
 from cousins.pack.registry import PackStore, Reference, open_store, parse_reference, tags
@@ -404,6 +404,43 @@ def _mutated(blob: bytes, data: st.DataObject) -> bytes:
     parent = functools.reduce(lambda inner, key: inner[key], path[:-1], tree)
     parent[path[-1]] = data.draw(_VALUES)
     return shrink(json.dumps(tree).encode())
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_a_manifest_from_a_stranger_is_read_or_refused(data: st.DataObject, pack_folder: Path) -> None:
+    tree = json.loads((pack_folder / "pack.json").read_bytes())
+    path, node = [], tree
+    while isinstance(node, dict | list) and node and (not path or data.draw(st.integers(0, 3))):
+        keys = sorted(node) if isinstance(node, dict) else list(range(len(node)))
+        path.append(keys[data.draw(st.integers(0, len(keys) - 1))])
+        node = node[path[-1]]
+    functools.reduce(lambda inner, key: inner[key], path[:-1], tree)[path[-1]] = data.draw(_VALUES)
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        manifest = read_manifest(text.encode())
+    except PackError:
+        return
+    assert read_manifest(manifest_bytes(manifest)).splits == manifest.splits
+    assert manifest.cousins == sum(len(page.numbers) for pages in manifest.pages.values() for page in pages)
+
+
+@given(data=st.binary(max_size=60) | st.from_regex(rb'\{"indices":\[[0-9,"a.-]{0,20}\]\}', fullmatch=True))
+def test_any_selection_is_read_or_refused(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "selection.json").write_bytes(data)
+    try:
+        assert all(type(number) is int for number in selection_of(folder) or [])
+    except PackError:
+        return
+
+
+def test_what_is_no_tag_is_passed_over(store_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(store_folder, tmp_path / "store")
+    (tmp_path / "store/tags/Bad Name").mkdir()
+    (tmp_path / "store/tags/Bad Name/v1").write_text("0" * 64)
+    (tmp_path / "store/tags/demo/note.txt").write_text("hello " * 100)
+    assert list(tags(open_store(str(tmp_path / "store")))) == ["demo:v1"]
 
 
 _VALUES = st.recursive(
