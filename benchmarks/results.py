@@ -40,6 +40,7 @@ PROGRAMS = (
     "photos",
     "check_foreign",
     "packs",
+    "affordances",
 )
 BUSY_LOAD = 1.0
 
@@ -475,6 +476,26 @@ ROWS = (
         value=lambda r: max(one["seconds"] for one in r["real"]),
         met=most(600.0),
         digits=0,
+    ),
+    Row(
+        program="affordances",
+        what="families' first grasps that a gripper closes on and lifts clear of the floor, MuJoCo",
+        bar="",
+        value=at("grasps_lifted"),
+    ),
+    Row(
+        program="affordances",
+        what="balls of 95 % of the measured opening that come to rest inside, both engines",
+        bar="all",
+        value=at("balls_held"),
+        met=least(1.0),
+    ),
+    Row(
+        program="affordances",
+        what="a signature, median of 29 families [CPU ms]",
+        bar="≤ 200",
+        value=at("signature_ms", "median"),
+        met=most(200.0),
     ),
     Row(
         program="packs",
