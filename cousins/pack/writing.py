@@ -11,15 +11,16 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from cousins.errors import PackError, SceneError
+from cousins.codec import canonical_json
+from cousins.errors import PackError
 from cousins.geometry import Array
 from cousins.pack.asset_records import put_scene, put_variant
-from cousins.pack.blobs import Blob, BlobFolder, list_bytes, parse_record, record_bytes, write_beside
-from cousins.pack.cousin_records import cousin_record, page_bytes, read_cousin, variants_of
+from cousins.pack.blobs import Blob, BlobFolder, list_bytes, record_bytes, write_beside
+from cousins.pack.cousin_records import cousin_record, page_bytes, read_cousin
 from cousins.pack.manifests import (
     PAGE,
     SPAN,
@@ -35,13 +36,14 @@ from cousins.pack.manifests import (
 from cousins.pack.packs import CHECKSUM, MANIFEST, checksum
 from cousins.pack.twins import twin_cousin
 from cousins.scene.obj import png_bytes
-from cousins.scene.strict import Node
+from cousins.scene.strict import Node, parse
 from cousins.store import write_whole
 from cousins.vary.cousins import SPLITS, Cousin, Library, Split
 
 WRITING: Final = ".writing"
 """Folder of what is not yet a pack."""
 _BLOCK: Final = "cousins block 1"
+_SEAL: Final = 65
 
 
 class PackWriter:
@@ -65,13 +67,16 @@ class PackWriter:
         return self._read(block) is not None
 
     def add_block(self, block: int, cousins: Sequence[Cousin], rejections: Rejections) -> None:
-        """Keep a block: its cousins in the order of their numbers, and what was rejected on the way to them."""
-        record = {
-            "format": _BLOCK,
-            "cousins": [cousin_record(cousin) for cousin in cousins],
-            "rejections": {reason: dict(axes) for reason, axes in rejections.items()},
-        }
-        write_whole(self._path(block), record_bytes(record))
+        """Keep a block: its cousins in the order of their numbers, and what was rejected on the way to them.
+
+        Raises `SceneError` for a cousin that could not be read back.
+        """
+        records = [cousin_record(cousin) for cousin in cousins]
+        for record in records:
+            read_cousin(Node(value=record, path=f"cousin {record['index']}"))
+        counts = {reason: dict(axes) for reason, axes in rejections.items()}
+        data = canonical_json({"format": _BLOCK, "cousins": records, "rejections": counts})
+        write_whole(self._path(block), _seal(data) + data)
 
     def close(self, library: Library, meta: PackMeta) -> str:
         """Write the pack and return its digest.
@@ -86,16 +91,15 @@ class PackWriter:
         for node in self._nodes():
             _add(rejections, node["rejections"].value)
             for item in node["cousins"].items():
-                cousin = read_cousin(item)
-                if expected == 0 and cousin.index == 1:
-                    pages.add(twin_cousin(library))
+                if expected == 0 and item.value["index"] == 1:
+                    pages.add(cousin_record(twin_cousin(library)))
                     expected = 1
-                if cousin.index != expected:
-                    raise _gap(cousin.index, expected)
-                pages.add(cousin)
+                if item.value["index"] != expected:
+                    raise _gap(item.value["index"], expected)
+                pages.add(item.value)
                 expected += 1
         if expected == 0:
-            pages.add(twin_cousin(library))
+            pages.add(cousin_record(twin_cousin(library)))
         data = self._manifest(library, meta, rejections, pages, put)
         put.sweep()
         digest = manifest_digest(data)
@@ -145,14 +149,13 @@ class PackWriter:
         """Return a block, None where it is absent; a damaged one is removed."""
         path = self._path(block)
         try:
-            node = parse_record(path.read_bytes(), where=path.name)
-            node["format"].choice(_BLOCK)
+            data = path.read_bytes()
         except FileNotFoundError:
             return None
-        except (PackError, SceneError):
+        if not data.startswith(_seal(data[_SEAL:])):
             path.unlink()
             return None
-        return node
+        return parse(data[_SEAL:], where=path.name)
 
     def _path(self, block: int) -> Path:
         return self._blocks / f"{block:08d}.block"
@@ -210,23 +213,25 @@ class _Pages:
     def __init__(self, library: Library, put: _Blobs) -> None:
         self._library = library
         self._put = put
-        self._waiting: dict[Split, list[Cousin]] = {split: [] for split in SPLITS}
+        self._waiting: dict[Split, list[dict[str, Any]]] = {split: [] for split in SPLITS}
         self._pages: dict[Split, list[Page]] = {split: [] for split in SPLITS}
         self.variants: dict[str, Blob] = {}
 
-    def add(self, cousin: Cousin) -> None:
-        if (cousin.split == "twin") != (cousin.index == 0):
+    def add(self, cousin: dict[str, Any]) -> None:
+        """Add a cousin's record."""
+        split, index = cousin["split"], cousin["index"]
+        if (split == "twin") != (index == 0):
             raise PackError(
-                f"cousin {cousin.index} in the split {cousin.split!r}",
+                f"cousin {index} in the split {split!r}",
                 expected="the twin as number 0, and no other",
                 hint="Number the cousins from 1.",
             )
-        waiting = self._waiting[cousin.split]
-        if waiting and cousin.index - waiting[0].index >= SPAN:
-            self._keep(cousin.split)
-        self._waiting[cousin.split].append(cousin)
-        if len(self._waiting[cousin.split]) == PAGE or cousin.index == 0:
-            self._keep(cousin.split)
+        waiting = self._waiting[split]
+        if waiting and index - waiting[0]["index"] >= SPAN:
+            self._keep(split)
+        self._waiting[split].append(cousin)
+        if len(self._waiting[split]) == PAGE or index == 0:
+            self._keep(split)
 
     def finish(self) -> dict[Split, tuple[Page, ...]]:
         for split in SPLITS:
@@ -235,11 +240,10 @@ class _Pages:
         return {split: tuple(pages) for split, pages in self._pages.items() if pages}
 
     def _keep(self, split: Split) -> None:
-        cousins = self._waiting[split]
-        keys = set().union(*(variants_of(cousin) for cousin in cousins))
-        records = [cousin_record(cousin) for cousin in cousins]
+        records = self._waiting[split]
+        keys = {stand["variant"] for record in records for stand in record["stands"]}
         blob = self._put(page_bytes(records, {key: self._record(key) for key in sorted(keys)}))
-        self._pages[split].append(page_of([cousin.index for cousin in cousins], blob))
+        self._pages[split].append(page_of([record["index"] for record in records], blob))
         self._waiting[split] = []
 
     def _record(self, key: str) -> Blob:
@@ -253,6 +257,11 @@ class _Pages:
                 )
             self.variants[key] = put_variant(variant, self._put)
         return self.variants[key]
+
+
+def _seal(data: bytes) -> bytes:
+    """Return the line that stands before a block: its SHA-256."""
+    return hashlib.sha256(data).hexdigest().encode() + b"\n"
 
 
 def _require_free(folder: Path) -> None:
