@@ -65,9 +65,12 @@ def _mean(values: list[float]) -> float:
 
 
 def _moved(stand: Stand, home: Stand) -> float:
-    way = float(np.linalg.norm(np.subtract(stand.position_m, home.position_m)))
-    turn = 2.0 * np.arccos(min(1.0, abs(float(np.dot(stand.quat_wxyz, home.quat_wxyz)))))
-    return 0.5 * min(way / FAR_M, 1.0) + 0.5 * turn / np.pi
+    """Return how far an object stands from its place, and how far it is turned about z; heights are its shape's."""
+    way = float(np.linalg.norm(np.subtract(stand.position_m, home.position_m)[:2]))
+    w, x, y, z = stand.quat_wxyz
+    a, b, c, d = home.quat_wxyz
+    turn = 2.0 * np.arctan2(abs(z * a - w * d + y * b - x * c), abs(w * a + x * b + y * c + z * d))
+    return 0.5 * min(way / FAR_M, 1.0) + 0.5 * float(turn) / np.pi
 
 
 def _joints_changed(stand: Stand, library: Library) -> list[float]:
