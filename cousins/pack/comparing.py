@@ -39,6 +39,8 @@ class Difference:
     """True for one digest."""
     changes: tuple[Change, ...]
     """What is told differently; at most `MOST`."""
+    more: int
+    """Changes beyond those."""
     cousins: Mapping[str, int]
     """How many of the cousins that both have differ, by axis; `same` for those that do not."""
     only_first: int
@@ -56,6 +58,7 @@ def compare(first: Pack, second: Pack, *, numbers: tuple[Sequence[int], Sequence
     return Difference(
         same=same,
         changes=tuple(changes[:MOST]),
+        more=max(0, len(changes) - MOST),
         cousins={"same": len(both)} if same else _counted(first, second, both),
         only_first=len(set(mine) - set(theirs)),
         only_second=len(set(theirs) - set(mine)),
@@ -146,12 +149,7 @@ def _variants(first: Pack, second: Pack) -> list[Change]:
         elif key not in mine:
             changes.append(Change(where=f"variant {key}", first=_MISSING, second="there"))
         elif mine[key] != theirs[key]:
-            a, b = _record(first, mine[key]), _record(second, theirs[key])
-            changes += [
-                Change(where=f"variant {key}: {part}", first=_short(a.get(part)), second=_short(b.get(part)))
-                for part in sorted({*a, *b})
-                if a.get(part) != b.get(part)
-            ]
+            changes += _changed(key, _record(first, mine[key]), _record(second, theirs[key]))
     return changes
 
 
@@ -162,9 +160,18 @@ def _record(pack: Pack, blob: Blob) -> dict[str, Any]:
     return dict(node.value)
 
 
-def _short(value: Any) -> Any:
-    """Return a value, or how much there is of it where it is long."""
-    return value if isinstance(value, str | int | float | None) else f"{type(value).__name__} of {len(value)}"
+def _changed(key: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change]:
+    """Return what differs about a variant: words and numbers as they are, all larger parts in one line."""
+    parts = [part for part in sorted({*first, *second}) if first.get(part) != second.get(part)]
+    large = [part for part in parts if isinstance(first.get(part), dict | list)]
+    changes = [
+        Change(where=f"variant {key}: {part}", first=first.get(part), second=second.get(part))
+        for part in parts
+        if part not in large
+    ]
+    if large:
+        changes.append(Change(where=f"variant {key}: {', '.join(large)}", first="as it is", second="changed"))
+    return changes
 
 
 def _counted(first: Pack, second: Pack, both: Sequence[int]) -> dict[str, int]:

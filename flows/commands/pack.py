@@ -181,6 +181,8 @@ def _told_diff(result: dict[str, Any]) -> list[str]:
     if result["same"]:
         return ["the same pack"]
     lines = [f"{one['where']}: {one['first']} → {one['second']}" for one in result["changes"]]
+    if result["more"]:
+        lines.append(f"and {result['more']} more")
     counts = ", ".join(f"{axis} {count}" for axis, count in sorted(result["cousins"].items()))
     lines.append(f"cousins that both have: {counts or 'none'}")
     return [*lines, f"only in the first {result['only_first']}, only in the second {result['only_second']}"]

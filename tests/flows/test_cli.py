@@ -44,7 +44,8 @@ def test_an_unknown_command_gets_a_hint() -> None:
     assert error_of("scna", "x") == {
         "kind": "UsageError",
         "found": "no command named 'scna'",
-        "expected": "one of demo, scan, inspect, check, view, background, setup, label, models, tag-sheet, doctor",
+        "expected": "one of demo, scan, inspect, check, view, background, setup, label, recipe, vary, assets, pack, "
+        "models, tag-sheet, doctor",
         "hint": "Did you mean `cousins scan`? Type `cousins --help`.",
     }
 
@@ -59,7 +60,7 @@ def test_help_and_no_command_at_all_name_every_command() -> None:
     for words in ((), ("--help",)):
         code, text = called(*words)
         assert code == 0
-        for name in ("demo", "scan", "inspect", "check", "view", "label", "tag-sheet", "doctor"):
+        for name in ("demo", "scan", "inspect", "check", "view", "label", "vary", "pack", "tag-sheet", "doctor"):
             assert f"\n    {name} " in text or f"\n    {name}\n" in text
 
 
