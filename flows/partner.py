@@ -11,9 +11,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numba
 
 from flows.desk import Desk, Reference, Stage
 
@@ -46,8 +49,9 @@ class Partner:
         if self._worker is not None and len(calls) > 1:
             thread = threading.Thread(target=self._serve, args=(calls, waiting, done), daemon=True)
             thread.start()
-            for index in iter(lambda: _next(waiting), None):
-                self._do_here(calls, index, done)
+            with half_the_threads():
+                for index in iter(lambda: _next(waiting), None):
+                    self._do_here(calls, index, done)
             thread.join()
         for index in range(len(calls)):
             if index not in done:
@@ -92,6 +96,17 @@ class Partner:
         if self._worker is not None and self._worker.stdin is not None:
             self._worker.stdin.write(json.dumps(message) + "\n")
             self._worker.stdin.flush()
+
+
+@contextmanager
+def half_the_threads() -> Iterator[None]:
+    """Leave the other half of the cores to the other process: threads that wait for a core that is taken spin."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(max(1, before // 2))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def _next(waiting: deque[int]) -> int | None:

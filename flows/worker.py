@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from cousins.errors import CousinsError
 from cousins.store import Store
 from flows.desk import Desk, Options
-from flows.partner import unpacked
+from flows.partner import half_the_threads, unpacked
 from flows.stages import STAGES
 
 
@@ -26,7 +26,8 @@ def main() -> None:
     first = sys.stdin.readline()
     if first:
         told = json.loads(first)
-        serve(Desk(store=Store(Path(told["store"])), options=Options(**told["options"])), sys.stdin, output)
+        with half_the_threads():
+            serve(Desk(store=Store(Path(told["store"])), options=Options(**told["options"])), sys.stdin, output)
 
 
 def serve(desk: Desk, questions: TextIO, output: TextIO) -> None:

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from cousins.errors import StageError
 from cousins.geometry import Array
 from cousins.store import Store
 from flows.desk import Desk, Options, Reference, Stage
-from flows.partner import Partner
+from flows.partner import Partner, half_the_threads
 from flows.summary import busy_seconds, stage_seconds
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +127,13 @@ def test_a_second_process_that_was_never_needed_is_never_started(tmp_path: Path)
     with closing(Partner(desk)) as partner:
         shared = partner.share([(MAKE, {"count": 1}), (MAKE, {"count": 2})])
     assert [desk.read(MAKE, one).points.shape[0] for one in shared] == [1, 2]
+
+
+def test_two_processes_share_the_threads_and_give_them_back() -> None:
+    before = numba.get_num_threads()
+    with half_the_threads():
+        assert numba.get_num_threads() == max(1, before // 2)
+    assert numba.get_num_threads() == before
 
 
 def test_times_of_one_stage_add_up_and_overlaps_count_once() -> None:
