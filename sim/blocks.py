@@ -25,7 +25,7 @@ from cousins.vary.drawing import Drawer, Refusal, draw, most_clutter, written_po
 from cousins.vary.recipes import Splits
 from sim.engine import Engine
 from sim.superset import Superset, fits
-from sim.trial import TrialConfig, try_scene
+from sim.trial import TrialConfig, quick, try_scene
 
 BLOCK: Final = 32
 """Cousins of a block."""
@@ -145,7 +145,7 @@ class Blocks:
     def tried(self, cousin: Cousin) -> Cousin | Refusal:
         """Return a cousin with its poses at rest, measured; or why it does not hold in some engine."""
         if self._superset is not None:
-            trial = self._superset.try_cousin(cousin, self._config)
+            trial = self._superset.try_cousin(cousin, quick())
             if trial.failures:
                 return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
             cousin = _at(cousin, trial.rest)
