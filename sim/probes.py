@@ -11,7 +11,9 @@ from scipy.ndimage import distance_transform_edt
 from skimage.morphology import reconstruction
 
 from cousins.geometry import Array, transform
+from cousins.meshes import concatenate
 from cousins.reconstruct.assets import Asset
+from cousins.scene.kinematics import asset_from_links
 from cousins.scene.scenes import Placed, Scene
 from sim.engine import Engine
 from sim.motion import moved
@@ -133,16 +135,22 @@ def drop_assets(placed: Sequence[Placed], engine: Engine, *, config: DropConfig 
 
 
 def probe_cavity(asset: Asset, engine: Engine, *, duration_s: float = 2.0) -> CavityProbe:
-    """Drop a ball into the deepest upward hollow of an asset's root link and see whether it ends inside.
+    """Drop a ball into the deepest upward hollow of an asset, its joints at 0, and see whether it ends inside.
 
     The ball has 0.6 of the largest radius that fits between the walls at half depth. The asset stands upright
     on a plane.
     """
-    hollow = _find_hollow(asset.links[0].visual.vertices, asset.links[0].visual.faces)
+    poses_at_rest = asset_from_links(asset)
+    whole = concatenate([link.visual.transformed(poses_at_rest[link.name]) for link in asset.links])
+    hollow = _find_hollow(whole.vertices, whole.faces)
     if hollow is None:
         return CavityProbe(found=False)
     center, rim_m, depth_m, radius_m = hollow
-    lowest = float(min(piece.mesh.vertices[:, 2].min() for piece in asset.links[0].pieces))
+    lowest = min(
+        float(transform(poses_at_rest[link.name], piece.mesh.vertices)[:, 2].min())
+        for link in asset.links
+        for piece in link.pieces
+    )
     ball = prop(BALL, [sphere_piece(radius_m)], mass_kg=0.05 * asset.links[0].mass_kg.value)
     above = rim_m + radius_m + 0.005
     engine.load(scene_of(place(asset, 0.0, 0.0, -lowest), place(ball, center[0], center[1], above - lowest)))

@@ -31,9 +31,11 @@ MOST_FILES: Final = 20_000
 """Most files of a folder that are looked at."""
 _COLLISION: Final = re.compile(r"(^|[_\-. ])(col|collision|convex|hull|vhacd|coacd)([_\-. ]|\d|$)", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"(model|mesh|visual|textured|object|scene|base)", re.IGNORECASE)
+MESHES: Final = (*SUFFIXES, ".usd", ".usda", ".usdc")
+"""Kinds of file that hold one rigid thing."""
 DESCRIPTIONS: Final = (".urdf", ".xml")
 """Kinds of file that describe a thing with joints."""
-VERSION: Final = 2
+VERSION: Final = 3
 """Changes when the same file gives another asset."""
 
 
@@ -63,7 +65,7 @@ def sources_of(folder: Path) -> tuple[Source, ...]:
     found = []
     for path in files:
         inner = path.relative_to(folder)
-        if path in described or (path.suffix.lower() in SUFFIXES and path not in taken and not _is_piece(path)):
+        if path in described or (path.suffix.lower() in MESHES and path not in taken and not _is_piece(path)):
             words = [folder.resolve().name, *inner.parent.parts]
             if not _PLAIN.fullmatch(path.stem) or not inner.parent.parts:
                 words.append(path.stem)
@@ -73,7 +75,7 @@ def sources_of(folder: Path) -> tuple[Source, ...]:
     if not found:
         raise InputError(
             f"no mesh in {folder.name!r}",
-            expected="files that end in " + ", ".join((*SUFFIXES, ".urdf")) + ", or MJCF with joints",
+            expected="files that end in " + ", ".join((*MESHES, ".urdf")) + ", or MJCF with joints",
             hint="Give the folder that holds the assets.",
         )
     return _told_apart(found)
@@ -98,6 +100,8 @@ def asset_from(source: Source, *, licence: str, up: Up | None = None, seed: int 
         finished = read_finished(source.path, up=up)
         solid, notes = closed(finished.mesh)
         notes = finished.notes + notes
+        if source.path.suffix.lower().startswith(".usd"):
+            notes += ("its parts were joined to one rigid thing: joints of USD are not read",)
         mesh, frame = _small(finished.mesh), upright_frame(solid)
         asset = asset_of_mesh(mesh, solid, frame, notes, name=name, label=source.label, seed=seed)
     return LibraryAsset(

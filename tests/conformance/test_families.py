@@ -207,3 +207,10 @@ def test_what_is_hollow_holds_a_ball(name: str) -> None:
     module = load("sim.backends", "mujoco", kind="engine")
     with module.build(module.Config()) as engine:
         assert probe_cavity(instance(name, 0), engine, duration_s=1.0).inside
+
+
+def test_a_jar_under_its_lid_has_no_hollow_for_the_gate_either() -> None:
+    assert measured("jar_with_lid", 0).cavity is None
+    module = load("sim.backends", "mujoco", kind="engine")
+    with module.build(module.Config()) as engine:
+        assert not probe_cavity(instance("jar_with_lid", 0), engine, duration_s=0.1).found
