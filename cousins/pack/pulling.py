@@ -61,9 +61,19 @@ def pull(
 
     A reference without a store is looked for on this machine alone. Raises `PackError`.
     """
-    selection = Selection() if selection is None else selection
     store = open_store(reference.store) if reference.store else None
     source = Cache(cache or cache_folder(), store, tell=tell)
+    try:
+        return _pull(reference, folder, selection or Selection(), source)
+    except OSError as error:
+        raise PackError(
+            f"no way to write {error.filename or os.fspath(folder)!r} ({error.strerror})",
+            expected="room and the right to write in the output folder and in the cache",
+            hint="Mend that and type the same again: what came so far is kept. COUSINS_PACKS names another cache.",
+        ) from error
+
+
+def _pull(reference: Reference, folder: Path, selection: Selection, source: Cache) -> Pulled:
     digest = source.resolve(reference)
     data = source.manifest(digest)
     had = _had(folder, digest)

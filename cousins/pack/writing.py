@@ -54,7 +54,7 @@ class PackWriter:
 
         Blocks that were written under another key are dropped. Raises `PackError` where the folder holds other things.
         """
-        _require_free(folder)
+        require_free(folder)
         self.folder = folder
         self._blocks = folder / WRITING / _key_name(key)
         for other in (folder / WRITING).glob("*"):
@@ -177,6 +177,23 @@ def write_pack(
     return writer.close(library, meta)
 
 
+def require_free(folder: Path) -> None:
+    """Raise `PackError` unless a pack can be written to a folder: a new one, an empty one, or one that was begun."""
+    if (folder / MANIFEST).exists():
+        raise PackError(
+            f"a finished pack at {os.fspath(folder)!r}",
+            expected="a new or empty folder, or a pack that is being written",
+            hint="Packs are never changed: choose another folder.",
+        )
+    ours = {WRITING, "blobs", CHECKSUM}
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or {x.name for x in folder.iterdir()} - ours)):
+        raise PackError(
+            f"something that is no pack at {os.fspath(folder)!r}",
+            expected="a new or empty folder",
+            hint="Choose another folder.",
+        )
+
+
 class _Blobs:
     """Writes blobs and remembers which ones the pack is made of."""
 
@@ -262,22 +279,6 @@ class _Pages:
 def _seal(data: bytes) -> bytes:
     """Return the line that stands before a block: its SHA-256."""
     return hashlib.sha256(data).hexdigest().encode() + b"\n"
-
-
-def _require_free(folder: Path) -> None:
-    if (folder / MANIFEST).exists():
-        raise PackError(
-            f"a finished pack at {os.fspath(folder)!r}",
-            expected="a new or empty folder, or a pack that is being written",
-            hint="Packs are never changed: choose another folder.",
-        )
-    ours = {WRITING, "blobs", CHECKSUM}
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or {x.name for x in folder.iterdir()} - ours)):
-        raise PackError(
-            f"something that is no pack at {os.fspath(folder)!r}",
-            expected="a new or empty folder",
-            hint="Choose another folder.",
-        )
 
 
 def _key_name(key: str) -> str:

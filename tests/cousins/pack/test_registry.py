@@ -164,6 +164,22 @@ def _refused(*_: object, **__: object) -> None:
     raise ConnectionRefusedError(111, "Connection refused")
 
 
+def test_a_full_disk_is_told_and_the_pull_goes_on(
+    pack_folder: Path, store_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "cache")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cousins.pack.cache.os.link", full)
+        patch.setattr("cousins.pack.cache.shutil.copyfile", full)
+        with pytest.raises(PackError, match=r"no way to write 'cache' .No space left on device"):
+            pulled(f"demo:v1@{store_folder}", tmp_path / "p", tmp_path)
+    assert not (tmp_path / "p/pack.json").exists()
+    pulled(f"demo:v1@{store_folder}", tmp_path / "p", tmp_path)
+    assert files(tmp_path / "p") == files(pack_folder)
+
+
 def test_an_opened_reference_fetches_only_what_is_asked(web: str, tmp_path: Path) -> None:
     pack = open_pack(f"demo:v1@{web}", cache=tmp_path / "cache")
     xml, meshes = pack.mjcf(5)
