@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -9,10 +10,13 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
 from cousins.errors import StageError, UnknownNameError
+from flows.extras import needing
 from flows.varying import BlockJob, make_block
 
 RUNNERS: Final = ("local", "prefect", "ray", "dask")
 """Names of the runners."""
+MODULES: Final = {"ray": "prefect_ray", "dask": "prefect_dask"}
+"""What a runner needs beside the core: an extra of its name."""
 MOST_DEATHS: Final = 3
 """Workers that may die before a run gives up."""
 
@@ -22,10 +26,7 @@ def run_blocks(runner: str, job: BlockJob, numbers: Sequence[int], *, workers: i
 
     Raises `StageError` where workers keep dying, and what a block itself raises.
     """
-    if runner not in RUNNERS:
-        raise UnknownNameError(
-            f"no runner named '{runner}'", expected="one of " + ", ".join(RUNNERS), hint="Type --runner local."
-        )
+    require_runner(runner)
     if not numbers:
         return iter(())
     if runner == "local":
@@ -33,6 +34,18 @@ def run_blocks(runner: str, job: BlockJob, numbers: Sequence[int], *, workers: i
     from flows.vary import blocks_with_prefect
 
     return blocks_with_prefect(runner, job, list(numbers), workers=workers)
+
+
+def require_runner(runner: str) -> None:
+    """Raise `UnknownNameError` for a runner that there is not, `InputError` for one that is not installed."""
+    if runner not in RUNNERS:
+        raise UnknownNameError(
+            f"no runner named '{runner}'", expected="one of " + ", ".join(RUNNERS), hint="Type --runner local."
+        )
+    module = MODULES.get(runner)
+    if module is not None and importlib.util.find_spec(module) is None:
+        with needing(runner):
+            raise ModuleNotFoundError(f"no module {module}", name=module)
 
 
 def _by_processes(job: BlockJob, numbers: list[int], workers: int) -> Iterator[float]:

@@ -18,10 +18,10 @@ import numpy as np
 
 from cousins import __version__
 from cousins.codec import decode, encode, plain
-from cousins.errors import SceneError
+from cousins.errors import InputError
 from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import Pack, open_folder
-from cousins.pack.writing import PackWriter
+from cousins.pack.writing import PackWriter, require_free
 from cousins.scene.folder import read_scene, scene_digest
 from cousins.store import Store, digest_of
 from cousins.vary.choosing import coverage
@@ -92,8 +92,7 @@ class BlockJob:
 def vary(order: VaryOrder, run: RunBlocks, *, store: Store, tell: Tell) -> dict[str, Any]:
     """Make a pack and return what `--json` prints."""
     began = time.monotonic()
-    if order.count < 1:
-        raise SceneError(f"{order.count} cousins", expected="at least 1", hint="Type -n 100.")
+    _require_possible(order)
     twin = scene_digest(order.scene)
     with store.in_use():
         path, made = _library(order, twin, store, tell)
@@ -139,6 +138,17 @@ def vary(order: VaryOrder, run: RunBlocks, *, store: Store, tell: Tell) -> dict[
         "warnings": list(made.library.scene.warnings),
         "fallbacks": [*made.library.scene.fallbacks, *_no_far_split(made)],
     }
+
+
+def _require_possible(order: VaryOrder) -> None:
+    """Raise `InputError` on what cannot be made, before anything is."""
+    if order.count < 1:
+        raise InputError(f"{order.count} cousins", expected="at least 1", hint="Type -n 100.")
+    if order.workers < 1:
+        raise InputError(f"{order.workers} workers", expected="at least 1", hint="Type --workers 2.")
+    if order.seed < 0:
+        raise InputError(f"a seed of {order.seed}", expected="0 or more", hint="Type --seed 0.")
+    require_free(order.output)
 
 
 def make_block(job: BlockJob, number: int) -> float:

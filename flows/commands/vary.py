@@ -10,12 +10,13 @@ from typing import Any
 from cousins.errors import InputError
 from cousins.vary.recipes import Recipe, read_recipe
 from flows.run import default_store
-from flows.runners import run_blocks
+from flows.runners import require_runner, run_blocks
 from flows.varying import VaryOrder, vary
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Make a pack."""
+    require_runner(arguments.runner)
     recipe = Recipe() if arguments.recipe is None else read_recipe(arguments.recipe)
     axes = dict(_axis(text) for text in arguments.axis)
     if arguments.distance is not None:

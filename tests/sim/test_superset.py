@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,7 +99,8 @@ def test_overlapping_things_are_named(drawer: Drawer, superset: Superset) -> Non
     assert trial.depth_m > 0.01
 
 
-def test_a_state_that_explodes_is_an_error(drawer: Drawer) -> None:
+def test_a_state_that_explodes_is_an_error(drawer: Drawer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings to a file there
     superset = Superset(drawer.library, clutter=2)
     superset.show(drawer.twin)
     superset.data.qvel[:] = np.nan
