@@ -133,13 +133,12 @@ def test_meshes_are_found_named_and_labelled_and_pieces_left_out(meshes: Path) -
         sources_of(meshes / "empty")
 
 
-def test_a_mesh_becomes_an_asset_with_mass_pieces_and_signature(meshes: Path) -> None:
-    one = asset_from(sources_of(meshes)[0], licence="MIT")
-    assert one.asset.material == "ceramic"
-    assert one.asset.label_source == "file name"
-    assert one.signature.cavity is not None
-    assert one.signature.cavity.volume_m3 == pytest.approx(np.pi * 0.032**2 * 0.082, rel=0.2)
-    assert one.signature.grasps
+def test_usd_is_one_rigid_thing_and_says_so(tmp_path: Path) -> None:
+    head = '#usda 1.0\n(\n defaultPrim = "crate"\n metersPerUnit = 1\n upAxis = "Z"\n)\n'
+    (tmp_path / "crate.usda").write_text(head + 'def Cube "crate"\n{\n double size = 0.2\n}\n')
+    one = asset_from(sources_of(tmp_path)[0], licence="MIT")
+    np.testing.assert_allclose(one.asset.size_m, 0.2, atol=1e-9)
+    assert "its parts were joined to one rigid thing: joints of USD are not read" in one.asset.fallbacks
 
 
 def test_an_open_surface_that_encloses_nothing_is_refused(tmp_path: Path) -> None:
@@ -148,7 +147,7 @@ def test_an_open_surface_that_encloses_nothing_is_refused(tmp_path: Path) -> Non
         asset_from(sources_of(tmp_path)[0], licence="MIT")
 
 
-def test_the_command_adds_tells_what_failed_and_adds_nothing_twice(
+def test_the_command_adds_what_can_be_made_tells_what_failed_and_adds_nothing_twice(
     meshes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["assets", "add", str(meshes), "--licence", "CC0-1.0", "--library", str(tmp_path / "lib"), "--json"]
@@ -156,6 +155,12 @@ def test_the_command_adds_tells_what_failed_and_adds_nothing_twice(
     first = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in first["added"]] == ["shop/blue_mug", "shop/box"]
     assert [Path(one["file"]).name for one in first["failed"]] == ["broken.ply"]
+    mug, _ = load_library(tmp_path / "lib")
+    assert mug.asset.material == "ceramic"
+    assert mug.asset.label_source == "file name"
+    assert mug.signature.cavity is not None
+    assert mug.signature.cavity.volume_m3 == pytest.approx(np.pi * 0.032**2 * 0.082, rel=0.2)
+    assert mug.signature.grasps
     assert run(words, sys.stdout) == 0
     second = json.loads(capsys.readouterr().out)
     assert (second["added"], second["reused"]) == ([], 2)
