@@ -1,0 +1,266 @@
+"""Cousins by the CPU second, and whether they hold: ten objects of families on a table, warm.
+
+`per_second` counts valid cousins with the axes layout, look and dynamics and MuJoCo's trial; `per_second_all` those
+with all axes, affordance proof and both engines. `settle_limit_per_second` is what would be left if nothing but the
+trial's physics steps cost time. With `--peer PYTHON`, an interpreter that has NVlabs scene_synthesizer places ten boxes
+on a table in the same minute, without physics. `recheck` writes a pack and looks at its cousins anew in another process, in both engines: depth
+at t = 0, and for 30 s whether anything leaves its place (5 mm, 3°). `coverage` compares farthest-first packs with
+random ones of the same size: dispersion, the distance from the worst of many probes to its nearest cousin, by axis and
+for all axes.
+
+    python benchmarks/vary.py --quick --json
+    python benchmarks/vary.py --recheck 1000 --peer ~/peers/bin/python --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cousins.families.family import family_names
+from cousins.geometry import Array, rigid, rotation_about
+from cousins.pack.manifests import PackMeta
+from cousins.pack.packs import open_folder
+from cousins.pack.writing import write_pack
+from cousins.scene.relations import find_relations
+from cousins.scene.scenes import Placed, Scene
+from cousins.vary.choosing import coverage, dispersion
+from cousins.vary.cousins import AXES, Cousin, Library
+from cousins.vary.distance import distances, vector
+from cousins.vary.drawing import Refusal, draw, make_drawer
+from cousins.vary.offers import clutter_offers, families, family_offers
+from cousins.vary.recipes import Recipe
+from cousins.vary.variants import lowest_point_m, make_library
+from sim.backends import mujoco as mujoco_backend
+from sim.backends import pybullet as pybullet_backend
+from sim.blocks import BLOCK, Blocks
+from sim.proofs import Prover
+from sim.props import scene_of, slab
+from sim.watch import WatchConfig, watch
+
+TABLE_M = (1.4, 1.0, 0.05)
+TOP_M = 0.75
+NAMES = ("box", "mug", "bowl", "can", "bottle", "book", "cup", "plate", "tray", "shoe")
+GATE = {"penetration_mm": 1.0, "drift_mm": 5.0, "drift_deg": 3.0}
+PEER = """
+import time, json, trimesh
+import numpy as np
+import scene_synthesizer as synth
+from scene_synthesizer import procedural_assets as pa
+def once(seed):
+    table = pa.TableAsset(1.4, 1.0, 0.75)
+    s = synth.Scene(seed=seed)
+    s.add_object(table, 'table')
+    s.label_support('support', obj_ids='table')
+    for i in range(10):
+        s.place_object(f'box{i}', pa.BoxAsset(extents=[0.06, 0.06, 0.1]), 'support')
+once(0)
+began = time.process_time()
+for k in range(1, 21):
+    once(k)
+print(json.dumps({'per_second': 20 / (time.process_time() - began)}))
+"""
+
+
+def main() -> None:
+    arguments = _parse()
+    result = measure(arguments)
+    print(json.dumps(result) if arguments.json else "\n".join(f"{key:28} {value}" for key, value in result.items()))
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    scene = table_scene(arguments.seed)
+    full, plain = Recipe(), Recipe().at(0.0, axes={"layout": 0.6, "look": 0.6, "dynamics": 0.6})
+    few = make_library(scene, plain, seed=arguments.seed, prove=lambda *_: ())
+    result: dict[str, Any] = {"objects": len(scene.objects)}
+    blocks = 2 if arguments.quick else 12
+    fast = rate(few.library, plain, ("mujoco",), blocks, arguments.seed)
+    result["per_second"] = fast["per_second"]
+    result["settle_limit_per_second"] = fast["settle_limit_per_second"]
+    result["accepted"] = fast["accepted"]
+    if arguments.peer is not None:
+        done = subprocess.run([arguments.peer, "-c", PEER], capture_output=True, text=True, check=True)
+        result["peer_per_second"] = json.loads(done.stdout.splitlines()[-1])["per_second"]
+        result["times_peer"] = result["per_second"] / result["peer_per_second"]
+    with Prover(("mujoco", "pybullet")) as prove:
+        made = make_library(
+            scene,
+            full,
+            seed=arguments.seed,
+            prove=prove,
+            offers=(family_offers,),
+            clutter=clutter_offers(12, seed=arguments.seed),
+        )
+    result["variants"] = len(made.library.variants)
+    both = rate(made.library, full, ("mujoco", "pybullet"), 1 if arguments.quick else 4, arguments.seed)
+    result["per_second_all"] = both["per_second"]
+    result["accepted_all"] = both["accepted"]
+    result["rejected"] = both["refused"]
+    result["coverage"] = compared(made.library, full, arguments.seed, 64 if arguments.quick else 256)
+    if arguments.recheck:
+        result["recheck"] = recheck(made.library, full, arguments.recheck, arguments.seed)
+    return result
+
+
+def table_scene(seed: int) -> Scene:
+    """Return ten family objects in two rows on a table."""
+    known = families()
+    rng = np.random.default_rng(seed)
+    placed = []
+    for number, name in enumerate(one for one in NAMES if one in family_names()):
+        family = known[name]
+        for _ in range(50):
+            asset = family.build(family.draw(rng), name=f"{name}_{number}", rng=rng, texture_px=32)
+            if float(asset.size_m[:2].max()) <= 0.22 and not asset.joints:
+                break
+        spot = np.array(
+            [-0.48 + 0.24 * (number % 5), -0.16 + 0.34 * (number // 5), TOP_M + 1e-5 - lowest_point_m(asset)]
+        )
+        turn = rotation_about(np.array([0.0, 0.0, 1.0]), float(rng.uniform(-0.3, 0.3)))
+        placed.append(Placed(asset=asset, world_from_asset=rigid(turn, spot)))
+    table = replace(slab("table", size_m=TABLE_M, top_m=TOP_M), kind="table")
+    scene = scene_of(*placed, structures=(slab("floor", top_m=0.0), table), name="bench")
+    return replace(scene, relations=tuple(one for one in find_relations(scene) if one.kind == "on"))
+
+
+def rate(library: Library, recipe: Recipe, engines: tuple[str, ...], count: int, seed: int) -> dict[str, Any]:
+    """Return valid cousins by CPU second over some blocks, the first of which is thrown away."""
+    with Blocks(make_drawer(library, recipe, seed=seed), engines=engines) as blocks:
+        blocks.make(0)
+        began, stepped = time.process_time(), blocks.physics_s
+        made = [blocks.make(number) for number in range(1, count + 1)]
+        seconds, physics = time.process_time() - began, blocks.physics_s - stepped
+    valid = sum(len(block.cousins) for block in made)
+    refused: dict[str, int] = {}
+    for block in made:
+        for reason, times in block.refused.items():
+            refused[reason] = refused.get(reason, 0) + times
+    return {
+        "per_second": valid / seconds,
+        "settle_limit_per_second": valid / physics,
+        "accepted": valid / (valid + sum(refused.values())),
+        "refused": refused,
+    }
+
+
+def compared(library: Library, recipe: Recipe, seed: int, size: int) -> dict[str, Any]:
+    """Return dispersion and coverage of farthest-first cousins and of plainly drawn ones, as drawn."""
+    drawer = make_drawer(library, recipe, seed=seed)
+    with Blocks(drawer, engines=("mujoco",)) as blocks:
+        ours = [one for number in range(size // BLOCK) for one in blocks.make(number).cousins if one.index]
+    rng = np.random.default_rng(seed)
+    plain: list[Cousin] = []
+    number = 0
+    while len(plain) < len(ours):
+        drawn = draw(drawer, "train", (9, number), rng.uniform(size=len(AXES)))
+        number += 1
+        if not isinstance(drawn, Refusal):
+            plain.append(replace(drawn, distances=distances(drawn, library, drawer.twin)))
+    first, second = (np.array([vector(one.distances) for one in group]) for group in (ours, plain))
+    both = np.concatenate([first, second])
+    low, high = both.min(axis=0), both.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    first, second = (first - low) / span, (second - low) / span
+    by_axis = {
+        axis: {"ours": _gap(first[:, k]), "random": _gap(second[:, k])}
+        for k, axis in enumerate(AXES)
+        if high[k] > low[k]
+    }
+    return {
+        "size": len(ours),
+        "largest_gap": by_axis,
+        "cells": {
+            axis: {"ours": coverage(first[:, k]), "random": coverage(second[:, k])} for k, axis in enumerate(AXES)
+        },
+        "dispersion": {"ours": dispersion(first), "random": dispersion(second)},
+        "axes_covered_better_or_alike": sum(row["ours"] <= row["random"] + 1e-9 for row in by_axis.values()),
+        "axes": len(by_axis),
+    }
+
+
+def _gap(values: Array) -> float:
+    """Return the largest gap between neighbours from 0 to 1."""
+    inside = np.sort(np.concatenate([[0.0], values, [1.0]]))
+    return float(np.diff(inside).max())
+
+
+def recheck(library: Library, recipe: Recipe, count: int, seed: int) -> dict[str, Any]:
+    """Write a pack and look at every cousin anew, in fresh processes."""
+    with tempfile.TemporaryDirectory(prefix="cousins-bench-") as place:
+        folder = Path(place) / "pack"
+        with Blocks(make_drawer(library, recipe, seed=seed), engines=("mujoco", "pybullet")) as blocks:
+            cousins = [one for number in range(-(-(count + 1) // BLOCK)) for one in blocks.make(number).cousins]
+        write_pack(
+            folder, library, cousins[: count + 1], meta=PackMeta(name="bench", seed=seed, recipe={}, generator="bench")
+        )
+        return check_pack(folder)
+
+
+def check_pack(folder: Path) -> dict[str, Any]:
+    """Return what fresh processes measure of every cousin of a pack, in both engines."""
+    indices = open_folder(folder).indices()
+    halves = [(str(folder), indices[start::2]) for start in range(2)]
+    with ProcessPoolExecutor(max_workers=2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        rows = [row for part in pool.map(_look_at, halves) for row in part]
+    result: dict[str, Any] = {"cousins": len(indices)}
+    for engine in ("mujoco", "pybullet"):
+        mine = [row for row in rows if row["engine"] == engine]
+        objects = sum(row["objects"] for row in mine)
+        result[engine] = {
+            "deepest_mm": max(row["depth_mm"] for row in mine),
+            "within_1mm": sum(row["depth_mm"] <= GATE["penetration_mm"] for row in mine) / len(mine),
+            "stable_objects": sum(row["stable"] for row in mine) / objects,
+            "stable_cousins": sum(row["stable"] == row["objects"] for row in mine) / len(mine),
+        }
+    return result
+
+
+def _look_at(part: tuple[str, list[int]]) -> list[dict[str, Any]]:
+    pack = open_folder(Path(part[0]))
+    rows = []
+    config = WatchConfig(settle_s=1.0, watch_s=3.0, escape_s=30.0)
+    for module in (mujoco_backend, pybullet_backend):
+        with module.build(module.Config()) as engine:
+            for index in part[1]:
+                scene = pack.scene(index)
+                seen = watch(scene, engine, config=config)
+                start = {one.asset.name: one.world_from_asset for one in scene.objects}
+                rows.append(
+                    {
+                        "engine": engine.name,
+                        "objects": len(seen.objects),
+                        "depth_mm": max((1e3 * one.depth_m for one in seen.objects), default=0.0),
+                        "stable": sum(_stays(one, start[one.name], seen.rest[one.name]) for one in seen.objects),
+                    }
+                )
+    return rows
+
+
+def _stays(one: Any, start: Array, end: Array) -> bool:
+    far = max(one.settle_m, one.drift_m, float(np.linalg.norm(start[:3, 3] - end[:3, 3])))
+    turned = max(one.settle_rad, one.drift_rad)
+    return 1e3 * far <= GATE["drift_mm"] and np.rad2deg(turned) <= GATE["drift_deg"] and not one.escaped
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few blocks")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--recheck", type=int, default=0, metavar="N", help="cousins that are looked at anew")
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter with scene_synthesizer")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
