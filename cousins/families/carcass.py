@@ -79,7 +79,7 @@ def door(
     if pane is not None:
         rim = 0.16 * min(x1 - x0, z1 - z0)
         right, top = (rim, 1.5 * rim) if side == "bottom" else (2.2 * rim, rim)
-        parts.append(slab((x0 + rim, x1 - right, y0 - 0.002, y0 + 0.002, z0 + rim, z1 - top), coat=pane).bare())
+        parts.append(slab((x0 + rim, x1 - right, y0 - 0.0005, y0 + 0.002, z0 + rim, z1 - top), coat=pane).bare())
     middle = (z0 + z1) / 2
     inset = 0.035
     if side == "bottom":

@@ -46,7 +46,7 @@ def _shape(v: Values) -> Shape:
     high = v["rim_share"] * v["height_m"]
     foot = rim * v["foot_share"]
     inside = foot + (rim - foot) * wall / high - wall
-    body = shell([(foot, 0.0), (rim, high)], [(inside, wall), (rim - wall, high)])
+    body = shell([(foot, 0.0), (rim, high)], [(inside, wall), (rim - wall, high)], sides=16)
     thick = 0.6 * wall
     turn = np.linspace(0.0, np.pi, 9)
     lift = v["height_m"] - high - thick + 0.02
