@@ -180,6 +180,17 @@ def write_beside(path: Path, data: bytes) -> None:
     path.chmod(0o644)
 
 
+def write_through(scratch: Path, path: Path, data: bytes) -> None:
+    """Write a file in one step by way of a folder that is removed later, so that a kill leaves nothing beside it."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    fresh = scratch / f"{path.name}.{os.getpid()}"
+    with fresh.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
 def record_bytes(record: object) -> bytes:
     """Return a record of JSON's own types as compressed canonical JSON."""
     return shrink(canonical_json(record))

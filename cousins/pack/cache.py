@@ -94,14 +94,14 @@ class Cache:
             self._fetch(blob, path)
         return path
 
-    def lay(self, blob: Blob, folder: Path) -> None:
-        """Put a blob into a pack folder: a link where the disk is the same, a copy elsewhere."""
+    def lay(self, blob: Blob, folder: Path, scratch: Path) -> None:
+        """Put a blob into a pack folder by way of another: a link where the disk is the same, a copy elsewhere."""
         target = folder / blob.key
         if not check_file(target, blob):
             return
         source = self.have(blob)
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f"{target.name}.{os.getpid()}.new")
+        fresh = scratch / f"{blob.digest}.{os.getpid()}"
         fresh.unlink(missing_ok=True)
         try:
             os.link(source, fresh)

@@ -7,6 +7,7 @@ leaves no pack, and the same pull goes on where it stopped.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from typing import Final
 
 from cousins.codec import canonical_json
 from cousins.errors import PackError
-from cousins.pack.blobs import Blob, write_beside
+from cousins.pack.blobs import Blob, write_through
 from cousins.pack.cache import Cache, Tell
 from cousins.pack.packs import CHECKSUM, MANIFEST, SELECTION, Pack, checksum, open_folder, selection_of
 from cousins.pack.registry import Reference, open_store, parse_reference
 from cousins.pack.selecting import Selection, all_blobs, chosen, pages_needed, records_needed, shapes_needed
 
+PULLING: Final = ".pulling"
+"""Folder of what is not yet in its place."""
 THREADS: Final = 4
 """Blobs that are fetched at the same time."""
 
@@ -79,13 +82,16 @@ def _pull(reference: Reference, folder: Path, selection: Selection, source: Cach
     had = _had(folder, digest)
     pack = Pack(data, source, digest=digest)
     numbers = _together(chosen(pack, selection), had)
+    scratch = folder / PULLING
+    scratch.mkdir(exist_ok=True)
     blobs = _lay_all(pack, numbers, source, folder)
     if numbers is None:
         (folder / SELECTION).unlink(missing_ok=True)
     else:
-        write_beside(folder / SELECTION, canonical_json({"digest": digest, "indices": numbers}))
-    write_beside(folder / CHECKSUM, checksum(digest))
-    write_beside(folder / MANIFEST, data)
+        write_through(scratch, folder / SELECTION, canonical_json({"digest": digest, "indices": numbers}))
+    write_through(scratch, folder / CHECKSUM, checksum(digest))
+    write_through(scratch, folder / MANIFEST, data)
+    shutil.rmtree(scratch)
     return Pulled(
         digest=digest,
         cousins=len(pack) if numbers is None else len(numbers),
@@ -110,7 +116,7 @@ def open_pack(where: Path | str, *, cache: Path | None = None) -> Pack:
 def _had(folder: Path, digest: str) -> list[int] | None:
     """Return the cousins that the folder holds already, none for a new one, None for all."""
     if not (folder / MANIFEST).exists():
-        known = {"blobs", SELECTION, CHECKSUM}
+        known = {"blobs", SELECTION, CHECKSUM, PULLING}
         if (
             folder.is_symlink()
             or (folder.exists() and not folder.is_dir())
@@ -155,7 +161,7 @@ def _lay_all(pack: Pack, numbers: Sequence[int] | None, source: Cache, folder: P
 def _lay(blobs: Sequence[Blob], source: Cache, folder: Path) -> None:
     pool = ThreadPoolExecutor(THREADS)
     try:
-        for work in [pool.submit(source.lay, blob, folder) for blob in blobs]:
+        for work in [pool.submit(source.lay, blob, folder, folder / PULLING) for blob in blobs]:
             work.result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -19,7 +19,7 @@ from cousins.codec import canonical_json
 from cousins.errors import PackError
 from cousins.geometry import Array
 from cousins.pack.asset_records import put_scene, put_variant
-from cousins.pack.blobs import Blob, BlobFolder, list_bytes, record_bytes, write_beside
+from cousins.pack.blobs import Blob, BlobFolder, list_bytes, record_bytes, write_through
 from cousins.pack.cousin_records import cousin_record, page_bytes, read_cousin
 from cousins.pack.manifests import (
     PAGE,
@@ -103,8 +103,8 @@ class PackWriter:
         data = self._manifest(library, meta, rejections, pages, put)
         put.sweep()
         digest = manifest_digest(data)
-        write_beside(self.folder / CHECKSUM, checksum(digest))
-        write_beside(self.folder / MANIFEST, data)
+        write_through(self._blocks, self.folder / CHECKSUM, checksum(digest))
+        write_through(self._blocks, self.folder / MANIFEST, data)
         shutil.rmtree(self.folder / WRITING)
         return digest
 

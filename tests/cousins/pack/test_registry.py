@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -162,6 +163,36 @@ def test_without_a_network_the_cache_answers_and_says_so(web: str, tmp_path: Pat
 
 def _refused(*_: object, **__: object) -> None:
     raise ConnectionRefusedError(111, "Connection refused")
+
+
+def test_a_pull_that_is_killed_at_any_step_leaves_nothing_behind_in_the_end(
+    pack_folder: Path, store_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every rename and every link is once the last thing that happens."""
+    steps = {"left": 0}
+
+    def counted(work: Callable[..., object]) -> Callable[..., object]:
+        def step(*words: object, **more: object) -> object:
+            if steps["left"] == 0:
+                raise Cut
+            steps["left"] -= 1
+            return work(*words, **more)
+
+        return step
+
+    count = 2 * open_folder(pack_folder).info()["files"] + 6
+    for left in range(0, count, 5):
+        folder, cache = tmp_path / f"p{left}", tmp_path / f"c{left}"
+        with monkeypatch.context() as patch:
+            steps["left"] = left
+            patch.setattr("cousins.pack.pulling.THREADS", 1)
+            patch.setattr(Path, "replace", counted(Path.replace))
+            patch.setattr("cousins.pack.cache.os.link", counted(os.link))
+            with contextlib.suppress(Cut):
+                pull(parse_reference(f"demo:v1@{store_folder}"), folder, cache=cache)
+        pull(parse_reference(f"demo:v1@{store_folder}"), folder, cache=cache)
+        assert files(folder) == files(pack_folder)
+        assert not (folder / ".pulling").exists()
 
 
 def test_a_full_disk_is_told_and_the_pull_goes_on(

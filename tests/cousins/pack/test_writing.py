@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,3 +152,27 @@ def test_cousins_of_a_rare_split_are_found_however_far_apart(tmp_path: Path, mon
     assert pack.cousin(31) == rounded_cousin(drawn[30])
     with pytest.raises(PackError, match="no cousin 41"):
         pack.cousin(41)
+
+
+def test_a_pack_whose_last_step_is_cut_is_closed_by_the_next_attempt(
+    pack_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = table_library()
+    for name in ("pack.json", "pack.sha256"):
+
+        def cut(fresh: Path, target: Path, *, last: str = name, whole: Callable[..., Path] = Path.replace) -> Path:
+            if target.name == last:
+                raise KeyboardInterrupt
+            return whole(fresh, target)
+
+        folder = tmp_path / name
+        writer = PackWriter(folder, key="k")
+        writer.add_block(0, cousins(library, 12), {"penetration": {"layout": 3}})
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", cut)
+            with pytest.raises(KeyboardInterrupt):
+                writer.close(library, META)
+        again = PackWriter(folder, key="k")
+        assert again.has_block(0)
+        again.close(library, META)
+        assert files(folder) == files(pack_folder)
