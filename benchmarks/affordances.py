@@ -1,8 +1,9 @@
 """Are measured affordances true? Grasps are closed and lifted, hollows are given balls, in a physics engine.
 
 Every instance of every family: a gripper of two coupled fingers takes the first grasps of its signature, closes with
-40 N each and lifts by 10 cm; what is then clear of the floor by 2 cm, however it tilts, was graspable. A ball of 95 % of the measured opening is let go over each hollow
-and must come to rest below half of its depth, in both engines.
+40 N each and lifts by 10 cm; what is then clear of the floor by 2 cm, however it tilts, was graspable. A ball of 95 %
+of the measured opening is let go over each hollow and must come to rest below half of its depth, and a puck of half
+the level top's radius must stay on it, both in both engines.
 
     python benchmarks/affordances.py [--quick] [--json]
 """
@@ -28,7 +29,7 @@ from cousins.geometry import quat_wxyz_from_rotation
 from cousins.plugins import load
 from cousins.reconstruct.assets import Asset
 from cousins.scene.mjcf import write_mjcf
-from sim.props import place, prop, scene_of, sphere_piece
+from sim.props import cylinder_piece, place, prop, scene_of, sphere_piece
 
 GRIP_N = 40.0
 """Force of a finger: the Panda holds 70 N [N]."""
@@ -145,11 +146,29 @@ def holds(asset: Asset, signature: Signature, engine_name: str) -> bool:
     return bool(sunk <= rim - 0.5 * signature.cavity.depth_m + 1e-3)
 
 
+def carries(asset: Asset, signature: Signature, engine_name: str) -> bool:
+    """Return whether a puck of half the radius stays within 5 mm on the level top, and the asset where it was."""
+    assert signature.support is not None
+    radius, height = 0.5 * signature.support.radius_m, 0.02
+    x, y, top = signature.support.center_m
+    floor = float(hulls_of(asset).low[2])
+    puck = prop("puck", [cylinder_piece(radius, height)], mass_kg=0.02 * asset.links[0].mass_kg.value)
+    module = load("sim.backends", engine_name, kind="engine")
+    with module.build(module.Config()) as engine:
+        engine.load(scene_of(place(asset, 0.0, 0.0, -floor), place(puck, x, y, top - floor + height / 2 + 0.001)))
+        engine.step(round(1.0 / engine.timestep_s))
+        poses = engine.poses()
+    goal = np.array([x, y, top - floor + height / 2])
+    return bool(
+        np.linalg.norm(poses["puck"][:3, 3] - goal) < 0.005 and np.linalg.norm(poses[asset.name][:2, 3]) < 0.005
+    )
+
+
 def measure(*, seeds: int) -> dict[str, Any]:
     """Return the shares over all families, and by family."""
-    grasps, hollows, times, by_family = Count(), Count(), [], {}
+    grasps, hollows, tops, times, by_family = Count(), Count(), Count(), [], {}
     for name in family_names():
-        own, own_hollows, heavy = Count(), Count(), 0
+        own, own_hollows, own_tops, heavy = Count(), Count(), Count(), 0
         for seed in range(seeds):
             made = family(name)
             rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(seed,)))
@@ -163,10 +182,13 @@ def measure(*, seeds: int) -> dict[str, Any]:
                 own.add(good=lifted(asset, grasp))
             for engine in ("mujoco", "pybullet") if signature.cavity else ():
                 own_hollows.add(good=holds(asset, signature, engine))
-        for total, part in ((grasps, own), (hollows, own_hollows)):
+            for engine in ("mujoco", "pybullet") if signature.support else ():
+                own_tops.add(good=carries(asset, signature, engine))
+        for total, part in ((grasps, own), (hollows, own_hollows), (tops, own_tops)):
             total.good, total.of = total.good + part.good, total.of + part.of
         by_family[name] = {
-            "lifted": own.good, "tried": own.of, "held": own_hollows.good, "balls": own_hollows.of, "heavy": heavy
+            "lifted": own.good, "tried": own.of, "held": own_hollows.good, "balls": own_hollows.of,
+            "carried": own_tops.good, "pucks": own_tops.of, "heavy": heavy,
         }  # fmt: skip
     return {
         "families": len(by_family),
@@ -174,6 +196,8 @@ def measure(*, seeds: int) -> dict[str, Any]:
         "grasps_tried": grasps.of,
         "balls_held": hollows.share,
         "balls_dropped": hollows.of,
+        "pucks_carried": tops.share,
+        "pucks_laid": tops.of,
         "signature_ms": {
             "median": round(1e3 * float(np.median(times)), 1),
             "most": round(1e3 * float(np.max(times)), 1),
@@ -192,7 +216,10 @@ def main() -> None:
         print(json.dumps(result, allow_nan=False))
         return
     for name, row in result["by_family"].items():
-        print(f"{name:<14} lifted {row['lifted']} of {row['tried']}, balls {row['held']} of {row['balls']}")
+        print(
+            f"{name:<14} lifted {row['lifted']} of {row['tried']}, balls {row['held']} of {row['balls']}, "
+            f"pucks {row['carried']} of {row['pucks']}"
+        )
     print({key: value for key, value in result.items() if key != "by_family"})
 
 

@@ -492,6 +492,13 @@ ROWS = (
     ),
     Row(
         program="affordances",
+        what="pucks of half the radius that stay on the measured level top, both engines",
+        bar="all",
+        value=at("pucks_carried"),
+        met=least(1.0),
+    ),
+    Row(
+        program="affordances",
         what="a signature, median of 29 families [CPU ms]",
         bar="≤ 200",
         value=at("signature_ms", "median"),
