@@ -214,7 +214,9 @@ def read_list(data: bytes) -> list[Blob]:
         Blob(digest=data[place : place + 32].hex(), size=int.from_bytes(data[place + 32 : place + _ENTRY], "little"))
         for place in range(0, len(data), _ENTRY)
     ]
-    if any(after <= before for before, after in pairwise(blobs)) or any(blob.size > MAX_BLOB_BYTES for blob in blobs):
+    if any(after.digest <= before.digest for before, after in pairwise(blobs)) or any(
+        blob.size > MAX_BLOB_BYTES for blob in blobs
+    ):
         raise _broken("a list of blobs that is out of order")
     return blobs
 

@@ -46,7 +46,7 @@ class ObjectStore:
     def write(self, files: Mapping[str, bytes]) -> None:
         """Put objects, one after the other."""
         for key, data in files.items():
-            self._ask(key, self._system.pipe_file, self.path(key), data)
+            self.do(key, self._system.pipe_file, self.path(key), data)
 
     def entries(self, prefix: str) -> list[Entry]:
         """Return the objects below a prefix, sorted."""
@@ -72,6 +72,13 @@ class ObjectStore:
             expected="a store that answers",
             hint=self._hint,
         )
+
+    def do(self, key: str, work: Callable[..., T], *arguments: object) -> T:
+        """Let the system do something; a bucket or repository that is not there is an error too."""
+        try:
+            return work(*arguments)
+        except self._errors as error:
+            raise self.silent(key, error) from error
 
     def _ask(self, key: str, work: Callable[..., T], *arguments: object) -> T | None:
         """Return what the system says, None where nothing is there."""

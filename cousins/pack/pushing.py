@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cousins.errors import PackError
+from cousins.errors import PackError, StoreError
 from cousins.pack.asset_records import blobs_of
 from cousins.pack.blobs import Blob, read_list
 from cousins.pack.cousin_records import read_page
@@ -72,7 +72,14 @@ def push(folder: Path, store: PackStore, reference: Reference, *, tell: Callable
         store.write({blob.key: pack.blobs.read(blob) for blob in batch})
         if tell is not None:
             tell(sum(blob.size for blob in batch))
-    store.write({manifest_key(pack.digest): (folder / MANIFEST).read_bytes()})
+    key, data = manifest_key(pack.digest), (folder / MANIFEST).read_bytes()
+    store.write({key: data})
+    if store.size(key) != len(data):
+        raise StoreError(
+            f"no manifest at {store.address} after it was written",
+            expected="a store that keeps what it is given",
+            hint="Look at its rights and its lifetime rules; no tag was set.",
+        )
     set_tag(store, reference, pack.digest)
     return Pushed(digest=pack.digest, files=len(missing), bytes=sum(blob.size for blob in missing))
 

@@ -63,7 +63,7 @@ def all_blobs(pack: Pack) -> list[Blob]:
             expected=f"{pack.manifest.blob_count} blobs",
             hint="Do not use this pack.",
         )
-    return sorted({*listed, pack.manifest.blobs})
+    return [*listed, pack.manifest.blobs]
 
 
 def pages_needed(pack: Pack, numbers: Sequence[int]) -> list[Blob]:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +121,31 @@ def test_entries_tell_size_and_age_and_can_be_deleted(name: str, stores: Callabl
     store.delete(KEY)
     assert store.entries("blobs/") == []
     assert store.size(KEY) is None
+
+
+def test_a_bucket_that_is_not_there_is_told(bucket: str) -> None:
+    options = {"endpoint_url": bucket, "key": "k", "secret": "s"}
+    store = s3.build(s3.Config(address="s3://no-such-bucket/packs", options=options))
+    with pytest.raises(StoreError, match="the bucket must exist"):
+        store.write({KEY: DATA})
+    assert store.size(KEY) is None
+
+
+def test_what_goes_to_the_hub_together_is_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hub's own client is asked no further than this: there is no Hub here."""
+    commits: list[tuple[str, list[str], str]] = []
+
+    def commit(_: object, repository: str, *, operations: list[Any], commit_message: str, repo_type: str) -> None:
+        commits.append((repository, [one.path_in_repo for one in operations], repo_type))
+        if len(commits) > 1:
+            raise FileNotFoundError("no such repository")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.create_commit", commit)
+    store = open_store("hf://me/worlds/sub")
+    store.write({KEY: DATA, "tags/demo/v1": b"x"})
+    assert commits == [("me/worlds", [f"sub/{KEY}", "sub/tags/demo/v1"], "dataset")]
+    with pytest.raises(StoreError, match="the dataset repository must exist"):
+        store.write({KEY: DATA})
 
 
 def test_a_web_server_is_not_written(stores: Callable[[str], Made]) -> None:

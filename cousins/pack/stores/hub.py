@@ -40,13 +40,16 @@ def build(config: Config) -> PackStore:
     system = huggingface_hub.HfFileSystem(endpoint=config.endpoint, use_listings_cache=False, skip_instance_cache=True)
     # Its bases are OSError and the root of whatever web client the Hub's library has chosen.
     errors = (*HfHubHTTPError.__bases__, ValueError, RuntimeError)
-    return HubStore(config.address, system, parts=parts, errors=errors)
+    api = huggingface_hub.HfApi(endpoint=config.endpoint)
+    return HubStore(config.address, system, api, parts=parts, errors=errors)
 
 
 class HubStore(ObjectStore):
     """Files of a dataset repository; what is written together is one commit."""
 
-    def __init__(self, address: str, system: Any, *, parts: list[str], errors: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self, address: str, system: Any, api: Any, *, parts: list[str], errors: tuple[type[Exception], ...]
+    ) -> None:
         super().__init__(
             address,
             system,
@@ -54,6 +57,7 @@ class HubStore(ObjectStore):
             errors=errors,
             hint="HF_TOKEN tells who you are; the dataset repository must exist.",
         )
+        self._api = api
         self._repository = "/".join(parts[:2])
         self._folder = parts[2:]
 
@@ -66,9 +70,7 @@ class HubStore(ObjectStore):
             for key, data in files.items()
         ]
         message = f"{len(files)} files of a pack" if len(files) > 1 else next(iter(files))
-        self._ask("a commit", self._commit, operations, message)
+        self.do("a commit", self._commit, operations, message)
 
     def _commit(self, operations: list[Any], message: str) -> None:
-        self._system._api.create_commit(
-            self._repository, operations=operations, commit_message=message, repo_type="dataset"
-        )
+        self._api.create_commit(self._repository, operations=operations, commit_message=message, repo_type="dataset")
