@@ -19,6 +19,7 @@ import numpy as np
 from cousins import __version__
 from cousins.codec import decode, encode, plain
 from cousins.errors import InputError
+from cousins.families.library import listed, load_library
 from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import Pack, open_folder
 from cousins.pack.writing import PackWriter, require_free
@@ -27,6 +28,7 @@ from cousins.store import Store, digest_of
 from cousins.vary.choosing import coverage
 from cousins.vary.cousins import AXES
 from cousins.vary.drawing import make_drawer
+from cousins.vary.library_offers import library_offers
 from cousins.vary.offers import clutter_offers, family_offers
 from cousins.vary.recipes import Recipe, parse_recipe, recipe_toml
 from cousins.vary.variants import Made, make_library
@@ -187,12 +189,14 @@ def _library(order: VaryOrder, twin: str, store: Store, tell: Tell) -> tuple[Pat
             "recipe": plain(order.recipe),
             "seed": order.seed,
         }
+        | ({} if order.library is None else {"own": [one.digest for one in listed(order.library)]})
     )
     made: list[Made] = []
 
     def fill(folder: Path) -> None:
         tell("library", 0, 1)
         scene = read_scene(order.scene)
+        own = () if order.library is None else (library_offers(load_library(order.library)),)
         with Prover(ENGINES) as prove:
             made.append(
                 make_library(
@@ -200,7 +204,7 @@ def _library(order: VaryOrder, twin: str, store: Store, tell: Tell) -> tuple[Pat
                     order.recipe,
                     seed=order.seed,
                     prove=prove,
-                    offers=(family_offers,),
+                    offers=(family_offers, *own),
                     clutter=clutter_offers(CLUTTER if order.recipe.distance["clutter"] > 0.0 else 0, seed=order.seed),
                 )
             )
