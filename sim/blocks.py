@@ -150,7 +150,7 @@ class Blocks:
                 return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
             cousin = _at(cousin, trial.rest)
         for engine in self._engines:
-            scene = realise(cousin, self.drawer.library)
+            scene = realise(cousin, self.drawer.library, looks=False)
             trial = try_scene(scene, engine, config=self._config)
             if trial.failures:
                 return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")

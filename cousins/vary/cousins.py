@@ -20,6 +20,7 @@ from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link
 from cousins.scene.looks import Look
 from cousins.scene.scenes import Placed, Relation, Scene, Structure
+from cousins.vary.covering import covered, covered_mesh
 
 Split = Literal["twin", "train", "heldout_near", "heldout_far"]
 """`twin`: the twin alone. `heldout_near`: drawn as train is. `heldout_far`: has shapes that train never shows."""
@@ -105,7 +106,7 @@ class Stand:
     joints: tuple[JointChange, ...] = ()
     """Changed joints."""
     material: str = ""
-    """Name of a material of the library that covers it; empty for its own colours."""
+    """Name of a material of `cousins.families.finishes` that covers it; empty for its own colours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,31 +163,38 @@ class Cousin:
     """Spawn key of its random numbers under the pack's seed."""
 
 
-def realise(cousin: Cousin, library: Library) -> Scene:
-    """Return the scene of a cousin; raises `SceneError` where the library lacks what it names."""
+def realise(cousin: Cousin, library: Library, *, looks: bool = True) -> Scene:
+    """Return the scene of a cousin; raises `SceneError` where the library lacks what it names.
+
+    Physics needs no `looks`: without them no object is covered by its material.
+    """
     twin = library.scene
     grounds = {ground.name: ground for ground in cousin.grounds}
     return replace(
         twin,
         name=f"{twin.name}_{cousin.index:06d}" if cousin.index else twin.name,
-        structures=tuple(_changed_structure(one, grounds.get(one.name)) for one in twin.structures),
-        objects=tuple(_placed(stand, library) for stand in cousin.stands),
+        structures=tuple(_changed_structure(one, grounds.get(one.name), looks=looks) for one in twin.structures),
+        objects=tuple(_placed(stand, library, looks=looks) for stand in cousin.stands),
         relations=cousin.relations,
         look=cousin.look,
     )
 
 
-def _changed_structure(structure: Structure, ground: Ground | None) -> Structure:
+def _changed_structure(structure: Structure, ground: Ground | None, *, looks: bool) -> Structure:
     if ground is None:
         return structure
+    visual = structure.visual
+    if looks and ground.material:
+        visual = covered_mesh(visual, ground.material, pattern=structure.name)
     return replace(
         structure,
+        visual=visual,
         friction=_set(structure.friction, ground.friction),
         restitution=_set(structure.restitution, ground.restitution),
     )
 
 
-def _placed(stand: Stand, library: Library) -> Placed:
+def _placed(stand: Stand, library: Library, *, looks: bool) -> Placed:
     variant = library.variants.get(stand.variant)
     if variant is None:
         raise SceneError(
@@ -214,6 +222,8 @@ def _placed(stand: Stand, library: Library) -> Placed:
         friction=_set(asset.friction, stand.friction),
         restitution=_set(asset.restitution, stand.restitution),
     )
+    if looks and stand.material:
+        changed = covered(changed, stand.material, pattern=f"{stand.name}/{stand.variant}")
     pose = rigid(rotation_from_quat_wxyz(np.array(stand.quat_wxyz)), np.array(stand.position_m))
     return Placed(asset=changed, world_from_asset=pose, fixed=stand.fixed)
 

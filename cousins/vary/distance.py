@@ -118,7 +118,8 @@ def _look_changed(cousin: Cousin, twin: Cousin) -> float:
     angle = float(np.arctan2(np.linalg.norm(np.cross(key, home_key)), key @ home_key)) / np.pi
     color = float(np.abs(np.subtract(look.lights[0].color, home.lights[0].color)).max())
     stops = abs(float(np.log2(_brightness(look) / _brightness(home)))) / STOPS
-    covered = _mean([float(stand.material != "") for stand in cousin.stands])
+    covers = [stand.material for stand in cousin.stands] + [ground.material for ground in cousin.grounds]
+    covered = _mean([float(material != "") for material in covers])
     camera = 0.0
     if look.world_from_camera and home.world_from_camera:
         moved = np.array(look.world_from_camera)[:3, 3] - np.array(home.world_from_camera)[:3, 3]

@@ -121,7 +121,7 @@ def draw(drawer: Drawer, split: Split, key: tuple[int, ...], spread: Array) -> C
         index=-1,
         split=split,
         stands=stands,
-        grounds=_grounds(drawer, amounts["dynamics"], rngs["dynamics"]),
+        grounds=_grounds(drawer, amounts, rngs),
         relations=relations,
         look=draw_look(drawer.twin.look, drawer.recipe.look, amounts["look"], rngs["look"]),
         task=task,
@@ -253,8 +253,7 @@ def _changed(
     shift = amount * np.array([ranges.com_shift.at(rng.uniform()) for _ in range(3)]) * asset.size_m
     level = float(np.hypot(shift[0], shift[1]))
     shift[:2] *= min(1.0, STEADY * drawer.plan.resting[key].margin_m / max(level, 1e-9))
-    covered = rngs["look"].uniform() < amounts["look"] * drawer.recipe.look.materials.at(rngs["look"].uniform())
-    material = MATERIALS[int(rngs["look"].integers(len(MATERIALS)))]
+    material = _cover(drawer, amounts["look"], rngs["look"])
     mass_at = ranges.mass.at(rng.uniform())
     return _stand(
         name,
@@ -267,7 +266,7 @@ def _changed(
         friction=_drawn(asset.friction, ranges, "friction", amount, rng),
         restitution=_drawn(asset.restitution, ranges, "restitution", amount, rng),
         joints=_joints(asset, drawer.recipe.joints, amounts["joints"], rngs["joints"]),
-        material=material if covered else "",
+        material=material,
     )
 
 
@@ -346,13 +345,23 @@ def _joints(asset: Asset, ranges: Joints, amount: float, rng: np.random.Generato
     return tuple(found)
 
 
-def _grounds(drawer: Drawer, amount: float, rng: np.random.Generator) -> tuple[Ground, ...]:
-    ranges = drawer.recipe.dynamics
+def _grounds(
+    drawer: Drawer, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
+) -> tuple[Ground, ...]:
+    amount, rng = amounts["dynamics"], rngs["dynamics"]
     return tuple(
         Ground(
             name=one.name,
-            friction=_drawn(one.friction, ranges, "friction", amount, rng),
-            restitution=_drawn(one.restitution, ranges, "restitution", amount, rng),
+            friction=_drawn(one.friction, drawer.recipe.dynamics, "friction", amount, rng),
+            restitution=_drawn(one.restitution, drawer.recipe.dynamics, "restitution", amount, rng),
+            material=_cover(drawer, amounts["look"], rngs["look"]),
         )
         for one in drawer.library.scene.structures
     )
+
+
+def _cover(drawer: Drawer, amount: float, rng: np.random.Generator) -> str:
+    """Return the name of a material that covers something, or nothing."""
+    wanted = rng.uniform() < amount * drawer.recipe.look.materials.at(rng.uniform())
+    material = MATERIALS[int(rng.integers(len(MATERIALS)))]
+    return material if wanted else ""
