@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,8 @@ from cousins.scene.meshfiles import mesh_files
 from cousins.scene.mjcf import mjcf_file
 from cousins.vary.cousins import Library, realise
 from tests.cousins.pack.packs_for_tests import META, cousins, small_pack, table_library
+
+ROOT = Path(__file__).parents[3]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -176,3 +181,15 @@ def test_a_pack_whose_last_step_is_cut_is_closed_by_the_next_attempt(
         assert again.has_block(0)
         again.close(library, META)
         assert files(folder) == files(pack_folder)
+
+
+def test_another_process_elsewhere_writes_the_same_bytes(pack_folder: Path, tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from tests.cousins.pack.packs_for_tests import small_pack; "
+    settings = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-c", code + "small_pack(Path(sys.argv[1]))", str(tmp_path / "p")],
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | settings,
+    )
+    assert files(tmp_path / "p") == files(pack_folder)
