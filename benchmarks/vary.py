@@ -3,10 +3,10 @@
 `per_second` counts valid cousins with the axes layout, look and dynamics and MuJoCo's trial; `per_second_all` those
 with all axes, affordance proof and both engines. `settle_limit_per_second` is what would be left if nothing but the
 trial's physics steps cost time. With `--peer PYTHON`, an interpreter that has NVlabs scene_synthesizer places ten boxes
-on a table in the same minute, without physics. `recheck` writes a pack and looks at its cousins anew in another process, in both engines: depth
-at t = 0, and for 30 s whether anything leaves its place (5 mm, 3°). `coverage` compares farthest-first packs with
-random ones of the same size: dispersion, the distance from the worst of many probes to its nearest cousin, by axis and
-for all axes.
+on a table in the same minute, without physics. `recheck` writes a pack and looks at its cousins anew in another
+process, in both engines: depth at t = 0, and for 30 s whether anything leaves its place (5 mm, 3°). `coverage`
+compares farthest-first packs with random ones of the same size: dispersion, the distance from the worst of many
+probes to its nearest cousin, by axis and for all axes.
 
     python benchmarks/vary.py --quick --json
     python benchmarks/vary.py --recheck 1000 --peer ~/peers/bin/python --json

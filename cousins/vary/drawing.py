@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from cousins.affordances.comparing import lost
 from cousins.geometry import Array, quat_wxyz_from_rotation
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset
@@ -204,12 +205,23 @@ def _keys(library: Library, name: str, kinds: tuple[str, ...], *, held_out: bool
 
 
 def _removed(drawer: Drawer, names: list[str], amount: float, rng: np.random.Generator) -> set[str]:
-    """Return free objects that carry nothing and are gone; two are always left, and the task's own."""
+    """Return free objects that are gone: none that carries another, is the task's, or affords what no other does."""
     count = round(amount * drawer.recipe.clutter.remove.at(rng.uniform()))
     carriers = {carrier for _, carrier in drawer.plan.carriers.values()}
     able = [name for name in names if name not in carriers and name != drawer.twin.task.target]
     order = rng.permutation(len(able))
-    return {able[index] for index in order[: max(0, min(count, len(names) - 2))]}
+    gone: set[str] = set()
+    for name in (able[index] for index in order):
+        if len(gone) == count:
+            break
+        if any(other not in gone | {name} and _stands_in(drawer.library, name, other) for other in names):
+            gone.add(name)
+    return gone
+
+
+def _stands_in(library: Library, name: str, other: str) -> bool:
+    """Tell whether another object of the twin affords all that one does."""
+    return not lost(library.variants[name].signature, library.variants[other].signature)
 
 
 def _added(
