@@ -29,35 +29,33 @@ RAY_STORE_BYTES: Final = 100_000_000
 
 
 def blocks_with_prefect(runner: str, job: BlockJob, numbers: list[int], *, workers: int) -> Iterator[float]:
-    """Make blocks under Prefect and yield the seconds of each.
+    """Make blocks under Prefect and return the seconds of each.
 
     Ray and Dask give the chunk of a dead worker to another one; what is still lost is made by one more flow. Raises
     `StageError` where that does not help, and what a block itself raises.
     """
-    left = list(numbers)
-    for _ in range(MOST_FLOWS):
-        with _one_server():
-            made = _made(runner, job, left, workers)
-        yield from made.values()
-        left = [number for number in left if number not in made]
-        if not left:
-            return
+    made: dict[int, float] = {}
+    with _one_server():
+        for _ in range(MOST_FLOWS):
+            made |= _made(runner, job, [number for number in numbers if number not in made], workers)
+            if len(made) == len(numbers):
+                return iter(made.values())
     raise StageError(f"workers died in {MOST_FLOWS} flows", stage="vary")
 
 
 @contextmanager
 def _one_server() -> Iterator[None]:
-    """Let workers report to the server of this process: each would start its own, and leave it when killed."""
+    """Let workers report to the server of this process: each would start its own, and leave it when killed.
+
+    Prefect stops it when the process ends, after the last log was sent.
+    """
     if PREFECT_API_URL.value():
         yield
         return
     server = SubprocessASGIServer()
     server.start(timeout=PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
-    try:
-        with temporary_settings({PREFECT_API_URL: server.api_url}):
-            yield
-    finally:
-        server.stop()
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        yield
 
 
 def _made(runner: str, job: BlockJob, numbers: list[int], workers: int) -> dict[int, float]:
