@@ -39,6 +39,7 @@ PROGRAMS = (
     "real_files",
     "photos",
     "check_foreign",
+    "vary",
     "packs",
     "affordances",
 )
@@ -81,6 +82,14 @@ def clutter(key: str) -> Callable[[dict[str, Any]], float]:
 def _mean(result: dict[str, Any], key: str, kind: str) -> float:
     found = [row[key] for name, row in result["by_object"].items() if name.startswith(kind)]
     return sum(found) / max(len(found), 1)
+
+
+def _rechecked(result: dict[str, Any], key: str) -> str:
+    """Return the worse engine's share and of how many cousins."""
+    found = result.get("recheck")
+    if found is None:
+        return "not measured"
+    return f"{min(found[engine][key] for engine in ('mujoco', 'pybullet')):.4f}, of {found['cousins']}"
 
 
 def most(limit: float) -> Callable[[Any], bool]:
@@ -503,6 +512,69 @@ ROWS = (
         bar="≤ 200",
         value=at("signature_ms", "median"),
         met=most(200.0),
+    ),
+    Row(
+        program="vary",
+        what="valid cousins a CPU second: layout, look, dynamics; ten objects, MuJoCo",
+        bar="≥ 140",
+        value=at("per_second"),
+        met=least(140.0),
+        digits=1,
+    ),
+    Row(
+        program="vary",
+        what="the same if only physics cost time",
+        bar="",
+        value=at("settle_limit_per_second"),
+        digits=1,
+    ),
+    Row(
+        program="vary",
+        what="peer, scene_synthesizer, places without physics a CPU second",
+        bar="",
+        value=lambda r: r.get("peer_per_second", "not run"),
+        digits=1,
+    ),
+    Row(
+        program="vary",
+        what="times the peer",
+        bar="≥ 10",
+        value=lambda r: r.get("times_peer"),
+        met=least(10.0),
+        digits=1,
+    ),
+    Row(
+        program="vary",
+        what="valid cousins a CPU second: all axes, affordance proof, both engines",
+        bar="≥ 15",
+        value=at("per_second_all"),
+        met=least(15.0),
+        digits=1,
+    ),
+    Row(program="vary", what="share of draws that hold, all axes", bar="", value=at("accepted_all")),
+    Row(
+        program="vary",
+        what="axes whose largest gap is no larger than that of random packs",
+        bar="all",
+        value=lambda r: (
+            f"{r['coverage']['axes_covered_better_or_alike']} of {r['coverage']['axes']}, "
+            f"{r['coverage']['size']} cousins"
+        ),
+        met=lambda value: value.split(" of ")[0] == value.split(" of ")[1].split(",")[0],
+    ),
+    Row(
+        program="vary",
+        what="looked at anew from the written pack: cousins within 1 mm of overlap, the worse engine",
+        bar="1, of 1000",
+        value=lambda r: _rechecked(r, "within_1mm"),
+        met=lambda value: value.startswith("1.0000, of 100"),
+    ),
+    Row(
+        program="vary",
+        what="objects stable over 30 s, the worse engine",
+        bar="≥ 0.998, of 1000",
+        value=lambda r: _rechecked(r, "stable_objects"),
+        met=lambda value: not value.startswith("not") and float(value.split(",")[0]) >= 0.998 and ", of 100" in value,
     ),
     Row(
         program="packs",

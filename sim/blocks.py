@@ -21,8 +21,9 @@ from cousins.plugins import load
 from cousins.vary.choosing import even_numbers, farthest_first
 from cousins.vary.cousins import AXES, SPLITS, Cousin, Split, realise
 from cousins.vary.distance import distances, vector
-from cousins.vary.drawing import Drawer, Refusal, draw, most_clutter, written_pose
+from cousins.vary.drawing import Drawer, Refusal, draw, most_clutter
 from cousins.vary.recipes import Splits
+from cousins.vary.stands import written_pose
 from sim.engine import Engine
 from sim.superset import Superset, fits
 from sim.trial import TrialConfig, quick, try_scene

@@ -9,17 +9,15 @@ from typing import Final
 import numpy as np
 
 from cousins.affordances.comparing import lost
-from cousins.geometry import Array, quat_wxyz_from_rotation
-from cousins.quantities import Quantity
-from cousins.reconstruct.assets import Asset
-from cousins.scene.rounding import LENGTH_DIGITS, QUATERNION_DIGITS
-from cousins.vary.cousins import AXES, Cousin, Ground, JointChange, Library, Split, Stand, Task
+from cousins.geometry import Array
+from cousins.vary.cousins import AXES, Cousin, Ground, Library, Split, Stand, Task
 from cousins.vary.goals import draw_task, home_task
 from cousins.vary.layout import draw_layout, place_on
 from cousins.vary.looks import draw_look, look_of
 from cousins.vary.plans import Plan, make_plan
-from cousins.vary.recipes import Dynamics, Joints, Recipe
+from cousins.vary.recipes import Recipe
 from cousins.vary.riders import put_down
+from cousins.vary.stands import between, drawn, drawn_joints, stand_of, three
 
 MATERIALS: Final = ("wood", "metal", "plastic", "ceramic", "fabric", "cardboard")
 """Materials made by program that may cover an object."""
@@ -73,7 +71,7 @@ def twin_cousin(library: Library, plan: Plan, *, reach_m: float) -> Cousin:
     """Return the twin as cousin 0."""
     scene = library.scene
     stands = tuple(
-        _stand(placed.asset.name, placed.asset.name, placed.asset, placed.world_from_asset, fixed=placed.fixed)
+        stand_of(placed.asset.name, placed.asset.name, placed.asset, placed.world_from_asset, fixed=placed.fixed)
         for placed in scene.objects
     )
     return Cousin(
@@ -260,101 +258,26 @@ def _changed(
     asset = drawer.library.variants[key].asset
     placed = drawer.plan.objects.get(name)
     if placed is not None and placed.fixed:
-        return _stand(name, key, asset, pose, fixed=True)
+        return stand_of(name, key, asset, pose, fixed=True)
     ranges, amount, rng = drawer.recipe.dynamics, amounts["dynamics"], rngs["dynamics"]
     shift = amount * np.array([ranges.com_shift.at(rng.uniform()) for _ in range(3)]) * asset.size_m
     level = float(np.hypot(shift[0], shift[1]))
     shift[:2] *= min(1.0, STEADY * drawer.plan.resting[key].margin_m / max(level, 1e-9))
     material = _cover(drawer, amounts["look"], rngs["look"])
     mass_at = ranges.mass.at(rng.uniform())
-    return _stand(
+    return stand_of(
         name,
         key,
         asset,
         pose,
         fixed=False,
-        mass_kg=tuple(_between(link.mass_kg, mass_at, amount) for link in asset.links),
-        com_shift_m=_three(shift),
-        friction=_drawn(asset.friction, ranges, "friction", amount, rng),
-        restitution=_drawn(asset.restitution, ranges, "restitution", amount, rng),
-        joints=_joints(asset, drawer.recipe.joints, amounts["joints"], rngs["joints"]),
+        mass_kg=tuple(between(link.mass_kg, mass_at, amount) for link in asset.links),
+        com_shift_m=three(shift),
+        friction=drawn(asset.friction, ranges, "friction", amount, rng),
+        restitution=drawn(asset.restitution, ranges, "restitution", amount, rng),
+        joints=drawn_joints(asset, drawer.recipe.joints, amounts["joints"], rngs["joints"]),
         material=material,
     )
-
-
-def _stand(
-    name: str,
-    key: str,
-    asset: Asset,
-    pose: Array,
-    *,
-    fixed: bool,
-    mass_kg: tuple[float, ...] | None = None,
-    com_shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    friction: float | None = None,
-    restitution: float | None = None,
-    joints: tuple[JointChange, ...] = (),
-    material: str = "",
-) -> Stand:
-    position, quat = written_pose(pose)
-    return Stand(
-        name=name,
-        variant=key,
-        position_m=position,
-        quat_wxyz=quat,
-        fixed=fixed,
-        mass_kg=tuple(link.mass_kg.value for link in asset.links) if mass_kg is None else mass_kg,
-        com_shift_m=com_shift_m,
-        friction=asset.friction.value if friction is None else friction,
-        restitution=asset.restitution.value if restitution is None else restitution,
-        joints=joints,
-        material=material,
-    )
-
-
-def written_pose(
-    pose: Array,
-) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
-    """Return a pose's place [m] and quaternion wxyz as they are written: to the micrometre and to 1e-7."""
-    x, y, z = (round(float(value), LENGTH_DIGITS) + 0.0 for value in pose[:3, 3])
-    a, b, c, d = (round(float(value), QUATERNION_DIGITS) + 0.0 for value in quat_wxyz_from_rotation(pose[:3, :3]))
-    return (x, y, z), (a, b, c, d)
-
-
-def _three(values: Array) -> tuple[float, float, float]:
-    x, y, z = (round(float(value), LENGTH_DIGITS) + 0.0 for value in values)
-    return x, y, z
-
-
-def _drawn(quantity: Quantity, ranges: Dynamics, field: str, amount: float, rng: np.random.Generator) -> float:
-    return _between(quantity, getattr(ranges, field).at(rng.uniform()), amount)
-
-
-def _between(quantity: Quantity, place: float, amount: float) -> float:
-    """Return a value of the interval, `place` 0 to 1, drawn towards the best estimate as `amount` goes to 0."""
-    if amount == 0.0:
-        return quantity.value
-    wanted = quantity.low + place * (quantity.high - quantity.low)
-    return float(f"{quantity.value + amount * (wanted - quantity.value):.6g}")
-
-
-def _joints(asset: Asset, ranges: Joints, amount: float, rng: np.random.Generator) -> tuple[JointChange, ...]:
-    found = []
-    for joint in asset.joints:
-        if joint.kind == "fixed":
-            continue
-        share = 1.0 + amount * (ranges.limits.at(rng.uniform()) - 1.0)
-        damping, friction = (item.at(rng.uniform()) ** amount for item in (ranges.damping, ranges.friction))
-        found.append(
-            JointChange(
-                name=joint.name,
-                lower=round(joint.lower * share, 6) + 0.0,
-                upper=round(joint.upper * share, 6) + 0.0,
-                damping=float(f"{joint.damping * damping:.6g}"),
-                friction=float(f"{joint.friction * friction:.6g}"),
-            )
-        )
-    return tuple(found)
 
 
 def _grounds(
@@ -364,8 +287,8 @@ def _grounds(
     return tuple(
         Ground(
             name=one.name,
-            friction=_drawn(one.friction, drawer.recipe.dynamics, "friction", amount, rng),
-            restitution=_drawn(one.restitution, drawer.recipe.dynamics, "restitution", amount, rng),
+            friction=drawn(one.friction, drawer.recipe.dynamics, "friction", amount, rng),
+            restitution=drawn(one.restitution, drawer.recipe.dynamics, "restitution", amount, rng),
             material=_cover(drawer, amounts["look"], rngs["look"]),
         )
         for one in drawer.library.scene.structures
