@@ -115,6 +115,9 @@ class Superset:
         names = self.show(cousin)
         adr = np.array([self._qpos[name] for name in names], dtype=np.int64)[:, None] + np.arange(7)
         start = self.data.qpos[adr]
+        riders = riders_of(cousin)
+        most_m = np.array([config.rider_m if name in riders else config.settled_m for name in names])
+        most_rad = np.array([config.rider_rad if name in riders else config.settled_rad for name in names])
         depth = self._deepest(names)
         if depth > config.overlap_m:
             return self._told(names, depth, start, start, ("overlap at the start",))
@@ -126,7 +129,7 @@ class Superset:
             now = self.data.qpos[adr]
             resting = _within(last, now, config.still_m, config.still_rad)
             last = now
-            if not _within(start, now, config.settled_m, config.settled_rad):
+            if not _within(start, now, most_m, most_rad):
                 return self._told(names, depth, start, now, ("an object moves away or falls",))
         if not resting:
             return self._told(names, depth, start, last, ("an object does not come to rest",))
@@ -197,6 +200,12 @@ class Superset:
         for key in movable:
             ids = self._variants[key].geoms["geom_dataid"]
             ids[:] = [here.get(int(index), -1) for index in ids]
+
+
+def riders_of(cousin: Cousin) -> set[str]:
+    """Return the free objects that stand on or in another object."""
+    objects = {stand.name for stand in cousin.stands}
+    return {one.subject for one in cousin.relations if one.kind in ("on", "inside") and one.object in objects}
 
 
 def fits(library: Library) -> bool:
@@ -284,8 +293,8 @@ def _changed(scene: Scene, cousin: Cousin) -> tuple[Structure, ...]:
     )
 
 
-def _within(first: Array, second: Array, most_m: float, most_rad: float) -> bool:
-    """Tell whether all rows of place and quaternion [n, 7] are nearer to each other than a length and an angle."""
+def _within(first: Array, second: Array, most_m: float | Array, most_rad: float | Array) -> bool:
+    """Tell whether all rows of place and quaternion [n, 7] are nearer to each other than a length and an angle [n]."""
     if not np.all(np.isfinite(second)):
         return False
     ways = np.linalg.norm(second[:, :3] - first[:, :3], axis=1)
