@@ -1,0 +1,1 @@
+"""Bodies: what acts in a world."""

@@ -1,0 +1,1 @@
+"""Engines that step batches of worlds; each file is one."""
