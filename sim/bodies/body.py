@@ -20,6 +20,8 @@ class Drive:
     """Largest speed [m/s] or [rad/s]."""
     home: float
     """Position at the start of an episode [m] or [rad]."""
+    armature: float = 0.0
+    """Inertia of motor and gears as the joint feels it [kg] or [kg·m²]; an ideal servo needs none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -29,7 +31,7 @@ class Body:
     name: str
     """Public name, such as `pusher`."""
     asset: Asset
-    """Links and joints; the root is joined to the world."""
+    """Links and joints; the root is joined to the world. A link that touches nothing has no pieces."""
     drives: tuple[Drive, ...]
     """Driven joints in the order of every command; those of the fingers last."""
     fingers: tuple[str, ...]
