@@ -1,0 +1,264 @@
+"""A cousin with a body in it as a compiled MuJoCo model; kept in memory and, if wished, on disk.
+
+The scene is the very MJCF that a scene folder ships, without the looks; the body is one more fixed object of it. Its
+drives are velocity actuators whose gain brings the joint to speed within a step or two where the force allows: higher
+gains would rattle between the force limits. What the model's names do not tell is kept in it as text, so a model read
+from disk needs neither scene nor pack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import mujoco
+import numpy as np
+
+from cousins.capture.captures import Scale
+from cousins.errors import EngineError
+from cousins.geometry import Array, rigid, rotation_about
+from cousins.scene.kinematics import joints_in_order
+from cousins.scene.meshfiles import mesh_files
+from cousins.scene.mjcf import mjcf_file
+from cousins.scene.scenes import Placed, Scene
+from sim.bodies.body import Body
+from sim.engine import require_loadable
+from sim.worlds.worlds import BODY, Source
+
+OVERLAP_M: Final = 0.02
+"""Objects that overlap by more than this at the start are refused: they would fly apart [m]."""
+SERVO_STEPS: Final = 1.5
+"""Time in which a drive reaches its speed [steps]; under one step, it would rattle at its force limit."""
+LAYOUT: Final = 1
+"""Version of what models on disk hold."""
+_NOTE: Final = "cousins"
+_FILE: Final = re.compile(r' file="([^"]+)"')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Compiled:
+    """A model with what its names mean."""
+
+    index: int
+    """Number of the cousin."""
+    model: Any
+    """MuJoCo's model."""
+    start: Array
+    """Generalised positions at the start [nq]."""
+    world_from_base: Array
+    """Where the body stands [4, 4]."""
+    joints: dict[str, list[str]]
+    """Names of each object's movable joints in order."""
+    spare: list[Any] = field(default_factory=list)
+    """Data of this model that no row uses now."""
+
+
+class Models:
+    """Compiled cousins of one source with one body; the last used are kept."""
+
+    def __init__(
+        self, source: Source, body: Body, *, timestep_s: float, sleep: bool, cache_mb: float, folder: Path | None
+    ) -> None:
+        self._source = source
+        self._body = replace(body, asset=replace(body.asset, name=BODY))
+        self._timestep_s = timestep_s
+        self._sleep = sleep
+        self._most = int(cache_mb * 1e6)
+        self._folder = folder
+        self._kept: OrderedDict[int, tuple[Compiled, int]] = OrderedDict()
+        self._digest = _digest_of(self._body, timestep_s=timestep_s, sleep=sleep)
+        self.compiled = 0
+
+    def model(self, index: int) -> Compiled:
+        """Return a cousin's model, from memory, disk or its scene; raises `EngineError`."""
+        found = self._kept.pop(index, None)
+        if found is None:
+            made = self._read(index) or self._make(index)
+            found = (made, int(made.model.nbuffer))
+        self._kept[index] = found
+        self._forget()
+        return found[0]
+
+    def give_back(self, compiled: Compiled, data: Any) -> None:
+        """Keep data of a model for the next row that shows it."""
+        kept = self._kept.get(compiled.index)
+        if kept is not None and kept[0] is compiled:
+            compiled.spare.append(data)
+            self._kept[compiled.index] = (compiled, kept[1] + _bytes_of(data))
+            self._forget()
+
+    def take(self, compiled: Compiled) -> Any:
+        """Return data of a model, fresh or given back; its state is whatever it was."""
+        if not compiled.spare:
+            return mujoco.MjData(compiled.model)
+        data = compiled.spare.pop()
+        kept = self._kept.get(compiled.index)
+        if kept is not None and kept[0] is compiled:
+            self._kept[compiled.index] = (compiled, kept[1] - _bytes_of(data))
+        return data
+
+    def clear(self) -> None:
+        """Forget all models."""
+        self._kept.clear()
+
+    def _forget(self) -> None:
+        total = sum(size for _, size in self._kept.values())
+        while total > self._most and len(self._kept) > 1:
+            _, (_, size) = self._kept.popitem(last=False)
+            total -= size
+
+    def _make(self, index: int) -> Compiled:
+        scene, task = self._source.scene(index), self._source.cousin(index).task
+        require_loadable(scene, engine="mujoco")
+        base = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), task.robot_yaw_rad), np.array(task.robot_base_m))
+        model = compile_world(scene, self._body, base, timestep_s=self._timestep_s, sleep=self._sleep)
+        self.compiled += 1
+        self._write(index, model)
+        return read_compiled(index, model)
+
+    def _path(self, index: int) -> Path | None:
+        if self._folder is None:
+            return None
+        return self._folder / f"{self._source.digest[-16:]}-{self._digest}-{index:06d}.mjb"
+
+    def _read(self, index: int) -> Compiled | None:
+        path = self._path(index)
+        if path is None or not path.is_file():
+            return None
+        return read_compiled(index, mujoco.MjModel.from_binary_path(str(path)))
+
+    def _write(self, index: int, model: Any) -> None:
+        path = self._path(index)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            whole = path.with_suffix(f".{os.getpid()}.tmp")
+            mujoco.mj_saveModel(model, str(whole))
+            whole.replace(path)
+
+
+def compile_world(scene: Scene, body: Body, world_from_base: Array, *, timestep_s: float, sleep: bool) -> Any:
+    """Return a scene with a body named `BODY` as MuJoCo's model; raises `EngineError`."""
+    whole = replace(
+        scene,
+        look=None,
+        relations=(),
+        objects=(*scene.objects, Placed(asset=body.asset, world_from_asset=world_from_base, fixed=True)),
+    )
+    files = {_flat(path): data for path, data in mesh_files(whole, visuals=False).items()}
+    text = _FILE.sub(lambda found: f' file="{_flat(found[1])}"', mjcf_file(whole, visuals=False).decode())
+    try:
+        spec = mujoco.MjSpec.from_string(text, assets=files)
+        _add_note(spec, whole, world_from_base, body)
+        spec.option.timestep = timestep_s
+        _add_drives(spec, body)
+        model = spec.compile()
+    except ValueError as error:
+        raise EngineError(f"the scene was refused: {error}", engine="mujoco") from error
+    model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+    if sleep:
+        model.opt.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP
+    _tune_drives(model, body, timestep_s)
+    _require_apart(model)
+    return model
+
+
+def read_compiled(index: int, model: Any) -> Compiled:
+    """Return a model with what its text tells."""
+    note = json.loads(model.text_data[: model.text_size[0] - 1])
+    start = model.qpos0.copy()
+    for name, home in note["home"].items():
+        start[model.joint(name).qposadr[0]] = home
+    return Compiled(
+        index=index, model=model, start=start, world_from_base=np.array(note["base"]), joints=note["joints"]
+    )
+
+
+def _add_note(spec: Any, scene: Scene, world_from_base: Array, body: Body) -> None:
+    joints = {
+        placed.asset.name: [
+            f"{placed.asset.name}__{joint.name}" for joint in joints_in_order(placed.asset) if joint.kind != "fixed"
+        ]
+        for placed in scene.objects
+    }
+    home = {f"{BODY}__{drive.joint}": drive.home for drive in body.drives}
+    note = {"joints": joints, "home": home, "base": np.asarray(world_from_base).tolist()}
+    spec.add_text(name=_NOTE, data=json.dumps(note))
+
+
+def _add_drives(spec: Any, body: Body) -> None:
+    for link in body.asset.links:
+        spec.body(BODY if link is body.asset.links[0] else f"{BODY}__{link.name}").gravcomp = 1.0
+    for drive in body.drives:
+        joint = spec.joint(f"{BODY}__{drive.joint}")
+        joint.armature = drive.armature
+        actuator = spec.add_actuator(
+            name=joint.name,
+            target=joint.name,
+            trntype=mujoco.mjtTrn.mjTRN_JOINT,
+            forcelimited=True,
+            forcerange=[-drive.most_force, drive.most_force],
+            ctrllimited=True,
+            ctrlrange=[-drive.most_speed, drive.most_speed],
+        )
+        actuator.set_to_velocity(kv=1.0)
+
+
+def _tune_drives(model: Any, body: Body, timestep_s: float) -> None:
+    """Give each drive the gain that fits what its joint feels at home: one over the diagonal of the inverse inertia."""
+    data = mujoco.MjData(model)
+    for drive in body.drives:
+        data.qpos[model.joint(f"{BODY}__{drive.joint}").qposadr[0]] = drive.home
+    mujoco.mj_forward(model, data)
+    inverse = np.eye(model.nv)
+    mujoco.mj_solveM(model, data, inverse, np.eye(model.nv))
+    for number, drive in enumerate(body.drives):
+        dof = model.joint(f"{BODY}__{drive.joint}").dofadr[0]
+        gain = 1.0 / float(inverse[dof, dof]) / (SERVO_STEPS * timestep_s)
+        model.actuator_gainprm[number, 0] = gain
+        model.actuator_biasprm[number, 2] = -gain
+
+
+def _require_apart(model: Any) -> None:
+    """Raise `EngineError` where two bodies overlap deeply at the start."""
+    data = mujoco.MjData(model)
+    data.qpos[:] = read_compiled(0, model).start
+    mujoco.mj_fwdPosition(model, data)
+    if not data.ncon:
+        return
+    deepest = int(np.argmin(data.contact.dist))
+    depth_m = -float(data.contact.dist[deepest])
+    if depth_m > OVERLAP_M:
+        roots = model.body_rootid[model.geom_bodyid[data.contact.geom[deepest]]]
+        first, second = (model.body(int(root)).name for root in roots)
+        raise EngineError(f"{first} and {second} overlap by {1000 * depth_m:.0f} mm at the start", engine="mujoco")
+
+
+def _digest_of(body: Body, *, timestep_s: float, sleep: bool) -> str:
+    """Tell apart all that goes into a model besides the cousin: body, options, engine and its version."""
+    alone = Scene(
+        name="alone",
+        structures=(),
+        objects=(Placed(asset=body.asset, world_from_asset=np.eye(4), fixed=True),),
+        relations=(),
+        scale=Scale(source="assumed", error=0.0),
+    )
+    seen = hashlib.sha256(mjcf_file(alone, visuals=False))
+    for path, data in sorted(mesh_files(alone, visuals=False).items()):
+        seen.update(path.encode() + b"\0" + data)
+    told = [body.drives, timestep_s, sleep, SERVO_STEPS, OVERLAP_M, LAYOUT, mujoco.__version__]
+    seen.update(repr(told).encode())
+    return seen.hexdigest()[:16]
+
+
+def _flat(path: str) -> str:
+    return path.replace("/", "__")
+
+
+def _bytes_of(data: Any) -> int:
+    return int(data.nbuffer + data.maxuse_arena)

@@ -1,0 +1,230 @@
+"""Where each column of a batch lies in the state of one row's model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from cousins.geometry import Array
+from sim.bodies.body import Body
+from sim.worlds.mujoco_models import Compiled
+from sim.worlds.worlds import BODY, Slots, State
+
+_BEYOND: Final = 7
+_YZX: Final = np.array([1, 2, 0])
+_ZXY: Final = np.array([2, 0, 1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Columns:
+    """Addresses in one model; `nq` or `nv`, one past the end, stands for zero."""
+
+    present: Array
+    """Which objects there are, bool [objects]."""
+    free: Array
+    """Which of them move freely, bool [objects]."""
+    root_q: Array
+    """First position of each free object, int64 [objects]."""
+    root_v: Array
+    """First velocity of each free object, int64 [objects]."""
+    still: Array
+    """Place and quaternion of the fixed ones [objects, 7]."""
+    center_m: Array
+    """Centre of mass of each root link in its frame [objects, 3]."""
+    joint_q: Array
+    """Position of each joint, int64 [joints]."""
+    joint_v: Array
+    """Velocity of each joint, int64 [joints]."""
+    drive_q: Array
+    """Position of each drive, int64 [drives]."""
+    drive_v: Array
+    """Velocity of each drive, int64 [drives]."""
+    owner: Array
+    """Of each geom the object's column, -1 for the body, `objects` for all else, int64 [ngeom]."""
+
+
+def columns_of(compiled: Compiled, slots: Slots, body: Body) -> Columns:
+    """Return where the columns lie in a model."""
+    model = compiled.model
+    count = len(slots.objects)
+    present, free = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    root_q, root_v = np.full(count, model.nq), np.full(count, model.nv)
+    still, center_m = np.zeros((count, 7)), np.zeros((count, 3))
+    owner_of_root = np.full(model.nbody, count)
+    owner_of_root[model.body(BODY).id] = -1
+    for column, name in enumerate(slots.objects):
+        if name not in compiled.joints or name == BODY:
+            continue
+        root = model.body(name).id
+        present[column], owner_of_root[root], center_m[column] = True, column, model.body_ipos[root]
+        first = int(model.body_jntadr[root])
+        if first < 0:
+            still[column] = [*model.body_pos[root], *model.body_quat[root]]
+            continue
+        free[column] = True
+        root_q[column], root_v[column] = model.jnt_qposadr[first], model.jnt_dofadr[first]
+    joints = [_joint_of(compiled, name, number) for name, number in slots.joints]
+    drives = [int(model.joint(f"{BODY}__{drive.joint}").id) for drive in body.drives]
+    return Columns(
+        present=present,
+        free=free,
+        root_q=root_q,
+        root_v=root_v,
+        still=still,
+        center_m=center_m,
+        joint_q=_at(model.jnt_qposadr, joints, model.nq),
+        joint_v=_at(model.jnt_dofadr, joints, model.nv),
+        drive_q=_at(model.jnt_qposadr, drives, model.nq),
+        drive_v=_at(model.jnt_dofadr, drives, model.nv),
+        owner=owner_of_root[model.body_rootid[model.geom_bodyid]],
+    )
+
+
+def _joint_of(compiled: Compiled, name: str, number: int) -> int:
+    names = compiled.joints.get(name, [])
+    return int(compiled.model.joint(names[number]).id) if number < len(names) else -1
+
+
+def _at(addresses: Any, joints: list[int], missing: int) -> Array:
+    return np.array([addresses[joint] if joint >= 0 else missing for joint in joints], dtype=np.int64)
+
+
+class Row:
+    """A row's own data over a model it may share."""
+
+    def __init__(self, compiled: Compiled, data: Any, slots: Slots, body: Body) -> None:
+        self.compiled = compiled
+        self.data = data
+        self.columns = columns_of(compiled, slots, body)
+        self.qpos: Array = data.qpos
+        self.qvel: Array = data.qvel
+        self.ctrl: Array = data.ctrl
+
+
+class Table:
+    """The states of all rows side by side, and where each column lies in them."""
+
+    def __init__(self, rows: int, slots: Slots, drives: int) -> None:
+        objects, joints = len(slots.objects), len(slots.joints)
+        self._q, self._v = np.zeros((rows, _BEYOND)), np.zeros((rows, _BEYOND))
+        self._before = self._q.copy()
+        self._columns: list[Columns | None] = [None] * rows
+        self._present = np.zeros((rows, objects), dtype=bool)
+        self._still = np.zeros((rows, objects, 7))
+        self._center_m = np.zeros((rows, objects, 3))
+        self._at_root_q = np.zeros((rows, objects, 7), dtype=np.int64)
+        self._at_root_v = np.zeros((rows, objects, 6), dtype=np.int64)
+        self._at_joint_q, self._at_joint_v = (np.zeros((rows, joints), dtype=np.int64) for _ in "qv")
+        self._at_drive_q, self._at_drive_v = (np.zeros((rows, drives), dtype=np.int64) for _ in "qv")
+        self._owner = np.full((rows, 1), objects)
+        self.touched = np.zeros((rows, objects), dtype=bool)
+        self.world_from_base = np.tile(np.eye(4), (rows, 1, 1))
+        self._aim(range(rows))
+
+    def enter(self, row: int, shown: Row) -> None:
+        """Take over what a row shows now."""
+        columns = shown.columns
+        wide = max(len(shown.qpos) + _BEYOND, self._q.shape[1])
+        if self._columns[row] is not columns:
+            self._columns[row] = columns
+            self._present[row], self._still[row], self._center_m[row] = columns.present, columns.still, columns.center_m
+            self.world_from_base[row] = shown.compiled.world_from_base
+            geoms = max(len(columns.owner), self._owner.shape[1])
+            self._owner = np.pad(self._owner, ((0, 0), (0, geoms - self._owner.shape[1])), mode="edge")
+            self._owner[row, : len(columns.owner)] = columns.owner
+            if wide > self._q.shape[1]:
+                more = ((0, 0), (0, wide - self._q.shape[1]))
+                self._q, self._v = np.pad(self._q, more), np.pad(self._v, more)
+                self._aim(range(len(self._columns)))
+            self._aim([row])
+        self._q[row], self._v[row], self.touched[row] = 0.0, 0.0, False
+        self.copy(row, shown)
+
+    def copy(self, row: int, shown: Row) -> None:
+        """Take over a row's positions and velocities."""
+        self._q[row, : len(shown.qpos)] = shown.qpos
+        self._v[row, : len(shown.qvel)] = shown.qvel
+
+    def keep(self) -> None:
+        """Remember the positions for rows that break in the next step."""
+        self._before = self._q.copy()
+
+    def broken(self, fastest: float) -> list[int]:
+        """Return the rows that hold a NaN, or a speed beyond the fastest."""
+        sane = np.isfinite(self._q).all(axis=1) & (np.abs(self._v) <= fastest).all(axis=1)
+        return [] if sane.all() else np.flatnonzero(~sane).tolist()
+
+    def halt(self, row: int) -> None:
+        """Let a row stand still where it was before the step."""
+        self._q[row], self._v[row] = self._before[row], 0.0
+
+    def touch(self, rows: list[tuple[int, Any]]) -> None:
+        """Find out which objects the body touches in rows that were stepped."""
+        self.touched[[row for row, _ in rows]] = False
+        met = [(row, data.contact.geom) for row, data in rows if data.ncon]
+        if not met:
+            return
+        numbers = np.repeat([row for row, _ in met], [len(geoms) for _, geoms in met])
+        owners = self._owner[numbers[:, None], np.concatenate([geoms for _, geoms in met])]
+        mine = owners == -1
+        other = owners[:, ::-1][mine]
+        of = np.repeat(numbers[:, None], 2, axis=1)[mine]
+        real = other < self.touched.shape[1]
+        self.touched[of[real], other[real]] = True
+
+    def drives(self) -> Array:
+        """Return the positions of all drives [n, drives]."""
+        return np.asarray(self._q.take(self._at_drive_q))
+
+    def state(self, tip_position_m: Array, tip_quat_wxyz: Array) -> State:
+        """Return the state of all rows, given where the tips are."""
+        poses = self._q.take(self._at_root_q) + self._still
+        speeds = self._v.take(self._at_root_v)
+        quats = poses[..., 3:]
+        spin, arm = turned(quats, speeds[..., 3:]), turned(quats, self._center_m)
+        velocity = np.concatenate([speeds[..., :3] + cross(spin, arm), spin], axis=-1)
+        return State(
+            present=self._present.copy(),
+            position_m=poses[..., :3].copy(),
+            quat_wxyz=quats.copy(),
+            velocity=velocity,
+            joint_position=self._q.take(self._at_joint_q),
+            joint_velocity=self._v.take(self._at_joint_v),
+            drive_position=self.drives(),
+            drive_velocity=self._v.take(self._at_drive_v),
+            tip_position_m=tip_position_m,
+            tip_quat_wxyz=tip_quat_wxyz,
+            touched=self.touched.copy(),
+        )
+
+    def _aim(self, rows: Iterable[int]) -> None:
+        """Turn columns into places in the flattened table; what is missing lies at its zeros."""
+        wide = self._q.shape[1]
+        for row in rows:
+            columns = self._columns[row]
+            for aims, name, reach in (
+                (self._at_root_q, "root_q", 7),
+                (self._at_root_v, "root_v", 6),
+                (self._at_joint_q, "joint_q", 0),
+                (self._at_joint_v, "joint_v", 0),
+                (self._at_drive_q, "drive_q", 0),
+                (self._at_drive_v, "drive_v", 0),
+            ):
+                first = np.zeros(aims.shape[1], dtype=np.int64) if columns is None else getattr(columns, name)
+                aims[row] = row * wide + (first[:, None] + np.arange(reach) if reach else first)
+
+
+def turned(quats: Array, vectors: Array) -> Array:
+    """Return vectors [..., 3] turned by unit quaternions wxyz [..., 4]; zeros leave them as they are."""
+    axis = quats[..., 1:]
+    twice = 2.0 * cross(axis, vectors)
+    return np.asarray(vectors + quats[..., :1] * twice + cross(axis, twice))
+
+
+def cross(first: Array, second: Array) -> Array:
+    """Return the cross product [..., 3]; several times as fast as NumPy's on small arrays."""
+    a, b = first.take(_YZX, axis=-1), second.take(_ZXY, axis=-1)
+    return np.asarray(a * b - first.take(_ZXY, axis=-1) * second.take(_YZX, axis=-1))
