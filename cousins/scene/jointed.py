@@ -38,7 +38,7 @@ Decode = Callable[[str], Mesh]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Part:
+class Part:
     """What moves as one: a link with all that is fixed to it."""
 
     link: ToldLink
@@ -61,7 +61,7 @@ def jointed_asset(path: Path, *, root: Path, name: str, label: str) -> Asset:
             cache[file] = _mesh_of(path, file, root)
         return cache[file]
 
-    parts = _parts(told_links(path))
+    parts = moving_parts(told_links(path))
     if not parts:
         raise refused(path, "no links")
     notes: list[str] = []
@@ -93,11 +93,11 @@ def jointed_asset(path: Path, *, root: Path, name: str, label: str) -> Asset:
     )
 
 
-def _parts(links: Mapping[str, ToldLink]) -> list[_Part]:
+def moving_parts(links: Mapping[str, ToldLink]) -> list[Part]:
     """Return the moving parts, parents first; links without a joint belong to their parents."""
     owner: dict[str, str] = {}
     poses: dict[str, Array] = {}
-    found: dict[str, _Part] = {}
+    found: dict[str, Part] = {}
     waiting = list(links.values())
     while waiting:
         ready = [link for link in waiting if not link.parent or link.parent in owner]
@@ -116,7 +116,7 @@ def _parts(links: Mapping[str, ToldLink]) -> list[_Part]:
             shapes = tuple(_moved(shape, turn) for shape in link.shapes)
             owner[link.name], poses[link.name] = link.name, turn
             parent = owner[link.parent] if link.parent else ""
-            found[link.name] = _Part(link=link, parent=parent, parent_from_part=pose, shapes=shapes)
+            found[link.name] = Part(link=link, parent=parent, parent_from_part=pose, shapes=shapes)
         waiting = [link for link in waiting if link.name not in owner]
     return list(found.values())
 
@@ -125,15 +125,15 @@ def _moved(shape: ToldShape, part_from_link: Array) -> ToldShape:
     return replace(shape, link_from_shape=part_from_link @ shape.link_from_shape)
 
 
-def _pieces(part: _Part, decode: Decode, notes: list[str]) -> list[Piece]:
+def _pieces(part: Part, decode: Decode, notes: list[str]) -> list[Piece]:
     """Return the convex pieces of a part in its frame: of what is there to be touched, else of what is seen."""
     touched = [shape for shape in part.shapes if shape.collides] or list(part.shapes)
     found: list[Piece] = []
     for shape in touched:
         if shape.kind != "mesh":
-            found += _primitive(shape)
+            found += primitive_pieces(shape)
             continue
-        solid, open_notes = closed(_placed(decode(shape.file), shape))
+        solid, open_notes = closed(placed_mesh(decode(shape.file), shape))
         try:
             collision = decompose(solid)
         except StageError as error:
@@ -144,7 +144,7 @@ def _pieces(part: _Part, decode: Decode, notes: list[str]) -> list[Piece]:
     return found
 
 
-def _primitive(shape: ToldShape) -> list[Piece]:
+def primitive_pieces(shape: ToldShape) -> list[Piece]:
     """Return a primitive as a piece; none where it has no volume. A capsule becomes a hull."""
     x, y, z = shape.size_m
     if min(x, y) <= 1e-6 or (shape.kind != "capsule" and z <= 1e-6):
@@ -164,15 +164,15 @@ def _primitive(shape: ToldShape) -> list[Piece]:
     return [Piece(kind=shape.kind, mesh=placed, link_from_piece=shape.link_from_shape, size_m=np.array(shape.size_m))]
 
 
-def _looks(part: _Part, decode: Decode) -> Mesh | None:
+def _looks(part: Part, decode: Decode) -> Mesh | None:
     """Return what is seen of a part in its frame: one mesh as it is, several with a colour each; None for nothing."""
-    meshes = [_placed(decode(shape.file), shape) for shape in part.shapes if shape.seen and shape.kind == "mesh"]
+    meshes = [placed_mesh(decode(shape.file), shape) for shape in part.shapes if shape.seen and shape.kind == "mesh"]
     if len(meshes) == 1:
         return meshes[0]
     return concatenate([_colored(mesh) for mesh in meshes]) if meshes else None
 
 
-def _placed(mesh: Mesh, shape: ToldShape) -> Mesh:
+def placed_mesh(mesh: Mesh, shape: ToldShape) -> Mesh:
     """Return a mesh scaled and moved into its part's frame; a mirroring scale turns its faces around."""
     faces = mesh.faces[:, ::-1] if np.prod(np.sign(shape.size_m)) < 0.0 else mesh.faces
     scaled = replace(mesh, vertices=mesh.vertices * np.array(shape.size_m), faces=faces)
@@ -187,7 +187,7 @@ def _colored(mesh: Mesh) -> Mesh:
     return Mesh(vertices=mesh.vertices, faces=mesh.faces, colors=colors)
 
 
-def _box(parts: list[_Part], made: Mapping[str, tuple[list[Piece], Mesh | None]]) -> tuple[Array, Array]:
+def _box(parts: list[Part], made: Mapping[str, tuple[list[Piece], Mesh | None]]) -> tuple[Array, Array]:
     """Return the middle and the extents of the thing with its joints at 0, in the root's frame [m]."""
     poses: dict[str, Array] = {}
     points = []
@@ -224,7 +224,7 @@ def _link(name: str, pieces: list[Piece], looks: Mesh | None, material: Material
     )
 
 
-def _joint(part: _Part, shift: Array) -> Joint:
+def _joint(part: Part, shift: Array) -> Joint:
     told = part.link.joint
     assert told is not None
     return Joint(

@@ -71,7 +71,9 @@ def _joint(element: ET.Element, path: Path) -> ToldJoint:
     return ToldJoint(
         name=_name(element, path),
         kind=kind,
-        axis=unit_of(numbers_of(None if axis is None else axis.get("xyz"), 3, (1.0, 0.0, 0.0), path), path),
+        axis=_X
+        if axis is None or kind == "fixed"
+        else unit_of(numbers_of(axis.get("xyz"), 3, (1.0, 0.0, 0.0), path), path),
         lower=lower,
         upper=upper,
         damping=max(0.0, number_of(loose.get("damping"), 0.0, path)),
