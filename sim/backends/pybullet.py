@@ -1,11 +1,6 @@
 """PyBullet, without a window; one client an engine, so that nothing leaks from one scene to the next.
 
-Bullet grows every convex hull by a collision margin of 1 mm and bodies float on it; here the margin is
-0.01 mm (hulls of a URDF keep theirs, whatever `changeDynamics` is told: that is why bodies are built
-from the scene's values, with the same rounded piece meshes that the URDF names). Bullet multiplies the friction and the
-restitution of the two sides; each side gets its square root, so that a pair has the geometric mean. The solver goes
-on until it has converged: leaving early, as Bullet does by default, lets bodies at rest creep by half a millimetre a
-second.
+How bodies behave is told in `sim.bullet`.
 """
 
 from __future__ import annotations
@@ -23,21 +18,23 @@ import pybullet
 from cousins.errors import EngineError
 from cousins.geometry import Array, invert
 from cousins.reconstruct.assets import Asset, Joint, Link
-from cousins.scene.inertia import principal_inertia
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.scenes import Placed, Scene, Structure
-from cousins.scene.surfaces import ROLLING_M, SPINNING_M
-from sim.bullet import collision_shape, inertial_frame, link_arguments, pose_of, xyzw_of
-from sim.engine import GRAVITY_M_S2, SLEEP_SPEED, Contact, require_finite, require_loadable, require_sane
+from sim.bullet import (
+    body_dynamics,
+    collision_shape,
+    configure,
+    contacts_between,
+    inertial_frame,
+    joint_dynamics,
+    link_arguments,
+    link_dynamics,
+    pose_of,
+    surface_dynamics,
+    xyzw_of,
+)
+from sim.engine import SLEEP_SPEED, Contact, require_finite, require_loadable, require_sane
 
-LIMIT_FORCE: Final = 1e4
-"""What a joint's stop may exert [N] or [N·m]; without it Bullet keeps no limit."""
-RESIDUAL: Final = 1e-13
-"""Squared change of the impulses at which the solver may stop; with Bullet's 1e-7 bodies at rest creep."""
-BREAKING_M: Final = 0.02
-"""Distance at which Bullet forgets a contact point [m]; its default, set because it outlives a client otherwise."""
-NO_SPEED_LIMIT: Final = 1e6
-"""Bullet silently cuts speeds at 100 m/s or rad/s, which would hide an explosion; this is never reached."""
 _BASE: Final = -1
 
 
@@ -78,19 +75,9 @@ class PyBulletEngine:
         """Build the scene as it lies, at rest, joints at 0; raises `EngineError`."""
         require_loadable(scene, engine=self.name)
         client = self._open()
-        pybullet.resetSimulation(physicsClientId=client)
         self._bodies, self._assets, self._root_from_inertial, self._joints = {}, {}, {}, {}
         self._fixed = {placed.asset.name for placed in scene.objects if placed.fixed}
-        pybullet.setGravity(0.0, 0.0, -GRAVITY_M_S2, physicsClientId=client)
-        pybullet.setPhysicsEngineParameter(
-            fixedTimeStep=self.timestep_s,
-            numSolverIterations=self.config.solver_iterations,
-            solverResidualThreshold=RESIDUAL,
-            contactBreakingThreshold=BREAKING_M,
-            deterministicOverlappingPairs=1,
-            enableFileCaching=0,
-            physicsClientId=client,
-        )
+        configure(client, timestep_s=self.timestep_s, solver_iterations=self.config.solver_iterations)
         with tempfile.TemporaryDirectory(prefix="cousins-pybullet-") as folder:
             for structure in scene.structures:
                 self._add_structure(structure, Path(folder))
@@ -176,21 +163,9 @@ class PyBulletEngine:
 
     def contacts(self) -> list[Contact]:
         """Return the contacts of the present state between different objects or structures, without stepping."""
-        client = self._open()
         names = [*self._assets, *(name for name in self._bodies if name not in self._assets)]
-        found = []
-        for i, first in enumerate(names[: len(self._assets)]):
-            for second in names[i + 1 :]:
-                if first in self._fixed and (second in self._fixed or second not in self._assets):
-                    continue
-                points = pybullet.getClosestPoints(
-                    self._bodies[first], self._bodies[second], 0.0, physicsClientId=client
-                )
-                found += [
-                    Contact(first=first, second=second, depth_m=-float(point[8]), normal=tuple(point[7]))
-                    for point in points
-                ]
-        return found
+        still = self._fixed | (self._bodies.keys() - self._assets.keys())
+        return contacts_between({name: self._bodies[name] for name in names}, still=still, client=self._open())
 
     def close(self) -> None:
         """Free the engine."""
@@ -213,7 +188,8 @@ class PyBulletEngine:
 
     def _add_structure(self, structure: Structure, folder: Path) -> None:
         client = self._open()
-        shape = collision_shape(structure.pieces, folder / f"{structure.name}.obj", client)
+        margin_m = self.config.margin_m
+        shape = collision_shape(structure.pieces, folder / f"{structure.name}.obj", client, margin_m=margin_m)
         body = pybullet.createMultiBody(0.0, shape, physicsClientId=client)
         self._bodies[structure.name] = body
         self._set_surface(body, _BASE, structure.friction.value, structure.restitution.value)
@@ -224,7 +200,9 @@ class PyBulletEngine:
         root_from_inertial = inertial_frame(root)
         ordered = joints_in_order(asset)
         shapes = {
-            link.name: collision_shape(link.pieces, folder / f"{asset.name}-{link.name}.obj", client)
+            link.name: collision_shape(
+                link.pieces, folder / f"{asset.name}-{link.name}.obj", client, margin_m=self.config.margin_m
+            )
             for link in asset.links
         }
         body = pybullet.createMultiBody(
@@ -249,43 +227,19 @@ class PyBulletEngine:
         self.set_pose(asset.name, placed.world_from_asset)
 
     def _set_link(self, body: int, index: int, asset: Asset, link: Link, *, fixed: bool = False) -> None:
-        moments, _ = principal_inertia(link.inertia_kg_m2)
-        pybullet.changeDynamics(
-            body,
-            index,
-            mass=0.0 if fixed else link.mass_kg.value,
-            localInertiaDiagonal=[0.0, 0.0, 0.0] if fixed else moments.tolist(),
-            linearDamping=0.0,
-            angularDamping=0.0,
-            jointDamping=0.0,
-            maxJointVelocity=NO_SPEED_LIMIT,
-            physicsClientId=self._open(),
-        )
+        client = self._open()
+        if index == _BASE:
+            pybullet.changeDynamics(body, _BASE, physicsClientId=client, **body_dynamics())
+        pybullet.changeDynamics(body, index, physicsClientId=client, **link_dynamics(link, fixed=fixed))
         self._set_surface(body, index, asset.friction.value, asset.restitution.value)
 
     def _set_surface(self, body: int, index: int, friction: float, restitution: float) -> None:
-        pybullet.changeDynamics(
-            body,
-            index,
-            lateralFriction=float(np.sqrt(friction)),
-            restitution=float(np.sqrt(restitution)),
-            spinningFriction=SPINNING_M,
-            rollingFriction=ROLLING_M,
-            collisionMargin=self.config.margin_m,
-            physicsClientId=self._open(),
-        )
+        surface = surface_dynamics(friction, restitution)
+        pybullet.changeDynamics(body, index, physicsClientId=self._open(), **surface)
 
     def _set_joint_limits(self, body: int, index: int, joint: Joint) -> None:
         client = self._open()
-        pybullet.changeDynamics(
-            body,
-            index,
-            jointLowerLimit=joint.lower,
-            jointUpperLimit=joint.upper,
-            jointLimitForce=LIMIT_FORCE,
-            jointDamping=joint.damping,
-            physicsClientId=client,
-        )
+        pybullet.changeDynamics(body, index, physicsClientId=client, **joint_dynamics(joint))
         pybullet.setJointMotorControl2(
             body,
             index,

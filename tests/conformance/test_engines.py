@@ -300,6 +300,47 @@ def test_parts_of_one_asset_do_not_collide(engine: Engine) -> None:
     assert engine.joints() == {}
 
 
+def test_the_mass_of_a_link_is_its_own(engine: Engine) -> None:
+    """A light ball with a heavy one behind it strikes a third: the momentum tells what all weigh."""
+    front, behind = (
+        link("front", [sphere_piece(HALF_M)], mass_kg=0.1),
+        link("behind", [sphere_piece(0.02)], mass_kg=0.5),
+    )
+    held = Joint(
+        name="held",
+        kind="fixed",
+        parent="front",
+        child="behind",
+        parent_from_child=rigid(None, np.array([-0.05, 0.0, 0.0])),
+        axis=np.array([0.0, 0.0, 1.0]),
+    )
+    pair, light = articulated("pair", [front, behind], joints=[held]), cube("light", "sphere", mass_kg=0.2)
+    engine.load(scene_of(place(pair, 0.0, 0.0, 5.0), place(light, 0.12, 0.0, 5.0)))
+    engine.set_velocity("pair", np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    steps(engine, 0.3)
+    speeds = {name: velocity[0] for name, velocity in engine.velocities().items()}
+    assert speeds["light"] >= speeds["pair"] > 0.0
+    assert 0.6 * speeds["pair"] + 0.2 * speeds["light"] == pytest.approx(0.6, abs=2e-3)
+
+
+def test_the_friction_of_a_link_is_that_of_its_asset(engine: Engine) -> None:
+    deck = link("deck", [box_piece([0.1, 0.1, 0.02])], mass_kg=0.2)
+    runner = link("runner", [box_piece([0.1, 0.1, 0.02])], mass_kg=0.2)
+    held = Joint(
+        name="held",
+        kind="fixed",
+        parent="deck",
+        child="runner",
+        parent_from_child=rigid(None, np.array([0.0, 0.0, -0.03])),
+        axis=np.array([0.0, 0.0, 1.0]),
+    )
+    sled = articulated("sled", [deck, runner], joints=[held], friction=0.1)
+    engine.load(scene_of(place(sled, 0.0, 0.0, 0.04), structures=[slab(friction=0.1)]))
+    engine.set_velocity("sled", np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    steps(engine, 1.5)
+    assert engine.poses()["sled"][0, 3] == pytest.approx(1.0 / (2.0 * 0.1 * GRAVITY_M_S2), rel=0.1)
+
+
 def test_set_pose_is_exact_and_stops_the_body(any_engine: Engine) -> None:
     any_engine.load(
         scene_of(place(prop("plank", [box_piece([0.3, 0.1, 0.02], center_m=(0.05, 0.0, 0.01))]), 0.0, 0.0, 1.0))
