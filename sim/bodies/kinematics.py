@@ -12,6 +12,7 @@ from cousins.reconstruct.assets import Joint
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.rounding import round_pose
 from sim.bodies.body import Body
+from sim.bodies.kernels import follow, in_world
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -29,11 +30,7 @@ class Chain:
     axes: Array
     """Unit axes in the joints' frames [k, 3]."""
     turns: Array
-    """True where a joint turns, False where it slides, bool [k]."""
-    cross: Array
-    """Matrices that take a vector to its cross product with the axis [k, 3, 3]; 0 where it slides."""
-    square: Array
-    """Their squares [k, 3, 3]."""
+    """1 where a joint turns, 0 where it slides, [k]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -67,75 +64,24 @@ def chain_of(body: Body) -> Chain:
             moving.append(joint)
             pose = np.eye(4)
     axes = np.array([np.round(joint.axis, 7) / np.linalg.norm(np.round(joint.axis, 7)) for joint in moving])
-    turns = np.array([joint.kind == "revolute" for joint in moving])
-    cross = np.cross(np.eye(3)[None], axes.reshape(-1, 1, 3)) * turns[:, None, None]
+    turns = np.array([float(joint.kind == "revolute") for joint in moving])
     return Chain(
         drives=np.array([numbers[joint.name] for joint in moving], dtype=np.int64),
         count=len(body.drives),
         parent_from_joint=np.array(poses).reshape(-1, 4, 4),
-        joint_from_tip=pose @ body.link_from_tip,
-        axes=axes.reshape(-1, 3),
+        joint_from_tip=np.ascontiguousarray(pose @ body.link_from_tip),
+        axes=np.ascontiguousarray(axes.reshape(-1, 3)),
         turns=turns,
-        cross=cross,
-        square=cross @ cross,
     )
-
-
-def tip_poses(chain: Chain, position: Array) -> Array:
-    """Return `base_from_tip` [n, 4, 4] of drive positions [n, drives]."""
-    return np.asarray(_frames(chain, position)[-1] @ chain.joint_from_tip)
 
 
 def reach(chain: Chain, position: Array) -> Reach:
     """Return where the tip is at drive positions [n, drives], and its Jacobian."""
-    frames = _frames(chain, position)
-    tip = frames[-1] @ chain.joint_from_tip
-    jacobian = np.zeros((len(position), 6, chain.count))
-    if len(chain.drives):
-        stacked = np.stack(frames[1:], axis=1)
-        axes = np.einsum("nkij,kj->nki", stacked[..., :3, :3], chain.axes)
-        arm = tip[:, None, :3, 3] - stacked[..., :3, 3]
-        linear = np.where(chain.turns[:, None], np.cross(axes, arm), axes)
-        jacobian[:, :3, chain.drives] = linear.transpose(0, 2, 1)
-        jacobian[:, 3:, chain.drives] = (axes * chain.turns[:, None]).transpose(0, 2, 1)
-    return Reach(base_from_tip=tip, jacobian=jacobian)
+    q = np.ascontiguousarray(position, dtype=np.float64)
+    pose, jacobian = follow(q, chain.drives, chain.parent_from_joint, chain.joint_from_tip, chain.axes, chain.turns)
+    return Reach(base_from_tip=pose, jacobian=jacobian)
 
 
-def quats_of(rotations: Array) -> Array:
-    """Return quaternions wxyz with w ≥ 0 [n, 4] of rotations [n, 3, 3] (Bar-Itzhack's symmetric form, by the pivot)."""
-    m = rotations
-    trace = np.einsum("nii->n", m)
-    weights = np.stack([trace, m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]], axis=1)
-    pivot = weights.argmax(axis=1)
-    x, y, z = m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]
-    xy, xz, yz = m[:, 0, 1] + m[:, 1, 0], m[:, 0, 2] + m[:, 2, 0], m[:, 1, 2] + m[:, 2, 1]
-    rest = 1.0 - trace[:, None] + 2.0 * weights[:, 1:]
-    table = np.stack(
-        [
-            np.stack([1.0 + trace, x, y, z], axis=1),
-            np.stack([x, rest[:, 0], xy, xz], axis=1),
-            np.stack([y, xy, rest[:, 1], yz], axis=1),
-            np.stack([z, xz, yz, rest[:, 2]], axis=1),
-        ],
-        axis=1,
-    )
-    quats = table[np.arange(len(m)), pivot]
-    quats /= np.linalg.norm(quats, axis=1, keepdims=True)
-    return np.asarray(np.where(quats[:, :1] < 0.0, -quats, quats))
-
-
-def _frames(chain: Chain, position: Array) -> list[Array]:
-    """Return the base's frame and that of each joint behind its motion, [n, 4, 4] each."""
-    n = len(position)
-    moved = np.zeros((n, len(chain.drives), 4, 4))
-    q = position[:, chain.drives]
-    moved[..., :3, :3] = (
-        np.eye(3) + np.sin(q)[..., None, None] * chain.cross + (1.0 - np.cos(q))[..., None, None] * chain.square
-    )
-    moved[..., :3, 3] = (q * ~chain.turns)[..., None] * chain.axes
-    moved[..., 3, 3] = 1.0
-    local = chain.parent_from_joint @ moved
-    frames = [np.broadcast_to(np.eye(4), (n, 4, 4))]
-    for number in range(len(chain.drives)):
-        frames.append(frames[-1] @ local[:, number])
-    return frames
+def tips_in_world(chain: Chain, world_from_base: Array, position: Array) -> tuple[Array, Array]:
+    """Return place [m] [n, 3] and quaternion wxyz, w ≥ 0, [n, 4] of tips whose bases stand at poses [n, 4, 4]."""
+    return in_world(world_from_base, reach(chain, position).base_from_tip)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 
 from cousins.geometry import Array
 from sim.bodies.body import Body
+from sim.bodies.kinematics import Chain, tips_in_world
 from sim.worlds.mujoco_models import Compiled
 from sim.worlds.worlds import BODY, Slots, State
 
 _BEYOND: Final = 7
-_YZX: Final = np.array([1, 2, 0])
-_ZXY: Final = np.array([2, 0, 1])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -115,14 +114,12 @@ class Table:
         self._present = np.zeros((rows, objects), dtype=bool)
         self._still = np.zeros((rows, objects, 7))
         self._center_m = np.zeros((rows, objects, 3))
-        self._at_root_q = np.zeros((rows, objects, 7), dtype=np.int64)
-        self._at_root_v = np.zeros((rows, objects, 6), dtype=np.int64)
-        self._at_joint_q, self._at_joint_v = (np.zeros((rows, joints), dtype=np.int64) for _ in "qv")
-        self._at_drive_q, self._at_drive_v = (np.zeros((rows, drives), dtype=np.int64) for _ in "qv")
+        self._root_q, self._root_v = (np.zeros((rows, objects), dtype=np.int64) for _ in "qv")
+        self._joint_q, self._joint_v = (np.zeros((rows, joints), dtype=np.int64) for _ in "qv")
+        self._drive_q, self._drive_v = (np.zeros((rows, drives), dtype=np.int64) for _ in "qv")
         self._owner = np.full((rows, 1), objects)
         self.touched = np.zeros((rows, objects), dtype=bool)
         self.world_from_base = np.tile(np.eye(4), (rows, 1, 1))
-        self._aim(range(rows))
 
     def enter(self, row: int, shown: Row) -> None:
         """Take over what a row shows now."""
@@ -138,8 +135,9 @@ class Table:
             if wide > self._q.shape[1]:
                 more = ((0, 0), (0, wide - self._q.shape[1]))
                 self._q, self._v = np.pad(self._q, more), np.pad(self._v, more)
-                self._aim(range(len(self._columns)))
-            self._aim([row])
+            self._root_q[row], self._root_v[row] = columns.root_q, columns.root_v
+            self._joint_q[row], self._joint_v[row] = columns.joint_q, columns.joint_v
+            self._drive_q[row], self._drive_v[row] = columns.drive_q, columns.drive_v
         self._q[row], self._v[row], self.touched[row] = 0.0, 0.0, False
         self.copy(row, shown)
 
@@ -175,56 +173,87 @@ class Table:
         real = other < self.touched.shape[1]
         self.touched[of[real], other[real]] = True
 
-    def drives(self) -> Array:
-        """Return the positions of all drives [n, drives]."""
-        return np.asarray(self._q.take(self._at_drive_q))
-
-    def state(self, tip_position_m: Array, tip_quat_wxyz: Array) -> State:
-        """Return the state of all rows, given where the tips are."""
-        poses = self._q.take(self._at_root_q) + self._still
-        speeds = self._v.take(self._at_root_v)
-        quats = poses[..., 3:]
-        spin, arm = turned(quats, speeds[..., 3:]), turned(quats, self._center_m)
-        velocity = np.concatenate([speeds[..., :3] + cross(spin, arm), spin], axis=-1)
+    def state(self, chain: Chain) -> State:
+        """Return the state of all rows."""
+        at = (self._root_q, self._root_v, self._joint_q, self._joint_v, self._drive_q, self._drive_v)
+        position, quat, velocity, joints, rates, drives, speeds = gather(
+            self._q, self._v, *at, self._still, self._center_m
+        )
+        tip_position, tip_quat = tips_in_world(chain, self.world_from_base, drives)
         return State(
             present=self._present.copy(),
-            position_m=poses[..., :3].copy(),
-            quat_wxyz=quats.copy(),
+            position_m=position,
+            quat_wxyz=quat,
             velocity=velocity,
-            joint_position=self._q.take(self._at_joint_q),
-            joint_velocity=self._v.take(self._at_joint_v),
-            drive_position=self.drives(),
-            drive_velocity=self._v.take(self._at_drive_v),
-            tip_position_m=tip_position_m,
-            tip_quat_wxyz=tip_quat_wxyz,
+            joint_position=joints,
+            joint_velocity=rates,
+            drive_position=drives,
+            drive_velocity=speeds,
+            tip_position_m=tip_position,
+            tip_quat_wxyz=tip_quat,
             touched=self.touched.copy(),
         )
 
-    def _aim(self, rows: Iterable[int]) -> None:
-        """Turn columns into places in the flattened table; what is missing lies at its zeros."""
-        wide = self._q.shape[1]
-        for row in rows:
-            columns = self._columns[row]
-            for aims, name, reach in (
-                (self._at_root_q, "root_q", 7),
-                (self._at_root_v, "root_v", 6),
-                (self._at_joint_q, "joint_q", 0),
-                (self._at_joint_v, "joint_v", 0),
-                (self._at_drive_q, "drive_q", 0),
-                (self._at_drive_v, "drive_v", 0),
-            ):
-                first = np.zeros(aims.shape[1], dtype=np.int64) if columns is None else getattr(columns, name)
-                aims[row] = row * wide + (first[:, None] + np.arange(reach) if reach else first)
+
+@njit(cache=True)
+def gather(
+    q: Array,
+    v: Array,
+    root_q: Array,
+    root_v: Array,
+    joint_q: Array,
+    joint_v: Array,
+    drive_q: Array,
+    drive_v: Array,
+    still: Array,
+    center_m: Array,
+) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+    """Return place, quaternion and velocity of objects, then positions and speeds of joints and of drives."""
+    rows, objects = root_q.shape
+    position, quat, velocity = np.zeros((rows, objects, 3)), np.zeros((rows, objects, 4)), np.zeros((rows, objects, 6))
+    for row in range(rows):
+        for one in range(objects):
+            a, b = root_q[row, one], root_v[row, one]
+            for i in range(3):
+                position[row, one, i] = q[row, a + i] + still[row, one, i]
+            for i in range(4):
+                quat[row, one, i] = q[row, a + 3 + i] + still[row, one, 3 + i]
+            spin, arm = velocity[row, one, 3:], velocity[row, one, :3]
+            _turn(quat[row, one], v[row, b + 3 : b + 6], spin)
+            _turn(quat[row, one], center_m[row, one], arm)
+            x, y, z = arm[0], arm[1], arm[2]
+            arm[0] = v[row, b] + spin[1] * z - spin[2] * y
+            arm[1] = v[row, b + 1] + spin[2] * x - spin[0] * z
+            arm[2] = v[row, b + 2] + spin[0] * y - spin[1] * x
+    return (
+        position,
+        quat,
+        velocity,
+        _picked(q, joint_q),
+        _picked(v, joint_v),
+        _picked(q, drive_q),
+        _picked(v, drive_v),
+    )
 
 
-def turned(quats: Array, vectors: Array) -> Array:
-    """Return vectors [..., 3] turned by unit quaternions wxyz [..., 4]; zeros leave them as they are."""
-    axis = quats[..., 1:]
-    twice = 2.0 * cross(axis, vectors)
-    return np.asarray(vectors + quats[..., :1] * twice + cross(axis, twice))
+@njit(cache=True)
+def _picked(table: Array, at: Array) -> Array:
+    found = np.zeros(at.shape)
+    for row in range(at.shape[0]):
+        for column in range(at.shape[1]):
+            found[row, column] = table[row, at[row, column]]
+    return found
 
 
-def cross(first: Array, second: Array) -> Array:
-    """Return the cross product [..., 3]; several times as fast as NumPy's on small arrays."""
-    a, b = first.take(_YZX, axis=-1), second.take(_ZXY, axis=-1)
-    return np.asarray(a * b - first.take(_ZXY, axis=-1) * second.take(_YZX, axis=-1))
+@njit(cache=True)
+def _turn(quat: Array, vector: Array, out: Array) -> None:
+    """Fill a vector turned by a unit quaternion; by zeros, it stays as it is."""
+    w, x, y, z = quat[0], quat[1], quat[2], quat[3]
+    a, b, c = (
+        2.0 * (y * vector[2] - z * vector[1]),
+        2.0 * (z * vector[0] - x * vector[2]),
+        2.0 * (x * vector[1] - y * vector[0]),
+    )
+    out[0] = vector[0] + w * a + y * c - z * b
+    out[1] = vector[1] + w * b + z * a - x * c
+    out[2] = vector[2] + w * c + x * b - y * a

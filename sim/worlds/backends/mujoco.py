@@ -19,7 +19,7 @@ import numpy as np
 from cousins.errors import EngineError
 from cousins.geometry import Array, quat_wxyz_from_rotation
 from sim.bodies.body import Body
-from sim.bodies.kinematics import chain_of, quats_of, tip_poses
+from sim.bodies.kinematics import chain_of
 from sim.engine import FASTEST_M_S, Contact, require_finite
 from sim.worlds.mujoco_models import Models
 from sim.worlds.mujoco_rows import Row, Table
@@ -155,8 +155,7 @@ class MujocoWorlds:
 
     def read(self) -> State:
         """Return the present state; the arrays are the caller's."""
-        tips = self._table.world_from_base @ tip_poses(self._chain, self._table.drives())
-        return self._table.state(tips[:, :3, 3], quats_of(tips[:, :3, :3]))
+        return self._table.state(self._chain)
 
     def contacts(self, row: int) -> list[Contact]:
         """Return the contacts of a row; the body goes by the name of `BODY`."""

@@ -1,0 +1,190 @@
+"""From actions to drive speeds: joint velocity, joint delta, end-effector delta; all rows at once.
+
+An action holds numbers from -1 to 1, the hand's last: 1 opens it, -1 closes it, and what lies between is an opening.
+Deltas move a target that the drives follow, so what sags under a load is brought back, as real controllers do; a
+target runs ahead of the drives by no more than they can make up for in `LEAD` commands. Commands may act late: a
+queue of whole commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from cousins.errors import SceneError
+from cousins.geometry import Array
+from sim.bodies.body import Body
+from sim.bodies.kernels import advance, lead, least_squares
+from sim.bodies.kinematics import Chain, chain_of, reach
+
+Kind = Literal["joint_velocity", "joint_delta", "ee_delta"]
+AXES: Final = ("x", "y", "z", "rx", "ry", "rz")
+"""Motions of a tip: along and about the base's axes."""
+LEAD: Final = 2.0
+"""Most that a target runs ahead [commands at full speed]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """What an action means."""
+
+    kind: Kind
+    """Which controller."""
+    rate_hz: float
+    """Commands per second."""
+    latency_s: float = 0.0
+    """Time until a command acts [s]; rounded to whole commands."""
+    axes: tuple[str, ...] = ()
+    """For `ee_delta`: motions of the tip that an action holds, of `AXES`; the others are held where the arm can."""
+    most_m_s: float = 0.5
+    """For `ee_delta`: speed along an axis at 1 [m/s]."""
+    most_rad_s: float = 1.5
+    """For `ee_delta`: speed about an axis at 1 [rad/s]."""
+    share: float = 1.0
+    """For joints: share of each drive's largest speed that 1 stands for."""
+    damping: float = 0.02
+    """For `ee_delta`: of the least squares [m or rad]; larger is calmer where the arm is stretched."""
+
+    @property
+    def late(self) -> int:
+        """Whole commands by which an action acts late."""
+        return round(self.latency_s * self.rate_hz)
+
+
+def joint_velocity(body: Body, *, share: float = 1.0) -> Control:
+    """Return the control of each drive's speed, at the rate and with the latency of the real body."""
+    return Control(kind="joint_velocity", rate_hz=body.control_hz, latency_s=body.latency_s, share=share)
+
+
+def joint_delta(body: Body, *, share: float = 1.0) -> Control:
+    """Return the control that moves a target for each drive."""
+    return Control(kind="joint_delta", rate_hz=body.control_hz, latency_s=body.latency_s, share=share)
+
+
+def ee_delta(
+    body: Body, *, axes: tuple[str, ...] = (), most_m_s: float | None = None, most_rad_s: float = 1.5
+) -> Control:
+    """Return the control that moves a target for the tip, along and about the base's axes.
+
+    Without `axes` they are all that the body can move its tip along and about; raises `SceneError` for others.
+    """
+    able = axes_of(body)
+    unable = [axis for axis in axes if axis not in able]
+    if unable:
+        raise SceneError(
+            f"the axis {unable[0]!r} for {body.name}", expected=f"some of {', '.join(able)}", hint="Leave it out."
+        )
+    slides = [
+        drive.most_speed for drive in body.drives if drive.joint not in body.fingers and _slides(body, drive.joint)
+    ]
+    return Control(
+        kind="ee_delta",
+        rate_hz=body.control_hz,
+        latency_s=body.latency_s,
+        axes=axes or able,
+        most_m_s=most_m_s if most_m_s is not None else min(slides, default=0.5),
+        most_rad_s=most_rad_s,
+    )
+
+
+def axes_of(body: Body) -> tuple[str, ...]:
+    """Return the motions of the tip that the drives make at home."""
+    jacobian = reach(chain_of(body), np.array([[drive.home for drive in body.drives]])).jacobian[0]
+    left, sizes, _ = np.linalg.svd(jacobian)
+    rank = int((sizes > 1e-3).sum())
+    able = np.linalg.norm(left[:, :rank], axis=1) > 0.5
+    return tuple(axis for axis, one in zip(AXES, able, strict=True) if one)
+
+
+def action_size(control: Control, body: Body) -> int:
+    """Return how many numbers an action holds."""
+    arm = len(control.axes) if control.kind == "ee_delta" else len(body.drives) - len(body.fingers)
+    return arm + bool(body.fingers)
+
+
+class Controller:
+    """A control of the bodies in all rows; holds their targets and the commands on their way."""
+
+    def __init__(self, control: Control, body: Body, rows: int) -> None:
+        self.control = control
+        self.body = body
+        self.action_size = action_size(control, body)
+        self._chain: Chain = chain_of(body)
+        joints = {joint.name: joint for joint in body.asset.joints}
+        self._lower = np.array([joints[drive.joint].lower for drive in body.drives])
+        self._upper = np.array([joints[drive.joint].upper for drive in body.drives])
+        self._most = np.array([drive.most_speed for drive in body.drives])
+        self._arm = len(body.drives) - len(body.fingers)
+        self._target = np.zeros((rows, len(body.drives)))
+        self._pose = np.tile(np.eye(4), (rows, 1, 1))
+        self._queue = np.zeros((control.late, rows, self.action_size))
+        self._rows = np.array([AXES.index(axis) for axis in control.axes], dtype=np.int64)
+        self._scale = np.where(self._rows < 3, control.most_m_s, control.most_rad_s) / control.rate_hz
+        self._lead = (LEAD * control.most_m_s / control.rate_hz, LEAD * control.most_rad_s / control.rate_hz)
+
+    def reset(self, rows: Array, drive_position: Array) -> None:
+        """Begin anew in some rows, bool [n] or numbers, at drive positions [n, drives], no command on its way."""
+        self._target[rows] = drive_position[rows]
+        self._pose[rows] = reach(self._chain, drive_position[rows]).base_from_tip
+        self._queue[:, rows] = 0.0
+        if self.body.fingers and self.control.late:
+            opening = (drive_position[rows] - self._lower) / np.maximum(self._upper - self._lower, 1e-9)
+            self._queue[:, rows, -1] = 2.0 * opening[:, self._arm :].mean(axis=1) - 1.0
+
+    def speeds(self, action: Array, drive_position: Array) -> Array:
+        """Return the speeds [n, drives] that actions [n, action_size] ask for at drive positions [n, drives].
+
+        Call it once a command: targets move and the queue advances. A NaN in an action stays one.
+        """
+        action = np.clip(action, -1.0, 1.0)
+        if self.control.late:
+            acting = self._queue[0].copy()
+            self._queue[:-1] = self._queue[1:]
+            self._queue[-1] = action
+            action = acting
+        speeds = np.empty_like(drive_position)
+        arm = action[:, : self.action_size - bool(self.body.fingers)]
+        if self.control.kind == "joint_velocity":
+            speeds[:, : self._arm] = arm * (self.control.share * self._most[: self._arm])
+        elif self.control.kind == "joint_delta":
+            speeds[:, : self._arm] = self._joints(arm, drive_position[:, : self._arm])
+        else:
+            speeds[:, : self._arm] = self._tip(arm, drive_position)
+        if self.body.fingers:
+            speeds[:, self._arm :] = self._fingers(action[:, -1:], drive_position[:, self._arm :])
+        return np.asarray(np.clip(speeds, -self._most, self._most))
+
+    def _joints(self, action: Array, position: Array) -> Array:
+        lower, upper, most = (each[: self._arm] for each in (self._lower, self._upper, self._most))
+        step = most * self.control.share / self.control.rate_hz
+        lead = LEAD * step
+        target = np.clip(self._target[:, : self._arm] + action * step, position - lead, position + lead)
+        self._target[:, : self._arm] = np.clip(target, lower, upper)
+        return np.asarray((self._target[:, : self._arm] - position) * self.control.rate_hz)
+
+    def _tip(self, action: Array, drive_position: Array) -> Array:
+        """Return arm speeds by damped least squares (Wampler 1986; Nakamura and Hanafusa 1986)."""
+        now = reach(self._chain, drive_position)
+        control = self.control
+        move = np.zeros((len(action), 6))
+        move[:, self._rows] = action * self._scale
+        advance(self._pose, move)
+        error, speeds = move, np.zeros((len(action), self._arm))
+        lead(self._pose, now.base_from_tip, *self._lead, error)
+        error *= control.rate_hz
+        least_squares(now.jacobian, error, control.damping, speeds)
+        fastest = (np.abs(speeds) / self._most[: self._arm]).max(axis=1, keepdims=True)
+        return np.asarray(speeds / np.maximum(fastest, 1.0))
+
+    def _fingers(self, action: Array, position: Array) -> Array:
+        """Return finger speeds towards an opening; both ends lie a full command beyond the stops, so that it grips."""
+        lower, upper, most = (each[self._arm :] for each in (self._lower, self._upper, self._most))
+        beyond = most / self.control.rate_hz
+        target = lower - beyond + 0.5 * (action + 1.0) * (upper - lower + 2.0 * beyond)
+        return np.asarray((target - position) * self.control.rate_hz)
+
+
+def _slides(body: Body, name: str) -> bool:
+    return any(joint.name == name and joint.kind == "prismatic" for joint in body.asset.joints)

@@ -1,0 +1,206 @@
+"""Inner loops of kinematics and control, compiled; a row's numbers do not depend on how many rows there are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from cousins.geometry import Array
+
+
+@njit(cache=True)
+def follow(
+    q: Array, drives: Array, parent_from_joint: Array, joint_from_tip: Array, axes: Array, turns: Array
+) -> tuple[Array, Array]:
+    """Return the tip's pose [n, 4, 4] and its Jacobian [n, 6, drives] at drive positions q [n, drives]."""
+    rows, count = len(q), len(drives)
+    pose, jacobian = np.zeros((rows, 4, 4)), np.zeros((rows, 6, q.shape[1]))
+    origins, directions = np.zeros((count, 3)), np.zeros((count, 3))
+    here, moved, motion = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4))
+    for row in range(rows):
+        here[:] = 0.0
+        for i in range(4):
+            here[i, i] = 1.0
+        for joint in range(count):
+            multiply(here, parent_from_joint[joint], moved)
+            _move(axes[joint], turns[joint], q[row, drives[joint]], motion)
+            multiply(moved, motion, here)
+            for i in range(3):
+                origins[joint, i] = here[i, 3]
+                directions[joint, i] = (
+                    here[i, 0] * axes[joint, 0] + here[i, 1] * axes[joint, 1] + here[i, 2] * axes[joint, 2]
+                )
+        multiply(here, joint_from_tip, pose[row])
+        for joint in range(count):
+            _column(turns[joint], directions[joint], origins[joint], pose[row], jacobian[row, :, drives[joint]])
+    return pose, jacobian
+
+
+@njit(cache=True)
+def in_world(world_from_base: Array, base_from_tip: Array) -> tuple[Array, Array]:
+    """Return places [n, 3] and quaternions wxyz [n, 4] of poses [n, 4, 4] behind others."""
+    rows = len(base_from_tip)
+    place, quat, whole = np.zeros((rows, 3)), np.zeros((rows, 4)), np.zeros((4, 4))
+    for row in range(rows):
+        multiply(world_from_base[row], base_from_tip[row], whole)
+        place[row] = whole[:3, 3]
+        quat_of(whole, quat[row])
+    return place, quat
+
+
+@njit(cache=True)
+def least_squares(jacobian: Array, error: Array, damping: float, speeds: Array) -> None:
+    """Fill speeds [n, k]: J^T (J J^T + λ² I)^-1 e of J [n, 6, k] and e [n, 6], by Cholesky."""
+    square, y = np.zeros((6, 6)), np.zeros(6)
+    for row in range(len(speeds)):
+        for i in range(6):
+            y[i] = error[row, i]
+            for j in range(i + 1):
+                square[i, j] = damping * damping if i == j else 0.0
+                for m in range(speeds.shape[1]):
+                    square[i, j] += jacobian[row, i, m] * jacobian[row, j, m]
+        _solve(square, y)
+        for m in range(speeds.shape[1]):
+            speeds[row, m] = 0.0
+            for i in range(6):
+                speeds[row, m] += jacobian[row, i, m] * y[i]
+
+
+@njit(cache=True)
+def _solve(a: Array, y: Array) -> None:
+    """Solve a y = y in place, by Cholesky of the lower half of a, which is overwritten."""
+    size = len(y)
+    for i in range(size):
+        for j in range(i + 1):
+            for m in range(j):
+                a[i, j] -= a[i, m] * a[j, m]
+            a[i, j] = math.sqrt(a[i, i]) if i == j else a[i, j] / a[j, j]
+        for m in range(i):
+            y[i] -= a[i, m] * y[m]
+        y[i] /= a[i, i]
+    for i in range(size - 1, -1, -1):
+        for m in range(i + 1, size):
+            y[i] -= a[m, i] * y[m]
+        y[i] /= a[i, i]
+
+
+@njit(cache=True)
+def lead(pose: Array, tip: Array, most_m: float, most_rad: float, error: Array) -> None:
+    """Fill the way and turn from tips to targets, error [n, 6]; targets [n, 4, 4] too far ahead are drawn back."""
+    turn, back = np.zeros((3, 3)), np.zeros(3)
+    for row in range(len(pose)):
+        far = 0.0
+        for i in range(3):
+            error[row, i] = pose[row, i, 3] - tip[row, i, 3]
+            far += error[row, i] ** 2
+        cut = min(1.0, most_m / max(math.sqrt(far), 1e-12))
+        for i in range(3):
+            error[row, i] *= cut
+            pose[row, i, 3] = tip[row, i, 3] + error[row, i]
+            for j in range(3):
+                turn[i, j] = 0.0
+                for m in range(3):
+                    turn[i, j] += pose[row, i, m] * tip[row, j, m]
+        wide = _vector(turn, back)
+        cut = min(1.0, most_rad / max(wide, 1e-12))
+        for i in range(3):
+            error[row, 3 + i] = back[i] * cut
+        if cut < 1.0:
+            turn_by(error[row, 3:], tip[row], pose[row])
+
+
+@njit(cache=True)
+def advance(pose: Array, move: Array) -> None:
+    """Move targets [n, 4, 4] by ways and turns [n, 6] in the base frame."""
+    before = np.zeros((4, 4))
+    for row in range(len(pose)):
+        for i in range(3):
+            pose[row, i, 3] += move[row, i]
+        if move[row, 3] != 0.0 or move[row, 4] != 0.0 or move[row, 5] != 0.0:
+            before[:] = pose[row]
+            turn_by(move[row, 3:], before, pose[row])
+
+
+@njit(cache=True)
+def turn_by(vector: Array, rotation: Array, out: Array) -> None:
+    """Fill out[:3, :3] with a rotation turned by a rotation vector [3] (Rodrigues)."""
+    angle = math.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
+    axis = vector / max(angle, 1e-12)
+    motion = np.zeros((4, 4))
+    _move(axis, 1.0, angle, motion)
+    for i in range(3):
+        for j in range(3):
+            total = 0.0
+            for m in range(3):
+                total += motion[i, m] * rotation[m, j]
+            out[i, j] = total
+
+
+@njit(cache=True)
+def quat_of(m: Array, quat: Array) -> None:
+    """Fill the quaternion wxyz, w ≥ 0, of a rotation [3, 3], around its largest component."""
+    trace = m[0, 0] + m[1, 1] + m[2, 2]
+    best, pivot = trace, 0
+    for i in range(3):
+        if m[i, i] > best:
+            best, pivot = m[i, i], i + 1
+    if pivot == 0:
+        quat[0] = 1.0 + trace
+        quat[1], quat[2], quat[3] = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
+    else:
+        i, j, k = pivot - 1, pivot % 3, (pivot + 1) % 3
+        quat[0] = m[k, j] - m[j, k]
+        quat[1 + i] = 1.0 + m[i, i] - m[j, j] - m[k, k]
+        quat[1 + j] = m[i, j] + m[j, i]
+        quat[1 + k] = m[i, k] + m[k, i]
+    size = math.sqrt(quat[0] ** 2 + quat[1] ** 2 + quat[2] ** 2 + quat[3] ** 2)
+    if quat[0] < 0.0:
+        size = -size
+    for i in range(4):
+        quat[i] /= size
+
+
+@njit(cache=True)
+def multiply(a: Array, b: Array, out: Array) -> None:
+    """Fill the product of two poses [4, 4]."""
+    for i in range(3):
+        for j in range(4):
+            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+        out[i, 3] += a[i, 3]
+    out[3, 0], out[3, 1], out[3, 2], out[3, 3] = 0.0, 0.0, 0.0, 1.0
+
+
+@njit(cache=True)
+def _move(axis: Array, turns: float, q: float, out: Array) -> None:
+    x, y, z = axis[0], axis[1], axis[2]
+    s, c = (math.sin(q), 1.0 - math.cos(q)) if turns > 0.0 else (0.0, 0.0)
+    out[0, 0], out[0, 1], out[0, 2] = 1.0 - c * (y * y + z * z), c * x * y - s * z, c * x * z + s * y
+    out[1, 0], out[1, 1], out[1, 2] = c * x * y + s * z, 1.0 - c * (x * x + z * z), c * y * z - s * x
+    out[2, 0], out[2, 1], out[2, 2] = c * x * z - s * y, c * y * z + s * x, 1.0 - c * (x * x + y * y)
+    way = q * (1.0 - turns)
+    out[0, 3], out[1, 3], out[2, 3], out[3, 3] = way * x, way * y, way * z, 1.0
+
+
+@njit(cache=True)
+def _column(turns: float, direction: Array, origin: Array, pose: Array, out: Array) -> None:
+    if turns == 0.0:
+        out[:3] = direction
+        return
+    x, y, z = pose[0, 3] - origin[0], pose[1, 3] - origin[1], pose[2, 3] - origin[2]
+    out[0] = direction[1] * z - direction[2] * y
+    out[1] = direction[2] * x - direction[0] * z
+    out[2] = direction[0] * y - direction[1] * x
+    out[3:] = direction
+
+
+@njit(cache=True)
+def _vector(m: Array, out: Array) -> float:
+    """Fill the rotation vector [3] of a rotation, exact below a half turn, and return its angle."""
+    out[0], out[1], out[2] = 0.5 * (m[2, 1] - m[1, 2]), 0.5 * (m[0, 2] - m[2, 0]), 0.5 * (m[1, 0] - m[0, 1])
+    size = math.sqrt(out[0] ** 2 + out[1] ** 2 + out[2] ** 2)
+    angle = math.atan2(size, 0.5 * (m[0, 0] + m[1, 1] + m[2, 2] - 1.0))
+    for i in range(3):
+        out[i] *= angle / max(size, 1e-12)
+    return angle
