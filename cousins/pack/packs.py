@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from cousins.affordances import Signature
 from cousins.errors import PackError
 from cousins.pack.asset_records import licence_of, read_scene_record, read_variant
 from cousins.pack.blobs import Blob, BlobFolder, BlobReader, parse_record, read_regular
@@ -71,17 +72,17 @@ class Pack:
         with of_a_pack():
             return read_cousin(self._shown(index).cousins[index])
 
-    def scene(self, index: int) -> Scene:
-        """Return the scene of a cousin; only the variants that it shows are read."""
+    def scene(self, index: int, *, looks: bool = True) -> Scene:
+        """Return the scene of a cousin; only the variants that it shows are read. Physics needs no `looks`."""
         cousin = self.cousin(index)
-        listed = self._shown(index).variants
-        variants = {}
-        for key in sorted(variants_of(cousin)):
-            if key not in listed:
-                raise _lacks(f"variant {key[:80]!r} in the page of cousin {index}")
-            variants[key] = self._variant(listed[key])
         with of_a_pack():
-            return realise(cousin, Library(scene=self.surroundings, variants=variants))
+            return realise(cousin, Library(scene=self.surroundings, variants=self._variants(cousin)), looks=looks)
+
+    def signatures(self, index: int) -> dict[str, Signature]:
+        """Return what each object of a cousin affords, by its name, as it was measured when the pack was made."""
+        cousin = self.cousin(index)
+        variants = self._variants(cousin)
+        return {stand.name: variants[stand.variant].signature for stand in cousin.stands}
 
     def mjcf(self, index: int, *, visuals: bool = True) -> tuple[str, dict[str, bytes]]:
         """Return a cousin as MJCF text and the files that it names, as `MjModel.from_xml_string` takes them.
@@ -145,6 +146,15 @@ class Pack:
             "fallbacks": list(meta.fallbacks),
             "warnings": list(meta.warnings),
         }
+
+    def _variants(self, cousin: Cousin) -> dict[str, Variant]:
+        listed = self._shown(cousin.index).variants
+        variants = {}
+        for key in sorted(variants_of(cousin)):
+            if key not in listed:
+                raise _lacks(f"variant {key[:80]!r} in the page of cousin {cousin.index}")
+            variants[key] = self._variant(listed[key])
+        return variants
 
     def _shown(self, index: int) -> Shown:
         return self._page(self._page_of(index))

@@ -1,0 +1,76 @@
+"""Cousins as Gymnasium environments: `gymnasium.make("cousins/Push-v0", pack=…)` and `make_vec`.
+
+    import gymnasium, sim
+    env = gymnasium.make("cousins/Push-v0", pack="out/pack", split="train")
+    envs = gymnasium.make_vec("cousins/Push-v0", num_envs=8, pack="demo:v1@https://…", split="train")
+
+Registered ids are made of the tasks' names: `open_drawer` is `cousins/OpenDrawer-v0`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from cousins.geometry import Array
+from sim.making import make_vector
+from sim.vector_env import CousinsVectorEnv
+
+
+class CousinsEnv(gym.Env[Any, Any]):
+    """A vectorised environment of one row, without automatic resets; takes what `sim.making.make_vector` takes."""
+
+    def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
+        self.render_mode = render_mode
+        self.vector: CousinsVectorEnv = make_vector(num_envs=1, autoreset=AutoresetMode.DISABLED, **options)
+        self.metadata = {"render_modes": [], "render_fps": self.vector.metadata["render_fps"]}
+        self.observation_space = self.vector.single_observation_space
+        self.action_space = self.vector.single_action_space
+
+    @property
+    def spec(self) -> gym.envs.registration.EnvSpec | None:
+        """What it was made from, with the digest of its worlds and the version of its engine."""
+        return self.vector.spec
+
+    @spec.setter
+    def spec(self, spec: gym.envs.registration.EnvSpec | None) -> None:
+        self.vector.spec = spec
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; `options={"cousin": i}` tells in which cousin."""
+        super().reset(seed=seed)
+        observation, info = self.vector.reset(seed=seed, options=options)
+        return _first(observation), _row(info)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Advance by one action."""
+        observation, reward, terminated, truncated, info = self.vector.step(np.asarray(action)[None])
+        return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _row(info)
+
+    def close(self) -> None:
+        """Free the engine."""
+        self.vector.close()
+
+
+def _first(observation: Any) -> Any:
+    if isinstance(observation, dict):
+        return {name: value[0] for name, value in observation.items()}
+    return observation[0]
+
+
+def _row(info: dict[str, Any]) -> dict[str, Any]:
+    """Return what a vector's info tells of its only row, as Python's own types."""
+    found: dict[str, Any] = {}
+    for key, value in info.items():
+        if key.startswith("_") or not np.any(info[f"_{key}"]):
+            continue
+        found[key] = _row(value) if isinstance(value, dict) else _own(value)
+    return found
+
+
+def _own(value: Array) -> Any:
+    item = value[0]
+    return item.item() if isinstance(item, np.generic) else item

@@ -1,0 +1,166 @@
+"""Episodes of a task side by side in a batch of worlds: begin them, step them, tell how they go. Knows no Gymnasium.
+
+Every row is by itself: which cousin it shows, when its episode ends, and which random numbers it takes depend on no
+other row, so row i of many does what a batch of one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+
+from cousins.geometry import Array
+from sim.bodies.controllers import Controller
+from sim.robot import Robot
+from sim.tasks import Rows, Task
+from sim.tasks.common import body_features, privileged_features
+from sim.tasks.episode import Drawn, drawn
+from sim.tasks.frames import into
+from sim.tasks.rows import empty_rows, put_episode, put_start
+from sim.tasks.staging import Staged
+from sim.tasks.view import View, own_up, see
+from sim.worlds.worlds import State, Worlds
+
+FARTHEST: Final = 10.0
+"""Observations are cut to this [m, rad and per second]: what is farther has fallen out of the world."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeConfig:
+    """How episodes run."""
+
+    control_hz: float = 20.0
+    """Actions a second; a whole number of the engine's steps lies between two."""
+    hold_s: float = 1.0
+    """How long the condition must hold at the end to be a success [s]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Stepped:
+    """What a step gave, row by row."""
+
+    policy: Array
+    """What a policy sees, float32 [n, p]."""
+    privileged: Array
+    """What only a critic may see, float32 [n, q]."""
+    reward: Array
+    """[n]."""
+    progress: Array
+    """[n]."""
+    successes: Array
+    """Whether each profile's condition holds now, bool [n, profiles]."""
+    held_s: Array
+    """For how long ours has held without a break [s], [n]."""
+    failed: Array
+    """Whether the target was lost, bool [n]."""
+    over: Array
+    """Whether the time of the episode has passed, bool [n]."""
+    faults: list[str]
+    """What broke in a row, empty for nothing."""
+
+
+class Episodes:
+    """Rows of worlds with a task in each."""
+
+    def __init__(
+        self, worlds: Worlds, staged: Staged, controller: Controller, *, robot: Robot, config: EpisodeConfig
+    ) -> None:
+        self.worlds, self.staged, self.controller, self.robot = worlds, staged, controller, robot
+        self.task: Task = staged.task
+        self.substeps = max(1, round(1.0 / (config.control_hz * worlds.timestep_s)))
+        self.step_s = self.substeps * worlds.timestep_s
+        self.horizon = max(1, round(self.task.horizon_s / self.step_s))
+        self.hold_steps = max(1, round(config.hold_s / self.step_s))
+        n = worlds.size
+        self.rows: Rows = empty_rows(n, worlds.slots, worlds.body, parts=self.task.most_parts)
+        self.cousin = np.full(n, -1, dtype=np.int64)
+        self.length = np.zeros(n, dtype=np.int64)
+        self.held = np.zeros(n, dtype=np.int64)
+        self.action = np.zeros((n, controller.action_size))
+        self._noise = [np.random.default_rng(0) for _ in range(n)]
+        self._policy = np.zeros((n, 0), dtype=np.float32)
+        self._privileged = np.zeros((n, 0), dtype=np.float32)
+        self._state: State | None = None
+
+    def begin(self, row: int, index: int, rng: np.random.Generator) -> None:
+        """Let a row begin an episode in a cousin; raises `EngineError` and `InputError`. `observe` must follow."""
+        episode = self.staged.afforded(index)
+        start: Drawn = drawn(episode, rng)
+        self.worlds.show(row, index)
+        for name, pose in start.placements:
+            self.worlds.place(row, name, pose)
+        put_episode(self.rows, row, episode, self.staged.scene(index), self.worlds.slots)
+        if start.joint is not None:
+            self.worlds.set_joint(row, int(self.rows.joint[row]), start.joint)
+        self.cousin[row], self.length[row], self.held[row] = index, 0, 0
+        self.action[row] = 0.0
+        self._noise[row] = np.random.default_rng(rng.integers(2**63))
+
+    def observe(self, begun: Sequence[int]) -> tuple[Array, Array]:
+        """Return what policy and critic see after some rows have begun, float32 [n, p] and [n, q]."""
+        state = self.worlds.read()
+        up = own_up(state.quat_wxyz)
+        tips = into(self.rows.world_from_base, (state.tip_position_m - self.rows.base_m)[:, None])[:, 0]
+        fresh = np.zeros(self.worlds.size, dtype=np.bool_)
+        for row in begun:
+            put_start(self.rows, row, state, up[row], tips[row])
+            fresh[row] = True
+        self.controller.reset(fresh, state.drive_position)
+        self._remember(state)
+        return self._policy, self._privileged
+
+    def step(self, actions: Array) -> Stepped:
+        """Advance all rows by one action [n, size] in [-1, 1] each."""
+        assert self._state is not None, "begin and observe come first"
+        self.action = np.asarray(actions, dtype=np.float64)
+        speeds = self.controller.speeds(self.action, self._state.drive_position) * self.robot.gain
+        faults = self.worlds.step(speeds, self.substeps)
+        state = self.worlds.read()
+        broken = np.array([bool(fault) for fault in faults])
+        if broken.any():
+            state = _calm(state, broken)
+        view = self._remember(state, broken=broken)
+        judged = self.task.judge(self.rows, view)
+        self.length += 1
+        self.held = np.where(judged.successes[:, 0] & ~broken, self.held + 1, 0)
+        return Stepped(
+            policy=self._policy,
+            privileged=self._privileged,
+            reward=np.where(broken, 0.0, judged.reward),
+            progress=np.where(broken, 0.0, judged.progress),
+            successes=judged.successes & ~broken[:, None],
+            held_s=self.held * self.step_s,
+            failed=judged.failed & ~broken,
+            over=self.length >= self.horizon,
+            faults=faults,
+        )
+
+    def _remember(self, state: State, *, broken: Array | None = None) -> View:
+        """Look at a state and keep what is seen; a broken row keeps what was seen last."""
+        view = self._see(state)
+        sensed = view if self.robot.exact else self._see(self.robot.sensed(state, self._noise))
+        policy = np.concatenate(
+            [body_features(self.rows, sensed), self.task.observe(self.rows, sensed), self.action], axis=1
+        )
+        privileged = privileged_features(self.rows, view)
+        if broken is not None and broken.any():
+            policy[broken], privileged[broken] = self._policy[broken], self._privileged[broken]
+        self._policy = np.clip(policy, -FARTHEST, FARTHEST).astype(np.float32)
+        self._privileged = np.clip(privileged, -FARTHEST, FARTHEST).astype(np.float32)
+        self._state = state
+        return view
+
+    def _see(self, state: State) -> View:
+        current = None if self.task.choose is None else self.task.choose(self.rows, state)
+        return see(self.rows, state, current=current)
+
+
+def _calm(state: State, broken: Array) -> State:
+    """Return the state with zeros in broken rows [n], where it may hold anything."""
+    rows = {name: getattr(state, name).copy() for name in (field.name for field in fields(State))}
+    for values in rows.values():
+        values[broken] = 0
+    return State(**rows)

@@ -1,0 +1,30 @@
+"""The environments that Gymnasium knows by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import gymnasium as gym
+
+NAMESPACE: Final = "cousins"
+TASKS: Final = ("push",)
+"""Tasks with an environment; a test compares them with the files in `sim/tasks/backends`."""
+
+
+def env_id(task: str) -> str:
+    """Return the id of a task's environment, such as `cousins/OpenDrawer-v0`."""
+    return f"{NAMESPACE}/{''.join(word.capitalize() for word in task.split('_'))}-v0"
+
+
+def register_envs() -> None:
+    """Tell Gymnasium of all environments; a second time changes nothing."""
+    for task in TASKS:
+        if env_id(task) in gym.registry:
+            continue
+        gym.register(
+            id=env_id(task),
+            entry_point="sim.env:CousinsEnv",
+            vector_entry_point="sim.making:make_vector",
+            kwargs={"task": task},
+            disable_env_checker=True,
+        )

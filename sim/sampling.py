@@ -1,0 +1,37 @@
+"""Which cousin a row shows next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from sim.tasks.episode import Episode
+from sim.tasks.staging import Staged
+
+
+class Sampler(Protocol):
+    """Chooses cousins."""
+
+    first: int
+    """A cousin that affords the task."""
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Return the number of a cousin that affords the task."""
+        ...
+
+
+class Uniform:
+    """Every cousin that affords the task as often as any other."""
+
+    def __init__(self, staged: Staged, indices: Sequence[int]) -> None:
+        self._staged, self._indices = staged, list(indices)
+        self.first = staged.first_of(indices)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Draw until a cousin affords the task; which were tried before makes no difference."""
+        while True:
+            index = self._indices[int(rng.integers(len(self._indices)))]
+            if isinstance(self._staged.episode(index), Episode):
+                return index

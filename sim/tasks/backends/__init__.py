@@ -1,0 +1,1 @@
+"""One file per task, each with a frozen `Config` and `build(config)`."""

@@ -1,0 +1,199 @@
+"""The numbers of the episodes that run in a batch, as arrays with a row each; written at reset, read every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cousins.geometry import Array
+from cousins.reconstruct.assets import Asset
+from cousins.scene.kinematics import joints_in_order
+from cousins.scene.scenes import Scene
+from sim.bodies.body import Body
+from sim.tasks.episode import Episode
+from sim.worlds.worlds import Slots, State
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Rows:
+    """Episodes by row; columns are those of `Slots`, 0 where nothing is meant."""
+
+    index: Array
+    """Numbers of the rows [n]."""
+    base_m: Array
+    """Where the robot stands in the world [n, 3]."""
+    world_from_base: Array
+    """Its axes in the world [n, 3, 3]."""
+    count: Array
+    """Number of parts [n]."""
+    part: Array
+    """Columns of the parts [n, m]."""
+    size_m: Array
+    """Extents of the parts [n, m, 3]."""
+    hold_m: Array
+    """Where a hand takes hold, in the part's frame [n, m, 3]."""
+    hold_axis: Array
+    """From finger to finger, in the part's frame [n, m, 3]."""
+    width_m: Array
+    """Opening that a hand needs [n, m]."""
+    start_m: Array
+    """Where the parts start, world [n, m, 3]."""
+    mass_kg: Array
+    """Mass of the parts [n, m]."""
+    friction: Array
+    """Friction coefficient of the parts [n, m]."""
+    ground_friction: Array
+    """Friction coefficient of what they stand on [n]."""
+    goal_m: Array
+    """World, or in the frame of the place [n, 3]."""
+    goal_radius_m: Array
+    """[n]."""
+    place: Array
+    """Column of the object into or onto which it goes; -1 for none [n]."""
+    depth_m: Array
+    """Depth of its hollow [n]."""
+    place_friction: Array
+    """Its friction coefficient [n]."""
+    joint: Array
+    """Column of the joint that is to be moved [n]."""
+    revolute: Array
+    """Whether it turns, bool [n]."""
+    axis: Array
+    """Its axis in the target's frame [n, 3]."""
+    pivot_m: Array
+    """A point on it in the target's frame [n, 3]."""
+    closed: Array
+    """Position when closed [n]."""
+    opened: Array
+    """Position at the far limit [n]."""
+    resistance: Array
+    """Damping and dry friction of the joint [n, 2]."""
+    start_joint: Array
+    """Where the joint starts [n]."""
+    movable: Array
+    """Objects that shall stay as they stand, bool [n, objects]."""
+    start_up: Array
+    """Their own axes that point up at the start, in their own frame [n, objects, 3]."""
+    start_tip_m: Array
+    """Where the tip starts, in the base frame [n, 3]."""
+    finger_axis: Array
+    """From finger to finger in the frame of the tip [3]; zero for a body without a hand."""
+    home: Array
+    """Home of the drives [drives]."""
+    fingers: Array
+    """Numbers of the drives of the fingers [f]."""
+    turns: bool
+    """Whether the body can turn its tip."""
+
+
+def empty_rows(size: int, slots: Slots, body: Body, *, parts: int) -> Rows:
+    """Return rows without an episode."""
+    n, k = size, len(slots.objects)
+    by_name = {drive.joint: number for number, drive in enumerate(body.drives)}
+    kinds = {joint.name: joint.kind for joint in body.asset.joints}
+    return Rows(
+        index=np.arange(n),
+        base_m=np.zeros((n, 3)),
+        world_from_base=np.tile(np.eye(3), (n, 1, 1)),
+        count=np.ones(n, dtype=np.int64),
+        part=np.zeros((n, parts), dtype=np.int64),
+        size_m=np.zeros((n, parts, 3)),
+        hold_m=np.zeros((n, parts, 3)),
+        hold_axis=np.zeros((n, parts, 3)),
+        width_m=np.zeros((n, parts)),
+        start_m=np.zeros((n, parts, 3)),
+        mass_kg=np.zeros((n, parts)),
+        friction=np.zeros((n, parts)),
+        ground_friction=np.zeros(n),
+        goal_m=np.zeros((n, 3)),
+        goal_radius_m=np.zeros(n),
+        place=np.full(n, -1, dtype=np.int64),
+        depth_m=np.zeros(n),
+        place_friction=np.zeros(n),
+        joint=np.full(n, -1, dtype=np.int64),
+        revolute=np.zeros(n, dtype=np.bool_),
+        axis=np.tile([0.0, 0.0, 1.0], (n, 1)),
+        pivot_m=np.zeros((n, 3)),
+        closed=np.zeros(n),
+        opened=np.ones(n),
+        resistance=np.zeros((n, 2)),
+        start_joint=np.zeros(n),
+        movable=np.zeros((n, k), dtype=np.bool_),
+        start_up=np.tile([0.0, 0.0, 1.0], (n, k, 1)),
+        start_tip_m=np.zeros((n, 3)),
+        finger_axis=finger_axis(body),
+        home=np.array([drive.home for drive in body.drives]),
+        fingers=np.array([by_name[name] for name in body.fingers], dtype=np.int64),
+        turns=any(kinds[drive.joint] == "revolute" for drive in body.drives),
+    )
+
+
+def put_episode(rows: Rows, row: int, episode: Episode, scene: Scene, slots: Slots) -> None:
+    """Write an episode into a row; what its start decides is written by `put_start`."""
+    column = {name: number for number, name in enumerate(slots.objects)}
+    assets = {placed.asset.name: placed for placed in scene.objects}
+    c, s = np.cos(episode.base_yaw_rad), np.sin(episode.base_yaw_rad)
+    rows.base_m[row] = episode.base_m
+    rows.world_from_base[row] = [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]
+    rows.count[row] = len(episode.parts)
+    for number, part in enumerate(episode.parts):
+        asset = assets[part.name].asset
+        rows.part[row, number] = column[part.name]
+        rows.size_m[row, number] = part.size_m
+        rows.hold_m[row, number] = part.hold_m
+        rows.hold_axis[row, number] = part.axis
+        rows.width_m[row, number] = part.width_m
+        rows.mass_kg[row, number] = sum(link.mass_kg.value for link in asset.links)
+        rows.friction[row, number] = asset.friction.value
+    rows.ground_friction[row] = episode.ground_friction
+    rows.goal_m[row] = episode.goal_m
+    rows.goal_radius_m[row] = episode.goal_radius_m
+    rows.place[row] = column[episode.place] if episode.place else -1
+    rows.depth_m[row] = episode.depth_m
+    rows.place_friction[row] = assets[episode.place].asset.friction.value if episode.place else 0.0
+    _put_hinge(rows, row, episode, slots)
+    handled = {part.name for part in episode.parts}
+    for name, number in column.items():
+        rows.movable[row, number] = name in assets and not assets[name].fixed and name not in handled
+
+
+def _put_hinge(rows: Rows, row: int, episode: Episode, slots: Slots) -> None:
+    hinge = episode.hinge
+    if hinge is None:
+        rows.joint[row] = -1
+        return
+    rows.joint[row] = slots.joints.index((episode.parts[0].name, hinge.number))
+    rows.revolute[row] = hinge.revolute
+    rows.axis[row] = hinge.axis
+    rows.pivot_m[row] = hinge.pivot_m
+    rows.closed[row], rows.opened[row] = hinge.closed, hinge.opened
+    rows.resistance[row] = hinge.damping, hinge.friction
+
+
+def put_start(rows: Rows, row: int, state: State, up: Array, tip_m: Array) -> None:
+    """Write where an episode starts: the state of all rows, own up axes [objects, 3] of the row, and its tip [3]."""
+    rows.start_m[row] = state.position_m[row, rows.part[row]]
+    rows.start_joint[row] = state.joint_position[row, rows.joint[row]] if rows.joint[row] >= 0 else 0.0
+    rows.start_up[row] = up
+    rows.start_tip_m[row] = tip_m
+
+
+def finger_axis(body: Body) -> Array:
+    """Return the unit direction from finger to finger in the frame of the tip [3]; zero without a hand."""
+    joints = {joint.name: joint for joint in body.asset.joints}
+    if not body.fingers:
+        return np.zeros(3)
+    joint = joints[body.fingers[0]]
+    rotation = _root_from_link(body.asset, joint.child)
+    axis = rotation @ joint.axis
+    tip = _root_from_link(body.asset, body.tip) @ body.link_from_tip[:3, :3]
+    return np.asarray(tip.T @ axis)
+
+
+def _root_from_link(asset: Asset, name: str) -> Array:
+    rotations: Mapping[str, Array] = {asset.links[0].name: np.eye(3)}
+    for joint in joints_in_order(asset):
+        rotations = {**rotations, joint.child: rotations[joint.parent] @ joint.parent_from_child[:3, :3]}
+    return rotations[name]

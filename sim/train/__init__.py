@@ -1,0 +1,1 @@
+"""Learning in cousins: adapters to the libraries that learn."""

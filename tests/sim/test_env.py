@@ -1,0 +1,257 @@
+"""Environments over worlds without physics: seeds, ends, resets, faults, what is told."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+
+import sim
+from cousins.errors import InputError
+from sim.bodies import build
+from sim.bodies.controllers import Controller, ee_delta
+from sim.env import CousinsEnv
+from sim.episodes import EpisodeConfig, Episodes
+from sim.robot import Robot
+from sim.sampling import Uniform
+from sim.tasks import build_task
+from sim.tasks.staging import Staged
+from sim.vector_env import CousinsVectorEnv
+from tests.sim.worlds_for_tests import FakeWorlds, boxes
+
+AHEAD = np.array([1.0, 0.0])
+
+
+def fake_env(
+    rows: int = 2, *, robot: Robot | None = None, count: int = 3, horizon_s: float = 1.0, **options
+) -> CousinsVectorEnv:  # type: ignore[no-untyped-def]
+    source, body = boxes(count), build("pusher")
+    staged = Staged(source, build_task("push", horizon_s=horizon_s), body.name)
+    indices = sorted(source.scenes)
+    worlds = FakeWorlds(source, body, rows=rows, slots=staged.slots(indices))
+    episodes = Episodes(
+        worlds, staged, Controller(ee_delta(body), body, rows), robot=robot or Robot(), config=EpisodeConfig()
+    )
+    return CousinsVectorEnv(episodes, Uniform(staged, indices), label={"digest": "tiny"}, **options)
+
+
+def rolled(env: CousinsVectorEnv, steps: int, *, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [env.step(rng.uniform(-1, 1, env.action_space.shape))[0] for _ in range(steps)]
+
+
+def test_the_same_seed_gives_the_same_episodes_and_another_seed_others() -> None:
+    env = fake_env()
+    first, _ = env.reset(seed=3)
+    after = rolled(env, 30)
+    again, _ = env.reset(seed=3)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(np.stack(after), np.stack(rolled(env, 30)))
+    assert not np.array_equal(env.reset(seed=4)[0], first)
+
+
+def test_row_i_of_many_does_what_a_batch_of_one_does() -> None:
+    many, one = fake_env(3), fake_env(1)
+    start, _ = many.reset(seed=[5, 6, 7])
+    alone, _ = one.reset(seed=[6])
+    np.testing.assert_array_equal(start[1], alone[0])
+    for _ in range(45):
+        seen, ours = many.step(np.tile(AHEAD, (3, 1))), one.step(AHEAD[None])
+        np.testing.assert_array_equal(seen[0][1], ours[0][0])
+        assert seen[1][1] == ours[1][0]
+        assert seen[3][1] == ours[3][0]
+        assert seen[4]["cousin"][1] == ours[4]["cousin"][0]
+
+
+def test_with_next_step_the_ended_row_is_reset_by_the_following_step() -> None:
+    env = fake_env(2)
+    env.reset(seed=0)
+    assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+    for _ in range(19):
+        assert not env.step(env.action_space.sample())[3].any()
+    last = env.step(env.action_space.sample())
+    assert last[3].all()
+    assert not last[2].any()
+    assert (last[4]["metrics"]["length"] == 20).all()
+    fresh = env.step(np.ones((2, 2)))
+    assert not fresh[3].any()
+    assert (fresh[1] == 0.0).all()
+    np.testing.assert_array_equal(fresh[0][:, :2], 0.0)
+    assert "metrics" not in fresh[4]
+    for _ in range(20):
+        ended = env.step(env.action_space.sample())
+    assert ended[3].all()
+
+
+def test_with_same_step_what_was_seen_last_stays_beside_what_is_seen_first() -> None:
+    env = fake_env(2, autoreset="same_step")
+    env.reset(seed=0)
+    for _ in range(20):
+        seen, _, _, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
+    assert truncated.all()
+    np.testing.assert_array_equal(seen[:, :2], 0.0)
+    assert info["final_obs"][0][0] > 0.2
+    assert (info["final_info"]["metrics"]["length"] == 20).all()
+    assert not env.step(np.tile(AHEAD, (2, 1)))[3].any()
+
+
+def test_with_resets_off_an_ended_row_stands_by_until_its_mask_resets_it() -> None:
+    env = fake_env(2, autoreset="disabled")
+    env.reset(seed=0)
+    env.episodes.worlds.faults[0] = "a stalled worker"  # type: ignore[attr-defined]
+    _, reward, terminated, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
+    assert truncated.tolist() == [True, False]
+    assert not terminated.any()
+    assert reward[0] == 0.0
+    assert info["sim_fault"].tolist() == ["a stalled worker", ""]
+    assert info["_metrics"].tolist() == [True, False]
+    seen, reward, _, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
+    assert truncated.tolist() == [True, False]
+    assert reward[0] == 0.0
+    assert "sim_fault" not in info
+    assert "metrics" not in info
+    after, info = env.reset(options={"reset_mask": np.array([True, False])})
+    np.testing.assert_array_equal(after[1], seen[1])
+    assert not env.step(np.tile(AHEAD, (2, 1)))[3].any()
+
+
+def test_a_fault_ends_only_its_own_row_and_the_next_episode_goes_on() -> None:
+    env = fake_env(2)
+    env.reset(seed=0)
+    bad = np.tile(AHEAD, (2, 1))
+    bad[1] = np.nan
+    seen, _, _, truncated, info = env.step(bad)
+    assert truncated.tolist() == [False, True]
+    assert info["sim_fault"][1] == "a command is NaN"
+    assert np.isfinite(seen).all()
+    _, _, _, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
+    assert not truncated.any()
+    assert "sim_fault" not in info
+    assert np.isfinite(env.step(np.tile(AHEAD, (2, 1)))[0]).all()
+
+
+def test_a_cousin_that_no_engine_loads_is_told_and_another_one_drawn() -> None:
+    env = fake_env(1)
+    env.episodes.worlds.refused = {1, 2}  # type: ignore[attr-defined]
+    told = [env.reset(seed=seed)[1] for seed in range(8)]
+    assert all(info["cousin"][0] == 0 for info in told)
+    assert any("no such luck" in str(info.get("skipped")) for info in told)
+
+
+def test_options_choose_the_cousin_and_one_that_affords_nothing_is_refused() -> None:
+    env = fake_env(2)
+    assert env.reset(options={"cousin": 2})[1]["cousin"].tolist() == [2, 2]
+    assert env.reset(options={"cousin": [1, 0]})[1]["cousin"].tolist() == [1, 0]
+    env.episodes.staged.source.tasks[1] = env.episodes.staged.source.cousin(1).task.__class__(  # type: ignore[attr-defined]
+        target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.0, robot_base_m=(0.0, 0.0, 0.0), robot_yaw_rad=0.0
+    )
+    env.episodes.staged._episodes.clear()
+    with pytest.raises(InputError, match="cousin 1, which does not afford push"):
+        env.reset(options={"cousin": 1})
+
+
+def test_what_is_dragged_to_its_goal_and_held_is_a_success_and_was_one() -> None:
+    env = fake_env(1, horizon_s=4.0)
+    env.reset(seed=0, options={"cousin": 1})
+    for _ in range(80):
+        target = env.episodes.rows.goal_m[0, 0] - env.episodes.worlds.position[0, 0, 0]  # type: ignore[attr-defined]
+        info = env.step(np.array([[1.0 if target > 0.01 else 0.0, 0.0]]))[4]
+    assert info["metrics"]["success_once"][0]
+    assert info["metrics"]["success_at_end"][0]
+    assert info["metrics"]["at_end"]["metaworld"][0]
+    assert info["metrics"]["return"][0] > 20.0
+    assert info["progress"][0] == 1.0
+
+
+def test_success_ends_an_episode_only_where_that_is_asked_for() -> None:
+    env = fake_env(1, horizon_s=4.0, end_at_success=True)
+    env.reset(seed=0, options={"cousin": 1})
+    ends = []
+    for step in range(80):
+        target = env.episodes.rows.goal_m[0, 0] - env.episodes.worlds.position[0, 0, 0]  # type: ignore[attr-defined]
+        _, _, terminated, truncated, info = env.step(np.array([[1.0 if target > 0.01 else 0.0, 0.0]]))
+        ends += [step] if terminated[0] else []
+        assert not truncated[0]
+        if ends:
+            break
+    assert ends
+    assert info["metrics"]["success_at_end"][0]
+    assert info["held_s"][0] == pytest.approx(1.0)
+
+
+def test_groups_show_masses_and_frictions_to_a_critic_alone() -> None:
+    env = fake_env(2, observations="groups")
+    seen, _ = env.reset(seed=0, options={"cousin": [0, 2]})
+    assert set(seen) == {"policy", "privileged"}
+    assert env.single_observation_space.contains({name: value[0] for name, value in seen.items()})
+    masses = [env.episodes.staged.scene(index).objects[0].asset.links[0].mass_kg.value for index in (0, 2)]
+    np.testing.assert_allclose(seen["privileged"][:, 0], masses, rtol=1e-6)
+
+
+def test_noise_is_in_what_is_seen_and_not_in_how_it_is_judged() -> None:
+    clean, noisy = fake_env(1), fake_env(1, robot=Robot(position_noise_m=0.01, angle_noise_rad=0.05))
+    first, second = clean.reset(seed=1)[0], noisy.reset(seed=1)[0]
+    assert 1e-4 < np.abs(first - second).max() < 0.5
+    one, other = clean.step(AHEAD[None]), noisy.step(AHEAD[None])
+    assert one[1] == other[1]
+
+
+def test_latency_and_gain_change_when_and_how_far_it_moves() -> None:
+    ways = {}
+    for name, robot in {"plain": Robot(), "late": Robot(latency_steps=2), "strong": Robot(gain=1.3)}.items():
+        source, body = boxes(1), build("pusher")
+        staged = Staged(source, build_task("push"), body.name)
+        worlds = FakeWorlds(source, body, rows=1, slots=staged.slots([0]))
+        from dataclasses import replace
+
+        control = ee_delta(body)
+        control = replace(control, latency_s=robot.latency_steps / control.rate_hz)
+        env = CousinsVectorEnv(
+            Episodes(worlds, staged, Controller(control, body, 1), robot=robot, config=EpisodeConfig()),
+            Uniform(staged, [0]),
+        )
+        env.reset(seed=0)
+        ways[name] = [float(env.step(AHEAD[None])[0][0, 0]) for _ in range(4)]
+    assert ways["late"][:2] == [0.0, 0.0]
+    assert ways["late"][2] == pytest.approx(ways["plain"][0], rel=1e-5)
+    assert ways["strong"][0] == pytest.approx(1.3 * ways["plain"][0], rel=1e-5)
+
+
+def test_stepping_before_a_reset_and_odd_masks_are_refused() -> None:
+    env = fake_env(2)
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(np.zeros((2, 2)))
+    with pytest.raises(InputError, match="array of 2 bools"):
+        env.reset(options={"reset_mask": [True, False]})
+    with pytest.raises(InputError, match="one for each of 2 rows"):
+        env.reset(options={"cousin": [1, 2, 3]})
+    with pytest.raises(InputError, match="next_step, same_step, disabled"):
+        fake_env(1, autoreset="never")
+
+
+def test_gymnasium_finds_no_fault_with_a_single_environment() -> None:
+    env = gym.make("cousins/Push-v0", pack=boxes(2), split=[0, 1])
+    assert isinstance(env.unwrapped, CousinsEnv)
+    assert env.spec is not None
+    assert env.spec.kwargs["digest"] == "tiny"
+    assert env.spec.kwargs["engine"] == "mujoco"
+    check_env(env.unwrapped, skip_render_check=True)
+    _, info = env.reset(seed=1, options={"cousin": 1})
+    assert info["cousin"] == 1
+    assert info["digest"] == "tiny"
+    env.close()
+
+
+def test_make_vec_gives_rows_and_a_wrong_digest_is_refused() -> None:
+    assert sim.__doc__
+    envs = gym.make_vec("cousins/Push-v0", num_envs=3, pack=boxes(2), split=[0, 1])
+    assert isinstance(envs, CousinsVectorEnv)
+    assert envs.reset(seed=0)[0].shape == (3, *envs.single_observation_space.shape)
+    assert envs.spec.kwargs["engine_version"] == envs.episodes.worlds.version
+    envs.close()
+    with pytest.raises(InputError, match="would not compare"):
+        gym.make_vec("cousins/Push-v0", num_envs=3, pack=boxes(2), split=[0, 1], digest="other")
+    with pytest.raises(InputError, match="one of pusher, gripper"):
+        gym.make("cousins/Push-v0", pack=boxes(2), split=[0, 1], body="hammer")
