@@ -130,8 +130,9 @@ class Controller:
         self._pose[rows] = reach(self._chain, drive_position[rows]).base_from_tip
         self._queue[:, rows] = 0.0
         if self.body.fingers and self.control.late:
-            opening = (drive_position[rows] - self._lower) / np.maximum(self._upper - self._lower, 1e-9)
-            self._queue[:, rows, -1] = 2.0 * opening[:, self._arm :].mean(axis=1) - 1.0
+            shut, open_ = self._stops()
+            held = (drive_position[rows, self._arm :] - shut) / (open_ - shut)
+            self._queue[:, rows, -1] = 2.0 * held.mean(axis=1) - 1.0
 
     def speeds(self, action: Array, drive_position: Array) -> Array:
         """Return the speeds [n, drives] that actions [n, action_size] ask for at drive positions [n, drives].
@@ -179,11 +180,14 @@ class Controller:
         return np.asarray(speeds / np.maximum(fastest, 1.0))
 
     def _fingers(self, action: Array, position: Array) -> Array:
-        """Return finger speeds towards an opening; both ends lie a full command beyond the stops, so that it grips."""
-        lower, upper, most = (each[self._arm :] for each in (self._lower, self._upper, self._most))
-        beyond = most / self.control.rate_hz
-        target = lower - beyond + 0.5 * (action + 1.0) * (upper - lower + 2.0 * beyond)
-        return np.asarray((target - position) * self.control.rate_hz)
+        """Return finger speeds towards an opening."""
+        shut, open_ = self._stops()
+        return np.asarray((shut + 0.5 * (action + 1.0) * (open_ - shut) - position) * self.control.rate_hz)
+
+    def _stops(self) -> tuple[Array, Array]:
+        """Return where -1 and 1 bring the fingers: a full command beyond their stops, so that they grip."""
+        beyond = self._most[self._arm :] / self.control.rate_hz
+        return self._lower[self._arm :] - beyond, self._upper[self._arm :] + beyond
 
 
 def _slides(body: Body, name: str) -> bool:

@@ -78,11 +78,14 @@ def from_urdf(path: Path, config: UrdfConfig) -> Body:
     for name in told:
         above = _owner_of(told, name, path)[0]
         masses[above] = masses.get(above, 0.0) + declared.masses.get(name, 0.0)
+    drives = tuple(_drive(name, home, declared, config, path) for name, home in config.home.items())
+    if not any(shape.collides for part in parts for shape in part.shapes):
+        raise _lacks(path, "nothing to touch", ())
     links = [_link(part, max(masses[part.link.name], LIGHTEST_KG), path, looks=config.looks) for part in parts]
     return Body(
         name=config.name,
         asset=body_asset(config.name, links, [_joint(part, config) for part in parts[1:]]),
-        drives=tuple(_drive(name, home, declared, config, path) for name, home in config.home.items()),
+        drives=drives,
         fingers=config.fingers,
         tip=owner,
         link_from_tip=pose,
@@ -174,8 +177,8 @@ def _joint(part: Part, config: UrdfConfig) -> Joint:
 def _drive(name: str, home: float, declared: _Declared, config: UrdfConfig, path: Path) -> Drive:
     force = (config.most_force or {}).get(name, declared.efforts.get(name, 0.0))
     speed = (config.most_speed or {}).get(name, declared.speeds.get(name, 0.0))
-    if not (force > 0.0 and speed > 0.0):
-        raise _lacks(path, f"no effort or velocity for the joint {name!r}", declared.efforts)
+    if name not in declared.efforts or not (force > 0.0 and speed > 0.0):
+        raise _lacks(path, f"no joint {name!r} with effort and velocity", declared.efforts)
     armature = config.finger_armature if name in config.fingers else config.armature
     return Drive(joint=name, most_force=force, most_speed=speed, home=home, armature=armature)
 

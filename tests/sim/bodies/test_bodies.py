@@ -1,0 +1,155 @@
+"""Where the tip is and how it moves, against MuJoCo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+
+from cousins.errors import CaptureError, UnknownNameError
+from cousins.geometry import Array, quat_wxyz_from_rotation, rigid, rotation_about
+from sim.bodies import Body, build, names
+from sim.bodies.kinematics import chain_of, reach, tips_in_world
+from sim.bodies.panda import panda
+from sim.bodies.so101 import so101
+from sim.props import scene_of
+from sim.worlds.mujoco_models import compile_world
+from sim.worlds.worlds import BODY
+
+SHIPPED = ("pusher", "gripper", "panda")
+
+
+def drawn(body: Body, rows: int) -> Array:
+    joints = {joint.name: joint for joint in body.asset.joints}
+    limits = np.array([[joints[drive.joint].lower, joints[drive.joint].upper] for drive in body.drives])
+    return np.random.default_rng(3).uniform(limits[:, 0], limits[:, 1], (rows, len(body.drives)))
+
+
+def mujoco_tip(body: Body, position: Array) -> tuple[Array, Array]:
+    """Return the pose of the tip and its Jacobian [6, drives] as MuJoCo has them."""
+    alone = replace(body, asset=replace(body.asset, name=BODY))
+    model = compile_world(scene_of(structures=()), alone, np.eye(4), timestep_s=0.002, sleep=False)
+    data = mujoco.MjData(model)
+    dofs = []
+    for drive, value in zip(body.drives, position, strict=True):
+        joint = model.joint(f"{BODY}__{drive.joint}")
+        data.qpos[joint.qposadr[0]] = value
+        dofs.append(int(joint.dofadr[0]))
+    mujoco.mj_forward(model, data)
+    link = model.body(f"{BODY}__{body.tip}").id
+    tip = rigid(data.xmat[link].reshape(3, 3), data.xpos[link]) @ body.link_from_tip
+    jacobian = np.zeros((6, model.nv))
+    mujoco.mj_jac(model, data, jacobian[:3], jacobian[3:], tip[:3, 3], link)
+    return tip, jacobian[:, dofs]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_tip_and_its_jacobian_are_those_of_mujoco(name: str) -> None:
+    body = build(name)
+    positions = drawn(body, 3)
+    found = reach(chain_of(body), positions)
+    for row, position in enumerate(positions):
+        tip, jacobian = mujoco_tip(body, position)
+        np.testing.assert_allclose(found.base_from_tip[row], tip, atol=1e-6)
+        np.testing.assert_allclose(found.jacobian[row], jacobian, atol=1e-6)
+
+
+def test_a_row_does_not_depend_on_how_many_there_are() -> None:
+    body = build("panda")
+    positions = drawn(body, 7)
+    many, one = reach(chain_of(body), positions), reach(chain_of(body), positions[4:5])
+    assert np.array_equal(many.base_from_tip[4:5], one.base_from_tip)
+    assert np.array_equal(many.jacobian[4:5], one.jacobian)
+
+
+def test_quaternions_of_tips_are_those_of_their_rotations() -> None:
+    chain = chain_of(build("pusher"))
+    turns = np.random.default_rng(0).normal(size=(64, 3))
+    turns[:3] = np.eye(3) * np.pi
+    bases = np.array([rigid(rotation_about(turn, float(np.linalg.norm(turn)))) for turn in turns])
+    _, quats = tips_in_world(chain, bases, np.zeros((64, 2)))
+    tips = reach(chain, np.zeros((1, 2))).base_from_tip[0]
+    for base, quat in zip(bases, quats, strict=True):
+        wanted = quat_wxyz_from_rotation(base[:3, :3] @ tips[:3, :3])
+        assert abs(abs(float(quat @ wanted)) - 1.0) < 1e-12
+        assert quat[0] >= 0.0
+
+
+def test_the_ready_panda_points_its_open_hand_down() -> None:
+    body = build("panda")
+    home = np.array([[drive.home for drive in body.drives]])
+    tip = reach(chain_of(body), home).base_from_tip[0]
+    np.testing.assert_allclose(tip[:3, 2], [0.0, 0.0, -1.0], atol=1e-3)
+    np.testing.assert_allclose(tip[:3, 3], [0.307, 0.0, 0.485], atol=1e-2)
+    assert [drive.most_force for drive in body.drives] == [87.0] * 4 + [12.0] * 3 + [20.0] * 2
+    assert [drive.most_speed for drive in body.drives] == [2.175] * 4 + [2.61] * 3 + [0.2] * 2
+    assert sum(link.mass_kg.value for link in body.asset.links) == pytest.approx(17.96)
+
+
+def test_a_panda_with_its_looks_is_the_same_body() -> None:
+    plain, seen = panda(), panda(looks=True)
+    assert len(seen.asset.links[1].visual.faces) > 5 * len(plain.asset.links[1].visual.faces)
+    for one, other in zip(plain.asset.links, seen.asset.links, strict=True):
+        assert np.array_equal(one.inertia_kg_m2, other.inertia_kg_m2)
+
+
+def test_the_so101_is_read_from_its_own_urdf(shared_data: Callable[[str], Path]) -> None:
+    path = shared_data("robots/so101") / "so101_new_calib.urdf"
+    body = build("so101", urdf=path)
+    position = np.array([0.2, -0.4, 0.3, 0.9, 0.1, 0.8])
+    tip, jacobian = mujoco_tip(body, position)
+    found = reach(chain_of(body), position[None])
+    np.testing.assert_allclose(found.base_from_tip[0], tip, atol=1e-6)
+    np.testing.assert_allclose(found.jacobian[0], jacobian, atol=1e-6)
+    assert body.fingers == ("gripper",)
+
+
+def test_fingers_of_every_body_come_last_and_home_is_within_limits() -> None:
+    for name in SHIPPED:
+        body = build(name)
+        joints = {joint.name: joint for joint in body.asset.joints}
+        fingers = tuple(drive.joint for drive in body.drives[len(body.drives) - len(body.fingers) :])
+        assert fingers == body.fingers
+        for drive in body.drives:
+            assert joints[drive.joint].lower <= drive.home <= joints[drive.joint].upper
+
+
+def test_a_typo_is_answered_with_the_nearest_name() -> None:
+    assert names() == ["gripper", "panda", "pusher", "so101"]
+    with pytest.raises(UnknownNameError, match=r"no body named 'pandas'.*Did you mean 'panda'\? Known: gripper, panda"):
+        build("pandas")
+
+
+def test_a_robot_that_is_not_shipped_asks_for_its_urdf(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="no URDF of 'so101'"):
+        build("so101")
+    with pytest.raises(CaptureError, match=r"no file 'arm\.urdf'"):
+        build("so101", urdf=tmp_path / "arm.urdf")
+    with pytest.raises(CaptureError, match="panda needs no file"):
+        build("panda", urdf=tmp_path / "arm.urdf")
+
+
+def test_a_urdf_without_limits_or_without_its_meshes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "arm.urdf"
+    text = (
+        '<robot name="a"><link name="base_link"/><link name="gripper_frame_link"/>'
+        '<joint name="shoulder_pan" type="revolute"><parent link="base_link"/><child link="gripper_frame_link"/>'
+        "</joint></robot>"
+    )
+    path.write_text(text)
+    with pytest.raises(
+        CaptureError, match=r"no joint 'shoulder_lift' with effort and velocity in 'arm\.urdf'.*It has shoulder_pan\."
+    ):
+        so101(path)
+    path.write_text(
+        text.replace(
+            '<link name="base_link"/>',
+            '<link name="base_link"><collision><geometry><mesh filename="a.stl"/></geometry></collision></link>',
+        )
+    )
+    with pytest.raises(CaptureError, match=r"'a\.stl' that is not beside it"):
+        so101(path)

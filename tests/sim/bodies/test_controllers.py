@@ -1,0 +1,128 @@
+"""What actions ask of a body's drives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cousins.errors import SceneError
+from cousins.geometry import Array, rotation_about
+from sim.bodies import Body, build
+from sim.bodies.controllers import Control, Controller, axes_of, ee_delta, joint_delta, joint_velocity
+from sim.bodies.kinematics import chain_of, reach
+
+SHIPPED = ("pusher", "gripper", "panda")
+
+
+def drawn(body: Body, rows: int) -> Array:
+    joints = {joint.name: joint for joint in body.asset.joints}
+    limits = np.array([[joints[drive.joint].lower, joints[drive.joint].upper] for drive in body.drives])
+    return np.random.default_rng(3).uniform(limits[:, 0], limits[:, 1], (rows, len(body.drives)))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_end_effector_deltas_move_the_tip_by_what_they_say(name: str) -> None:
+    body = build(name)
+    control = ee_delta(body, most_m_s=0.2)
+    arm = Controller(control, body, 2)
+    q = np.array([[drive.home for drive in body.drives]] * 2)
+    arm.reset(np.ones(2, dtype=bool), q)
+    begin = reach(chain_of(body), q).base_from_tip
+    action = np.zeros((2, arm.action_size))
+    action[:, :2] = [[1.0, 0.5], [-0.5, 1.0]]
+    if "rz" in control.axes:
+        action[:, control.axes.index("rz")] = 0.4
+    for _ in range(5):
+        q = q + arm.speeds(action, q) / control.rate_hz
+    for _ in range(5):
+        q = q + arm.speeds(0.0 * action, q) / control.rate_hz
+    end = reach(chain_of(body), q).base_from_tip
+    np.testing.assert_allclose(end[:, :2, 3] - begin[:, :2, 3], 0.05 * action[:, :2], atol=1e-3)
+    np.testing.assert_allclose(end[:, 2, 3], begin[:, 2, 3], atol=1e-3)
+    turn = 0.4 * 5 * control.most_rad_s / control.rate_hz if "rz" in control.axes else 0.0
+    wanted = rotation_about(np.array([0.0, 0.0, 1.0]), turn) @ begin[0, :3, :3]
+    np.testing.assert_allclose(end[0, :3, :3], wanted, atol=5e-3)
+
+
+def test_an_axis_that_a_body_has_not_is_refused() -> None:
+    assert axes_of(build("pusher")) == ("x", "y")
+    assert axes_of(build("gripper")) == ("x", "y", "z", "rz")
+    assert axes_of(build("panda")) == ("x", "y", "z", "rx", "ry", "rz")
+    with pytest.raises(SceneError, match="the axis 'z' for pusher; expected some of x, y"):
+        ee_delta(build("pusher"), axes=("x", "z"))
+
+
+def test_a_joint_delta_brings_back_what_sags() -> None:
+    body = build("gripper")
+    arm = Controller(joint_delta(body), body, 1)
+    q = np.array([[drive.home for drive in body.drives]])
+    arm.reset(np.array([True]), q)
+    idle = np.array([[0.0, 0.0, 0.0, 0.0, 1.0]])
+    sagged = q.copy()
+    sagged[0, 2] -= 0.004
+    assert arm.speeds(idle, sagged)[0, 2] == pytest.approx(0.08)
+    assert arm.speeds(idle, q)[0, 2] == pytest.approx(0.0)
+
+
+def test_a_target_runs_ahead_of_a_blocked_arm_by_two_commands_only() -> None:
+    body = build("pusher")
+    for control in (joint_delta(body), ee_delta(body)):
+        arm = Controller(control, body, 1)
+        q = np.array([[0.3, 0.0]])
+        arm.reset(np.array([True]), q)
+        for _ in range(50):
+            blocked = arm.speeds(np.array([[1.0, 0.0]]), q)
+        assert blocked[0, 0] == pytest.approx(0.5)
+        for _ in range(2):
+            back = arm.speeds(np.array([[-1.0, 0.0]]), q)
+        assert back[0, 0] == pytest.approx(0.0, abs=0.01)
+
+
+def test_the_hand_opens_and_closes_with_the_last_number() -> None:
+    body = build("gripper")
+    arm = Controller(joint_velocity(body), body, 3)
+    q = np.array([[0.3, 0.0, 0.2, 0.0, 0.02, 0.02]] * 3)
+    arm.reset(np.ones(3, dtype=bool), q)
+    action = np.zeros((3, 5))
+    action[:, 4] = [1.0, -1.0, 0.0]
+    fingers = arm.speeds(action, q)[:, 4:]
+    np.testing.assert_allclose(fingers[0], 0.1)
+    np.testing.assert_allclose(fingers[1], -0.1)
+    np.testing.assert_allclose(fingers[2], (0.0225 - 0.02) * 20.0)
+    q[1, 4:] = 0.0
+    np.testing.assert_allclose(arm.speeds(action, q)[1, 4:], -0.1)
+
+
+def test_a_late_command_acts_when_its_time_has_come() -> None:
+    body = build("gripper")
+    control = replace(joint_velocity(body), latency_s=0.1)
+    assert isinstance(control, Control)
+    assert control.late == 2
+    arm = Controller(control, body, 2)
+    q = np.array([[drive.home for drive in body.drives]] * 2)
+    arm.reset(np.ones(2, dtype=bool), q)
+    asked = [np.full((2, 5), 0.1 * step) for step in range(1, 5)]
+    speeds = [arm.speeds(action, q) for action in asked]
+    np.testing.assert_allclose(speeds[0][:, :4], 0.0)
+    np.testing.assert_allclose(speeds[0][:, 4:], 0.0, atol=1e-9)
+    np.testing.assert_allclose(speeds[2][:, :3], 0.05)
+    arm.reset(np.array([False, True]), q)
+    later = arm.speeds(asked[0], q)
+    np.testing.assert_allclose(later[0, :3], 0.15)
+    np.testing.assert_allclose(later[1, :3], 0.0)
+
+
+def test_actions_beyond_their_range_are_cut_and_speeds_stay_within_the_drives() -> None:
+    body = build("panda")
+    rng = np.random.default_rng(0)
+    most = np.array([drive.most_speed for drive in body.drives])
+    for control in (joint_velocity(body), joint_delta(body), ee_delta(body)):
+        arm = Controller(control, body, 4)
+        q = drawn(body, 4)
+        arm.reset(np.arange(4), q)
+        for _ in range(20):
+            speeds = arm.speeds(rng.normal(0.0, 1e6, (4, arm.action_size)), q)
+            assert np.all(np.abs(speeds) <= most)
+            q = np.clip(q + speeds / 20.0, -3.0, 3.0)
