@@ -15,7 +15,7 @@ from cousins.geometry import Array, quat_wxyz_from_rotation, rigid, rotation_abo
 from sim.bodies import Body, build, names
 from sim.bodies.kinematics import chain_of, reach, tips_in_world
 from sim.bodies.panda import panda
-from sim.bodies.so101 import so101
+from sim.bodies.so101 import HOME, so101
 from sim.props import scene_of
 from sim.worlds.mujoco_models import compile_world
 from sim.worlds.worlds import BODY
@@ -133,23 +133,21 @@ def test_a_robot_that_is_not_shipped_asks_for_its_urdf(tmp_path: Path) -> None:
         build("panda", urdf=tmp_path / "arm.urdf")
 
 
-def test_a_urdf_without_limits_or_without_its_meshes_is_refused(tmp_path: Path) -> None:
+def test_a_urdf_that_lacks_a_joint_or_a_mesh_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "arm.urdf"
-    text = (
-        '<robot name="a"><link name="base_link"/><link name="gripper_frame_link"/>'
-        '<joint name="shoulder_pan" type="revolute"><parent link="base_link"/><child link="gripper_frame_link"/>'
-        "</joint></robot>"
-    )
-    path.write_text(text)
-    with pytest.raises(
-        CaptureError, match=r"no joint 'shoulder_lift' with effort and velocity in 'arm\.urdf'.*It has shoulder_pan\."
-    ):
+    links = ["base_link", *list(HOME)[1:], "gripper_frame_link"]
+    shape = '<collision><geometry><mesh filename="a.stl"/></geometry></collision>'
+    told = [f'<link name="{link}">{shape}</link>' for link in links]
+    told += [
+        f'<joint name="{name}" type="revolute"><parent link="{parent}"/><child link="{child}"/></joint>'
+        for name, parent, child in zip(HOME, links[:-1], links[1:], strict=True)
+    ]
+    path.write_text(f'<robot name="a">{"".join(told)}</robot>')
+    with pytest.raises(CaptureError, match=r"a mesh 'a\.stl' that is not beside it in 'arm\.urdf'"):
         so101(path)
-    path.write_text(
-        text.replace(
-            '<link name="base_link"/>',
-            '<link name="base_link"><collision><geometry><mesh filename="a.stl"/></geometry></collision></link>',
-        )
-    )
-    with pytest.raises(CaptureError, match=r"'a\.stl' that is not beside it"):
+    path.write_text(path.read_text().replace('"shoulder_lift" type', '"lift" type'))
+    with pytest.raises(CaptureError, match=r"no joint 'shoulder_lift' with effort and velocity.* It has shoulder_pan"):
+        so101(path)
+    path.write_text(path.read_text().replace('"lift" type', '"shoulder_lift" type').replace(shape, ""))
+    with pytest.raises(CaptureError, match="nothing to touch in"):
         so101(path)
