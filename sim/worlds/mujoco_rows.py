@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import mujoco
 import numpy as np
 from numba import njit
 
@@ -15,6 +16,16 @@ from sim.worlds.mujoco_models import Compiled
 from sim.worlds.worlds import BODY, Slots, State
 
 _BEYOND: Final = 7
+_STATE: Final = mujoco.mjtState.mjSTATE_INTEGRATION
+_AWAKE_COUNTS: Final = ("ntree_awake", "nbody_awake", "nparent_awake", "nv_awake")
+_AWAKE_ARRAYS: Final = (
+    "tree_asleep",
+    "tree_awake",
+    "body_awake",
+    "body_awake_ind",
+    "parent_awake_ind",
+    "dof_awake_ind",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -101,6 +112,38 @@ class Row:
         self.qpos: Array = data.qpos
         self.qvel: Array = data.qvel
         self.ctrl: Array = data.ctrl
+
+    def snapshot(self) -> bytes:
+        """Return the number of the cousin, the state, and what sleeps."""
+        state = np.empty(mujoco.mj_stateSize(self.compiled.model, _STATE))
+        mujoco.mj_getState(self.compiled.model, self.data, state, _STATE)
+        counts = np.array([self.compiled.index, *(getattr(self.data, name) for name in _AWAKE_COUNTS)])
+        sleep = [getattr(self.data, name).tobytes() for name in _AWAKE_ARRAYS]
+        return b"".join([counts.tobytes(), state.tobytes(), *sleep])
+
+    def restore(self, snapshot: bytes) -> bool:
+        """Bring back a snapshot; False where it is none of this cousin's.
+
+        What sleeps is left out by MuJoCo's passes, so everything is computed awake first.
+        """
+        model, data = self.compiled.model, self.data
+        arrays = [getattr(data, name) for name in _AWAKE_ARRAYS]
+        sizes = [8 * (1 + len(_AWAKE_COUNTS)), 8 * mujoco.mj_stateSize(model, _STATE), *(one.nbytes for one in arrays)]
+        ends = np.cumsum(sizes).tolist()
+        parts = [snapshot[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+        counts = np.frombuffer(parts[0], dtype=np.int64).tolist()
+        if len(snapshot) != ends[-1] or counts[0] != self.compiled.index:
+            return False
+        state = np.frombuffer(parts[1])
+        mujoco.mj_resetData(model, data)
+        mujoco.mj_setState(model, data, state, _STATE)
+        mujoco.mj_forward(model, data)
+        mujoco.mj_setState(model, data, state, _STATE)
+        for array, part in zip(arrays, parts[2:], strict=True):
+            array[:] = np.frombuffer(part, dtype=array.dtype)
+        for name, count in zip(_AWAKE_COUNTS, counts[1:], strict=True):
+            setattr(data, name, count)
+        return True
 
 
 class Table:

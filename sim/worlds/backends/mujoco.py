@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -24,9 +24,6 @@ from sim.engine import FASTEST_M_S, Contact, require_finite
 from sim.worlds.mujoco_models import Models
 from sim.worlds.mujoco_rows import Row, Table
 from sim.worlds.worlds import Slots, Source, State
-
-_AWAKE: Final = -(1 + mujoco.mjMINAWAKE)
-_STATE: Final = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,14 +156,14 @@ class MujocoWorlds:
 
     def contacts(self, row: int) -> list[Contact]:
         """Return the contacts of a row; the body goes by the name of `BODY`."""
-        now = self._row(row)
-        model, data = now.compiled.model, now.data
-        mujoco.mj_kinematics(model, data)
-        mujoco.mj_comPos(model, data)
-        mujoco.mj_collision(model, data)
+        compiled = self._row(row).compiled
+        model, data = compiled.model, self.models.take(compiled)
+        mujoco.mj_resetData(model, data)
+        data.qpos[:] = self._row(row).qpos
+        mujoco.mj_fwdPosition(model, data)
         roots = model.body_rootid[model.geom_bodyid[data.contact.geom]]
         rows = zip(roots.tolist(), data.contact.dist.tolist(), data.contact.frame.tolist(), strict=True)
-        return [
+        found = [
             Contact(
                 first=str(model.body(first).name),
                 second=str(model.body(second).name),
@@ -175,34 +172,25 @@ class MujocoWorlds:
             )
             for (first, second), distance, frame in rows
         ]
+        self.models.give_back(compiled, data)
+        return found
 
     def snapshot(self, row: int) -> bytes:
         """Return all that decides a row's future while it shows its cousin; raises `EngineError` for a broken row."""
         now = self._row(row)
         if self._faults[row]:
             raise EngineError(f"row {row} is broken: {self._faults[row]}", engine=self.name)
-        state = np.empty(mujoco.mj_stateSize(now.compiled.model, _STATE))
-        mujoco.mj_getState(now.compiled.model, now.data, state, _STATE)
-        parts = (np.array([now.compiled.index]), state, now.data.tree_asleep, self._table.touched[row])
-        return b"".join(part.tobytes() for part in parts)
+        return now.snapshot() + self._table.touched[row].tobytes()
 
     def restore(self, row: int, snapshot: bytes) -> None:
         """Bring back what `snapshot` of a row that shows the same cousin returned: the same future, bit for bit."""
         now = self._row(row)
-        model, data = now.compiled.model, now.data
-        size = 8 * mujoco.mj_stateSize(model, _STATE)
-        ends = np.cumsum([8, size, 4 * model.ntree, len(self.slots.objects)])
-        if len(snapshot) != ends[-1] or np.frombuffer(snapshot[:8], dtype=np.int64)[0] != now.compiled.index:
+        length = len(snapshot) - len(self.slots.objects)
+        if not now.restore(snapshot[:length]):
             raise EngineError(f"row {row} shows another cousin than the snapshot", engine=self.name)
-        state = np.frombuffer(snapshot[8 : ends[1]])
-        mujoco.mj_resetData(model, data)
-        mujoco.mj_setState(model, data, state, _STATE)
-        mujoco.mj_forward(model, data)
-        mujoco.mj_setState(model, data, state, _STATE)
-        data.tree_asleep[:] = np.frombuffer(snapshot[ends[1] : ends[2]], dtype=np.int32)
         self._faults[row] = ""
         self._table.enter(row, now)
-        self._table.touched[row] = np.frombuffer(snapshot[ends[2] :], dtype=bool)
+        self._table.touched[row] = np.frombuffer(snapshot[length:], dtype=bool)
 
     def close(self) -> None:
         """Free the engine."""
@@ -230,8 +218,7 @@ class MujocoWorlds:
             self._table.copy(number, row)
 
     def _disturbed(self, row: int) -> None:
-        """Wake all that sleeps in a row, and forget what its solver remembers."""
+        """Let the solver forget; MuJoCo itself wakes what was moved."""
         now = self._row(row)
-        now.data.tree_asleep[:] = _AWAKE
         now.data.qacc_warmstart[:] = 0.0
         self._table.copy(row, now)

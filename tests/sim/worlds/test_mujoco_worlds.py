@@ -1,0 +1,289 @@
+"""Rows of cousins under MuJoCo: what is shown, read, stepped, kept and told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cousins.errors import EngineError
+from cousins.geometry import Array, rigid, rotation_about, rotation_from_quat_wxyz
+from sim.bodies import build as body_of
+from sim.props import box_piece, place, prop
+from sim.worlds.backends.mujoco import Config, MujocoWorlds, build
+from sim.worlds.worlds import State, Worlds, slots_of
+from tests.sim.worlds.sources_for_tests import Tiny
+
+FIELDS = tuple(State.__dataclass_fields__)
+
+
+def worlds(
+    rows: int = 1, *, body: str = "pusher", source: Tiny | None = None, config: Config | None = None
+) -> MujocoWorlds:
+    source = source or Tiny()
+    return build(source, body_of(body), rows=rows, slots=slots_of(source, (0, 1)), config=config)
+
+
+def run(batch: Worlds, speeds: Array, steps: int, *, count: int = 12) -> list[str]:
+    for _ in range(steps):
+        faults = batch.step(speeds, count)
+    return faults
+
+
+def same(first: State, second: State, rows: slice = slice(None)) -> bool:
+    return all(np.array_equal(getattr(first, field)[rows], getattr(second, field)[rows]) for field in FIELDS)
+
+
+def test_a_row_shows_a_cousin_with_the_body_at_its_base() -> None:
+    batch = worlds(2, source=Tiny(yaw_rad=0.5))
+    batch.show(0, 0)
+    batch.show(1, 3)
+    now = batch.read()
+    assert batch.slots.objects == ("box", "cabinet", "ball")
+    assert batch.slots.joints == (("cabinet", 0), ("cabinet", 1))
+    assert [batch.shown(row) for row in (0, 1)] == [0, 3]
+    assert now.present.tolist() == [[True, True, False], [True, True, True]]
+    np.testing.assert_allclose(now.position_m[:, 0], [[0.3, 0.0, 0.03], [0.33, 0.0, 0.03]], atol=1e-9)
+    np.testing.assert_allclose(now.position_m[:, 1], [[2.0, 1.0, 0.25]] * 2, atol=1e-9)
+    assert not now.position_m[0, 2].any()
+    assert not now.quat_wxyz[0, 2].any()
+    np.testing.assert_allclose(now.tip_position_m, [[0.0, 0.0, 0.005]] * 2, atol=1e-7)
+    tip = rotation_from_quat_wxyz(now.tip_quat_wxyz[0])
+    np.testing.assert_allclose(tip @ [1.0, 0.0, 0.0], [np.cos(0.5), np.sin(0.5), 0.0], atol=1e-6)
+
+
+def test_the_pusher_pushes_what_sleeps_and_touches_it() -> None:
+    batch = worlds()
+    batch.show(0, 0)
+    assert run(batch, np.zeros((1, 2)), 40) == [""]
+    assert not batch._rows[0].data.tree_awake[0]  # type: ignore[union-attr]
+    touched = False
+    for _ in range(40):
+        batch.step(np.array([[0.2, 0.0]]), 12)
+        touched |= bool(batch.read().touched[0, 0])
+    now = batch.read()
+    assert touched
+    assert not now.touched[0, 1]
+    assert now.drive_position[0, 0] == pytest.approx(0.4, abs=0.01)
+    assert now.position_m[0, 0, 0] == pytest.approx(0.4 + 0.015 + 0.03, abs=0.01)
+    names = {frozenset((one.first, one.second)) for one in batch.contacts(0)}
+    assert frozenset(("box", "floor")) in names
+
+
+def test_sleep_changes_where_a_pushed_box_ends_by_less_than_a_millimetre() -> None:
+    ends = []
+    for sleep in (True, False):
+        batch = worlds(body="pusher", config=Config(sleep=sleep))
+        batch.show(0, 1)
+        run(batch, np.zeros((1, 2)), 20)
+        run(batch, np.array([[0.3, 0.02]]), 24)
+        run(batch, np.array([[-0.3, 0.0]]), 20)
+        ends.append(batch.read())
+    np.testing.assert_allclose(ends[0].position_m, ends[1].position_m, atol=1e-3)
+
+
+def test_shown_again_a_cousin_moves_bit_for_bit_as_before() -> None:
+    batch = worlds()
+    speeds = np.array([[0.3, 0.01]])
+    batch.show(0, 1)
+    run(batch, speeds, 30)
+    first = batch.read()
+    batch.show(0, 0)
+    run(batch, speeds, 7)
+    batch.show(0, 1)
+    run(batch, speeds, 30)
+    assert same(first, batch.read())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_row_moves_alone_as_among_many_whatever_the_threads(threads: int) -> None:
+    rng = np.random.default_rng(0)
+    many, one = worlds(4, config=Config(threads=threads)), worlds(1)
+    for row in range(4):
+        many.show(row, row % 2)
+    one.show(0, 0)
+    for _ in range(40):
+        speeds = rng.uniform((-0.3, -0.5), (0.7, 0.5), (4, 2))
+        assert many.step(speeds, 12) == [""] * 4
+        one.step(speeds[2:3], 12)
+    now, alone = many.read(), one.read()
+    assert all(np.array_equal(getattr(now, field)[2:3], getattr(alone, field)) for field in FIELDS)
+    many.close()
+    one.close()
+
+
+def test_another_cousin_in_one_row_leaves_the_others_alone() -> None:
+    first, second = worlds(2), worlds(2)
+    speeds = np.array([[0.3, 0.0], [0.3, 0.0]])
+    for batch in (first, second):
+        batch.show(0, 1)
+        batch.show(1, 1)
+        run(batch, speeds, 20)
+    first.show(1, 0)
+    first.show(1, 5)
+    run(first, speeds, 20)
+    run(second, speeds, 20)
+    assert same(first.read(), second.read(), slice(0, 1))
+    assert first.shown(1) == 5
+
+
+def test_a_snapshot_brings_back_the_same_future_while_things_sleep_and_move() -> None:
+    batch = worlds(2)
+    batch.show(0, 1)
+    batch.show(1, 1)
+    speeds = np.array([[0.3, 0.01], [0.3, 0.01]])
+    run(batch, speeds, 19)
+    kept, then = batch.snapshot(0), batch.read()
+    run(batch, speeds, 30)
+    wanted = batch.read()
+    batch.restore(0, kept)
+    assert same(then, batch.read(), slice(0, 1))
+    run(batch, speeds * [[1.0], [0.0]], 30)
+    assert same(wanted, batch.read(), slice(0, 1))
+    batch.restore(1, kept)
+    run(batch, speeds, 30)
+    assert same(wanted, replace_rows(batch.read()), slice(0, 1))
+    batch.show(1, 0)
+    with pytest.raises(EngineError, match="row 1 shows another cousin than the snapshot"):
+        batch.restore(1, kept)
+
+
+def replace_rows(state: State) -> State:
+    return replace(state, **{field: getattr(state, field)[::-1] for field in FIELDS})
+
+
+def test_things_are_put_somewhere_at_rest_and_awake() -> None:
+    batch = worlds()
+    batch.show(0, 1)
+    run(batch, np.zeros((1, 2)), 40)
+    batch.place(0, "box", rigid(rotation_about(np.array([0.0, 0.0, 1.0]), 0.4), np.array([0.6, -0.2, 0.2])))
+    batch.set_joint(0, 1, 0.12)
+    batch.set_drives(0, np.array([0.5, 0.3]))
+    now = batch.read()
+    np.testing.assert_allclose(now.position_m[0, 0], [0.6, -0.2, 0.2])
+    assert now.joint_position[0].tolist() == [0.0, 0.12]
+    assert now.drive_position[0].tolist() == [0.5, 0.3]
+    run(batch, np.zeros((1, 2)), 1, count=24)
+    now = batch.read()
+    assert now.position_m[0, 0, 2] == pytest.approx(0.2 - 0.5 * 9.81 * 0.1**2, abs=3e-3)
+    assert now.velocity[0, 0, 2] == pytest.approx(-0.981, abs=0.01)
+    with pytest.raises(EngineError, match="row 0 has no free object 'cabinet'"):
+        batch.place(0, "cabinet", np.eye(4))
+    with pytest.raises(EngineError, match="the pose of box holds NaN"):
+        batch.place(0, "box", np.full((4, 4), np.nan))
+
+
+def test_the_velocity_is_that_of_the_centre_of_mass() -> None:
+    lopsided = prop("bar", [box_piece((0.02, 0.02, 0.02)), box_piece((0.2, 0.02, 0.02), center_m=(0.11, 0.0, 0.0))])
+    source = Tiny(place(lopsided, 0.0, 1.0, 1.0))
+    batch = build(source, body_of("pusher"), rows=1, slots=slots_of(source, (0,)), config=Config(timestep_s=1e-3))
+    batch.show(0, 0)
+    row = batch._row(0)
+    at = row.columns.root_v[2]
+    row.qvel[at + 3 : at + 6] = [0.0, 0.0, 2.0]
+    batch._disturbed(0)
+    velocity = batch.read().velocity[0, 2]
+    np.testing.assert_allclose(velocity, [0.0, 2.0 * row.columns.center_m[2, 0], 0.0, 0.0, 0.0, 2.0], atol=1e-12)
+    assert row.columns.center_m[2, 0] > 0.09
+
+
+def test_a_broken_row_is_told_stands_still_and_leaves_the_others_alone() -> None:
+    batch = worlds(3)
+    for row in range(3):
+        batch.show(row, 1)
+    run(batch, np.zeros((3, 2)), 2)
+    row = batch._row(1)
+    row.qvel[row.columns.root_v[0]] = 1e6
+    batch._disturbed(1)
+    speeds = np.array([[np.nan, 0.0], [0.1, 0.0], [1e9, 0.0]])
+    assert batch.step(speeds, 12) == [
+        "a command is NaN",
+        "the state exploded: a NaN or more than 1000 m/s",
+        "",
+    ]
+    now = batch.read()
+    assert all(np.isfinite(getattr(now, field)).all() for field in FIELDS)
+    assert now.drive_velocity[2, 0] <= 0.5 + 1e-9
+    again = run(batch, np.full((3, 2), 0.1), 5)
+    assert again[:2] == ["a command is NaN", "the state exploded: a NaN or more than 1000 m/s"]
+    assert same(now, batch.read(), slice(0, 2))
+    with pytest.raises(EngineError, match="row 0 is broken: a command is NaN"):
+        batch.snapshot(0)
+    batch.show(0, 1)
+    assert batch.step(np.zeros((3, 2)), 1)[0] == ""
+
+
+def test_what_cannot_be_shown_is_told_by_name() -> None:
+    batch = worlds()
+    with pytest.raises(EngineError, match="row 0 shows no cousin"):
+        batch.shown(0)
+    assert batch.step(np.zeros((1, 2)), 1) == ["shows no cousin"]
+    overlapping = worlds(source=Tiny(place(prop("inside", [box_piece((0.06, 0.06, 0.06))]), 0.31, 0.0, 0.03)))
+    with pytest.raises(EngineError, match="box and inside overlap by 50 mm at the start"):
+        overlapping.show(0, 0)
+    massless = prop("air", [box_piece((0.06, 0.06, 0.06))])
+    links = (replace(massless.links[0], mass_kg=replace(massless.links[0].mass_kg, value=0.0, low=0.0)),)
+    with pytest.raises(EngineError, match="air has mass 0 kg"):
+        worlds(source=Tiny(place(replace(massless, links=links), 0.0, 1.0, 0.03))).show(0, 0)
+
+
+def test_drives_hold_their_speed_and_give_in_beyond_their_force() -> None:
+    wall = prop("wall", [box_piece((0.1, 1.0, 0.5))], mass_kg=500.0)
+    source = Tiny(place(wall, 0.55, 0.0, 0.25))
+    batch = build(source, body_of("pusher"), rows=1, slots=slots_of(source, (0,)))
+    batch.show(0, 0)
+    run(batch, np.array([[0.25, -0.3]]), 6)
+    np.testing.assert_allclose(batch.read().drive_velocity[0], [0.25, -0.3], atol=1e-6)
+    run(batch, np.array([[0.5, 0.0]]), 40)
+    assert batch.read().position_m[0, 2, 0] == pytest.approx(0.55, abs=1e-3)
+    assert abs(batch.read().drive_velocity[0, 0]) < 1e-3
+    assert batch._row(0).data.actuator_force[0] == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("name", ["gripper", "panda"])
+def test_a_hand_carries_its_own_weight_and_lifts_a_box(name: str) -> None:
+    from sim.bodies.controllers import Controller, ee_delta
+
+    body = body_of(name)
+    source = Tiny()
+    batch = build(source, body, rows=1, slots=slots_of(source, (0,)))
+    batch.show(0, 0)
+    start = batch.read()
+    run(batch, np.zeros((1, len(body.drives))), 20)
+    np.testing.assert_allclose(batch.read().drive_position, start.drive_position, atol=1e-4)
+    arm = Controller(ee_delta(body, axes=("x", "y", "z"), most_m_s=0.25), body, 1)
+    arm.reset(np.array([True]), start.drive_position)
+    for height_m, grip, commands in ((0.1, 1.0, 40), (0.032, 1.0, 20), (0.032, -1.0, 15), (0.2, -1.0, 40)):
+        for _ in range(commands):
+            now = batch.read()
+            way = np.array([0.3, 0.0, height_m]) - now.tip_position_m[0]
+            action = np.append(np.clip(way / 0.0125, -1.0, 1.0), grip)[None]
+            assert batch.step(arm.speeds(action, now.drive_position), 12) == [""]
+    end = batch.read()
+    assert end.position_m[0, 0, 2] == pytest.approx(0.2, abs=0.01)
+    assert end.touched[0, 0]
+
+
+def test_models_are_compiled_once_kept_within_bounds_and_read_back_from_disk(tmp_path: Path) -> None:
+    source = Tiny()
+    batch = worlds(2, source=source, config=Config(folder=tmp_path))
+    asked = len(source.asked)
+    for index in (0, 1, 0, 1):
+        batch.show(0, index)
+        batch.show(1, index)
+    assert batch.models.compiled == 2
+    assert source.asked[asked:] == [0, 1]
+    run(batch, np.full((2, 2), 0.3), 20)
+    other = worlds(2, source=Tiny(), config=Config(folder=tmp_path, cache_mb=0.0))
+    for index in (0, 1, 0, 1):
+        other.show(0, index)
+        other.show(1, index)
+    assert other.models.compiled == 0
+    run(other, np.full((2, 2), 0.3), 20)
+    assert same(batch.read(), other.read())
+    assert len(list(tmp_path.iterdir())) == 2
+    third = worlds(1, source=Tiny(), config=Config(folder=tmp_path, sleep=False))
+    third.show(0, 0)
+    assert third.models.compiled == 1
