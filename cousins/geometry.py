@@ -9,6 +9,7 @@ matrix named `target_from_source`, so adjacent names cancel:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,19 +112,12 @@ def rotation_angle_rad(rotation: Array) -> float:
 
 def quat_wxyz_from_rotation(rotation: Array) -> Array:
     """Return the unit quaternion [4], w ≥ 0, of a 3×3 rotation (largest-component method)."""
-    m = rotation
-    candidates = 0.25 * np.array(
-        [
-            1.0 + m[0, 0] + m[1, 1] + m[2, 2],
-            1.0 + m[0, 0] - m[1, 1] - m[2, 2],
-            1.0 - m[0, 0] + m[1, 1] - m[2, 2],
-            1.0 - m[0, 0] - m[1, 1] + m[2, 2],
-        ]
-    )
-    largest = int(np.argmax(candidates))
-    size = np.sqrt(candidates[largest])
-    a, b, c = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
-    d, e, f = m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[1, 2] + m[2, 1]
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = np.asarray(rotation, dtype=np.float64).tolist()
+    candidates = [1.0 + xx + yy + zz, 1.0 + xx - yy - zz, 1.0 - xx + yy - zz, 1.0 - xx - yy + zz]
+    largest = candidates.index(max(candidates))
+    size = math.sqrt(0.25 * candidates[largest])
+    a, b, c = zy - yz, xz - zx, yx - xy
+    d, e, f = xy + yx, xz + zx, yz + zy
     rows = [[4 * size**2, a, b, c], [a, 4 * size**2, d, e], [b, d, 4 * size**2, f], [c, e, f, 4 * size**2]]
     quat = np.array(rows[largest]) / (4.0 * size)
     quat /= np.linalg.norm(quat)

@@ -20,13 +20,13 @@ from cousins.geometry import Array
 from cousins.plugins import load
 from cousins.vary.choosing import even_numbers, farthest_first
 from cousins.vary.cousins import AXES, SPLITS, Cousin, Split, realise
-from cousins.vary.distance import distances, vector
+from cousins.vary.distance import distances, rest_distances, vector
 from cousins.vary.drawing import Drawer, Refusal, draw, most_clutter
 from cousins.vary.recipes import Splits
 from cousins.vary.stands import written_pose
 from sim.engine import Engine
 from sim.superset import Superset, fits
-from sim.trial import TrialConfig, quick, try_scene
+from sim.trial import TrialConfig, brisk, quick, try_scene
 
 BLOCK: Final = 32
 """Cousins of a block."""
@@ -56,7 +56,7 @@ class Blocks:
     def __init__(self, drawer: Drawer, *, engines: Sequence[str], config: TrialConfig | None = None) -> None:
         self.drawer = drawer
         self._names = tuple(engines)
-        self._config = config or TrialConfig()
+        self._config = config
         self._stack = ExitStack()
         self.physics_s = 0.0
         """Processor time that trials took so far [s]."""
@@ -68,7 +68,7 @@ class Blocks:
             self._superset = Superset(self.drawer.library, clutter=most_clutter(self.drawer.recipe))
         for name in self._names[1:] if self._superset is not None else self._names:
             module = load("sim.backends", name, kind="engine")
-            self._engines.append(self._stack.enter_context(module.build(module.Config())))
+            self._engines.append(self._stack.enter_context(module.build(module.for_trials())))
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -152,12 +152,16 @@ class Blocks:
             cousin = _at(cousin, trial.rest)
         for engine in self._engines:
             scene = realise(cousin, self.drawer.library, looks=False)
-            trial = try_scene(scene, engine, config=self._config)
+            trial = try_scene(scene, engine, config=self._config or self._look(engine))
             if trial.failures:
                 return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
             if self._superset is None and engine is self._engines[0]:
                 cousin = _at(cousin, trial.rest)
-        return replace(cousin, distances=distances(cousin, self.drawer.library, self.drawer.twin))
+        return replace(cousin, distances={**cousin.distances, **rest_distances(cousin, self.drawer.twin)})
+
+    def _look(self, engine: Engine) -> TrialConfig:
+        """Return how an engine looks at a cousin: the first lays it to rest, the others see whether it stays."""
+        return TrialConfig() if self._superset is None and engine is self._engines[0] else brisk()
 
 
 def split_of(index: int, shares: Splits) -> Split:

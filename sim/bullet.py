@@ -31,6 +31,8 @@ RESIDUAL: Final = 1e-13
 """Squared change of the impulses at which the solver may stop; with Bullet's 1e-7 bodies at rest creep."""
 BREAKING_M: Final = 0.02
 """Distance at which Bullet forgets a contact point [m]; its default, set because it outlives a client otherwise."""
+CONTACT_ERP: Final = 0.08
+"""Share of an overlap that a step takes away; Bullet's default, set for the same reason."""
 NO_SPEED_LIMIT: Final = 1e6
 """Bullet silently cuts speeds at 100 m/s or rad/s, which would hide an explosion; this is never reached."""
 MOST_SHAPES: Final = 16
@@ -42,7 +44,7 @@ _JOINTS: Final = {
 }
 
 
-def configure(client: int, *, timestep_s: float, solver_iterations: int) -> None:
+def configure(client: int, *, timestep_s: float, solver_iterations: int, contact_erp: float = CONTACT_ERP) -> None:
     """Empty a client and let it step as all engines agree."""
     pybullet.resetSimulation(physicsClientId=client)
     pybullet.setGravity(0.0, 0.0, -GRAVITY_M_S2, physicsClientId=client)
@@ -51,6 +53,7 @@ def configure(client: int, *, timestep_s: float, solver_iterations: int) -> None
         numSolverIterations=solver_iterations,
         solverResidualThreshold=RESIDUAL,
         contactBreakingThreshold=BREAKING_M,
+        contactERP=contact_erp,
         deterministicOverlappingPairs=1,
         enableFileCaching=0,
         physicsClientId=client,

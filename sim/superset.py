@@ -26,7 +26,7 @@ from cousins.scene.rounding import round_length, round_quaternion
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.scene.surfaces import pair_friction
 from cousins.vary.cousins import Cousin, Library, Stand, Variant
-from sim.trial import Trial, TrialConfig
+from sim.trial import Trial, TrialConfig, riders_of
 
 PARKED_M: Final = 50.0
 """Height at which slots that a cousin leaves empty are kept [m]."""
@@ -115,9 +115,8 @@ class Superset:
         names = self.show(cousin)
         adr = np.array([self._qpos[name] for name in names], dtype=np.int64)[:, None] + np.arange(7)
         start = self.data.qpos[adr]
-        riders = riders_of(cousin)
-        most_m = np.array([config.rider_m if name in riders else config.settled_m for name in names])
-        most_rad = np.array([config.rider_rad if name in riders else config.settled_rad for name in names])
+        riders = riders_of(cousin.relations, {stand.name for stand in cousin.stands})
+        most_m, most_rad = np.array([config.settled(rides=name in riders) for name in names]).reshape(-1, 2).T
         depth = self._deepest(names)
         if depth > config.overlap_m:
             return self._told(names, depth, start, start, ("overlap at the start",))
@@ -135,7 +134,11 @@ class Superset:
             return self._told(names, depth, start, last, ("an object does not come to rest",))
         self._step(max(1, round(config.watch_s / self.timestep_s)))
         now = self.data.qpos[adr]
-        if not _within(last, now, config.creep_m, config.creep_rad):
+        level = (
+            now.copy()
+        )  # The last micrometres of sinking into the ground come to an end; what goes sideways may not.
+        level[:, 2] = last[:, 2]
+        if not _within(last, level, config.creep_m, config.creep_rad):
             return self._told(names, depth, start, now, ("an object creeps",))
         if self._deepest(names) > config.overlap_m:
             return self._told(names, depth, start, now, ("overlap at rest",))
@@ -200,12 +203,6 @@ class Superset:
         for key in movable:
             ids = self._variants[key].geoms["geom_dataid"]
             ids[:] = [here.get(int(index), -1) for index in ids]
-
-
-def riders_of(cousin: Cousin) -> set[str]:
-    """Return the free objects that stand on or in another object."""
-    objects = {stand.name for stand in cousin.stands}
-    return {one.subject for one in cousin.relations if one.kind in ("on", "inside") and one.object in objects}
 
 
 def fits(library: Library) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -48,29 +49,40 @@ def distances(cousin: Cousin, library: Library, twin: Cousin) -> dict[str, float
     pairs = [(stand, at_home[stand.name]) for stand in kept if not stand.fixed]
     variants = [library.variants[stand.variant] for stand, _ in pairs]
     found = {
-        "layout": _mean([_moved(stand, home) for stand, home in pairs]),
         "clutter": (len(cousin.stands) - len(kept) + len(at_home) - len(kept)) / MANY,
         "shape": _mean([variant.shape_distance for variant in variants]),
         "swap": _mean([variant.swap_distance for variant in variants]),
         "joints": _mean([value for stand, _ in pairs for value in _joints_changed(stand, library)]),
         "dynamics": _mean([_dynamics_changed(stand, library) for stand, _ in pairs]),
         "look": _look_changed(cousin, twin),
-        "task": _task_changed(cousin, twin),
     }
-    return {axis: round(float(np.clip(found[axis], 0.0, 1.0)), 6) for axis in AXES}
+    told = rest_distances(cousin, twin) | {axis: _told(value) for axis, value in found.items()}
+    return {axis: told[axis] for axis in AXES}
+
+
+def rest_distances(cousin: Cousin, twin: Cousin) -> dict[str, float]:
+    """Return of `distances` those axes that a cousin's poses alone decide."""
+    at_home = {stand.name: stand for stand in twin.stands}
+    moved = [_moved(stand, at_home[stand.name]) for stand in cousin.stands if stand.name in at_home and not stand.fixed]
+    found = {"layout": _mean(moved), "task": _task_changed(cousin, twin)}
+    return {axis: _told(value) for axis, value in found.items()}
+
+
+def _told(value: float) -> float:
+    return round(min(max(value, 0.0), 1.0), 6)
 
 
 def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else 0.0
+    return sum(values) / len(values) if values else 0.0
 
 
 def _moved(stand: Stand, home: Stand) -> float:
     """Return how far an object stands from its place, and how far it is turned about z; heights are its shape's."""
-    way = float(np.linalg.norm(np.subtract(stand.position_m, home.position_m)[:2]))
+    way = math.hypot(stand.position_m[0] - home.position_m[0], stand.position_m[1] - home.position_m[1])
     w, x, y, z = stand.quat_wxyz
     a, b, c, d = home.quat_wxyz
-    turn = 2.0 * np.arctan2(abs(z * a - w * d + y * b - x * c), abs(w * a + x * b + y * c + z * d))
-    return 0.5 * min(way / FAR_M, 1.0) + 0.5 * float(turn) / np.pi
+    turn = 2.0 * math.atan2(abs(z * a - w * d + y * b - x * c), abs(w * a + x * b + y * c + z * d))
+    return 0.5 * min(way / FAR_M, 1.0) + 0.5 * turn / math.pi
 
 
 def _joints_changed(stand: Stand, library: Library) -> list[float]:
@@ -81,7 +93,7 @@ def _joints_changed(stand: Stand, library: Library) -> list[float]:
         span = max(joint.upper - joint.lower, 1e-9)
         limits = 1.0 - (change.upper - change.lower) / span
         ratios = [_ratio(change.damping, joint.damping), _ratio(change.friction, joint.friction)]
-        found.append(float(np.mean([limits, *ratios])))
+        found.append(_mean([limits, *ratios]))
     return found
 
 
@@ -95,7 +107,8 @@ def _ratio(value: float, home: float) -> float:
 def _dynamics_changed(stand: Stand, library: Library) -> float:
     asset = library.variants[stand.variant].asset
     masses = [_within(link.mass_kg, mass) for link, mass in zip(asset.links, stand.mass_kg, strict=True)]
-    shift = float(np.abs(np.array(stand.com_shift_m) / np.maximum(asset.size_m, 1e-6)).max()) / 0.25
+    sizes = asset.size_m.tolist()
+    shift = max(abs(way) / max(size, 1e-6) for way, size in zip(stand.com_shift_m, sizes, strict=True)) / 0.25
     parts = [
         _mean(masses),
         _within(asset.friction, stand.friction),

@@ -6,6 +6,7 @@ laxer, needs no engine, and costs microseconds, so that thousands of layouts can
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,11 +52,10 @@ class Footprint:
 
     def placed(self, x_m: float, y_m: float, yaw_rad: float, z_m: float) -> Footprint:
         """Return it turned about z and moved."""
-        c, s = np.cos(yaw_rad), np.sin(yaw_rad)
-        turn = np.array([[c, s], [-s, c]])
-        return Footprint(
-            points=self.points @ turn + np.array([x_m, y_m]), starts=self.starts, heights=self.heights + z_m
-        )
+        c, s = math.cos(yaw_rad), math.sin(yaw_rad)
+        points = self.points @ np.array([[c, s], [-s, c]])
+        points += (x_m, y_m)
+        return Footprint(points=points, starts=self.starts, heights=self.heights + z_m)
 
 
 def footprint_of_asset(asset: Asset, rotation: Array, *, joints: dict[str, float] | None = None) -> Footprint:
@@ -142,6 +142,8 @@ def _outline(points: Array) -> Array:
 
 @njit(cache=True)
 def _free(p, ps, ph, q, qs, qh, gap):  # type: ignore[no-untyped-def]
+    if _boxes_apart(p, q, gap):
+        return True
     for i in range(len(ps) - 1):
         for j in range(len(qs) - 1):
             if ph[i, 0] > qh[j, 1] or qh[j, 0] > ph[i, 1]:
@@ -150,6 +152,21 @@ def _free(p, ps, ph, q, qs, qh, gap):  # type: ignore[no-untyped-def]
             if _gap_by_edges(a, b) < gap and _gap_by_edges(b, a) < gap:
                 return False
     return True
+
+
+@njit(cache=True)
+def _boxes_apart(p, q, gap):  # type: ignore[no-untyped-def]
+    for axis in range(2):
+        low, high = p[0, axis], p[0, axis]
+        for k in range(1, len(p)):
+            low, high = min(low, p[k, axis]), max(high, p[k, axis])
+        below, above = True, True
+        for k in range(len(q)):
+            below = below and q[k, axis] <= low - gap
+            above = above and q[k, axis] >= high + gap
+        if below or above:
+            return True
+    return False
 
 
 @njit(cache=True)

@@ -7,6 +7,7 @@ that finds no place under all its relations, moved as a whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -116,27 +117,28 @@ def _moved(
     whole: bool,
 ) -> dict[str, Spot]:
     """Return the members of a group after a common motion and their own ones."""
-    center = np.mean([[plan.spots[name].x_m, plan.spots[name].y_m] for name in members], axis=0)
+    center_x = sum(plan.spots[name].x_m for name in members) / len(members)
+    center_y = sum(plan.spots[name].y_m for name in members) / len(members)
     along = next((plan.walls[name] for name in members if name in plan.walls), None)
     way = amount * ranges.shift_m.at(rng.uniform())
-    heading = rng.uniform(-np.pi, np.pi)
-    shift = way * np.array([np.cos(heading), np.sin(heading)])
+    heading = rng.uniform(-math.pi, math.pi)
+    shift_x, shift_y = way * math.cos(heading), way * math.sin(heading)
     yaw = amount * ranges.yaw_rad.at(rng.uniform())
     if along is not None:
-        shift, yaw = (shift @ along) * along, 0.0
-    c, s = np.cos(yaw), np.sin(yaw)
+        shift_x, shift_y = ((np.array([shift_x, shift_y]) @ along) * along).tolist()
+        yaw = 0.0
+    c, s = math.cos(yaw), math.sin(yaw)
     found = {}
     for name in members:
         spot = plan.spots[name]
-        own = np.zeros(2)
-        turn = 0.0
+        own_x, own_y, turn = 0.0, 0.0, 0.0
         if len(members) > 1 and not plan.close[name] and name not in plan.walls:
-            reach = 1.0 if whole else 3.0
-            own = reach * amount * np.array([ranges.jitter_m.at(rng.uniform()) for _ in range(2)])
+            reach = amount * (1.0 if whole else 3.0)
+            own_x, own_y = (reach * ranges.jitter_m.at(rng.uniform()) for _ in range(2))
             turn = amount * ranges.yaw_rad.at(rng.uniform())
-        out = np.array([spot.x_m, spot.y_m]) - center
-        way_round = np.array([(c - 1.0) * out[0] - s * out[1], s * out[0] + (c - 1.0) * out[1]])
-        x, y = np.array([spot.x_m, spot.y_m]) + shift + own + way_round
+        out_x, out_y = spot.x_m - center_x, spot.y_m - center_y
+        x = spot.x_m + shift_x + own_x + (c - 1.0) * out_x - s * out_y
+        y = spot.y_m + shift_y + own_y + s * out_x + (c - 1.0) * out_y
         found[name] = _down(plan, variants[name], x, y, spot.yaw_rad + yaw + turn, plan.carriers[name][1], twin=name)
     return found
 

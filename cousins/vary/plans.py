@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from cousins.geometry import Array, rigid, rotation_about
+from cousins.geometry import Array, rigid
 from cousins.scene.bodies import Body, body_of_asset
 from cousins.scene.relations import NEXT_TO_M, TOUCH_M
 from cousins.scene.scenes import Placed, Relation, Scene, Structure
@@ -53,7 +54,8 @@ class Resting:
 
     def pose(self, spot: Spot) -> Array:
         """Return `world_from_asset` [4, 4]."""
-        turn = rotation_about(np.array([0.0, 0.0, 1.0]), spot.yaw_rad)
+        c, s = math.cos(spot.yaw_rad), math.sin(spot.yaw_rad)
+        turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         return rigid(turn @ self.tilt, np.array([spot.x_m, spot.y_m, spot.z_m]))
 
     def at(self, spot: Spot) -> Footprint:

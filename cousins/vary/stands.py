@@ -47,8 +47,8 @@ def written_pose(
     pose: Array,
 ) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
     """Return a pose's place [m] and quaternion wxyz as they are written: to the micrometre and to 1e-7."""
-    x, y, z = (round(float(value), LENGTH_DIGITS) + 0.0 for value in pose[:3, 3])
-    a, b, c, d = (round(float(value), QUATERNION_DIGITS) + 0.0 for value in quat_wxyz_from_rotation(pose[:3, :3]))
+    x, y, z = (round(value, LENGTH_DIGITS) + 0.0 for value in pose[:3, 3].tolist())
+    a, b, c, d = (round(value, QUATERNION_DIGITS) + 0.0 for value in quat_wxyz_from_rotation(pose[:3, :3]).tolist())
     return (x, y, z), (a, b, c, d)
 
 

@@ -33,6 +33,11 @@ class Config:
     """Step [s]; None keeps the one that the MJCF says."""
 
 
+def for_trials() -> Config:
+    """Return how cousins are tried."""
+    return Config()
+
+
 def build(config: Config) -> MujocoEngine:
     """Return an engine without a scene."""
     return MujocoEngine(config)
