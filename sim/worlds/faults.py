@@ -37,15 +37,15 @@ def cut_commands(body: Body, drive_velocity: Array) -> tuple[Array, list[str]]:
 
 
 def exploded(names: Iterable[str], velocity: Array) -> str:
-    """Return which object has an impossible velocity [objects, 6], empty where none has."""
+    """Return which of these has an impossible velocity [n, k]; empty where none has."""
     if np.all(np.abs(velocity) <= FASTEST_M_S / np.sqrt(3.0)):
         return ""
     for name, row in zip(names, velocity, strict=True):
         if not np.all(np.isfinite(row)):
             return f"the state of {name} holds NaN or infinity"
-        speed = float(np.linalg.norm(row[:3]))
+        speed = float(np.abs(row[3:]).max(initial=np.linalg.norm(row[:3])))
         if speed > FASTEST_M_S:
-            return f"{name} exploded: {speed:.3g} m/s after a step"
+            return f"{name} exploded: {speed:.3g} m/s or rad/s after a step"
     return ""
 
 

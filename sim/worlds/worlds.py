@@ -118,8 +118,9 @@ class Worlds(Protocol):
     def step(self, drive_velocity: Array, count: int) -> list[str]:
         """Advance all rows by `count` steps at these target speeds [n, drives], cut to the drives' own limits.
 
-        Returns by row what broke, empty where nothing did. A row that broke (a NaN command, an exploding state, a
-        worker that stalled) stands still until it is shown a cousin again; the others do not notice.
+        Returns by row what broke, empty where nothing did. A row that broke (a command that is NaN or absurd, as
+        `sim.worlds.faults` has it, an exploding state, a worker that stalled) stands still and is told again and again
+        until it is shown a cousin; the others do not notice.
         """
         ...
 

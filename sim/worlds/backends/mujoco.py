@@ -21,6 +21,7 @@ from cousins.geometry import Array, quat_wxyz_from_rotation
 from sim.bodies.body import Body
 from sim.bodies.kinematics import chain_of
 from sim.engine import FASTEST_M_S, Contact, require_finite
+from sim.worlds.faults import cut_commands
 from sim.worlds.mujoco_models import Models
 from sim.worlds.mujoco_rows import Row, Table
 from sim.worlds.worlds import Slots, Source, State
@@ -30,8 +31,9 @@ from sim.worlds.worlds import Slots, Source, State
 class Config:
     """How MuJoCo steps a batch."""
 
-    timestep_s: float = 1.0 / 240.0
-    """Step [s]."""
+    timestep_s: float = 1.0 / 480.0
+    """Step [s]. Pushed 18 cm, things end 3 mm from where steps of 0.5 ms bring them, with 1/240 s 7 mm at 0.6 the cost:
+    steps over half the contacts' time constant soften these."""
     sleep: bool = True
     """Whether what rests may sleep until it is touched."""
     threads: int = 1
@@ -67,7 +69,6 @@ class MujocoWorlds:
             folder=config.folder,
         )
         self._chain = chain_of(body)
-        self._most = np.array([drive.most_speed for drive in body.drives])
         self._rows: list[Row | None] = [None] * rows
         self._faults = ["shows no cousin"] * rows
         self._table = Table(rows, slots, len(body.drives))
@@ -129,9 +130,8 @@ class MujocoWorlds:
 
         Returns by row what broke, empty where nothing did, until the row is shown a cousin again.
         """
-        for row in np.flatnonzero(np.isnan(drive_velocity).any(axis=1)).tolist():
-            self._faults[row] = self._faults[row] or "a command is NaN"
-        commands = np.clip(drive_velocity, -self._most, self._most)
+        commands, wrong = cut_commands(self.body, drive_velocity)
+        self._faults = [fault or told for fault, told in zip(self._faults, wrong, strict=True)]
         live = [row for row in range(self.size) if not self._faults[row]]
         self._table.keep()
         left = iter(live)
