@@ -17,9 +17,12 @@ import numpy as np
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.worlds.bullet_rows import BulletRow, Stepping
+from sim.worlds.bullet_clients import Stepping
+from sim.worlds.bullet_rows import BulletRow
 from sim.worlds.worlds import Slots
 
+_START_S: Final = 120.0
+"""Time that a worker gets to start [s]."""
 _END_S: Final = 2.0
 """Time that a worker gets to end by itself [s]."""
 
@@ -87,6 +90,8 @@ class _Worker:
     """Our end."""
     rows: range
     """Its rows."""
+    ready: bool = False
+    """Whether it said that it has started."""
 
 
 class Workers:
@@ -129,7 +134,8 @@ class Workers:
         sent = []
         for number, one in enumerate(self._workers):
             part = slice(one.rows.start, one.rows.stop)
-            sent.append(self._send(number, ("step", commands[part], count, list(wrong[part]))))
+            idle = all(row in self._lost for row in one.rows)
+            sent.append(not idle and self._send(number, ("step", commands[part], count, list(wrong[part]))))
         deadline = time.monotonic() + self._stall_s
         found: list[tuple[str, Array]] = []
         for number, good in enumerate(sent):
@@ -160,14 +166,19 @@ class Workers:
         return _Worker(process=process, pipe=ours, rows=rows)
 
     def _send(self, number: int, message: tuple[Any, ...]) -> bool:
+        worker = self._workers[number]
+        if not worker.ready:
+            worker.ready = self._receive(number, time.monotonic() + _START_S, what="did not start") is not None
+            if not worker.ready:
+                return False
         try:
-            self._workers[number].pipe.send(message)
+            worker.pipe.send(message)
         except OSError:
             self._replace(number, "died")
             return False
         return True
 
-    def _receive(self, number: int, deadline: float) -> Any:
+    def _receive(self, number: int, deadline: float, *, what: str = "") -> Any:
         """Return a worker's answer; None where it died or stalled and was replaced."""
         pipe = self._workers[number].pipe
         try:
@@ -176,7 +187,7 @@ class Workers:
         except (EOFError, OSError):
             self._replace(number, "died")
             return None
-        self._replace(number, f"stalled for {self._stall_s:g} s")
+        self._replace(number, what or f"stalled for {self._stall_s:g} s")
         return None
 
     def _replace(self, number: int, what: str) -> None:
@@ -198,6 +209,7 @@ def _work(pipe: Connection, body: Body, slots: Slots, stepping: Stepping, rows: 
     """Answer until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mine = [BulletRow(body, slots, stepping) for _ in range(rows)]
+    pipe.send("ready")
     while True:
         try:
             kind, *given = pipe.recv()

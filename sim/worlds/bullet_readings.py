@@ -94,6 +94,12 @@ def note_frames(found: Frames, row: int, slots: Slots, plan: WorldPlan) -> None:
         found.center_m[row, column] = one.root_from_inertial[:3, 3]
 
 
+def halt(numbers: Array, layout: Layout) -> None:
+    """Let a row's numbers [size] tell that nothing moves."""
+    numbers[: layout.joint].reshape(-1, 13)[:, 7:] = 0.0
+    numbers[layout.joint : layout.tip].reshape(-1, 2)[:, 1] = 0.0
+
+
 def state_of(numbers: Array, layout: Layout, found: Frames, body: Body) -> State:
     """Return the state that rows of numbers [n, size] tell."""
     rows = len(numbers)

@@ -15,10 +15,10 @@ from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
 from sim.engine import Contact
+from sim.worlds.bullet_clients import Stepping
 from sim.worlds.bullet_crews import Crew, Workers, here
 from sim.worlds.bullet_plans import Shapes, WorldPlan, plan_world
-from sim.worlds.bullet_readings import frames, layout_of, note_frames, state_of
-from sim.worlds.bullet_rows import Stepping
+from sim.worlds.bullet_readings import frames, halt, layout_of, note_frames, state_of
 from sim.worlds.faults import cut_commands
 from sim.worlds.worlds import Slots, Source, State
 
@@ -96,7 +96,9 @@ class PyBulletWorlds:
         self._shown[row] = index
 
     def shown(self, row: int) -> int:
-        """Return the number of the cousin that a row shows; -1 before the first and after one that was refused."""
+        """Return the number of the cousin that a row shows; raises `EngineError` where it shows none."""
+        if self._shown[row] < 0:
+            raise EngineError(f"row {row} shows no cousin", engine=self.name)
         return self._shown[row]
 
     def place(self, row: int, name: str, world_from_object: Array) -> None:
@@ -116,7 +118,9 @@ class PyBulletWorlds:
         commands, wrong = cut_commands(self.body, drive_velocity)
         answers = self._crew.step(commands, count, wrong)
         for row, (fault, numbers) in enumerate(answers):
-            if not fault:
+            if fault:
+                halt(self._numbers[row], self._layout)
+            else:
                 self._numbers[row] = numbers
         return [fault for fault, _ in answers]
 
@@ -150,9 +154,6 @@ class PyBulletWorlds:
         plan = self._plans.pop(index, None)
         if plan is None:
             scene, task = self._source.scene(index), self._source.cousin(index).task
-            missing = {placed.asset.name for placed in scene.objects} - set(self.slots.objects)
-            if missing:
-                raise EngineError(f"no column for {', '.join(sorted(missing))} of cousin {index}", engine=self.name)
             plan = plan_world(index, scene, task, self.body, self._shapes)
             if len(self._plans) >= self.config.plans:
                 self._plans.popitem(last=False)
