@@ -363,7 +363,8 @@ def test_an_impossible_command_is_told_and_stops_its_row_alone(make: Make, value
     assert again == [told[0], ""]
     state = worlds.read()
     assert bits(state, 0) == still
-    assert state.drive_velocity[:, 0].tolist() == pytest.approx([0.0, 0.2], abs=5e-3)
+    assert state.drive_velocity[0, 0] == 0.0
+    assert state.drive_velocity[1, 0] > 0.05
     worlds.show(0, 0)
     assert worlds.step(np.zeros((2, 2)), 12) == ["", ""]
 
