@@ -1,37 +1,36 @@
-"""Cousins by the CPU second, and whether they hold: ten objects of families on a table, warm.
+"""Cousins by the CPU second: ten objects of families on a table, warm.
 
 `per_second` counts valid cousins with the axes layout, look and dynamics and MuJoCo's trial; `per_second_all` those
 with all axes, affordance proof and both engines. `settle_limit_per_second` is what would be left if nothing but the
 trial's physics steps cost time. With `--peer PYTHON`, an interpreter that has NVlabs scene_synthesizer places ten boxes
-on a table in the same minute, without physics. `recheck` writes a pack and looks at its cousins anew in another
-process, in both engines: depth at t = 0, and for 30 s whether anything leaves its place (5 mm, 3°). `coverage`
-compares farthest-first packs with random ones of the same size: dispersion, the distance from the worst of many
-probes to its nearest cousin, by axis and for all axes.
+on a table in the same minute, without physics. `coverage` compares farthest-first packs with random ones of the same
+size: dispersion, the distance from the worst of many probes to its nearest cousin, by axis and for all axes. `growth`
+makes many cousins (MuJoCo alone) into a pack that is written as it grows: CPU time by cousin over the last tenth
+against the first, and memory.
 
     python benchmarks/vary.py --quick --json
-    python benchmarks/vary.py --recheck 1000 --peer ~/peers/bin/python --json
+    python benchmarks/vary.py --peer ~/peers/bin/python --json
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import subprocess
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from cousins.families.family import family_names
 from cousins.geometry import Array, rigid, rotation_about
 from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import open_folder
-from cousins.pack.writing import write_pack
+from cousins.pack.writing import PackWriter
 from cousins.scene.relations import find_relations
 from cousins.scene.scenes import Placed, Scene
 from cousins.vary.choosing import coverage, dispersion
@@ -41,17 +40,13 @@ from cousins.vary.drawing import Refusal, draw, make_drawer
 from cousins.vary.offers import clutter_offers, families, family_offers
 from cousins.vary.recipes import Recipe
 from cousins.vary.variants import lowest_point_m, make_library
-from sim.backends import mujoco as mujoco_backend
-from sim.backends import pybullet as pybullet_backend
 from sim.blocks import BLOCK, Blocks
 from sim.proofs import Prover
 from sim.props import scene_of, slab
-from sim.watch import WatchConfig, watch
 
 TABLE_M = (1.4, 1.0, 0.05)
 TOP_M = 0.75
 NAMES = ("box", "mug", "bowl", "can", "bottle", "book", "cup", "plate", "tray", "shoe")
-GATE = {"penetration_mm": 1.0, "drift_mm": 5.0, "drift_deg": 3.0}
 PEER = """
 import time, json, trimesh
 import numpy as np
@@ -63,7 +58,7 @@ def once(seed):
     s.add_object(table, 'table')
     s.label_support('support', obj_ids='table')
     for i in range(10):
-        s.place_object(f'box{i}', pa.BoxAsset(extents=[0.06, 0.06, 0.1]), 'support')
+        s.place_object(f'box{i}', synth.BoxAsset(extents=[0.06, 0.06, 0.1]), 'support')
 once(0)
 began = time.process_time()
 for k in range(1, 21):
@@ -107,8 +102,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     result["accepted_all"] = both["accepted"]
     result["rejected"] = both["refused"]
     result["coverage"] = compared(made.library, full, arguments.seed, 64 if arguments.quick else 256)
-    if arguments.recheck:
-        result["recheck"] = recheck(made.library, full, arguments.recheck, arguments.seed)
+    result["growth"] = growth(few.library, plain, arguments.seed, 640 if arguments.quick else 10_000)
     return result
 
 
@@ -194,69 +188,42 @@ def _gap(values: Array) -> float:
     return float(np.diff(inside).max())
 
 
-def recheck(library: Library, recipe: Recipe, count: int, seed: int) -> dict[str, Any]:
-    """Write a pack and look at every cousin anew, in fresh processes."""
+def growth(library: Library, recipe: Recipe, seed: int, count: int) -> dict[str, Any]:
+    """Return what the last tenth of many cousins costs against the first, and how memory grows between them."""
+    every = -(-count // BLOCK)
+    tenth = max(1, every // 10)
+    seconds, memory = [], []
     with tempfile.TemporaryDirectory(prefix="cousins-bench-") as place:
         folder = Path(place) / "pack"
-        with Blocks(make_drawer(library, recipe, seed=seed), engines=("mujoco", "pybullet")) as blocks:
-            cousins = [one for number in range(-(-(count + 1) // BLOCK)) for one in blocks.make(number).cousins]
-        write_pack(
-            folder, library, cousins[: count + 1], meta=PackMeta(name="bench", seed=seed, recipe={}, generator="bench")
-        )
-        return check_pack(folder)
-
-
-def check_pack(folder: Path) -> dict[str, Any]:
-    """Return what fresh processes measure of every cousin of a pack, in both engines."""
-    indices = open_folder(folder).indices()
-    halves = [(str(folder), indices[start::2]) for start in range(2)]
-    with ProcessPoolExecutor(max_workers=2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        rows = [row for part in pool.map(_look_at, halves) for row in part]
-    result: dict[str, Any] = {"cousins": len(indices)}
-    for engine in ("mujoco", "pybullet"):
-        mine = [row for row in rows if row["engine"] == engine]
-        objects = sum(row["objects"] for row in mine)
-        result[engine] = {
-            "deepest_mm": max(row["depth_mm"] for row in mine),
-            "within_1mm": sum(row["depth_mm"] <= GATE["penetration_mm"] for row in mine) / len(mine),
-            "stable_objects": sum(row["stable"] for row in mine) / objects,
-            "stable_cousins": sum(row["stable"] == row["objects"] for row in mine) / len(mine),
-        }
-    return result
-
-
-def _look_at(part: tuple[str, list[int]]) -> list[dict[str, Any]]:
-    pack = open_folder(Path(part[0]))
-    rows = []
-    config = WatchConfig(settle_s=1.0, watch_s=3.0, escape_s=30.0)
-    for module in (mujoco_backend, pybullet_backend):
-        with module.build(module.Config()) as engine:
-            for index in part[1]:
-                scene = pack.scene(index)
-                seen = watch(scene, engine, config=config)
-                start = {one.asset.name: one.world_from_asset for one in scene.objects}
-                rows.append(
-                    {
-                        "engine": engine.name,
-                        "objects": len(seen.objects),
-                        "depth_mm": max((1e3 * one.depth_m for one in seen.objects), default=0.0),
-                        "stable": sum(_stays(one, start[one.name], seen.rest[one.name]) for one in seen.objects),
-                    }
-                )
-    return rows
-
-
-def _stays(one: Any, start: Array, end: Array) -> bool:
-    far = max(one.settle_m, one.drift_m, float(np.linalg.norm(start[:3, 3] - end[:3, 3])))
-    turned = max(one.settle_rad, one.drift_rad)
-    return 1e3 * far <= GATE["drift_mm"] and np.rad2deg(turned) <= GATE["drift_deg"] and not one.escaped
+        writer = PackWriter(folder, key="growth")
+        with Blocks(make_drawer(library, recipe, seed=seed), engines=("mujoco",)) as blocks:
+            for number in range(every):
+                began = time.process_time()
+                block = blocks.make(number)
+                writer.add_block(number, list(block.cousins), {})
+                seconds.append(time.process_time() - began)
+                memory.append(psutil.Process().memory_info().rss / 1e6)
+        began = time.process_time()
+        writer.close(library, PackMeta(name="bench", seed=seed, recipe={}, generator="bench"))
+        closing = time.process_time() - began
+        pack = open_folder(folder)
+        pages = sum(page.blob.size for page in pack.pages_of(pack.indices()))
+        cousins = len(pack)
+    return {
+        "cousins": cousins,
+        "last_of_first": sum(seconds[-tenth:]) / sum(seconds[1 : tenth + 1]),
+        "memory_mb": [memory[tenth], memory[-1]],
+        "memory_growth": memory[-1] / memory[tenth],
+        "closing_s": closing,
+        "seconds": sum(seconds) + closing,
+        "bytes_per_cousin": pages / cousins,
+    }
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few blocks")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--recheck", type=int, default=0, metavar="N", help="cousins that are looked at anew")
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter with scene_synthesizer")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
