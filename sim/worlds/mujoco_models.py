@@ -26,13 +26,15 @@ from cousins.geometry import Array, rigid, rotation_about
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.meshfiles import mesh_files
 from cousins.scene.mjcf import mjcf_file
+from cousins.scene.names import body_name
 from cousins.scene.scenes import Placed, Scene
 from sim.bodies.body import Body
-from sim.engine import require_loadable
+from sim.engine import Contact, require_loadable
+from sim.worlds.faults import require_apart
 from sim.worlds.worlds import BODY, Source
 
-OVERLAP_M: Final = 0.02
-"""Objects that overlap by more than this at the start are refused: they would fly apart [m]."""
+TOUCH_M: Final = 0.001
+"""What is nearer to the body than this counts as touched: what is pushed hops by tenths of a millimetre [m]."""
 SERVO_STEPS: Final = 1.5
 """Time in which a drive reaches its speed [steps]; under one step, it would rattle at its force limit."""
 LAYOUT: Final = 1
@@ -164,7 +166,7 @@ def compile_world(scene: Scene, body: Body, world_from_base: Array, *, timestep_
     if sleep:
         model.opt.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP
     _tune_drives(model, body, timestep_s)
-    _require_apart(model)
+    require_apart(contacts_of(model, mujoco.MjData(model), read_compiled(0, model).start), engine="mujoco")
     return model
 
 
@@ -177,6 +179,25 @@ def read_compiled(index: int, model: Any) -> Compiled:
     return Compiled(
         index=index, model=model, start=start, world_from_base=np.array(note["base"]), joints=note["joints"]
     )
+
+
+def contacts_of(model: Any, data: Any, qpos: Array) -> list[Contact]:
+    """Return the contacts at positions [nq], by the names of whole objects; `data` is overwritten."""
+    mujoco.mj_resetData(model, data)
+    data.qpos[:] = qpos
+    mujoco.mj_fwdPosition(model, data)
+    roots = model.body_rootid[model.geom_bodyid[data.contact.geom]]
+    rows = zip(roots.tolist(), data.contact.dist.tolist(), data.contact.frame.tolist(), strict=True)
+    return [
+        Contact(
+            first=str(model.body(first).name),
+            second=str(model.body(second).name),
+            depth_m=-distance,
+            normal=(-frame[0], -frame[1], -frame[2]),
+        )
+        for (first, second), distance, frame in rows
+        if distance <= 0.0
+    ]
 
 
 def _add_note(spec: Any, scene: Scene, world_from_base: Array, body: Body) -> None:
@@ -193,7 +214,10 @@ def _add_note(spec: Any, scene: Scene, world_from_base: Array, body: Body) -> No
 
 def _add_drives(spec: Any, body: Body) -> None:
     for link in body.asset.links:
-        spec.body(BODY if link is body.asset.links[0] else f"{BODY}__{link.name}").gravcomp = 1.0
+        made = spec.body(body_name(body.asset, link.name))
+        made.gravcomp = 1.0
+        for geom in made.geoms:
+            geom.gap = TOUCH_M
     for drive in body.drives:
         joint = spec.joint(f"{BODY}__{drive.joint}")
         joint.armature = drive.armature
@@ -224,21 +248,6 @@ def _tune_drives(model: Any, body: Body, timestep_s: float) -> None:
         model.actuator_biasprm[number, 2] = -gain
 
 
-def _require_apart(model: Any) -> None:
-    """Raise `EngineError` where two bodies overlap deeply at the start."""
-    data = mujoco.MjData(model)
-    data.qpos[:] = read_compiled(0, model).start
-    mujoco.mj_fwdPosition(model, data)
-    if not data.ncon:
-        return
-    deepest = int(np.argmin(data.contact.dist))
-    depth_m = -float(data.contact.dist[deepest])
-    if depth_m > OVERLAP_M:
-        roots = model.body_rootid[model.geom_bodyid[data.contact.geom[deepest]]]
-        first, second = (model.body(int(root)).name for root in roots)
-        raise EngineError(f"{first} and {second} overlap by {1000 * depth_m:.0f} mm at the start", engine="mujoco")
-
-
 def _digest_of(body: Body, *, timestep_s: float, sleep: bool) -> str:
     """Tell apart all that goes into a model besides the cousin: body, options, engine and its version."""
     alone = Scene(
@@ -251,7 +260,7 @@ def _digest_of(body: Body, *, timestep_s: float, sleep: bool) -> str:
     seen = hashlib.sha256(mjcf_file(alone, visuals=False))
     for path, data in sorted(mesh_files(alone, visuals=False).items()):
         seen.update(path.encode() + b"\0" + data)
-    told = [body.drives, timestep_s, sleep, SERVO_STEPS, OVERLAP_M, LAYOUT, mujoco.__version__]
+    told = [body.drives, timestep_s, sleep, SERVO_STEPS, TOUCH_M, LAYOUT, mujoco.__version__]
     seen.update(repr(told).encode())
     return seen.hexdigest()[:16]
 

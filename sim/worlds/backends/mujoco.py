@@ -21,8 +21,8 @@ from cousins.geometry import Array, quat_wxyz_from_rotation
 from sim.bodies.body import Body
 from sim.bodies.kinematics import chain_of
 from sim.engine import FASTEST_M_S, Contact, require_finite
-from sim.worlds.faults import cut_commands
-from sim.worlds.mujoco_models import Models
+from sim.worlds.faults import NOTHING_SHOWN, cut_commands, exploded
+from sim.worlds.mujoco_models import Models, contacts_of
 from sim.worlds.mujoco_rows import Row, Table
 from sim.worlds.worlds import Slots, Source, State
 
@@ -70,7 +70,7 @@ class MujocoWorlds:
         )
         self._chain = chain_of(body)
         self._rows: list[Row | None] = [None] * rows
-        self._faults = ["shows no cousin"] * rows
+        self._faults = [NOTHING_SHOWN] * rows
         self._table = Table(rows, slots, len(body.drives))
         self._others = ThreadPoolExecutor(config.threads - 1) if config.threads > 1 else None
         self._threads = config.threads
@@ -143,7 +143,8 @@ class MujocoWorlds:
             for job in jobs:
                 job.result()
         for row in self._table.broken(FASTEST_M_S):
-            self._faults[row] = self._faults[row] or "the state exploded: a NaN or more than 1000 m/s"
+            velocity = self._table.state(self._chain).velocity[row]
+            self._faults[row] = self._faults[row] or exploded(self.slots.objects, velocity) or "the body exploded"
         for row in live:
             if self._faults[row]:
                 self._table.halt(row)
@@ -157,21 +158,8 @@ class MujocoWorlds:
     def contacts(self, row: int) -> list[Contact]:
         """Return the contacts of a row; the body goes by the name of `BODY`."""
         compiled = self._row(row).compiled
-        model, data = compiled.model, self.models.take(compiled)
-        mujoco.mj_resetData(model, data)
-        data.qpos[:] = self._row(row).qpos
-        mujoco.mj_fwdPosition(model, data)
-        roots = model.body_rootid[model.geom_bodyid[data.contact.geom]]
-        rows = zip(roots.tolist(), data.contact.dist.tolist(), data.contact.frame.tolist(), strict=True)
-        found = [
-            Contact(
-                first=str(model.body(first).name),
-                second=str(model.body(second).name),
-                depth_m=-distance,
-                normal=(-frame[0], -frame[1], -frame[2]),
-            )
-            for (first, second), distance, frame in rows
-        ]
+        data = self.models.take(compiled)
+        found = contacts_of(compiled.model, data, self._row(row).qpos)
         self.models.give_back(compiled, data)
         return found
 
