@@ -1,0 +1,107 @@
+"""The shadow world: hidden physics, the same for the same seed, and told by nobody."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from cousins.reconstruct.assets import Asset
+from cousins.scene.scenes import Scene
+from cousins.vary.cousins import Cousin
+from cousins.vary.distributions import Constant, Distribution
+from sim.props import box_piece, place, prop, scene_of, slab
+from sim.robot import Robot
+from sim.shadow import FRICTION_ENDS, LABEL, Shadow, ShadowRanges, describe, shadow_robot
+from tests.sim.worlds_for_tests import cousin_of, push_task
+
+
+class Boxes:
+    """A source of two boxes, alike in all cousins."""
+
+    digest = "boxes"
+
+    def cousin(self, index: int) -> Cousin:
+        return cousin_of(self.scene(index), index, push_task())
+
+    def scene(self, index: int) -> Scene:
+        del index
+        boxes = [prop(f"box_{i}", [box_piece([0.1, 0.1, 0.1])], mass_kg=0.3, restitution=0.1) for i in range(2)]
+        return scene_of(*[place(box, 0.2 * i, 0.0, 0.05) for i, box in enumerate(boxes)], structures=[slab()])
+
+
+def numbers(asset: Asset) -> tuple[float, float, float]:
+    return asset.links[0].mass_kg.value, asset.friction.value, asset.restitution.value
+
+
+def all_numbers(source: Shadow, index: int) -> list[tuple[float, float, float]]:
+    return [numbers(placed.asset) for placed in source.scene(index).objects]
+
+
+def test_the_same_seed_hides_the_same_and_another_hides_another() -> None:
+    assert all_numbers(Shadow(Boxes(), seed=3), 5) == all_numbers(Shadow(Boxes(), seed=3), 5)
+    assert all_numbers(Shadow(Boxes(), seed=3), 5) != all_numbers(Shadow(Boxes(), seed=4), 5)
+    assert all_numbers(Shadow(Boxes(), seed=3), 5) != all_numbers(Shadow(Boxes(), seed=3), 6)
+    assert len(set(all_numbers(Shadow(Boxes(), seed=3), 5))) == 2
+
+
+def test_what_is_hidden_stays_inside_the_ranges_and_fills_them() -> None:
+    shadow, ranges = Shadow(Boxes(), seed=0), ShadowRanges()
+    found = np.array([row for index in range(200) for row in all_numbers(shadow, index)])
+    for column, (believed, span) in enumerate(((0.3, ranges.mass), (0.5, ranges.friction))):
+        low, high = span.ends
+        factors = found[:, column] / believed
+        assert factors.min() >= low - 1e-12
+        assert factors.max() <= high + 1e-12
+        assert factors.min() < low * 1.05
+        assert factors.max() > high * 0.95
+    assert found[:, 2].min() >= 0.1
+    assert found[:, 2].max() <= 0.3
+
+
+def test_inertia_goes_with_mass_and_shapes_and_places_stay() -> None:
+    source = Boxes()
+    true, believed = Shadow(source, seed=1).scene(0), source.scene(0)
+    for one, other in zip(true.objects, believed.objects, strict=True):
+        factor = one.asset.links[0].mass_kg.value / other.asset.links[0].mass_kg.value
+        assert one.asset.links[0].inertia_kg_m2 == pytest.approx(factor * other.asset.links[0].inertia_kg_m2)
+        assert np.array_equal(one.world_from_asset, other.world_from_asset)
+        assert np.array_equal(one.asset.links[0].pieces[0].mesh.vertices, other.asset.links[0].pieces[0].mesh.vertices)
+    assert true.structures[0].friction.value != believed.structures[0].friction.value
+
+
+def test_friction_stays_possible() -> None:
+    slippery = replace(ShadowRanges(), friction=Constant(value=1e-3))
+    assert all_numbers(Shadow(Boxes(), seed=1, ranges=slippery), 0)[0][1] == FRICTION_ENDS[0]
+
+
+def test_a_shadow_tells_what_is_believed_and_never_what_is_true() -> None:
+    shadow = Shadow(Boxes(), seed=1)
+    assert shadow.cousin(2) == Boxes().cousin(2)
+    told = describe(shadow.ranges)
+    assert told["label"] == LABEL == shadow.label == "sim-to-sim"
+    assert told["ranges"]["mass"] == "{ log_uniform = [0.5, 2] }"
+
+
+def test_another_seed_or_range_is_another_source() -> None:
+    wide = replace(ShadowRanges(), mass=Constant(value=3.0))
+    sources = [
+        Shadow(Boxes(), seed=1),
+        Shadow(Boxes(), seed=2),
+        Shadow(Boxes(), seed=1, ranges=wide),
+    ]
+    assert len({source.digest for source in sources} | {"boxes"}) == 4
+    assert Shadow(Boxes(), seed=1).digest == sources[0].digest
+
+
+def test_the_shadow_robot_is_drawn_by_seed_inside_its_ranges() -> None:
+    ranges = ShadowRanges()
+    robots = [shadow_robot(seed, drives=2) for seed in range(50)]
+    assert shadow_robot(7, drives=2) == robots[7] != robots[8]
+    assert not any(robot.exact for robot in robots)
+    assert {robot.latency_steps for robot in robots} == {1, 2, 3}
+    for field in fields(Robot):
+        span: Distribution = getattr(ranges, field.name)
+        drawn = np.array([getattr(robot, field.name) for robot in robots])
+        assert span.ends[0] <= drawn.min() < drawn.max() <= span.ends[1]
