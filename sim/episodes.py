@@ -84,6 +84,7 @@ class Episodes:
         self._policy = np.zeros((n, 0), dtype=np.float32)
         self._privileged = np.zeros((n, 0), dtype=np.float32)
         self._state: State | None = None
+        self.view: View | None = None
 
     def begin(self, row: int, index: int, rng: np.random.Generator) -> None:
         """Let a row begin an episode in a cousin; raises `EngineError` and `InputError`. `observe` must follow."""
@@ -150,7 +151,7 @@ class Episodes:
             policy[broken], privileged[broken] = self._policy[broken], self._privileged[broken]
         self._policy = np.clip(policy, -FARTHEST, FARTHEST).astype(np.float32)
         self._privileged = np.clip(privileged, -FARTHEST, FARTHEST).astype(np.float32)
-        self._state = state
+        self._state, self.view = state, view
         return view
 
     def _see(self, state: State) -> View:

@@ -7,7 +7,7 @@ from typing import Final
 import gymnasium as gym
 
 NAMESPACE: Final = "cousins"
-TASKS: Final = ("push",)
+TASKS: Final = ("push", "pull", "lift", "place", "stack", "open_drawer", "close_drawer", "open_door", "clear_table")
 """Tasks with an environment; a test compares them with the files in `sim/tasks/backends`."""
 
 

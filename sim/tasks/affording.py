@@ -74,7 +74,7 @@ def grasps_from_above(known: Known, placed: Placed) -> list[Grasp]:
     return [grasp for grasp in grasps if (turn @ np.array(grasp.approach))[2] < STEEP]
 
 
-def outline(placed: Placed, *, move_m: Sequence[float] = (0.0, 0.0, 0.0)) -> Footprint:
+def outline(placed: Placed, *, move_m: Any = (0.0, 0.0, 0.0)) -> Footprint:
     """Return an object from above, where it stands or moved from there [m]."""
     x, y, z = (float(value) for value in placed.world_from_asset[:3, 3] + np.asarray(move_m))
     return footprint_of_asset(placed.asset, placed.world_from_asset[:3, :3]).placed(x, y, 0.0, z)

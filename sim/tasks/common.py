@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from cousins.geometry import Array
 from sim.tasks.frames import length, six
 from sim.tasks.rows import Rows
 from sim.tasks.view import View
+
+HOOK_M: Final = 0.06
+"""From so far before a handle a finger hooks it, and so far beside its middle two pinch it [m]."""
 
 
 def body_features(rows: Rows, view: View) -> Array:
@@ -60,6 +65,6 @@ def height_over(view: View) -> Array:
     return np.asarray(view.target_m[:, 2] - view.start_m[:, 2])
 
 
-def tip_to_hold(view: View) -> Array:
-    """Return the distance from the tip to where a hand takes hold [n] [m]."""
-    return length(view.hold_m - view.tip_m)
+def tip_to_handle(view: View) -> Array:
+    """Return the distance from the tip to a handle [n] [m]; 0 within `HOOK_M`, where a finger gets behind it."""
+    return np.maximum(length(view.hold_m - view.tip_m) - HOOK_M, 0.0)

@@ -22,11 +22,9 @@ TOP_M = 0.7
 BASE_M = (-0.45, 0.0, TOP_M)
 
 
-def box_scene(side_m: float = 0.06, *, mass_kg: float | None = None, more: tuple[Placed, ...] = ()) -> Scene:
+def box_scene(side_m: float = 0.06, *, more: tuple[Placed, ...] = ()) -> Scene:
     """Return a box on a table, with more beside it."""
     box = box_asset("box", (side_m, side_m, side_m))
-    if mass_kg is not None:
-        box = replace(box, links=(replace(box.links[0], mass_kg=replace(box.links[0].mass_kg, value=mass_kg)),))
     scene = scene_of(
         place(box, 0.0, 0.0, TOP_M + side_m / 2 + 1e-5),
         *more,

@@ -1,0 +1,77 @@
+"""Push a drawer shut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from sim.tasks.common import tip_to_handle
+from sim.tasks.episode import Episode
+from sim.tasks.hinging import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
+from sim.tasks.rows import Rows
+from sim.tasks.task import Judged, Known, Refused, Task
+from sim.tasks.view import View, knocked
+
+LIBERO_M: Final = 0.005
+"""Cabinets: out by no more [m]."""
+METAWORLD_M: Final = 0.065
+"""drawer-close: handle to where it shall be, as its code has it [m]."""
+ROBOCASA: Final = 0.05
+"""Share of the joint's range."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How a drawer is closed."""
+
+    horizon_s: float = 6.0
+    """Duration of an episode [s]."""
+    share: float = 0.05
+    """Largest share of the drawer's way by which a shut one is out."""
+    start_share: tuple[float, float] = (0.4, 0.9)
+    """Between which shares of its way it is out at the start."""
+
+
+def build(config: Config) -> Task:
+    """Return the task."""
+
+    def afford(known: Known, body: str) -> Episode | Refused:
+        found = find_handle(known, body, revolute=False)
+        if found is None:
+            return Refused(reason="no drawer whose handle is free and before which a robot finds room")
+        handle, standing = found
+        hinge, (low, high) = handle.hinge, config.start_share
+        span = hinge.opened - hinge.closed
+        starts = sorted((hinge.closed + low * span, hinge.closed + high * span))
+        proof = (
+            f"a drawer of {handle.placed.asset.label} that is out slides back by up to {100 * handle.travel:.0f} cm; "
+            "its handle and the room before it are free"
+        )
+        return replace(episode_of(handle, standing, proof), joint_range=(starts[0], starts[1]))
+
+    def judge(rows: Rows, view: View) -> Judged:
+        out, begun = share_open(rows, view), (rows.start_joint - rows.closed) / (rows.opened - rows.closed)
+        ours = (out <= config.share) & joint_still(view) & ~knocked(rows, view.state)
+        left = left_m(rows, view, rows.closed)
+        near = 1.0 - np.tanh(5.0 * tip_to_handle(view))
+        done = np.clip((begun - out) / np.maximum(begun - config.share, 1e-3), 0.0, 1.0)
+        return Judged(
+            reward=np.where(ours, 1.0, 0.25 * near + 0.6 * done),
+            progress=np.where(ours, 1.0, 0.99 * done),
+            successes=np.stack([ours, left <= LIBERO_M, left <= METAWORLD_M, out <= ROBOCASA], axis=1),
+            failed=np.zeros(len(ours), dtype=np.bool_),
+        )
+
+    return Task(
+        name="close_drawer",
+        bodies=("pusher", "gripper", "panda", "so101"),
+        horizon_s=config.horizon_s,
+        profiles=("ours", "libero", "metaworld", "robocasa"),
+        config=config,
+        afford=afford,
+        observe=hinge_features,
+        judge=judge,
+        moves_base=True,
+    )

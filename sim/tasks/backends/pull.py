@@ -1,0 +1,90 @@
+"""Pull an object over its ground towards the robot, into a round region that is free."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cousins.geometry import Array
+from cousins.scene.scenes import Placed
+from sim.tasks.affording import base_of, ground_of, is_free, outline, outlines, part_of, starts_of, target_of
+from sim.tasks.episode import Episode
+from sim.tasks.sliding import judge_slide, slide_features
+from sim.tasks.task import Known, Refused, Task
+
+WAYS_M: Final = (0.15, 0.12, 0.1, 0.18)
+"""How far, best first [m]."""
+TURNS: Final = (0.0, 0.3, -0.3, 0.6, -0.6)
+"""Headings against the straight way to the robot, best first [rad]."""
+NEAREST_M: Final = 0.18
+"""So near to its base a robot does not work [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How an object is pulled."""
+
+    horizon_s: float = 8.0
+    """Duration of an episode [s]."""
+    goal_radius_m: float = 0.05
+    """Radius of the goal [m]."""
+    start_shift_m: float = 0.01
+    """Largest move of the object's start along x and y [m]."""
+    start_turn_rad: float = 0.1
+    """Largest turn of it about z [rad]."""
+
+
+def build(config: Config) -> Task:
+    """Return the task."""
+
+    def afford(known: Known, body: str) -> Episode | Refused:
+        del body
+        placed = target_of(known)
+        if isinstance(placed, Refused):
+            return placed
+        ground = ground_of(known, placed.asset.name)
+        if ground is None:
+            return Refused(reason="the object does not stand on a structure that it could slide over")
+        move = _free_move(known, placed)
+        if move is None:
+            return Refused(reason="no free way towards the robot")
+        x, y, z = (float(value) for value in placed.world_from_asset[:3, 3] + move)
+        far_cm = 100.0 * float(np.hypot(move[0], move[1]))
+        return Episode(
+            proof=f"{placed.asset.label} stands free on {ground.name}; {far_cm:.0f} cm towards the robot are free",
+            parts=(part_of(placed, known.signatures[placed.asset.name]),),
+            goal_m=(x, y, z),
+            goal_radius_m=config.goal_radius_m,
+            ground_friction=ground.friction.value,
+            starts=starts_of(known, [placed.asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
+            **base_of(known.cousin),
+        )
+
+    return Task(
+        name="pull",
+        bodies=("pusher", "gripper", "panda", "so101"),
+        horizon_s=config.horizon_s,
+        profiles=("ours", "maniskill", "metaworld"),
+        config=config,
+        afford=afford,
+        observe=slide_features,
+        judge=judge_slide,
+    )
+
+
+def _free_move(known: Known, placed: Placed) -> Array | None:
+    """Return a level move [3] towards the robot whose whole way is free; None where there is none."""
+    way = np.array(known.cousin.task.robot_base_m[:2]) - placed.world_from_asset[:2, 3]
+    far_m, heading = float(np.hypot(*way)), float(np.arctan2(way[1], way[0]))
+    others = list(outlines(known, but=[placed.asset.name]).values())
+    ground = ground_of(known, placed.asset.name)
+    for length_m, turn in itertools.product(WAYS_M, TURNS):
+        if far_m - length_m < NEAREST_M:
+            continue
+        move = length_m * np.array([np.cos(heading + turn), np.sin(heading + turn), 0.0])
+        if all(is_free(outline(placed, move_m=share * move), others, ground) for share in (0.35, 0.7, 1.0)):
+            return move
+    return None

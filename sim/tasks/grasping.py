@@ -1,0 +1,139 @@
+"""What lifting, placing and stacking share: an object that a hand takes from above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cousins.affordances import Grasp
+from cousins.geometry import Array
+from cousins.scene.scenes import Placed
+from cousins.vary.goals import grasp_is_free
+from sim.tasks.affording import grasps_from_above, in_reach, outlines
+from sim.tasks.frames import length, six
+from sim.tasks.rows import Rows
+from sim.tasks.task import Known, Refused
+from sim.tasks.view import View
+
+GRIP_N: Final = 20.0
+"""Force with which a finger closes [N]: that of the free gripper; the Panda's is larger."""
+SPARE: Final = 1.5
+"""Friction must hold so many times the weight."""
+NEAR_M: Final = 0.03
+"""A tip that is nearer to the grasp has the object between its fingers [m]."""
+RELEASED_M: Final = 0.10
+"""A tip that is farther has left the object [m]."""
+STILL_M_S: Final = 0.02
+"""Slower than this an object is at rest [m/s]."""
+FALLEN_M: Final = 0.05
+"""What sank by more than this has left its ground [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Held:
+    """An object with the grasp by which it is taken."""
+
+    placed: Placed
+    """The object."""
+    grasp: Grasp
+    """From above, free."""
+
+
+def _held_of(known: Known) -> list[Held]:
+    """Return the objects that a hand takes from above and carries, the cousin's own target first."""
+    carriers = {relation.object for relation in known.cousin.relations if relation.kind in ("on", "inside")}
+    seen = outlines(known)
+    found = []
+    for placed in known.scene.objects:
+        name = placed.asset.name
+        if placed.fixed or name in carriers or placed.asset.joints:
+            continue
+        if not in_reach(known, placed.world_from_asset[:3, 3]) or not _carried(placed):
+            continue
+        others = [shape for other, shape in seen.items() if other != name]
+        for grasp in grasps_from_above(known, placed):
+            if grasp_is_free(grasp, placed.world_from_asset, others):
+                found.append(Held(placed=placed, grasp=grasp))
+                break
+    target = known.cousin.task.target
+    return sorted(found, key=lambda one: one.placed.asset.name != target)
+
+
+def takeable(known: Known) -> list[Held] | Refused:
+    """Return the objects that a hand takes from above, the cousin's own target first, or why there are none."""
+    if not known.cousin.task.target:
+        return Refused(reason="no place for a robot: the cousin itself has no task")
+    found = _held_of(known)
+    if not found:
+        return Refused(
+            reason="no object in reach that a hand takes from above, with a free grasp and a weight it holds"
+        )
+    return found
+
+
+def _carried(placed: Placed) -> bool:
+    """Tell whether the friction of two fingers holds an object."""
+    mass_kg = sum(link.mass_kg.value for link in placed.asset.links)
+    return bool(2.0 * placed.asset.friction.value * GRIP_N >= SPARE * 9.81 * mass_kg)
+
+
+def grasp_features(view: View) -> Array:
+    """Return what a policy sees of an object that it takes: the way to the grasp, its turn, size and motion [n, 25]."""
+    return np.concatenate(
+        [
+            view.hold_m - view.tip_m,
+            view.hold_axis,
+            view.finger_axis,
+            view.size_m,
+            six(view.target_rotation),
+            view.velocity_m_s,
+            view.spin_rad_s,
+            (view.target_m[:, 2] - view.start_m[:, 2])[:, None],
+        ],
+        axis=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Grip:
+    """How far a hand has got."""
+
+    away_m: Array
+    """From the tip to the grasp [n]."""
+    ready: Array
+    """How near and how well turned the hand is, 0 to 1, [n]."""
+    gripped: Array
+    """Whether the object is touched between the fingers, bool [n]."""
+    released: Array
+    """Whether the hand has left it, bool [n]."""
+
+
+def grip_of(view: View) -> Grip:
+    """Return how far the hand has got."""
+    away = length(view.hold_m - view.tip_m)
+    aligned = np.abs((view.hold_axis * view.finger_axis).sum(axis=1))
+    near = 1.0 - np.tanh(6.0 * away)
+    return Grip(
+        away_m=away,
+        ready=near * (0.6 + 0.4 * aligned**2),
+        gripped=view.touched & (away < NEAR_M),
+        released=~view.touched & (away > RELEASED_M),
+    )
+
+
+def sunk_m(view: View) -> Array:
+    """Return how far the target is below its start [n] [m]."""
+    return np.asarray(view.start_m[:, 2] - view.target_m[:, 2])
+
+
+def drives_rest(rows: Rows, view: View, *, most: float) -> Array:
+    """Tell whether all drives but those of the fingers are slower than this [m/s or rad/s], bool [n]."""
+    arm = np.delete(view.state.drive_velocity, rows.fingers, axis=1)
+    return np.asarray((np.abs(arm) < most).all(axis=1))
+
+
+def half_height(rotation: Array, size_m: Array) -> Array:
+    """Return half the height [n] [m] of boxes of extents [n, 3] as they are turned [n, 3, 3]."""
+    return np.asarray(0.5 * (np.abs(rotation[:, 2]) * size_m).sum(axis=1))

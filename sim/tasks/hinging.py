@@ -1,0 +1,195 @@
+"""What opening and closing share: a joint with a handle, and a robot that stands before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cousins.affordances import JointAffordance, Signature
+from cousins.geometry import Array, transform
+from cousins.reconstruct.assets import Joint
+from cousins.scene.kinematics import asset_from_links, joints_in_order
+from cousins.scene.scenes import Placed
+from cousins.vary.footprints import footprint_of_structure, free, rectangle
+from sim.tasks.affording import outlines
+from sim.tasks.episode import Episode, Hinge, Part
+from sim.tasks.frames import crossed, length
+from sim.tasks.rows import Rows
+from sim.tasks.task import Known
+from sim.tasks.view import View
+
+LEAST_DRAWER_M: Final = 0.08
+"""Least way of a drawer [m]."""
+LEAST_DOOR_RAD: Final = 0.6
+"""Least turn of a door [rad]."""
+LEAST_LEVER_M: Final = 0.05
+"""A handle that is nearer to its door's axis moves nothing [m]."""
+LEVEL: Final = 0.5
+"""A handle moves level if its way climbs by less than this sine."""
+AWAY_M: Final = 0.35
+"""From the robot's base to where a drawer's handle gets to, and to a door's handle beyond its lever [m]."""
+FARTHEST_M: Final = 0.7
+"""Farthest from the base to the handle [m]."""
+HAND_M: Final = (0.10, 0.02, 0.15)
+"""Room for a hand at the handle: half its width, below and above [m]."""
+MOUNT_M: Final = {"pusher": 0.055, "gripper": 0.15}
+"""Height of a handle over the base by body; what is not listed has its base this far below: `MOUNT_ELSE_M` [m]."""
+MOUNT_ELSE_M: Final = 0.25
+"""The same for arms [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Handle:
+    """A joint that a hand moves by its handle."""
+
+    placed: Placed
+    """The furniture."""
+    part: Part
+    """The same as a part, held at the handle."""
+    hinge: Hinge
+    """The joint."""
+    place_m: Array
+    """Where the handle is when closed, world [3]."""
+    way: Array
+    """Unit direction in which it moves as it opens, world [3]."""
+    travel: float
+    """From closed to open [rad or m]."""
+    lever_m: float
+    """From the axis to the handle [m]; 0 for a drawer."""
+
+
+def handles_of(known: Known, *, revolute: bool) -> list[Handle]:
+    """Return the joints of a kind whose handle moves level as it opens, the highest handle first."""
+    found = []
+    for placed in known.scene.objects:
+        if not placed.asset.joints:
+            continue
+        moving = [joint for joint in joints_in_order(placed.asset) if joint.kind != "fixed"]
+        signature = known.signatures[placed.asset.name]
+        told = {joint.name: joint for joint in signature.joints}
+        for number, joint in enumerate(moving):
+            if joint.name in told and (joint.kind == "revolute") is revolute:
+                handle = _handle(placed, signature, number, joint, told[joint.name])
+                found += [] if handle is None else [handle]
+    return sorted(found, key=lambda one: (-round(float(one.place_m[2]), 3), one.part.name, one.hinge.number))
+
+
+def _handle(placed: Placed, signature: Signature, number: int, joint: Joint, affords: JointAffordance) -> Handle | None:
+    """Return a joint by its handle; None where it has none, moves too little, or not on the level."""
+    revolute, closed = joint.kind == "revolute", float(np.clip(0.0, joint.lower, joint.upper))
+    opened = float(joint.upper if joint.upper - closed >= closed - joint.lower else joint.lower)
+    if affords.handle_m is None or abs(opened - closed) < (LEAST_DOOR_RAD if revolute else LEAST_DRAWER_M):
+        return None
+    axis, pivot = np.array(affords.axis), asset_from_links(placed.asset)[joint.child][:3, 3]
+    arm = np.cross(axis, np.array(affords.handle_m) - pivot) if revolute else axis
+    lever_m = float(np.linalg.norm(arm))
+    if lever_m < LEAST_LEVER_M:
+        return None
+    way = placed.world_from_asset[:3, :3] @ (np.sign(opened - closed) * arm / lever_m)
+    if abs(way[2]) > LEVEL:
+        return None
+    return Handle(
+        placed=placed,
+        part=Part(name=placed.asset.name, size_m=signature.size_m, hold_m=affords.handle_m),
+        hinge=Hinge(
+            number=number,
+            revolute=revolute,
+            axis=_three(axis),
+            pivot_m=_three(pivot),
+            closed=closed,
+            opened=opened,
+            damping=joint.damping,
+            friction=joint.friction,
+        ),
+        place_m=transform(placed.world_from_asset, np.array(affords.handle_m)),
+        way=way,
+        travel=abs(opened - closed),
+        lever_m=lever_m if revolute else 0.0,
+    )
+
+
+def stance(handle: Handle, known: Known, body: str) -> dict[str, tuple[float, float, float] | float] | None:
+    """Return where a robot stands before a handle, as fields of an episode; None where something is in its way."""
+    level = handle.way[:2] / np.linalg.norm(handle.way[:2])
+    reach = min(AWAY_M + (handle.lever_m if handle.hinge.revolute else handle.travel), FARTHEST_M)
+    x, y, z = (float(value) for value in handle.place_m)
+    middle = handle.place_m[:2] + level * reach / 2.0
+    half, below, above = HAND_M
+    corridor = rectangle(
+        (float(middle[0]), float(middle[1])),
+        (reach / 2.0, half),
+        float(np.arctan2(level[1], level[0])),
+        (z - below, z + above),
+    )
+    others = [*outlines(known, but=[handle.part.name]).values(), *map(footprint_of_structure, known.scene.structures)]
+    if not all(free(corridor, other, gap_m=0.0) for other in others):
+        return None
+    ground_m = handle.placed.world_from_asset[2, 3] - 0.5 * handle.part.size_m[2]
+    base_z = max(z - MOUNT_M.get(body, MOUNT_ELSE_M), float(ground_m))
+    return {
+        "base_m": (x + float(level[0]) * reach, y + float(level[1]) * reach, base_z),
+        "base_yaw_rad": float(np.arctan2(-level[1], -level[0])),
+    }
+
+
+def find_handle(
+    known: Known, body: str, *, revolute: bool, fits: Callable[[Handle], bool] = lambda _: True
+) -> tuple[Handle, dict[str, tuple[float, float, float] | float]] | None:
+    """Return the highest handle before which a robot finds room, and where it stands; None where there is none."""
+    for handle in handles_of(known, revolute=revolute):
+        standing = stance(handle, known, body) if fits(handle) else None
+        if standing is not None:
+            return handle, standing
+    return None
+
+
+def share_open(rows: Rows, view: View) -> Array:
+    """Return how far the joint is open, 0 closed to 1 at its far limit [n]."""
+    return np.asarray((view.joint - rows.closed) / (rows.opened - rows.closed))
+
+
+def left_m(rows: Rows, view: View, target: Array) -> Array:
+    """Return how far the handle is from where it is with the joint at `target` [n], along its way [n] [m]."""
+    lever = np.where(rows.revolute, length(crossed(rows.axis, rows.hold_m[:, 0] - rows.pivot_m)), 1.0)
+    return np.abs(view.joint - target) * lever
+
+
+def hinge_features(rows: Rows, view: View) -> Array:
+    """Return what a policy sees of a joint: the way to the handle, where the handle moves, how far it is [n, 21]."""
+    return np.concatenate(
+        [
+            view.hold_m - view.tip_m,
+            view.way,
+            view.finger_axis,
+            view.size_m,
+            view.target_m - view.hold_m,
+            share_open(rows, view)[:, None],
+            view.joint_speed[:, None],
+            np.abs(rows.opened - rows.closed)[:, None],
+            left_m(rows, view, rows.opened)[:, None],
+            left_m(rows, view, rows.closed)[:, None],
+            rows.revolute[:, None],
+        ],
+        axis=1,
+    )
+
+
+def joint_still(view: View, *, most: float = 0.02) -> Array:
+    """Tell whether the joint is slower than this [m/s or rad/s], bool [n]; a door may turn five times as fast."""
+    return np.asarray(np.abs(view.joint_speed) < most)
+
+
+def episode_of(handle: Handle, standing: dict[str, tuple[float, float, float] | float], proof: str) -> Episode:
+    """Return the episode of a handle."""
+    base, yaw = standing["base_m"], standing["base_yaw_rad"]
+    assert isinstance(base, tuple)
+    assert isinstance(yaw, float)
+    return Episode(proof=proof, parts=(handle.part,), hinge=handle.hinge, base_m=base, base_yaw_rad=yaw)
+
+
+def _three(values: Array) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
