@@ -15,7 +15,7 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import mujoco
 import numpy as np
@@ -31,7 +31,8 @@ from cousins.scene.scenes import Placed, Scene
 from sim.bodies.body import Body
 from sim.engine import Contact, require_loadable
 from sim.worlds.faults import require_apart
-from sim.worlds.worlds import BODY, Source
+from sim.worlds.mujoco_columns import Columns, columns_of
+from sim.worlds.worlds import BODY, Slots, Source
 
 TOUCH_M: Final = 0.001
 """What is nearer to the body than this counts as touched: what is pushed hops by tenths of a millimetre [m]."""
@@ -41,6 +42,15 @@ LAYOUT: Final = 1
 """Version of what models on disk hold."""
 _NOTE: Final = "cousins"
 _FILE: Final = re.compile(r' file="([^"]+)"')
+
+
+class Spare(Protocol):
+    """Memory to step a model with."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -55,19 +65,28 @@ class Compiled:
     """Generalised positions at the start [nq]."""
     world_from_base: Array
     """Where the body stands [4, 4]."""
-    joints: dict[str, list[str]]
-    """Names of each object's movable joints in order."""
-    spare: list[Any] = field(default_factory=list)
-    """Data of this model that no row uses now."""
+    columns: Columns
+    """Where the columns of the batch lie in its state."""
+    spare: list[Spare] = field(default_factory=list)
+    """What rows that showed it have left for the next."""
 
 
 class Models:
     """Compiled cousins of one source with one body; the last used are kept."""
 
     def __init__(
-        self, source: Source, body: Body, *, timestep_s: float, sleep: bool, cache_mb: float, folder: Path | None
+        self,
+        source: Source,
+        body: Body,
+        slots: Slots,
+        *,
+        timestep_s: float,
+        sleep: bool,
+        cache_mb: float,
+        folder: Path | None,
     ) -> None:
         self._source = source
+        self._slots = slots
         self._body = replace(body, asset=replace(body.asset, name=BODY))
         self._timestep_s = timestep_s
         self._sleep = sleep
@@ -87,23 +106,16 @@ class Models:
         self._forget()
         return found[0]
 
-    def give_back(self, compiled: Compiled, data: Any) -> None:
-        """Keep data of a model for the next row that shows it."""
+    def give_back(self, compiled: Compiled, left: Spare) -> None:
+        """Keep what a row leaves for the next that shows this model."""
         kept = self._kept.get(compiled.index)
         if kept is not None and kept[0] is compiled:
-            compiled.spare.append(data)
-            self._kept[compiled.index] = (compiled, kept[1] + _bytes_of(data))
+            compiled.spare.append(left)
+            self._kept[compiled.index] = (
+                compiled,
+                int(compiled.model.nbuffer) + sum(one.size for one in compiled.spare),
+            )
             self._forget()
-
-    def take(self, compiled: Compiled) -> Any:
-        """Return data of a model, fresh or given back; its state is whatever it was."""
-        if not compiled.spare:
-            return mujoco.MjData(compiled.model)
-        data = compiled.spare.pop()
-        kept = self._kept.get(compiled.index)
-        if kept is not None and kept[0] is compiled:
-            self._kept[compiled.index] = (compiled, kept[1] - _bytes_of(data))
-        return data
 
     def clear(self) -> None:
         """Forget all models."""
@@ -122,7 +134,17 @@ class Models:
         model = compile_world(scene, self._body, base, timestep_s=self._timestep_s, sleep=self._sleep)
         self.compiled += 1
         self._write(index, model)
-        return read_compiled(index, model)
+        return self._compiled(index, model)
+
+    def _compiled(self, index: int, model: Any) -> Compiled:
+        note = _note_of(model)
+        return Compiled(
+            index=index,
+            model=model,
+            start=_start_of(model, note),
+            world_from_base=np.array(note["base"]),
+            columns=columns_of(model, note["joints"], self._slots, self._body),
+        )
 
     def _path(self, index: int) -> Path | None:
         if self._folder is None:
@@ -133,7 +155,7 @@ class Models:
         path = self._path(index)
         if path is None or not path.is_file():
             return None
-        return read_compiled(index, mujoco.MjModel.from_binary_path(str(path)))
+        return self._compiled(index, mujoco.MjModel.from_binary_path(str(path)))
 
     def _write(self, index: int, model: Any) -> None:
         path = self._path(index)
@@ -166,19 +188,8 @@ def compile_world(scene: Scene, body: Body, world_from_base: Array, *, timestep_
     if sleep:
         model.opt.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP
     _tune_drives(model, body, timestep_s)
-    require_apart(contacts_of(model, mujoco.MjData(model), read_compiled(0, model).start), engine="mujoco")
+    require_apart(contacts_of(model, mujoco.MjData(model), _start_of(model, _note_of(model))), engine="mujoco")
     return model
-
-
-def read_compiled(index: int, model: Any) -> Compiled:
-    """Return a model with what its text tells."""
-    note = json.loads(model.text_data[: model.text_size[0] - 1])
-    start = model.qpos0.copy()
-    for name, home in note["home"].items():
-        start[model.joint(name).qposadr[0]] = home
-    return Compiled(
-        index=index, model=model, start=start, world_from_base=np.array(note["base"]), joints=note["joints"]
-    )
 
 
 def contacts_of(model: Any, data: Any, qpos: Array) -> list[Contact]:
@@ -210,6 +221,19 @@ def _add_note(spec: Any, scene: Scene, world_from_base: Array, body: Body) -> No
     home = {f"{BODY}__{drive.joint}": drive.home for drive in body.drives}
     note = {"joints": joints, "home": home, "base": np.asarray(world_from_base).tolist()}
     spec.add_text(name=_NOTE, data=json.dumps(note))
+
+
+def _note_of(model: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(model.text_data[: model.text_size[0] - 1])
+    return found
+
+
+def _start_of(model: Any, note: dict[str, Any]) -> Array:
+    """Return positions with all joints at 0 and the drives at home [nq]."""
+    start: Array = model.qpos0.copy()
+    for name, home in note["home"].items():
+        start[model.joint(name).qposadr[0]] = home
+    return start
 
 
 def _add_drives(spec: Any, body: Body) -> None:
@@ -267,7 +291,3 @@ def _digest_of(body: Body, *, timestep_s: float, sleep: bool) -> str:
 
 def _flat(path: str) -> str:
     return path.replace("/", "__")
-
-
-def _bytes_of(data: Any) -> int:
-    return int(data.nbuffer + data.maxuse_arena)

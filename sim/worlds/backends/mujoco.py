@@ -22,7 +22,7 @@ from sim.bodies.body import Body
 from sim.bodies.kinematics import chain_of
 from sim.engine import FASTEST_M_S, Contact, require_finite
 from sim.worlds.faults import NOTHING_SHOWN, cut_commands, exploded
-from sim.worlds.mujoco_models import Models, contacts_of
+from sim.worlds.mujoco_models import Compiled, Models, contacts_of
 from sim.worlds.mujoco_rows import Row, Table
 from sim.worlds.worlds import Slots, Source, State
 
@@ -63,6 +63,7 @@ class MujocoWorlds:
         self.models = Models(
             source,
             body,
+            slots,
             timestep_s=config.timestep_s,
             sleep=config.sleep,
             cache_mb=config.cache_mb,
@@ -82,11 +83,10 @@ class MujocoWorlds:
         if before is None or before.compiled is not compiled:
             if before is not None:
                 self._rows[row] = None
-                self.models.give_back(before.compiled, before.data)
-            self._rows[row] = Row(compiled, self.models.take(compiled), self.slots, self.body)
+                self.models.give_back(before.compiled, before)
+            self._rows[row] = _row_of(compiled)
         now = self._row(row)
-        mujoco.mj_resetData(compiled.model, now.data)
-        now.qpos[:] = compiled.start
+        now.begin()
         self._faults[row] = ""
         self._table.enter(row, now)
 
@@ -158,9 +158,9 @@ class MujocoWorlds:
     def contacts(self, row: int) -> list[Contact]:
         """Return the contacts of a row; the body goes by the name of `BODY`."""
         compiled = self._row(row).compiled
-        data = self.models.take(compiled)
-        found = contacts_of(compiled.model, data, self._row(row).qpos)
-        self.models.give_back(compiled, data)
+        aside = _row_of(compiled)
+        found = contacts_of(compiled.model, aside.data, self._row(row).qpos)
+        self.models.give_back(compiled, aside)
         return found
 
     def snapshot(self, row: int) -> bytes:
@@ -210,3 +210,9 @@ class MujocoWorlds:
         now = self._row(row)
         now.data.qacc_warmstart[:] = 0.0
         self._table.copy(row, now)
+
+
+def _row_of(compiled: Compiled) -> Row:
+    """Return memory for a row that shows this model: what another has left, or new."""
+    left = compiled.spare.pop() if compiled.spare else None
+    return left if isinstance(left, Row) else Row(compiled)
