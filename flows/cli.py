@@ -20,7 +20,7 @@ from typing import NoReturn, TextIO
 
 from cousins import __version__
 from cousins.errors import CousinsError, InputError
-from flows.pack_arguments import pack_arguments
+from flows.pack_arguments import pack_arguments, tasks_arguments
 
 COMMANDS = {
     "demo": "run the whole pipeline on a built-in simulated phone capture with known truth",
@@ -35,6 +35,7 @@ COMMANDS = {
     "vary": "make a pack of digital cousins of a scene",
     "assets": "let your own assets stand in cousins: `assets add FOLDER --licence SPDX`, `assets ls`",
     "pack": "push, pull, verify, compare and look at packs: `pack info PACK`",
+    "tasks": "list which tasks the cousins of a pack afford, with the proof",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
     "doctor": "tell whether this machine has what is needed",
@@ -320,6 +321,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "vary": _vary_arguments,
     "assets": _assets_arguments,
     "pack": pack_arguments,
+    "tasks": tasks_arguments,
     "models": _models_arguments,
     "tag-sheet": _sheet_arguments,
     "doctor": lambda _: None,

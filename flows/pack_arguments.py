@@ -1,4 +1,4 @@
-"""What `cousins pack` takes."""
+"""What `cousins pack` and `cousins tasks` take."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
         one = actions.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
         one.add_argument("--json", action="store_true", help="print one JSON object on standard output")
         add(one)
+
+
+def tasks_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins tasks`."""
+    _pack(parser)
+    parser.add_argument("--task", action="append", default=[], metavar="NAME", help="only this task; repeat it")
+    parser.add_argument("--split", choices=SPLITS, help="only cousins of this split")
+    parser.add_argument("--count", type=int, metavar="N", help="look at no more than the first N of each split")
+    parser.add_argument("--cousin", type=int, action="append", default=[], metavar="N", help="only this one; repeat it")
 
 
 def _pack(parser: argparse.ArgumentParser) -> None:

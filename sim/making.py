@@ -21,6 +21,7 @@ from sim.bodies.named import build as build_body
 from sim.episodes import EpisodeConfig, Episodes
 from sim.robot import Robot
 from sim.sampling import Sampler, Uniform
+from sim.shadow import LABEL, Shadow, shadow_robot
 from sim.tasks import Task, build_task
 from sim.tasks.staging import Bare, Staged
 from sim.vector_env import CousinsVectorEnv, Observations
@@ -49,6 +50,7 @@ def make_vector(
     hold_s: float = 1.0,
     task_options: Mapping[str, Any] | None = None,
     robot: Robot | Mapping[str, Any] | None = None,
+    shadow: int | None = None,
     sampler: Sampler | None = None,
     autoreset: str | AutoresetMode = AutoresetMode.NEXT_STEP,
     observations: Observations = "policy",
@@ -61,19 +63,23 @@ def make_vector(
 
     `pack` is a folder, a reference such as `demo:v1@https://…`, an open pack or any source of worlds; `split` is a
     split of the pack or the numbers of cousins. `digest` and `engine_version` are what they must be where they are
-    told, as `spec.kwargs` of an environment that was made before has them. Raises `InputError`.
+    told, as `spec.kwargs` of an environment that was made before has them. `shadow` is the seed of a shadow world:
+    hidden physics, and where no `robot` is told one of its own. Raises `InputError`.
     """
     source, indices = source_of(pack, split)
     _require("pack of digest", source.digest, digest)
     chosen = task if isinstance(task, Task) else build_task(task, **(task_options or {}))
     machine = body if isinstance(body, Body) else build_body(_body_name(chosen, body))
     staged = Staged(source, chosen, machine.name)
+    if robot is None and shadow is not None:
+        robot = shadow_robot(shadow, drives=len(machine.drives))
     imperfect = robot if isinstance(robot, Robot) else Robot(**(robot or {}))
     controller = Controller(_control(control, machine, control_hz, imperfect), machine, num_envs)
     picked = sampler or Uniform(staged, indices)
     module = load(WORLDS, engine, kind="engine of worlds")
     config = module.Config(**(engine_options or {}))
-    worlds: Worlds = module.build(staged, machine, rows=num_envs, slots=staged.slots(indices), config=config)
+    physics = staged if shadow is None else Shadow(staged, seed=shadow)
+    worlds: Worlds = module.build(physics, machine, rows=num_envs, slots=staged.slots(indices), config=config)
     _require(f"{engine} of version", worlds.version, engine_version)
     episodes = Episodes(
         worlds,
@@ -90,6 +96,7 @@ def make_vector(
         end_at_success=end_at_success,
         end_at_failure=end_at_failure,
         label={"digest": source.digest, "engine": worlds.name, "engine_version": worlds.version},
+        notes={} if shadow is None else {"label": LABEL},
     )
 
 

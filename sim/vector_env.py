@@ -41,6 +41,7 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         end_at_success: bool = False,
         end_at_failure: bool = True,
         label: Mapping[str, str] | None = None,
+        notes: Mapping[str, str] | None = None,
     ) -> None:
         if observations not in ("policy", "groups"):
             raise InputError(f"observations {observations!r}", expected="policy or groups", hint="Type one of them.")
@@ -49,7 +50,7 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.mode = _mode(autoreset)
         self.metadata = {"autoreset_mode": self.mode, "render_modes": [], "render_fps": round(1.0 / episodes.step_s)}
         self.render_mode = None
-        self.label = dict(label or {})
+        self.label, self.notes = dict(label or {}), dict(notes or {})
         self._groups = observations == "groups"
         self._ends = (end_at_success, end_at_failure)
         self._rngs = [np.random.default_rng() for _ in range(self.num_envs)]
@@ -73,7 +74,7 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     @spec.setter
     def spec(self, spec: gym.envs.registration.EnvSpec | None) -> None:
         if spec is not None:
-            spec.kwargs = {**spec.kwargs, **{key: self.label[key] for key in self.label}}
+            spec.kwargs = {**spec.kwargs, **self.label}
         self._spec = spec
 
     _spec: gym.envs.registration.EnvSpec | None = None
@@ -97,7 +98,7 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         info: dict[str, Any] = {}
         self._begin(np.flatnonzero(chosen).tolist(), given, info)
         self._begun = True
-        for key, value in self.label.items():
+        for key, value in (self.label | self.notes).items():
             info[key], info[f"_{key}"] = np.full(self.num_envs, value, dtype=object), self._all
         info["cousin"], info["_cousin"] = self.episodes.cousin.copy(), self._all
         return self._observation(), info

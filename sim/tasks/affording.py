@@ -33,10 +33,14 @@ class Signed(Protocol):
         ...
 
 
-def known_of(source: Source, index: int) -> Known:
-    """Return a cousin as tasks look at it."""
-    scene = source.scene(index)
-    return Known(cousin=source.cousin(index), scene=scene, signatures=signatures_of(source, scene, index))
+def known_of(source: Source, scene: Scene, index: int) -> Known:
+    """Return a cousin, whose scene is at hand, as tasks look at it."""
+    return Known(
+        cousin=source.cousin(index),
+        scene=scene,
+        signatures=signatures_of(source, scene, index),
+        outlines={placed.asset.name: _seen(placed) for placed in scene.objects},
+    )
 
 
 def signatures_of(source: Source, scene: Scene, index: int) -> Mapping[str, Signature]:
@@ -44,6 +48,11 @@ def signatures_of(source: Source, scene: Scene, index: int) -> Mapping[str, Sign
     if isinstance(source, Signed):
         return source.signatures(index)
     return {placed.asset.name: signature_of(placed.asset) for placed in scene.objects}
+
+
+def _seen(placed: Placed) -> Footprint:
+    x, y, z = (float(value) for value in placed.world_from_asset[:3, 3])
+    return footprint_of_asset(placed.asset, placed.world_from_asset[:3, :3]).placed(x, y, 0.0, z)
 
 
 def target_of(known: Known) -> Placed | Refused:
@@ -74,15 +83,15 @@ def grasps_from_above(known: Known, placed: Placed) -> list[Grasp]:
     return [grasp for grasp in grasps if (turn @ np.array(grasp.approach))[2] < STEEP]
 
 
-def outline(placed: Placed, *, move_m: Any = (0.0, 0.0, 0.0)) -> Footprint:
+def outline(known: Known, name: str, *, move_m: Any = (0.0, 0.0, 0.0)) -> Footprint:
     """Return an object from above, where it stands or moved from there [m]."""
-    x, y, z = (float(value) for value in placed.world_from_asset[:3, 3] + np.asarray(move_m))
-    return footprint_of_asset(placed.asset, placed.world_from_asset[:3, :3]).placed(x, y, 0.0, z)
+    x, y, z = (float(value) for value in move_m)
+    return known.outlines[name].placed(x, y, 0.0, z)
 
 
-def outlines(known: Known, *, but: Sequence[str] = ()) -> dict[str, Footprint]:
+def outlines(known: Known, *, but: Sequence[str] = ()) -> list[Footprint]:
     """Return all objects from above, some left out."""
-    return {placed.asset.name: outline(placed) for placed in known.scene.objects if placed.asset.name not in but}
+    return [shape for name, shape in known.outlines.items() if name not in but]
 
 
 def ground_of(known: Known, name: str) -> Structure | None:
@@ -115,13 +124,12 @@ def starts_of(known: Known, names: Sequence[str], *, shift_m: float, turn_rad: f
     """Return where objects may start around their places; none where nothing is to be drawn."""
     if shift_m == 0.0 and turn_rad == 0.0:
         return ()
-    seen = outlines(known)
     return tuple(
         Start(
             name=placed.asset.name,
             home=placed.world_from_asset,
-            shape=footprint_of_asset(placed.asset, placed.world_from_asset[:3, :3]),
-            others=[shape for name, shape in seen.items() if name != placed.asset.name],
+            shape=outline(known, placed.asset.name, move_m=-placed.world_from_asset[:3, 3]),
+            others=outlines(known, but=[placed.asset.name]),
             shift_m=shift_m,
             turn_rad=turn_rad,
         )

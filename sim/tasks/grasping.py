@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,8 @@ from sim.tasks.rows import Rows
 from sim.tasks.task import Known, Refused
 from sim.tasks.view import View
 
+KEPT: Final = 4
+"""Cousins of which it is kept what a hand takes: several tasks ask about the same one."""
 GRIP_N: Final = 20.0
 """Force with which a finger closes [N]: that of the free gripper; the Panda's is larger."""
 SPARE: Final = 1.5
@@ -41,10 +44,10 @@ class Held:
     """From above, free."""
 
 
-def _held_of(known: Known) -> list[Held]:
+@lru_cache(maxsize=KEPT)
+def _held_of(known: Known) -> tuple[Held, ...]:
     """Return the objects that a hand takes from above and carries, the cousin's own target first."""
     carriers = {relation.object for relation in known.cousin.relations if relation.kind in ("on", "inside")}
-    seen = outlines(known)
     found = []
     for placed in known.scene.objects:
         name = placed.asset.name
@@ -52,16 +55,16 @@ def _held_of(known: Known) -> list[Held]:
             continue
         if not in_reach(known, placed.world_from_asset[:3, 3]) or not _carried(placed):
             continue
-        others = [shape for other, shape in seen.items() if other != name]
+        others = outlines(known, but=[name])
         for grasp in grasps_from_above(known, placed):
             if grasp_is_free(grasp, placed.world_from_asset, others):
                 found.append(Held(placed=placed, grasp=grasp))
                 break
     target = known.cousin.task.target
-    return sorted(found, key=lambda one: one.placed.asset.name != target)
+    return tuple(sorted(found, key=lambda one: one.placed.asset.name != target))
 
 
-def takeable(known: Known) -> list[Held] | Refused:
+def takeable(known: Known) -> tuple[Held, ...] | Refused:
     """Return the objects that a hand takes from above, the cousin's own target first, or why there are none."""
     if not known.cousin.task.target:
         return Refused(reason="no place for a robot: the cousin itself has no task")

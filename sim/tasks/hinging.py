@@ -124,7 +124,7 @@ def stance(handle: Handle, known: Known, body: str) -> dict[str, tuple[float, fl
         float(np.arctan2(level[1], level[0])),
         (z - below, z + above),
     )
-    others = [*outlines(known, but=[handle.part.name]).values(), *map(footprint_of_structure, known.scene.structures)]
+    others = [*outlines(known, but=[handle.part.name]), *map(footprint_of_structure, known.scene.structures)]
     if not all(free(corridor, other, gap_m=0.0) for other in others):
         return None
     ground_m = handle.placed.world_from_asset[2, 3] - 0.5 * handle.part.size_m[2]

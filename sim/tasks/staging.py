@@ -13,9 +13,9 @@ from cousins.errors import InputError
 from cousins.pack.packs import Pack
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
-from sim.tasks.affording import Signed, signatures_of
+from sim.tasks.affording import Signed, known_of
 from sim.tasks.episode import Episode
-from sim.tasks.task import Known, Refused, Task
+from sim.tasks.task import Refused, Task
 from sim.worlds.worlds import Slots, Source, slots_of
 
 SCENES_KEPT: Final = 64
@@ -66,10 +66,7 @@ class Staged:
     def episode(self, index: int) -> Episode | Refused:
         """Return what the task is in a cousin, or why it is not afforded."""
         if index not in self._episodes:
-            scene = self.scene(index)
-            signatures = signatures_of(self.source, scene, index)
-            known = Known(cousin=self.source.cousin(index), scene=scene, signatures=signatures)
-            self._episodes[index] = self.task.afford(known, self.body)
+            self._episodes[index] = self.task.afford(known_of(self.source, self.scene(index), index), self.body)
         return self._episodes[index]
 
     def afforded(self, index: int) -> Episode:

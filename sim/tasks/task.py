@@ -16,6 +16,7 @@ from cousins.geometry import Array
 from cousins.plugins import load, names
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
+from cousins.vary.footprints import Footprint
 from sim.tasks.episode import Episode
 from sim.tasks.rows import Rows
 from sim.tasks.view import View
@@ -36,6 +37,8 @@ class Known:
     """As it lies."""
     signatures: Mapping[str, Signature]
     """What each object affords, by name."""
+    outlines: Mapping[str, Footprint]
+    """Objects from above, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)

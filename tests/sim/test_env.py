@@ -255,3 +255,17 @@ def test_make_vec_gives_rows_and_a_wrong_digest_is_refused() -> None:
         gym.make_vec("cousins/Push-v0", num_envs=3, pack=boxes(2), split=[0, 1], digest="other")
     with pytest.raises(InputError, match="one of pusher, gripper"):
         gym.make("cousins/Push-v0", pack=boxes(2), split=[0, 1], body="hammer")
+
+
+def test_a_shadow_world_has_hidden_physics_and_says_what_it_is() -> None:
+    envs = gym.make_vec("cousins/Push-v0", num_envs=1, pack=boxes(1), split=[0], shadow=5)
+    plain = gym.make_vec("cousins/Push-v0", num_envs=1, pack=boxes(1), split=[0])
+    assert isinstance(envs, CousinsVectorEnv)
+    assert envs.reset(seed=0)[1]["label"][0] == "sim-to-sim"
+    assert "label" not in plain.reset(seed=0)[1]
+    for _ in range(10):
+        hidden, told = envs.step(AHEAD[None])[0], plain.step(AHEAD[None])[0]
+    assert abs(hidden[0, 0] - told[0, 0]) > 0.01
+    assert envs.spec.kwargs["digest"] == "tiny"
+    envs.close()
+    plain.close()

@@ -19,6 +19,8 @@ WAYS_M: Final = (0.15, 0.12, 0.1, 0.18)
 """How far, best first [m]."""
 TURNS: Final = (0.0, 0.3, -0.3, 0.6, -0.6)
 """Headings against the straight way to the robot, best first [rad]."""
+SHARES: Final = (0.35, 0.7, 1.0)
+"""Where on its way an object must find room."""
 NEAREST_M: Final = 0.18
 """So near to its base a robot does not work [m]."""
 
@@ -79,12 +81,13 @@ def _free_move(known: Known, placed: Placed) -> Array | None:
     """Return a level move [3] towards the robot whose whole way is free; None where there is none."""
     way = np.array(known.cousin.task.robot_base_m[:2]) - placed.world_from_asset[:2, 3]
     far_m, heading = float(np.hypot(*way)), float(np.arctan2(way[1], way[0]))
-    others = list(outlines(known, but=[placed.asset.name]).values())
+    others = outlines(known, but=[placed.asset.name])
     ground = ground_of(known, placed.asset.name)
     for length_m, turn in itertools.product(WAYS_M, TURNS):
         if far_m - length_m < NEAREST_M:
             continue
         move = length_m * np.array([np.cos(heading + turn), np.sin(heading + turn), 0.0])
-        if all(is_free(outline(placed, move_m=share * move), others, ground) for share in (0.35, 0.7, 1.0)):
+        shown = [outline(known, placed.asset.name, move_m=share * move) for share in SHARES]
+        if all(is_free(shape, others, ground) for shape in shown):
             return move
     return None
