@@ -8,6 +8,7 @@ import numpy as np
 
 from cousins.geometry import Array
 from sim.tasks.frames import length, six
+from sim.tasks.kernels import nearest
 from sim.tasks.rows import Rows
 from sim.tasks.view import View
 
@@ -27,7 +28,8 @@ def privileged_features(rows: Rows, view: View) -> Array:
     """Return true masses, frictions, joint states and contacts, and the nearest other object [n, 19]."""
     at, part = rows.index, view.current
     touched: Array = view.state.touched & rows.movable
-    near, near_velocity = _nearest(rows, view)
+    state, column = view.state, rows.part[at, part]
+    near = nearest(state.position_m, state.velocity, rows.movable, column, rows.world_from_base)
     return np.concatenate(
         [
             rows.mass_kg[at, part][:, None],
@@ -41,28 +43,9 @@ def privileged_features(rows: Rows, view: View) -> Array:
             np.asarray(touched.any(axis=1))[:, None],
             view.velocity_m_s,
             near,
-            near_velocity,
         ],
         axis=1,
     )
-
-
-def _nearest(rows: Rows, view: View) -> tuple[Array, Array]:
-    """Return where the movable object nearest to the target is from it, and its velocity, [n, 3] each; 0 for none."""
-    state, at = view.state, rows.index
-    if not state.position_m.shape[1]:
-        return np.zeros((len(at), 3)), np.zeros((len(at), 3))
-    way = state.position_m - state.position_m[at, rows.part[at, view.current]][:, None]
-    squared: Array = np.where(rows.movable & state.present, (way * way).sum(axis=2), np.inf)
-    column = squared.argmin(axis=1)
-    there = np.isfinite(squared[at, column])[:, None]
-    both = np.stack([way[at, column], state.velocity[at, column, :3]], axis=1) @ rows.world_from_base
-    return np.where(there, both[:, 0], 0.0), np.where(there, both[:, 1], 0.0)
-
-
-def height_over(view: View) -> Array:
-    """Return how far the target has risen from its start [n] [m]."""
-    return np.asarray(view.target_m[:, 2] - view.start_m[:, 2])
 
 
 def tip_to_handle(view: View) -> Array:

@@ -35,13 +35,6 @@ def turned(rotation: Array, vectors: Array) -> Array:
     return np.asarray((rotation @ vectors[:, :, None])[:, :, 0])
 
 
-def turned_about(axis: Array, angle_rad: Array, vectors: Array) -> Array:
-    """Return vectors [n, 3] turned about unit axes [n, 3] by angles [n] (Rodrigues' formula)."""
-    c, s = np.cos(angle_rad)[:, None], np.sin(angle_rad)[:, None]
-    along = (axis * vectors).sum(axis=1, keepdims=True)
-    return np.asarray(vectors * c + crossed(axis, vectors) * s + axis * along * (1.0 - c))
-
-
 def crossed(a: Array, b: Array) -> Array:
     """Return cross products of vectors [n, 3]; `np.cross` costs ten times as much on few rows."""
     ax, ay, az = a[:, 0], a[:, 1], a[:, 2]
