@@ -22,7 +22,7 @@ import numpy as np
 
 from cousins.capture.captures import Scale
 from cousins.errors import EngineError
-from cousins.geometry import Array, rigid, rotation_about
+from cousins.geometry import Array
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.meshfiles import mesh_files
 from cousins.scene.mjcf import mjcf_file
@@ -31,6 +31,7 @@ from cousins.scene.scenes import Placed, Scene
 from sim.bodies.body import Body
 from sim.engine import Contact, require_loadable
 from sim.worlds.faults import require_apart
+from sim.worlds.looks import world_from_base
 from sim.worlds.mujoco_columns import Columns, columns_of
 from sim.worlds.worlds import BODY, Slots, Source
 
@@ -130,8 +131,7 @@ class Models:
     def _make(self, index: int) -> Compiled:
         scene, task = self._source.scene(index), self._source.cousin(index).task
         require_loadable(scene, engine="mujoco")
-        base = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), task.robot_yaw_rad), np.array(task.robot_base_m))
-        model = compile_world(scene, self._body, base, timestep_s=self._timestep_s, sleep=self._sleep)
+        model = compile_world(scene, self._body, world_from_base(task), timestep_s=self._timestep_s, sleep=self._sleep)
         self.compiled += 1
         self._write(index, model)
         return self._compiled(index, model)
@@ -166,19 +166,19 @@ class Models:
             whole.replace(path)
 
 
-def compile_world(scene: Scene, body: Body, world_from_base: Array, *, timestep_s: float, sleep: bool) -> Any:
+def compile_world(scene: Scene, body: Body, base: Array, *, timestep_s: float, sleep: bool) -> Any:
     """Return a scene with a body named `BODY` as MuJoCo's model; raises `EngineError`."""
     whole = replace(
         scene,
         look=None,
         relations=(),
-        objects=(*scene.objects, Placed(asset=body.asset, world_from_asset=world_from_base, fixed=True)),
+        objects=(*scene.objects, Placed(asset=body.asset, world_from_asset=base, fixed=True)),
     )
     files = {_flat(path): data for path, data in mesh_files(whole, visuals=False).items()}
     text = _FILE.sub(lambda found: f' file="{_flat(found[1])}"', mjcf_file(whole, visuals=False).decode())
     try:
         spec = mujoco.MjSpec.from_string(text, assets=files)
-        _add_note(spec, whole, world_from_base, body)
+        _add_note(spec, whole, base, body)
         spec.option.timestep = timestep_s
         _add_drives(spec, body)
         model = spec.compile()
@@ -211,7 +211,7 @@ def contacts_of(model: Any, data: Any, qpos: Array) -> list[Contact]:
     ]
 
 
-def _add_note(spec: Any, scene: Scene, world_from_base: Array, body: Body) -> None:
+def _add_note(spec: Any, scene: Scene, base: Array, body: Body) -> None:
     joints = {
         placed.asset.name: [
             f"{placed.asset.name}__{joint.name}" for joint in joints_in_order(placed.asset) if joint.kind != "fixed"
@@ -219,7 +219,7 @@ def _add_note(spec: Any, scene: Scene, world_from_base: Array, body: Body) -> No
         for placed in scene.objects
     }
     home = {f"{BODY}__{drive.joint}": drive.home for drive in body.drives}
-    note = {"joints": joints, "home": home, "base": np.asarray(world_from_base).tolist()}
+    note = {"joints": joints, "home": home, "base": base.tolist()}
     spec.add_text(name=_NOTE, data=json.dumps(note))
 
 
