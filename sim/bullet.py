@@ -44,14 +44,21 @@ _JOINTS: Final = {
 }
 
 
-def configure(client: int, *, timestep_s: float, solver_iterations: int, contact_erp: float = CONTACT_ERP) -> None:
+def configure(
+    client: int,
+    *,
+    timestep_s: float,
+    solver_iterations: int,
+    contact_erp: float = CONTACT_ERP,
+    residual: float = RESIDUAL,
+) -> None:
     """Empty a client and let it step as all engines agree."""
     pybullet.resetSimulation(physicsClientId=client)
     pybullet.setGravity(0.0, 0.0, -GRAVITY_M_S2, physicsClientId=client)
     pybullet.setPhysicsEngineParameter(
         fixedTimeStep=timestep_s,
         numSolverIterations=solver_iterations,
-        solverResidualThreshold=RESIDUAL,
+        solverResidualThreshold=residual,
         contactBreakingThreshold=BREAKING_M,
         contactERP=contact_erp,
         deterministicOverlappingPairs=1,

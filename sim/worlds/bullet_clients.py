@@ -1,8 +1,9 @@
 """A PyBullet client that bodies are made in and removed from, so that the next to come has the same future.
 
-Bullet's future depends on more than poses and speeds: on contact points that it keeps, and on the order in which
-bodies were made. So bodies are removed last first, and where they stay, their contact points are dropped. Removed
-bodies leave some kilobytes behind; whoever uses a client empties it now and then.
+Bullet's future depends on more than poses and speeds: on contact points that it keeps, on how long a body has been
+about to sleep, on the order in which bodies were made. So bodies are removed last first and made anew, and one that
+stays has its contact points dropped. Removed bodies leave some kilobytes behind; whoever uses a client empties it now
+and then.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pybullet
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bullet import body_dynamics, configure, created_shape, xyzw_of
+from sim.engine import SLEEP_SPEED
 from sim.worlds.bullet_plans import BASE, BodyPlan, ShapePlan
 
 _MOVING: Final = (1, -1)
@@ -32,9 +34,13 @@ class Stepping:
     timestep_s: float
     """Duration of one step [s]."""
     solver_iterations: int
-    """Constraint iterations a step."""
+    """Most constraint iterations a step."""
+    residual: float
+    """Squared change of the impulses [N²·s²] at which the solver stops."""
     margin_m: float
     """Collision margin [m]."""
+    sleep: bool
+    """Whether bodies at rest may sleep."""
 
 
 class BulletClient:
@@ -51,14 +57,19 @@ class BulletClient:
     def empty(self) -> None:
         """Forget everything."""
         stepping = self._stepping
-        configure(self.number, timestep_s=stepping.timestep_s, solver_iterations=stepping.solver_iterations)
+        configure(
+            self.number,
+            timestep_s=stepping.timestep_s,
+            solver_iterations=stepping.solver_iterations,
+            residual=stepping.residual,
+        )
         self._shapes, self.bodies, self.made = {"": -1}, {}, 0
         self._visual = pybullet.createVisualShape(
             pybullet.GEOM_BOX, halfExtents=[1e-3] * 3, physicsClientId=self.number
         )
 
-    def make(self, plan: BodyPlan) -> None:
-        """Make a body; it has to be put in its place."""
+    def make(self, plan: BodyPlan, *, sleeps: bool = False) -> None:
+        """Make a body, which may sleep where that is wished; it has to be put in its place."""
         shapes = [self._shape(shape) for shape in plan.shapes]
         arguments = dict(plan.arguments)
         if shapes[1:]:
@@ -70,6 +81,14 @@ class BulletClient:
         self.bodies[plan.name] = body
         self.made += 1
         pybullet.changeDynamics(body, BASE, physicsClientId=self.number, **body_dynamics())
+        if sleeps and self._stepping.sleep:
+            pybullet.changeDynamics(
+                body,
+                BASE,
+                activationState=pybullet.ACTIVATION_STATE_ENABLE_SLEEPING,
+                sleepThreshold=SLEEP_SPEED**2,
+                physicsClientId=self.number,
+            )
         self.set_dynamics(plan)
         for joint, friction in zip(plan.joints, plan.friction, strict=True):
             pybullet.setJointMotorControl2(
@@ -98,6 +117,15 @@ class BulletClient:
             group = _STILL if plan.fixed and index == BASE else _MOVING
             pybullet.setCollisionFilterGroupMask(body, index, *group, physicsClientId=self.number)
 
+    def wake(self, plan: BodyPlan) -> None:
+        """Wake a body; it sleeps on after a step that does not move it."""
+        pybullet.changeDynamics(
+            self.bodies[plan.name],
+            BASE,
+            activationState=pybullet.ACTIVATION_STATE_WAKE_UP,
+            physicsClientId=self.number,
+        )
+
     def put(self, plan: BodyPlan, world_from_root: Array) -> None:
         """Put a body somewhere, its root at rest."""
         pose, body = world_from_root @ plan.root_from_inertial, self.bodies[plan.name]
@@ -120,9 +148,8 @@ class BulletClient:
         return values
 
     def set_state(self, plan: BodyPlan, values: list[float]) -> None:
-        """Bring a body to a state, without contact points."""
+        """Bring a body to a state."""
         body, at = self.bodies[plan.name], 0
-        self.drop_contacts(plan)
         if not plan.fixed:
             pybullet.resetBasePositionAndOrientation(body, values[:3], values[3:7], physicsClientId=self.number)
             pybullet.resetBaseVelocity(body, values[7:10], values[10:13], physicsClientId=self.number)

@@ -38,34 +38,24 @@ class BulletRow:
         self._plan: WorldPlan | None = None
         self._broken = NOTHING_SHOWN
         self._joints: list[tuple[int, int] | None] = []
+        self._made: set[str] = set()
         self._heavy = False
 
     def show(self, plan: WorldPlan) -> Array:
-        """Show a cousin from its start; what stays is put back, what another cousin showed is made anew."""
+        """Show a cousin from its start."""
         client, old = self._client, self._plan
         if old is None or self._broken or client.made >= MOST_BODIES or not _same_ground(old, plan):
             client.empty()
+            self._made = set()
             for one in (*plan.structures, plan.robot):
                 client.make(one)
             self._heavy = self._has_weight(plan.robot)
         elif old.index != plan.index:
-            for one in reversed(old.objects):
-                client.remove(one.name)
             for structure in plan.structures:
                 client.set_dynamics(structure)
         self._plan, self._broken = plan, NOTHING_SHOWN
-        client.drop_contacts(plan.robot)
-        for one in plan.objects:
-            if one.name in client.bodies:
-                client.drop_contacts(one)
-            else:
-                client.make(one)
+        self._renew(plan)
         self._put_back(plan)
-        movable = {one.name: one.joints for one in plan.objects}
-        self._joints = [
-            (client.bodies[name], movable[name][number]) if number < len(movable.get(name, ())) else None
-            for name, number in self._slots.joints
-        ]
         self._broken = ""
         return self._numbers(self._near())
 
@@ -108,6 +98,7 @@ class BulletRow:
         plan = next((one for one in self._shown().objects if one.name == name and not one.fixed), None)
         if plan is None:
             raise EngineError(f"the cousin has no free object {name!r}", engine="pybullet")
+        self._wake()
         self._client.put(plan, world_from_object)
         for joint in plan.joints:
             index = (self._client.bodies[name], joint)
@@ -122,6 +113,7 @@ class BulletRow:
         found = self._joints[joint]
         if found is None:
             raise EngineError(f"the cousin has no joint {self._slots.joints[joint]}", engine="pybullet")
+        self._wake()
         pybullet.resetJointState(*found, position, 0.0, physicsClientId=self._client.number)
         return self._numbers(self._near())
 
@@ -129,6 +121,7 @@ class BulletRow:
         """Put the drives somewhere, at rest."""
         require_finite(position, what="the position of a drive", engine="pybullet")
         self._shown()
+        self._wake()
         self._put_drives(position.tolist())
         return self._numbers(self._near())
 
@@ -141,7 +134,7 @@ class BulletRow:
         return contacts_between(bodies, still=still, rooted={BODY}, client=self._client.number)
 
     def snapshot(self) -> tuple[bytes, Array]:
-        """Return what decides the future, and let the row go on from just that: without its contact points."""
+        """Return what decides the future, and let the row go on from just that: awake, without contact points."""
         plan = self._shown()
         values = [float(plan.index)]
         for one in (plan.robot, *plan.objects):
@@ -156,6 +149,7 @@ class BulletRow:
         sizes = [state_size(one) for one in bodies]
         if len(values) != 1 + sum(sizes) or values[0] != plan.index:
             raise EngineError(f"this is no snapshot of cousin {plan.index}, which the row shows", engine="pybullet")
+        self._renew(plan)
         at = 1
         for one, size in zip(bodies, sizes, strict=True):
             self._client.set_state(one, values[at : at + size])
@@ -170,6 +164,25 @@ class BulletRow:
         if self._plan is None or self._broken:
             raise EngineError(f"a row that cannot be used: {self._broken}", engine="pybullet")
         return self._plan
+
+    def _renew(self, plan: WorldPlan) -> None:
+        """Make all objects anew, and let the robot forget what it touched."""
+        client = self._client
+        for name in reversed([name for name in client.bodies if name in self._made]):
+            client.remove(name)
+        self._made = {one.name for one in plan.objects}
+        client.drop_contacts(plan.robot)
+        for one in plan.objects:
+            client.make(one, sleeps=True)
+        movable = {one.name: one.joints for one in plan.objects}
+        self._joints = [
+            (client.bodies[name], movable[name][number]) if number < len(movable.get(name, ())) else None
+            for name, number in self._slots.joints
+        ]
+
+    def _wake(self) -> None:
+        for one in self._shown().objects:
+            self._client.wake(one)
 
     def _put_back(self, plan: WorldPlan) -> None:
         for one in (plan.robot, *plan.objects):

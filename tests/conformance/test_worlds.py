@@ -167,6 +167,22 @@ def test_what_rests_stays_where_it_is(make: Make) -> None:
     assert not state.touched.any()
 
 
+def test_what_slept_wakes_when_it_is_touched(make: Make) -> None:
+    """A stack rests for three seconds; then the body pushes the lower cube and carries the upper one along."""
+    cubes = [on_floor(cube(mass_kg=0.3), -0.25), place(cube("upper", mass_kg=0.1), -0.25, 0.0, 3 * HALF_M)]
+    worlds = make(Scenes(scene_of(*cubes)))
+    start = run(worlds, 0.1)
+    rested = run(worlds, 2.9)
+    assert rested.position_m == pytest.approx(start.position_m, abs=3e-4)
+    state = run(worlds, 1.0, (0.3, 0.0))
+    ahead = state.tip_position_m[0, 0] + 0.015 + HALF_M
+    assert ahead > -0.2
+    assert state.position_m[0, 0, 0] == pytest.approx(ahead, abs=5e-3)
+    assert state.position_m[0, 1, 0] == pytest.approx(ahead, abs=0.02)
+    worlds.place(0, "cube", rigid(None, np.array([3.0, 3.0, HALF_M])))
+    assert run(worlds, 1.0).position_m[0, 1, 2] < 2.0 * HALF_M
+
+
 @pytest.mark.parametrize("mass_kg", [4.0, 8.0])
 def test_a_push_at_the_force_limit_speeds_up_what_it_pushes_by_its_mass(make: Make, mass_kg: float) -> None:
     block = cube(mass_kg=mass_kg, friction=0.02)
