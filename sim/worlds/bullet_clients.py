@@ -9,6 +9,7 @@ and then.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,11 +47,12 @@ class Stepping:
 class BulletClient:
     """A client and its bodies by name."""
 
-    def __init__(self, stepping: Stepping) -> None:
+    def __init__(self, stepping: Stepping, book: Mapping[str, ShapePlan]) -> None:
+        """Connect; `book` holds the shapes that bodies will ask for."""
         self.number: int = pybullet.connect(pybullet.DIRECT)
         self.bodies: dict[str, int] = {}
         self.made = 0
-        self._stepping = stepping
+        self._stepping, self._book = stepping, book
         self._shapes: dict[str, int] = {}
         self._visual = -1
 
@@ -162,10 +164,11 @@ class BulletClient:
         """Free the client."""
         pybullet.disconnect(physicsClientId=self.number)
 
-    def _shape(self, plan: ShapePlan) -> int:
-        """Return a shape by its content; it is made once, for all bodies that will share it."""
-        known = self._shapes.get(plan.key)
+    def _shape(self, key: str) -> int:
+        """Return a shape; it is made once, for all bodies that will share it."""
+        known = self._shapes.get(key)
         if known is None:
+            plan = self._book[key]
             with tempfile.TemporaryDirectory(prefix="cousins-pybullet-") as folder:
                 known = created_shape(
                     plan.primitives,
@@ -175,7 +178,7 @@ class BulletClient:
                     margin_m=self._stepping.margin_m,
                     visual=self._visual,
                 )
-            self._shapes[plan.key] = known
+            self._shapes[key] = known
             self.made += 1
         return known
 

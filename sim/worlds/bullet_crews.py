@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -18,6 +18,7 @@ from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
 from sim.worlds.bullet_clients import Stepping
+from sim.worlds.bullet_plans import ShapePlan, WorldPlan
 from sim.worlds.bullet_rows import BulletRow
 from sim.worlds.worlds import Slots
 
@@ -53,7 +54,8 @@ class Crew(Protocol):
 
 def here(body: Body, slots: Slots, stepping: Stepping, *, rows: int) -> Crew:
     """Return rows in this process."""
-    return _Here([BulletRow(body, slots, stepping) for _ in range(rows)])
+    book: dict[str, ShapePlan] = {}
+    return _Here([BulletRow(body, slots, stepping, book) for _ in range(rows)])
 
 
 class _Here:
@@ -92,6 +94,8 @@ class _Worker:
     """Its rows."""
     ready: bool = False
     """Whether it said that it has started."""
+    shapes: set[str] = field(default_factory=set)
+    """Keys of the shapes that it was sent."""
 
 
 class Workers:
@@ -117,8 +121,12 @@ class Workers:
         """Call a method of a row; raises `EngineError`, also where the worker dies or stalls."""
         if what == "show":
             self._lost.pop(row, None)
-        elif row in self._lost:
+            return self._ask(row, what, self._unsent(row, *given))
+        if row in self._lost:
             raise EngineError(f"a row that cannot be used: {self._lost[row]}", engine="pybullet")
+        return self._ask(row, what, *given)
+
+    def _ask(self, row: int, what: str, *given: Any) -> Any:
         number = self._of_row[row]
         first = self._workers[number].rows.start
         sent = self._send(number, ("ask", row - first, what, given))
@@ -156,6 +164,13 @@ class Workers:
             one.process.join(_END_S)
             _kill(one)
         self._workers = []
+
+    def _unsent(self, row: int, plan: WorldPlan) -> WorldPlan:
+        """Return a plan with those shapes alone that the row's worker was not sent before."""
+        known = self._workers[self._of_row[row]].shapes
+        new = {key: shape for key, shape in plan.shapes.items() if key not in known}
+        known |= new.keys()
+        return replace(plan, shapes=new)
 
     def _start(self, rows: range) -> _Worker:
         context = multiprocessing.get_context("spawn")
@@ -208,7 +223,8 @@ def _kill(worker: _Worker) -> None:
 def _work(pipe: Connection, body: Body, slots: Slots, stepping: Stepping, rows: int) -> None:
     """Answer until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    mine = [BulletRow(body, slots, stepping) for _ in range(rows)]
+    book: dict[str, ShapePlan] = {}
+    mine = [BulletRow(body, slots, stepping, book) for _ in range(rows)]
     pipe.send("ready")
     while True:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,6 +35,8 @@ from sim.worlds.worlds import BODY
 
 BASE: Final = -1
 """Bullet's number of a body's root link."""
+KeyOf = Callable[[tuple[Piece, ...]], str]
+"""Returns the key of a link's pieces."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +61,8 @@ class BodyPlan:
     """True for what is joined to the world."""
     mass_kg: float
     """Mass of the root, 0 where it is fixed."""
-    shapes: tuple[ShapePlan, ...]
-    """Root first, then the links in Bullet's order."""
+    shapes: tuple[str, ...]
+    """Keys of the links' shapes: root first, then in Bullet's order."""
     arguments: Mapping[str, Any]
     """What else `createMultiBody` takes, without shapes."""
     dynamics: tuple[Mapping[str, Any], ...]
@@ -87,6 +89,8 @@ class WorldPlan:
     """The body that acts."""
     objects: tuple[BodyPlan, ...]
     """Objects of the scene."""
+    shapes: Mapping[str, ShapePlan]
+    """Shapes of all these by key; who was shown them before does without."""
 
 
 class Shapes:
@@ -96,15 +100,16 @@ class Shapes:
         self._most = most
         self._known: dict[int, tuple[tuple[Piece, ...], ShapePlan]] = {}
 
-    def of(self, pieces: tuple[Piece, ...]) -> ShapePlan:
-        """Return the plan of a link's pieces."""
+    def of(self, pieces: tuple[Piece, ...], found: dict[str, ShapePlan]) -> str:
+        """Return the key of a link's pieces, whose plan is added to those that were found."""
         known = self._known.pop(id(pieces), None)
         if known is None:
             known = (pieces, _shape_plan(pieces))
             if len(self._known) >= self._most:
                 del self._known[next(iter(self._known))]
         self._known[id(pieces)] = known
-        return known[1]
+        found[known[1].key] = known[1]
+        return known[1].key
 
 
 def plan_world(index: int, scene: Scene, task: Task, body: Body, shapes: Shapes) -> WorldPlan:
@@ -115,20 +120,26 @@ def plan_world(index: int, scene: Scene, task: Task, body: Body, shapes: Shapes)
         raise EngineError(f"cousin {index} has an object named {BODY!r}, as the body is", engine="pybullet")
     turn = rotation_about(np.array([0.0, 0.0, 1.0]), task.robot_yaw_rad)
     robot = Placed(asset=body.asset, world_from_asset=rigid(turn, np.array(task.robot_base_m)), fixed=True)
+    found: dict[str, ShapePlan] = {}
+
+    def key_of(pieces: tuple[Piece, ...]) -> str:
+        return shapes.of(pieces, found)
+
     return WorldPlan(
         index=index,
-        structures=tuple(_plan_structure(structure, shapes) for structure in scene.structures),
-        robot=_plan_object(robot, shapes, name=BODY),
-        objects=tuple(_plan_object(placed, shapes, name=placed.asset.name) for placed in scene.objects),
+        structures=tuple(_plan_structure(structure, key_of) for structure in scene.structures),
+        robot=_plan_object(robot, key_of, name=BODY),
+        objects=tuple(_plan_object(placed, key_of, name=placed.asset.name) for placed in scene.objects),
+        shapes=found,
     )
 
 
-def _plan_structure(structure: Structure, shapes: Shapes) -> BodyPlan:
+def _plan_structure(structure: Structure, key_of: KeyOf) -> BodyPlan:
     return BodyPlan(
         name=structure.name,
         fixed=True,
         mass_kg=0.0,
-        shapes=(shapes.of(structure.pieces),),
+        shapes=(key_of(structure.pieces),),
         arguments={},
         dynamics=(surface_dynamics(structure.friction.value, structure.restitution.value),),
         joints=(),
@@ -138,7 +149,7 @@ def _plan_structure(structure: Structure, shapes: Shapes) -> BodyPlan:
     )
 
 
-def _plan_object(placed: Placed, shapes: Shapes, *, name: str) -> BodyPlan:
+def _plan_object(placed: Placed, key_of: KeyOf, *, name: str) -> BodyPlan:
     asset = placed.asset
     root, ordered = asset.links[0], joints_in_order(asset)
     links = {link.name: link for link in asset.links}
@@ -155,7 +166,7 @@ def _plan_object(placed: Placed, shapes: Shapes, *, name: str) -> BodyPlan:
         name=name,
         fixed=placed.fixed,
         mass_kg=0.0 if placed.fixed else root.mass_kg.value,
-        shapes=(shapes.of(root.pieces), *(shapes.of(links[joint.child].pieces) for joint in ordered)),
+        shapes=(key_of(root.pieces), *(key_of(links[joint.child].pieces) for joint in ordered)),
         arguments=arguments
         | {
             "baseInertialFramePosition": frame[:3, 3].tolist(),

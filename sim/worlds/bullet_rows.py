@@ -14,7 +14,7 @@ from sim.bodies.body import Body
 from sim.bullet import contacts_between, xyzw_of
 from sim.engine import Contact, require_finite
 from sim.worlds.bullet_clients import BulletClient, Stepping, state_size
-from sim.worlds.bullet_plans import BASE, BodyPlan, WorldPlan
+from sim.worlds.bullet_plans import BASE, BodyPlan, ShapePlan, WorldPlan
 from sim.worlds.bullet_readings import layout_of
 from sim.worlds.faults import NOTHING_SHOWN, exploded, require_apart
 from sim.worlds.worlds import BODY, Slots
@@ -26,15 +26,16 @@ MOST_BODIES: Final = 2000
 class BulletRow:
     """A client with a robot in a cousin; what changes it returns its new numbers, laid out as in `Layout`."""
 
-    def __init__(self, body: Body, slots: Slots, stepping: Stepping) -> None:
-        self._body, self._slots = body, slots
+    def __init__(self, body: Body, slots: Slots, stepping: Stepping, book: dict[str, ShapePlan]) -> None:
+        """Show nothing; `book` keeps the shapes of all that is shown, and rows of one process share it."""
+        self._body, self._slots, self._book = body, slots, book
         self._layout = layout_of(slots, body)
         self._order = joints_in_order(body.asset)
         of_joint = {joint.name: index for index, joint in enumerate(self._order)}
         self._drives = [of_joint[drive.joint] for drive in body.drives]
         self._forces = [drive.most_force for drive in body.drives]
         self._tip = {joint.child: index for index, joint in enumerate(self._order)}.get(body.tip, BASE)
-        self._client = BulletClient(stepping)
+        self._client = BulletClient(stepping, book)
         self._plan: WorldPlan | None = None
         self._broken = NOTHING_SHOWN
         self._joints: list[tuple[int, int] | None] = []
@@ -44,6 +45,7 @@ class BulletRow:
     def show(self, plan: WorldPlan) -> Array:
         """Show a cousin from its start."""
         client, old = self._client, self._plan
+        self._book.update(plan.shapes)
         if old is None or self._broken or client.made >= MOST_BODIES or not _same_ground(old, plan):
             client.empty()
             self._made = set()
@@ -280,5 +282,5 @@ class BulletRow:
 
 def _same_ground(old: WorldPlan, new: WorldPlan) -> bool:
     """Whether two worlds have the same structures but for their surfaces."""
-    first, second = ([(one.name, one.shapes[0].key) for one in plan.structures] for plan in (old, new))
+    first, second = ([(one.name, one.shapes) for one in plan.structures] for plan in (old, new))
     return first == second
