@@ -80,9 +80,9 @@ class Episodes:
         self.length = np.zeros(n, dtype=np.int64)
         self.held = np.zeros(n, dtype=np.int64)
         self.action = np.zeros((n, controller.action_size))
-        self._noise = [np.random.default_rng(0) for _ in range(n)]
-        self._policy = np.zeros((n, 0), dtype=np.float32)
-        self._privileged = np.zeros((n, 0), dtype=np.float32)
+        self.noise = [np.random.default_rng(0) for _ in range(n)]
+        self.policy = np.zeros((n, 0), dtype=np.float32)
+        self.privileged = np.zeros((n, 0), dtype=np.float32)
         self._state: State | None = None
         self.view: View | None = None
 
@@ -98,38 +98,47 @@ class Episodes:
             self.worlds.set_joint(row, int(self.rows.joint[row]), start.joint)
         self.cousin[row], self.length[row], self.held[row] = index, 0, 0
         self.action[row] = 0.0
-        self._noise[row] = np.random.default_rng(rng.integers(2**63))
+        self.noise[row] = np.random.default_rng(rng.integers(2**63))
 
     def observe(self, begun: Sequence[int]) -> tuple[Array, Array]:
         """Return what policy and critic see after some rows have begun, float32 [n, p] and [n, q]."""
         state = self.worlds.read()
         up = own_up(state.quat_wxyz)
         tips = into(self.rows.world_from_base, (state.tip_position_m - self.rows.base_m)[:, None])[:, 0]
-        fresh = np.zeros(self.worlds.size, dtype=np.bool_)
         for row in begun:
             put_start(self.rows, row, state, up[row], tips[row])
-            fresh[row] = True
-        self.controller.reset(fresh, state.drive_position)
-        self._remember(state)
-        return self._policy, self._privileged
+        rows = np.asarray(begun, dtype=np.int64)
+        self.controller.reset(rows, state.drive_position)
+        self._remember(state, rows)
+        return self.policy.copy(), self.privileged.copy()
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays themselves that tell how far the episodes are."""
+        names = ("cousin", "length", "held", "action", "policy", "privileged")
+        return {name: getattr(self, name) for name in names}
+
+    def take_up(self) -> None:
+        """Go on after the worlds and all arrays were put back."""
+        self._state = self.worlds.read()
+        self.view = self._see(self._state)
 
     def step(self, actions: Array) -> Stepped:
         """Advance all rows by one action [n, size] in [-1, 1] each."""
         assert self._state is not None, "begin and observe come first"
-        self.action = np.asarray(actions, dtype=np.float64)
+        self.action[:] = actions
         speeds = self.controller.speeds(self.action, self._state.drive_position) * self.robot.gain
         faults = self.worlds.step(speeds, self.substeps)
         state = self.worlds.read()
         broken = np.array([bool(fault) for fault in faults])
         if broken.any():
             state = _calm(state, broken)
-        view = self._remember(state, broken=broken)
+        view = self._remember(state, np.flatnonzero(~broken))
         judged = self.task.judge(self.rows, view)
         self.length += 1
-        self.held = np.where(judged.successes[:, 0] & ~broken, self.held + 1, 0)
+        self.held[:] = np.where(judged.successes[:, 0] & ~broken, self.held + 1, 0)
         return Stepped(
-            policy=self._policy,
-            privileged=self._privileged,
+            policy=self.policy.copy(),
+            privileged=self.privileged.copy(),
             reward=np.where(broken, 0.0, judged.reward),
             progress=np.where(broken, 0.0, judged.progress),
             successes=judged.successes & ~broken[:, None],
@@ -139,18 +148,17 @@ class Episodes:
             faults=faults,
         )
 
-    def _remember(self, state: State, *, broken: Array | None = None) -> View:
-        """Look at a state and keep what is seen; a broken row keeps what was seen last."""
+    def _remember(self, state: State, seen: Array) -> View:
+        """Look at a state and keep what some rows, by number, see; the others keep what they saw last."""
         view = self._see(state)
-        sensed = view if self.robot.exact else self._see(self.robot.sensed(state, self._noise))
-        policy = np.concatenate(
-            [body_features(self.rows, sensed), self.task.observe(self.rows, sensed), self.action], axis=1
-        )
-        privileged = privileged_features(self.rows, view)
-        if broken is not None and broken.any():
-            policy[broken], privileged[broken] = self._policy[broken], self._privileged[broken]
-        self._policy = np.clip(policy, -FARTHEST, FARTHEST).astype(np.float32)
-        self._privileged = np.clip(privileged, -FARTHEST, FARTHEST).astype(np.float32)
+        sensed = view if self.robot.exact else self._see(self.robot.sensed(state, self.noise, seen))
+        parts = [body_features(self.rows, sensed), self.task.observe(self.rows, sensed), self.action]
+        policy, privileged = np.concatenate(parts, axis=1), privileged_features(self.rows, view)
+        if not self.policy.shape[1]:
+            self.policy = np.zeros(policy.shape, dtype=np.float32)
+            self.privileged = np.zeros(privileged.shape, dtype=np.float32)
+        self.policy[seen] = np.clip(policy[seen], -FARTHEST, FARTHEST)
+        self.privileged[seen] = np.clip(privileged[seen], -FARTHEST, FARTHEST)
         self._state, self.view = state, view
         return view
 

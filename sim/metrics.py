@@ -27,20 +27,24 @@ class Metrics:
 
     def clear(self, rows: Sequence[int]) -> None:
         """Begin anew in rows."""
-        for counts in (self.total, self.length, self.held, self.failed, self.fail_once, self.now, self.once):
+        for counts in self.arrays().values():
             counts[rows] = 0
-        self.progress[rows] = 0.0
 
     def add(self, stepped: Stepped, reward: Array, live: Array) -> None:
         """Count a step of the rows that are live, bool [n]."""
         self.total += np.where(live, reward, 0.0)
         self.length += live
-        self.held = np.where(live, np.where(stepped.successes[:, 0], self.held + 1, 0), self.held)
-        self.failed = np.where(live, stepped.failed, self.failed)
+        self.held[:] = np.where(live, np.where(stepped.successes[:, 0], self.held + 1, 0), self.held)
+        self.failed[:] = np.where(live, stepped.failed, self.failed)
         self.fail_once |= live & stepped.failed
-        self.now = np.where(live[:, None], stepped.successes, self.now)
+        self.now[:] = np.where(live[:, None], stepped.successes, self.now)
         self.once |= self.now
-        self.progress = np.where(live, stepped.progress, self.progress)
+        self.progress[:] = np.where(live, stepped.progress, self.progress)
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the counts themselves."""
+        names = ("total", "length", "held", "failed", "fail_once", "now", "once", "progress")
+        return {name: getattr(self, name) for name in names}
 
     def told(self, done: Array) -> dict[str, Any]:
         """Return the metrics of episodes that ended just now, as Gymnasium's vectors tell them.

@@ -31,10 +31,12 @@ class Robot:
         """True where what is seen is as it is."""
         return not (self.position_noise_m or self.angle_noise_rad or self.joint_noise)
 
-    def sensed(self, state: State, rngs: Sequence[np.random.Generator]) -> State:
-        """Return the state as it is seen; each row takes its noise from its own generator."""
+    def sensed(self, state: State, rngs: Sequence[np.random.Generator], rows: Array) -> State:
+        """Return the state as some rows, by number, see it; each takes its noise from its own generator."""
         k, j = state.position_m.shape[1], state.joint_position.shape[1]
-        noise = np.stack([rng.standard_normal(6 * k + j) for rng in rngs])
+        noise = np.zeros((len(rngs), 6 * k + j))
+        for row in rows:
+            noise[row] = rngs[row].standard_normal(6 * k + j)
         shift, turn = noise[:, : 3 * k].reshape(-1, k, 3), noise[:, 3 * k : 6 * k].reshape(-1, k, 3)
         return replace(
             state,

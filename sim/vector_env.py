@@ -123,11 +123,26 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._metrics.add(stepped, reward, ~idle)
         if done.any():
             info["metrics"], info["_metrics"] = self._metrics.told(done), done
-        self._terminated, self._truncated = terminated.copy(), truncated.copy()
-        self._done = terminated | truncated
+        self._terminated[:], self._truncated[:] = terminated, truncated
+        self._done[:] = terminated | truncated
         if self.mode == AutoresetMode.SAME_STEP and done.any():
             self._renew(done, info)
         return self._observation(), reward, terminated, truncated, info
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays themselves that tell which episodes have ended, and how they all go."""
+        ends = {"done": self._done, "terminated": self._terminated, "truncated": self._truncated}
+        return ends | self._metrics.arrays()
+
+    def generators(self) -> list[np.random.Generator]:
+        """Return the random generators of the rows: those that draw episodes, then those of their noise."""
+        return [*self._rngs, *self.episodes.noise]
+
+    def take_up(self) -> None:
+        """Go on after all of it was put back."""
+        self.episodes.take_up()
+        self._seen = (self.episodes.policy.copy(), self.episodes.privileged.copy())
+        self._begun = True
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the engine."""

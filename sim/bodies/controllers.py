@@ -134,6 +134,10 @@ class Controller:
             held = (drive_position[rows, self._arm :] - shut) / (open_ - shut)
             self._queue[:, rows, -1] = 2.0 * held.mean(axis=1) - 1.0
 
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays themselves that decide what it does next: targets and commands on their way."""
+        return {"target": self._target, "pose": self._pose, "queue": self._queue}
+
     def speeds(self, action: Array, drive_position: Array) -> Array:
         """Return the speeds [n, drives] that actions [n, action_size] ask for at drive positions [n, drives].
 
