@@ -9,12 +9,12 @@ import pybullet
 
 from cousins.errors import EngineError
 from cousins.geometry import Array
-from cousins.scene.kinematics import joints_in_order
+from cousins.scene.kinematics import asset_from_links, joints_in_order
 from sim.bodies.body import Body
 from sim.bullet import contacts_between, xyzw_of
-from sim.engine import Contact, require_finite
+from sim.engine import GRAVITY_M_S2, Contact, require_finite
 from sim.worlds.bullet_clients import BulletClient, Stepping, state_size
-from sim.worlds.bullet_plans import BASE, BodyPlan, ShapePlan, WorldPlan
+from sim.worlds.bullet_plans import BASE, ShapePlan, WorldPlan
 from sim.worlds.bullet_readings import layout_of
 from sim.worlds.faults import NOTHING_SHOWN, exploded, require_apart
 from sim.worlds.worlds import BODY, Slots
@@ -40,7 +40,7 @@ class BulletRow:
         self._broken = NOTHING_SHOWN
         self._joints: list[tuple[int, int] | None] = []
         self._made: set[str] = set()
-        self._heavy = False
+        self._weights = carried_weights(body)
 
     def show(self, plan: WorldPlan) -> Array:
         """Show a cousin from its start."""
@@ -51,7 +51,6 @@ class BulletRow:
             self._made = set()
             for one in (*plan.structures, plan.robot):
                 client.make(one)
-            self._heavy = self._has_weight(plan.robot)
         elif old.index != plan.index:
             for structure in plan.structures:
                 client.set_dynamics(structure)
@@ -87,7 +86,7 @@ class BulletRow:
             physicsClientId=client,
         )
         for _ in range(count):
-            if self._heavy:
+            if self._weights:
                 self._carry(robot)
             pybullet.stepSimulation(physicsClientId=client)
         numbers = self._numbers(self._touched())
@@ -199,31 +198,17 @@ class BulletRow:
         for index, value in zip(self._drives, position, strict=True):
             pybullet.resetJointState(self._client.bodies[BODY], index, value, 0.0, physicsClientId=self._client.number)
 
-    def _has_weight(self, robot: BodyPlan) -> bool:
-        """Whether gravity moves any joint in some of three very different poses."""
-        for share in (0.1, 0.4, 0.8):
-            spans = [(self._order[index].lower, self._order[index].upper) for index in robot.joints]
-            weights = self._weights(self._client.bodies[BODY], [low + share * (high - low) for low, high in spans])
-            if max(map(abs, weights), default=0.0) > 1e-9:
-                return True
-        return False
-
-    def _weights(self, robot: int, position: list[float]) -> list[float]:
-        still = [0.0] * len(position)
-        client = self._client.number
-        return list(pybullet.calculateInverseDynamics(robot, position, still, still, physicsClientId=client))
-
     def _carry(self, robot: int) -> None:
-        """Bear the weight of the robot's links for one step."""
-        joints = self._shown().robot.joints
-        states = pybullet.getJointStates(robot, joints, physicsClientId=self._client.number)
-        pybullet.setJointMotorControlArray(
-            robot,
-            joints,
-            pybullet.TORQUE_CONTROL,
-            forces=self._weights(robot, [state[0] for state in states]),
-            physicsClientId=self._client.number,
-        )
+        """Bear the weight of the robot's links for one step, as an upward force at each centre of mass.
+
+        Bullet's inverse dynamics would be quicker, but is wrong by a tenth for a Panda.
+        """
+        client = self._client.number
+        states = pybullet.getLinkStates(robot, list(self._weights), physicsClientId=client)
+        for (index, weight), state in zip(self._weights.items(), states, strict=True):
+            pybullet.applyExternalForce(
+                robot, index, [0.0, 0.0, weight], state[0], pybullet.WORLD_FRAME, physicsClientId=client
+            )
 
     def _touched(self) -> set[int]:
         """Return the bodies that pressed against the robot in the last step, or were in it."""
@@ -278,6 +263,18 @@ class BulletRow:
         speeds = numbers[layout.joint + 1 : layout.drive : 2, None]
         joints = (f"joint {number} of {name}" for name, number in self._slots.joints)
         return exploded(joints, speeds) or exploded([BODY], numbers[None, layout.drive + 1 : layout.tip : 2])
+
+
+def carried_weights(body: Body) -> dict[int, float]:
+    """Return the weight [N] of the links by Bullet's number; none where gravity moves no joint in any pose."""
+    order, poses = joints_in_order(body.asset), asset_from_links(body.asset)
+    up = np.array([abs((poses[joint.child][:3, :3] @ joint.axis)[2]) for joint in order])
+    slides = np.array([joint.kind != "revolute" for joint in order])
+    fixed = np.array([joint.kind == "fixed" for joint in order])
+    if np.all(fixed | np.where(slides, up < 1e-9, up > 1.0 - 1e-9)):
+        return {}
+    masses = {link.name: link.mass_kg.value for link in body.asset.links}
+    return {index: GRAVITY_M_S2 * masses[joint.child] for index, joint in enumerate(order)}
 
 
 def _same_ground(old: WorldPlan, new: WorldPlan) -> bool:
