@@ -36,6 +36,8 @@ class Body:
     """Driven joints in the order of every command; those of the fingers last."""
     fingers: tuple[str, ...]
     """Driven joints that open the hand as they grow; empty without a hand."""
+    fingers_linked: bool = False
+    """Whether gears keep all fingers equally open, as in most parallel grippers; an engine may leave that out."""
     tip: str
     """Link that the tip sits on."""
     link_from_tip: Array

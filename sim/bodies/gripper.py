@@ -80,6 +80,7 @@ def gripper() -> Body:
         asset=body_asset("gripper", [*rails, hand, *fingers], joints),
         drives=drives,
         fingers=("left_finger", "right_finger"),
+        fingers_linked=True,
         tip="hand",
         link_from_tip=rigid(rotation_about(np.array([1.0, 0.0, 0.0]), np.pi)),
         control_hz=20.0,

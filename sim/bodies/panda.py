@@ -45,6 +45,7 @@ def panda(*, looks: bool = False) -> Body:
         tip="panda_grasptarget",
         home=HOME,
         fingers=FINGERS,
+        fingers_linked=True,
         armature=ARMATURE_KG_M2,
         finger_armature=FINGER_ARMATURE_KG,
         control_hz=20.0,

@@ -44,6 +44,8 @@ class UrdfConfig:
     """Driven joints, in order, with their position at the start [rad] or [m]; those of the fingers last."""
     fingers: tuple[str, ...] = ()
     """Driven joints that open the hand as they grow."""
+    fingers_linked: bool = False
+    """Whether gears keep all fingers equally open."""
     armature: float = 0.0
     """Inertia of motor and gears at each turning joint [kg·m²]."""
     finger_armature: float = 0.0
@@ -87,6 +89,7 @@ def from_urdf(path: Path, config: UrdfConfig) -> Body:
         asset=body_asset(config.name, links, [_joint(part, config) for part in parts[1:]]),
         drives=drives,
         fingers=config.fingers,
+        fingers_linked=config.fingers_linked,
         tip=owner,
         link_from_tip=pose,
         control_hz=config.control_hz,

@@ -25,7 +25,7 @@ from cousins.errors import EngineError
 from cousins.geometry import Array
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.meshfiles import mesh_files
-from cousins.scene.mjcf import mjcf_file
+from cousins.scene.mjcf import CONTACT_TIME_S, mjcf_file
 from cousins.scene.names import body_name
 from cousins.scene.scenes import Placed, Scene
 from sim.bodies.body import Body
@@ -39,7 +39,7 @@ TOUCH_M: Final = 0.001
 """What is nearer to the body than this counts as touched: what is pushed hops by tenths of a millimetre [m]."""
 SERVO_STEPS: Final = 1.5
 """Time in which a drive reaches its speed [steps]; under one step, it would rattle at its force limit."""
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Version of what models on disk hold."""
 _NOTE: Final = "cousins"
 _FILE: Final = re.compile(r' file="([^"]+)"')
@@ -255,6 +255,14 @@ def _add_drives(spec: Any, body: Body) -> None:
             ctrlrange=[-drive.most_speed, drive.most_speed],
         )
         actuator.set_to_velocity(kv=1.0)
+    for finger in body.fingers[1:] if body.fingers_linked else ():
+        gear = spec.add_equality(
+            type=mujoco.mjtEq.mjEQ_JOINT,
+            name1=f"{BODY}__{finger}",
+            name2=f"{BODY}__{body.fingers[0]}",
+            solref=[CONTACT_TIME_S, 1.0],
+        )
+        gear.data[:5] = [0.0, 1.0, 0.0, 0.0, 0.0]
 
 
 def _tune_drives(model: Any, body: Body, timestep_s: float) -> None:
@@ -284,7 +292,17 @@ def _digest_of(body: Body, *, timestep_s: float, sleep: bool) -> str:
     seen = hashlib.sha256(mjcf_file(alone, visuals=False))
     for path, data in sorted(mesh_files(alone, visuals=False).items()):
         seen.update(path.encode() + b"\0" + data)
-    told = [body.drives, timestep_s, sleep, SERVO_STEPS, TOUCH_M, LAYOUT, mujoco.__version__]
+    told = [
+        body.drives,
+        body.fingers,
+        body.fingers_linked,
+        timestep_s,
+        sleep,
+        SERVO_STEPS,
+        TOUCH_M,
+        LAYOUT,
+        mujoco.__version__,
+    ]
     seen.update(repr(told).encode())
     return seen.hexdigest()[:16]
 

@@ -120,6 +120,12 @@ class Table:
         self._q[row], self._v[row], self.touched[row] = 0.0, 0.0, False
         self.copy(row, shown)
 
+    def leave(self, row: int) -> None:
+        """Hold nothing but zeros for a row."""
+        self._columns[row], self._present[row], self.touched[row] = None, False, False
+        self._q[row], self._v[row], self._still[row], self._center_m[row] = 0.0, 0.0, 0.0, 0.0
+        self.world_from_base[row] = np.eye(4)
+
     def copy(self, row: int, shown: Row) -> None:
         """Take over a row's positions and velocities."""
         self._q[row, : len(shown.qpos)] = shown.qpos

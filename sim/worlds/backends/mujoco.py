@@ -78,13 +78,13 @@ class MujocoWorlds:
 
     def show(self, row: int, index: int) -> None:
         """Let a row show a cousin from its start: at rest, drives at home; raises `EngineError`."""
-        compiled = self.models.model(index)
         before = self._rows[row]
-        if before is None or before.compiled is not compiled:
+        if before is None or before.compiled.index != index:
+            self._rows[row], self._faults[row] = None, NOTHING_SHOWN
             if before is not None:
-                self._rows[row] = None
+                self._table.leave(row)
                 self.models.give_back(before.compiled, before)
-            self._rows[row] = _row_of(compiled)
+            self._rows[row] = _row_of(self.models.model(index))
         now = self._row(row)
         now.begin()
         self._faults[row] = ""

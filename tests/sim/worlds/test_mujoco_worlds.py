@@ -11,7 +11,9 @@ import pytest
 
 from cousins.errors import EngineError
 from cousins.geometry import Array, rigid, rotation_about, rotation_from_quat_wxyz
+from cousins.scene.scenes import Scene
 from sim.bodies import build as body_of
+from sim.bodies.controllers import Controller, ee_delta
 from sim.props import box_piece, place, prop
 from sim.worlds.backends.mujoco import Config, MujocoWorlds, build
 from sim.worlds.worlds import State, Worlds, slots_of
@@ -250,27 +252,55 @@ def test_drives_hold_their_speed_and_give_in_beyond_their_force() -> None:
 
 
 @pytest.mark.parametrize("name", ["gripper", "panda"])
-def test_a_hand_carries_its_own_weight_and_lifts_a_box(name: str) -> None:
-    from sim.bodies.controllers import Controller, ee_delta
-
-    body = body_of(name)
-    source = Tiny()
+def test_a_hand_carries_its_own_weight_and_holds_a_box_that_it_swings(name: str) -> None:
+    body, source = body_of(name), Tiny()
     batch = build(source, body, rows=1, slots=slots_of(source, (0,)))
     batch.show(0, 0)
     start = batch.read()
     run(batch, np.zeros((1, len(body.drives))), 20)
     np.testing.assert_allclose(batch.read().drive_position, start.drive_position, atol=1e-4)
-    arm = Controller(ee_delta(body, axes=("x", "y", "z"), most_m_s=0.25), body, 1)
+    arm = Controller(ee_delta(body, axes=("x", "y", "z")), body, 1)
     arm.reset(np.array([True]), start.drive_position)
-    for height_m, grip, commands in ((0.1, 1.0, 40), (0.032, 1.0, 20), (0.032, -1.0, 15), (0.2, -1.0, 40)):
+
+    def go(y_m: float, z_m: float, grip: float, commands: int) -> Array:
+        """Bring the tip there and return where the box is from it."""
         for _ in range(commands):
             now = batch.read()
-            way = np.array([0.3, 0.0, height_m]) - now.tip_position_m[0]
-            action = np.append(np.clip(way / 0.0125, -1.0, 1.0), grip)[None]
+            way = np.array([0.3, y_m, z_m]) - now.tip_position_m[0]
+            action = np.append(np.clip(way / 0.025, -0.5, 0.5), grip)[None]
             assert batch.step(arm.speeds(action, now.drive_position), COMMAND) == [""]
-    end = batch.read()
-    assert end.position_m[0, 0, 2] == pytest.approx(0.2, abs=0.01)
-    assert end.touched[0, 0]
+        return np.asarray(batch.read().position_m[0, 0] - batch.read().tip_position_m[0])
+
+    go(0.006, 0.1, 1.0, 40)
+    go(0.006, 0.035, 1.0, 20)
+    go(0.006, 0.035, -1.0, 15)
+    held = go(0.006, 0.2, -1.0, 40)
+    for side in (0.15, -0.15):
+        go(side, 0.2, -1.0, 30)
+    assert np.all(np.abs(go(0.0, 0.2, -1.0, 30) - held) < [6e-3, 2e-4, 1e-3])
+    assert batch.read().position_m[0, 0, 2] == pytest.approx(0.2, abs=0.01)
+    assert batch.read().touched[0, 0]
+
+
+def test_a_cousin_that_is_refused_leaves_a_row_that_shows_nothing() -> None:
+    class Broken(Tiny):
+        def scene(self, index: int) -> Scene:
+            if index == 7:
+                raise EngineError("no such luck", engine="mujoco")
+            return super().scene(index)
+
+    batch = worlds(2, source=Broken())
+    batch.show(0, 1)
+    batch.show(1, 1)
+    run(batch, np.full((2, 2), 0.1), 3)
+    with pytest.raises(EngineError, match="no such luck"):
+        batch.show(0, 7)
+    now = batch.read()
+    assert now.present.tolist() == [[False] * 3, [True] * 3]
+    assert not any(getattr(now, field)[0].any() for field in ("position_m", "quat_wxyz", "velocity", "drive_position"))
+    assert batch.step(np.zeros((2, 2)), 1) == ["no cousin is shown", ""]
+    batch.show(0, 1)
+    assert batch.read().present.all()
 
 
 def test_models_are_compiled_once_kept_within_bounds_and_read_back_from_disk(tmp_path: Path) -> None:
