@@ -1,0 +1,25 @@
+"""Cousins for RLlib: `register()`, then `PPOConfig().environment("cousins/Push-v0", env_config={"pack": …})`.
+
+Needs Ray with its own extra: pip install 'ray[rllib]'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ray.tune.registry import register_env
+
+from sim.env import CousinsEnv
+from sim.registration import TASKS, env_id
+
+
+def register() -> None:
+    """Tell Ray of the environments of all tasks, by the ids that Gymnasium knows them by."""
+    for task in TASKS:
+        register_env(env_id(task), partial(_made, task))
+
+
+def _made(task: str, config: Mapping[str, Any]) -> CousinsEnv:
+    return CousinsEnv(**{"task": task, **config})
