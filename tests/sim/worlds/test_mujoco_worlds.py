@@ -324,3 +324,25 @@ def test_models_are_compiled_once_kept_within_bounds_and_read_back_from_disk(tmp
     third = worlds(1, source=Tiny(), config=Config(folder=tmp_path, sleep=False))
     third.show(0, 0)
     assert third.models.compiled == 1
+
+
+def test_a_damaged_model_on_disk_is_made_anew(tmp_path: Path) -> None:
+    config = Config(folder=tmp_path, cache_mb=0.0)
+    worlds(config=config).show(0, 0)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    for damaged in (b"", b"x" * 100, whole[: len(whole) // 2]):
+        path.write_bytes(damaged)
+        batch = worlds(config=config)
+        batch.show(0, 0)
+        assert batch.models.compiled == 1
+        assert path.read_bytes() == whole
+
+
+def test_a_fault_leaves_no_file_where_the_user_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    batch = worlds()
+    batch.show(0, 0)
+    batch._row(0).qvel[:] = np.nan
+    assert batch.step(np.zeros((1, 2)), 3) == ["the state of box holds NaN or infinity"]
+    assert list(tmp_path.iterdir()) == []
