@@ -22,6 +22,10 @@ from sim.bullet import body_dynamics, configure, created_shape, xyzw_of
 from sim.engine import SLEEP_SPEED
 from sim.worlds.bullet_plans import BASE, BodyPlan, ShapePlan
 
+GEAR_ERP: Final = 0.2
+"""Share of their difference that gears take away in a step."""
+GEAR_FORCE: Final = 1e4
+"""Largest force of gears [N] or [N·m]."""
 _MOVING: Final = (1, -1)
 _STILL: Final = (2, -3)
 """Bullet's own collision groups and masks of what moves and of what stands still."""
@@ -101,6 +105,22 @@ class BulletClient:
                 force=friction,
                 physicsClientId=self.number,
             )
+
+    def link_joints(self, name: str, first: int, other: int) -> None:
+        """Let gears keep two joints of a body equal."""
+        body, nowhere = self.bodies[name], [0.0, 0.0, 0.0]
+        gear = pybullet.createConstraint(
+            body,
+            first,
+            body,
+            other,
+            pybullet.JOINT_GEAR,
+            [1.0, 0.0, 0.0],
+            nowhere,
+            nowhere,
+            physicsClientId=self.number,
+        )
+        pybullet.changeConstraint(gear, gearRatio=-1.0, erp=GEAR_ERP, maxForce=GEAR_FORCE, physicsClientId=self.number)
 
     def remove(self, name: str) -> None:
         """Remove a body; exact only for the one that was made last."""

@@ -33,6 +33,7 @@ class BulletRow:
         self._order = joints_in_order(body.asset)
         of_joint = {joint.name: index for index, joint in enumerate(self._order)}
         self._drives = [of_joint[drive.joint] for drive in body.drives]
+        self._fingers = [of_joint[finger] for finger in body.fingers]
         self._forces = [drive.most_force for drive in body.drives]
         self._tip = {joint.child: index for index, joint in enumerate(self._order)}.get(body.tip, BASE)
         self._client = BulletClient(stepping, book)
@@ -51,6 +52,8 @@ class BulletRow:
             self._made = set()
             for one in (*plan.structures, plan.robot):
                 client.make(one)
+            for finger in self._fingers[1:] if self._body.fingers_linked else ():
+                client.link_joints(BODY, self._fingers[0], finger)
         elif old.index != plan.index:
             for structure in plan.structures:
                 client.set_dynamics(structure)

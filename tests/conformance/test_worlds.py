@@ -20,6 +20,7 @@ from cousins.scene.looks import Look
 from cousins.scene.scenes import Placed, Scene
 from cousins.vary.cousins import Cousin, Task
 from sim.bodies import Body, build
+from sim.bodies.controllers import Controller, ee_delta
 from sim.engine import GRAVITY_M_S2
 from sim.props import articulated, box_piece, hull_piece, link, place, prop, scene_of, slab, sphere_piece
 from sim.worlds import BODY, State, Worlds, slots_of
@@ -419,25 +420,58 @@ def test_numbers_that_are_none_are_refused(make: Make, value: float) -> None:
         worlds.set_drives(0, np.array([0.0, value]))
 
 
-def test_a_body_without_mass_is_refused_and_its_row_is_no_longer_used(make: Make) -> None:
-    source = Scenes(scene_of(on_floor(cube())), scene_of(on_floor(cube(mass_kg=0.0))))
-    worlds = make(source, rows=2)
-    with pytest.raises(EngineError, match="link base of cube has mass 0 kg"):
+@pytest.mark.parametrize(
+    ("scene", "told"),
+    [
+        (scene_of(on_floor(cube(mass_kg=0.0))), "link base of cube has mass 0 kg"),
+        (
+            scene_of(on_floor(cube(), 0.3), on_floor(cube("other"), 0.35)),
+            r"(cube and other|other and cube) overlap by 50 mm at the start",
+        ),
+    ],
+    ids=["no mass", "overlap"],
+)
+def test_a_cousin_that_is_refused_leaves_a_row_that_shows_nothing(make: Make, scene: Scene, told: str) -> None:
+    worlds = make(Scenes(scene_of(on_floor(cube())), scene), rows=2)
+    with pytest.raises(EngineError, match=told):
         worlds.show(0, 1)
-    assert worlds.step(np.zeros((2, 2)), 12)[1] == ""
+    assert worlds.step(np.zeros((2, 2)), 12) == ["no cousin is shown", ""]
+    state = worlds.read()
+    assert state.present[:, 0].tolist() == [False, True]
+    assert not any(getattr(state, name)[0].any() for name in ("position_m", "quat_wxyz", "velocity", "drive_position"))
+    with pytest.raises(EngineError, match="row 0 shows no cousin"):
+        worlds.place(0, "cube", np.eye(4))
     worlds.show(0, 0)
     assert worlds.step(np.zeros((2, 2)), 12) == ["", ""]
 
 
-def test_things_that_overlap_by_five_centimetres_are_refused(make: Make) -> None:
-    source = Scenes(
-        scene_of(on_floor(cube())), scene_of(on_floor(cube()), on_floor(cube("other"), 0.05)), base_m=(-1.0, 0.0, 0.0)
-    )
-    worlds = make(source)
-    with pytest.raises(EngineError, match=r"(cube and other|other and cube) overlap by 50 mm at the start"):
-        worlds.show(0, 1)
-    worlds.show(0, 0)
-    assert worlds.step(STOP, 12) == [""]
+@pytest.mark.parametrize("name", ["gripper", "panda"])
+def test_a_hand_holds_a_box_that_it_lifts_and_swings(make: Make, name: str) -> None:
+    body = build(name)
+    box = prop("box", [box_piece([0.05, 0.05, 0.06])], mass_kg=0.2)
+    worlds = make(Scenes(scene_of(place(box, 0.4, 0.0, 0.03)), base_m=(0.0, 0.0, 0.0)), body=body)
+    arm = Controller(ee_delta(body, axes=("x", "y", "z")), body, 1)
+    arm.reset(np.array([True]), worlds.read().drive_position)
+
+    def go(y_m: float, z_m: float, grip: float, commands: int) -> Array:
+        """Bring the tip there and return where the box is from it."""
+        for _ in range(commands):
+            now = worlds.read()
+            way = np.array([0.4, y_m, z_m]) - now.tip_position_m[0]
+            action = np.append(np.clip(way / 0.025, -0.5, 0.5), grip)[None]
+            count = round(0.05 / worlds.timestep_s)
+            assert worlds.step(arm.speeds(action, now.drive_position), count) == [""]
+        return np.asarray(worlds.read().position_m[0, 0] - worlds.read().tip_position_m[0])
+
+    go(0.006, 0.1, 1.0, 40)
+    go(0.006, 0.035, 1.0, 20)
+    go(0.006, 0.035, -1.0, 15)
+    held = go(0.006, 0.2, -1.0, 40)
+    for side in (0.15, -0.15):
+        go(side, 0.2, -1.0, 30)
+    assert np.all(np.abs(go(0.0, 0.2, -1.0, 30) - held) < 8e-3)
+    assert worlds.read().position_m[0, 0, 2] == pytest.approx(0.2, abs=0.02)
+    assert worlds.read().touched[0, 0]
 
 
 def test_a_worker_that_stalls_or_dies_is_replaced_and_told(engine: str) -> None:

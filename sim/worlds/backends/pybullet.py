@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pybullet
@@ -19,7 +20,7 @@ from sim.worlds.bullet_clients import Stepping
 from sim.worlds.bullet_crews import Crew, Workers, here
 from sim.worlds.bullet_plans import Shapes, WorldPlan, plan_world
 from sim.worlds.bullet_readings import frames, halt, layout_of, note_frames, state_of
-from sim.worlds.faults import cut_commands
+from sim.worlds.faults import NOTHING_SHOWN, cut_commands
 from sim.worlds.worlds import Slots, Source, State
 
 
@@ -94,12 +95,13 @@ class PyBulletWorlds:
 
     def show(self, row: int, index: int) -> None:
         """Let a row show a cousin from its start: at rest, drives at home; raises `EngineError`."""
-        self._shown[row] = -1
+        self._shown[row], self._numbers[row], self._frames.present[row] = -1, 0.0, False
         plan = self._plan(index)
-        self._numbers[row] = self._crew.ask(row, "show", plan)
+        numbers = self._crew.ask(row, "show", plan)
         if index not in self._apart:
             self._crew.ask(row, "require_apart")
             self._apart.add(index)
+        self._numbers[row] = numbers
         note_frames(self._frames, row, self.slots, plan)
         self._shown[row] = index
 
@@ -111,19 +113,20 @@ class PyBulletWorlds:
 
     def place(self, row: int, name: str, world_from_object: Array) -> None:
         """Put a free object somewhere, at rest."""
-        self._numbers[row] = self._crew.ask(row, "place", name, world_from_object)
+        self._numbers[row] = self._ask(row, "place", name, world_from_object)
 
     def set_joint(self, row: int, joint: int, position: float) -> None:
         """Put a joint (a column of `Slots.joints`) somewhere [rad or m], at rest."""
-        self._numbers[row] = self._crew.ask(row, "set_joint", joint, position)
+        self._numbers[row] = self._ask(row, "set_joint", joint, position)
 
     def set_drives(self, row: int, position: Array) -> None:
         """Put the body's drives somewhere [drives], at rest."""
-        self._numbers[row] = self._crew.ask(row, "set_drives", np.asarray(position, dtype=np.float64))
+        self._numbers[row] = self._ask(row, "set_drives", np.asarray(position, dtype=np.float64))
 
     def step(self, drive_velocity: Array, count: int) -> list[str]:
         """Advance all rows; return by row what broke, again and again until the row is shown a cousin."""
         commands, wrong = cut_commands(self.body, drive_velocity)
+        wrong = [told if shown >= 0 else NOTHING_SHOWN for told, shown in zip(wrong, self._shown, strict=True)]
         answers = self._crew.step(commands, count, wrong)
         for row, (fault, numbers) in enumerate(answers):
             if fault:
@@ -138,7 +141,7 @@ class PyBulletWorlds:
 
     def contacts(self, row: int) -> list[Contact]:
         """Return the contacts of a row; the body goes by the name of `BODY`."""
-        found: list[Contact] = self._crew.ask(row, "contacts")
+        found: list[Contact] = self._ask(row, "contacts")
         return found
 
     def snapshot(self, row: int) -> bytes:
@@ -147,16 +150,20 @@ class PyBulletWorlds:
         Bullet's contact points and sleep cannot be taken along, so the row itself goes on without them, too: its
         future is that of the snapshot, and differs by micrometres from what it would have been.
         """
-        taken, self._numbers[row] = self._crew.ask(row, "snapshot")
+        taken, self._numbers[row] = self._ask(row, "snapshot")
         return bytes(taken)
 
     def restore(self, row: int, snapshot: bytes) -> None:
         """Bring back what `snapshot` of a row that shows the same cousin returned: the same future, bit for bit."""
-        self._numbers[row] = self._crew.ask(row, "restore", snapshot)
+        self._numbers[row] = self._ask(row, "restore", snapshot)
 
     def close(self) -> None:
         """Free the engine and end the workers."""
         self._crew.close()
+
+    def _ask(self, row: int, what: str, *given: Any) -> Any:
+        self.shown(row)
+        return self._crew.ask(row, what, *given)
 
     def _plan(self, index: int) -> WorldPlan:
         plan = self._plans.pop(index, None)

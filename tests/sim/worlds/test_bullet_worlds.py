@@ -125,7 +125,7 @@ def test_a_snapshot_can_be_restored_in_another_process() -> None:
 def test_a_row_that_shows_nothing_says_so(worlds: PyBulletWorlds) -> None:
     with pytest.raises(EngineError, match="row 0 shows no cousin"):
         worlds.shown(0)
-    with pytest.raises(EngineError, match="no cousin is shown"):
+    with pytest.raises(EngineError, match="row 0 shows no cousin"):
         worlds.snapshot(0)
     assert worlds.step(np.zeros((1, 2)), 1) == ["no cousin is shown"]
     assert not worlds.read().present.any()
