@@ -8,17 +8,20 @@ another engine than the one that trained. Whatever is measured here is sim-to-si
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
+from cousins.affordances import Signature
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.vary.cousins import Cousin
 from cousins.vary.distributions import Distribution, LogUniform, Uniform, written
 from sim.robot import Robot
+from sim.tasks.affording import signatures_of
 from sim.worlds.worlds import Source
 
 LABEL: Final = "sim-to-sim"
@@ -85,6 +88,10 @@ class Shadow:
                 for number, one in enumerate(scene.objects)
             ),
         )
+
+    def signatures(self, index: int) -> Mapping[str, Signature]:
+        """Return what each object of a cousin affords, by name: shapes are no secret."""
+        return signatures_of(self.source, self.source.scene(index), index)
 
     def _structure(self, structure: Structure, seeds: np.random.SeedSequence) -> Structure:
         friction, restitution = np.random.default_rng(seeds).random(2).tolist()

@@ -79,6 +79,7 @@ def test_friction_stays_possible() -> None:
 def test_a_shadow_tells_what_is_believed_and_never_what_is_true() -> None:
     shadow = Shadow(Boxes(), seed=1)
     assert shadow.cousin(2) == Boxes().cousin(2)
+    assert shadow.signatures(2).keys() == {"box_0", "box_1"}
     told = describe(shadow.ranges)
     assert told["label"] == LABEL == shadow.label == "sim-to-sim"
     assert told["ranges"]["mass"] == "{ log_uniform = [0.5, 2] }"
