@@ -548,11 +548,19 @@ ROWS = (
     Row(program="vary", what="share of draws that hold, all axes", bar="", value=at("accepted_all")),
     Row(
         program="vary",
-        what="axes whose largest gap is no larger than that of random packs",
+        what="axes along which farthest-first cousins spread wider than random ones",
         bar="all",
         value=lambda r: (
-            f"{r['coverage']['axes_covered_better_or_alike']} of {r['coverage']['axes']}, "
-            f"{r['coverage']['size']} cousins"
+            f"{r['coverage']['axes_spread_wider']} of {r['coverage']['axes']}, {r['coverage']['size']} cousins"
+        ),
+        met=lambda value: value.split(" of ")[0] == value.split(" of ")[1].split(",")[0],
+    ),
+    Row(
+        program="vary",
+        what="axes along which a place is nearer to one of them, on average",
+        bar="all",
+        value=lambda r: (
+            f"{r['coverage']['axes_gaps_smaller']} of {r['coverage']['axes']}, {r['coverage']['size']} cousins"
         ),
         met=lambda value: value.split(" of ")[0] == value.split(" of ")[1].split(",")[0],
     ),

@@ -47,6 +47,7 @@ from sim.props import scene_of, slab
 TABLE_M = (1.4, 1.0, 0.05)
 TOP_M = 0.75
 NAMES = ("box", "mug", "bowl", "can", "bottle", "book", "cup", "plate", "tray", "shoe")
+RANDOM_PACKS = 3
 PEER = """
 import time, json, trimesh
 import numpy as np
@@ -148,44 +149,70 @@ def rate(library: Library, recipe: Recipe, engines: tuple[str, ...], count: int,
 
 
 def compared(library: Library, recipe: Recipe, seed: int, size: int) -> dict[str, Any]:
-    """Return dispersion and coverage of farthest-first cousins and of plainly drawn ones, as drawn."""
+    """Return dispersion and coverage of farthest-first cousins and of plainly drawn ones, both valid.
+
+    `spread` is the standard deviation along an axis, `gap` the mean distance along it from a place between the least
+    and the largest value of both to the nearest cousin; both as shares of that range.
+    """
     drawer = make_drawer(library, recipe, seed=seed)
-    with Blocks(drawer, engines=("mujoco",)) as blocks:
+    with Blocks(drawer, engines=("mujoco", "pybullet")) as blocks:
         ours = [one for number in range(size // BLOCK) for one in blocks.make(number).cousins if one.index]
-    rng = np.random.default_rng(seed)
-    plain: list[Cousin] = []
-    number = 0
-    while len(plain) < len(ours):
-        drawn = draw(drawer, "train", (9, number), rng.uniform(size=len(AXES)))
-        number += 1
-        if not isinstance(drawn, Refusal):
-            plain.append(replace(drawn, distances=distances(drawn, library, drawer.twin)))
-    first, second = (np.array([vector(one.distances) for one in group]) for group in (ours, plain))
-    both = np.concatenate([first, second])
+        splits = [one.split for one in ours]
+        plain = [_plainly(blocks, splits, (seed, again)) for again in range(RANDOM_PACKS)]
+    first, *rest = (np.array([vector(one.distances) for one in group]) for group in (ours, *plain))
+    both = np.concatenate([first, *rest])
     low, high = both.min(axis=0), both.max(axis=0)
     span = np.where(high > low, high - low, 1.0)
-    first, second = (first - low) / span, (second - low) / span
+    first, *rest = ((group - low) / span for group in (first, *rest))
     by_axis = {
-        axis: {"ours": _gap(first[:, k]), "random": _gap(second[:, k])}
+        axis: {
+            "ours": _gap(first[:, k]),
+            "random": float(np.mean([_gap(one[:, k]) for one in rest])),
+            "ours_spread": float(first[:, k].std()),
+            "random_spread": float(np.mean([one[:, k].std() for one in rest])),
+        }
         for k, axis in enumerate(AXES)
         if high[k] > low[k]
     }
     return {
         "size": len(ours),
-        "largest_gap": by_axis,
+        "by_axis": by_axis,
         "cells": {
-            axis: {"ours": coverage(first[:, k]), "random": coverage(second[:, k])} for k, axis in enumerate(AXES)
+            axis: {
+                "ours": coverage(first[:, k]),
+                "random": float(np.mean([coverage(one[:, k]) for one in rest])),
+            }
+            for k, axis in enumerate(AXES)
         },
-        "dispersion": {"ours": dispersion(first), "random": dispersion(second)},
-        "axes_covered_better_or_alike": sum(row["ours"] <= row["random"] + 1e-9 for row in by_axis.values()),
+        "dispersion": {"ours": dispersion(first), "random": float(np.mean([dispersion(one) for one in rest]))},
+        "axes_spread_wider": sum(row["ours_spread"] > row["random_spread"] for row in by_axis.values()),
+        "axes_gaps_smaller": sum(row["ours"] <= row["random"] + 1e-9 for row in by_axis.values()),
         "axes": len(by_axis),
     }
 
 
+def _plainly(blocks: Blocks, splits: list[Any], seed: tuple[int, int]) -> list[Cousin]:
+    """Return valid cousins of these splits, each the first that holds of independent uniform draws."""
+    rng = np.random.default_rng(seed)
+    drawer = blocks.drawer
+    found: list[Cousin] = []
+    number = 0
+    while len(found) < len(splits):
+        drawn = draw(drawer, splits[len(found)], (9, *seed, number), rng.uniform(size=len(AXES)))
+        number += 1
+        if isinstance(drawn, Refusal):
+            continue
+        tried = blocks.tried(replace(drawn, distances=distances(drawn, drawer.library, drawer.twin)))
+        if not isinstance(tried, Refusal):
+            found.append(tried)
+    return found
+
+
 def _gap(values: Array) -> float:
-    """Return the largest gap between neighbours from 0 to 1."""
-    inside = np.sort(np.concatenate([[0.0], values, [1.0]]))
-    return float(np.diff(inside).max())
+    """Return the mean distance from a place from 0 to 1 to the nearest value [n]."""
+    inside = np.sort(values)
+    between = np.diff(inside)
+    return float((between**2).sum() / 4.0 + (inside[0] ** 2 + (1.0 - inside[-1]) ** 2) / 2.0)
 
 
 def growth(library: Library, recipe: Recipe, seed: int, count: int) -> dict[str, Any]:

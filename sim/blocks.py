@@ -30,8 +30,9 @@ from sim.trial import TrialConfig, brisk, quick, try_scene
 
 BLOCK: Final = 32
 """Cousins of a block."""
-SPARE: Final = 1.5
-"""Draws of a batch over what is still wanted, from which the farthest are tried first."""
+SPARE: Final = (1.5, 3.0)
+"""Draws of a batch over what is still wanted, from which the farthest are tried first: with one engine, a draw costs
+half a trial; with more, a tenth."""
 MOST_DRAWS: Final = 60
 """Most draws for a wanted cousin before a block gives up: a recipe that fits nowhere must not run forever."""
 
@@ -104,8 +105,9 @@ class Blocks:
         """Return that many valid cousins of a split, farthest first, and the number of draws."""
         chosen: list[Cousin] = []
         used = 0
+        spare = SPARE[len(self._names) > 1]
         while len(chosen) < count:
-            size = max(4, round(SPARE * (count - len(chosen))))
+            size = max(4, round(spare * (count - len(chosen))))
             if used > MOST_DRAWS * count:
                 raise StageError(
                     f"{len(chosen)} of {count} cousins of split {split} after {used} draws; refused: "
@@ -122,7 +124,8 @@ class Blocks:
             used += size
             vectors = np.array([vector(cousin.distances) for cousin in drawn]).reshape(-1, len(AXES))
             given = np.array([np.zeros(len(AXES)), *(vector(cousin.distances) for cousin in chosen)])
-            for row in farthest_first(vectors, given=given):
+            widest = np.maximum(vectors.max(axis=0, initial=0.0), 1e-9)
+            for row in farthest_first(vectors / widest, given=given / widest):
                 if len(chosen) == count:
                     break
                 began = time.process_time()

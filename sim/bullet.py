@@ -35,6 +35,8 @@ CONTACT_ERP: Final = 0.08
 """Share of an overlap that a step takes away; Bullet's default, set for the same reason."""
 NO_SPEED_LIMIT: Final = 1e6
 """Bullet silently cuts speeds at 100 m/s or rad/s, which would hide an explosion; this is never reached."""
+PARTING_M: Final = 500.0
+"""Height at which `tidy_up` lets two balls meet [m]."""
 MOST_SHAPES: Final = 16
 """Shapes that Bullet's shared memory takes for one body (MAX_COMPOUND_COLLISION_SHAPES)."""
 _JOINTS: Final = {
@@ -65,6 +67,23 @@ def configure(
         enableFileCaching=0,
         physicsClientId=client,
     )
+
+
+def tidy_up(client: int, ball: int, visual: int) -> None:
+    """Let Bullet's broad phase forget the bodies that were removed, so that the next to come have one future.
+
+    It looks for pairs that are near no more from where it stopped the step before, and begins anew only when it has
+    removed the last one (`m_cid` of btDbvtBroadphase). So two balls meet high up, part, and are removed.
+    """
+    pair = [
+        pybullet.createMultiBody(1.0, ball, visual, [0.0, 0.0, PARTING_M], physicsClientId=client) for _ in range(2)
+    ]
+    pybullet.stepSimulation(physicsClientId=client)
+    far = [0.0, 0.0, 2.0 * PARTING_M]
+    pybullet.resetBasePositionAndOrientation(pair[1], far, [0.0, 0.0, 0.0, 1.0], physicsClientId=client)
+    pybullet.stepSimulation(physicsClientId=client)
+    for body in reversed(pair):
+        pybullet.removeBody(body, physicsClientId=client)
 
 
 def collision_shape(pieces: tuple[Piece, ...], path: Path, client: int, *, margin_m: float) -> int:

@@ -17,7 +17,7 @@ import pybullet
 
 from cousins.errors import EngineError
 from cousins.geometry import Array, invert
-from cousins.reconstruct.assets import Asset, Joint, Link
+from cousins.reconstruct.assets import Asset, Joint, Link, Piece
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.scenes import Placed, Scene, Structure
 from sim.bullet import (
@@ -32,11 +32,14 @@ from sim.bullet import (
     link_dynamics,
     pose_of,
     surface_dynamics,
+    tidy_up,
     xyzw_of,
 )
 from sim.engine import SLEEP_SPEED, Contact, require_finite, require_loadable, require_sane
 
 _BASE: Final = -1
+MOST_BODIES: Final = 2000
+"""Shapes and bodies made before a client is emptied: removed ones leave some kilobytes behind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,13 @@ class Config:
     """Share of an overlap that a step takes away."""
     margin_m: float = 1e-5
     """Collision margin [m]; Bullet's own is 0.001. With 0 its depth of two faces that lie square is wrong by √3."""
+
+
+def _same_ground(first: tuple[Structure, ...], second: tuple[Structure, ...]) -> bool:
+    """Tell whether two scenes stand on the same structure, surfaces aside."""
+    return len(first) == len(second) > 0 and all(
+        one.name == other.name and one.pieces is other.pieces for one, other in zip(first, second, strict=True)
+    )
 
 
 def for_trials() -> Config:
@@ -78,24 +88,31 @@ class PyBulletEngine:
         self._fixed: set[str] = set()
         self._root_from_inertial: dict[str, Array] = {}
         self._joints: dict[tuple[str, str], tuple[int, int]] = {}
+        self._ground: tuple[Structure, ...] = ()
+        self._shapes: dict[int, tuple[tuple[Piece, ...], int]] = {}
+        self._visual, self._ball = -1, -1
+        self._made = 0
 
     def load(self, scene: Scene) -> None:
-        """Build the scene as it lies, at rest, joints at 0; raises `EngineError`."""
+        """Build the scene as it lies, at rest, joints at 0; raises `EngineError`.
+
+        Structure and shapes that the last scene had too are kept. Bodies go last first, so that the future of a scene
+        does not depend on what was loaded before.
+        """
         require_loadable(scene, engine=self.name)
-        client = self._open()
-        self._bodies, self._assets, self._root_from_inertial, self._joints = {}, {}, {}, {}
+        ground, self._ground = self._ground, ()
+        if self._made > MOST_BODIES or not _same_ground(ground, scene.structures):
+            self._empty()
+        else:
+            self._clear()
+        self._assets, self._root_from_inertial, self._joints = {}, {}, {}
         self._fixed = {placed.asset.name for placed in scene.objects if placed.fixed}
-        configure(
-            client,
-            timestep_s=self.timestep_s,
-            solver_iterations=self.config.solver_iterations,
-            contact_erp=self.config.contact_erp,
-        )
         with tempfile.TemporaryDirectory(prefix="cousins-pybullet-") as folder:
             for structure in scene.structures:
                 self._add_structure(structure, Path(folder))
             for placed in scene.objects:
                 self._add_object(placed, Path(folder))
+        self._ground = scene.structures
 
     def step(self, count: int) -> None:
         """Advance by `count` steps; raises `EngineError` on a NaN or exploding state."""
@@ -199,33 +216,58 @@ class PyBulletEngine:
             raise EngineError("used after it was closed", engine=self.name)
         return self._client
 
-    def _add_structure(self, structure: Structure, folder: Path) -> None:
+    def _empty(self) -> None:
+        """Forget everything."""
         client = self._open()
-        margin_m = self.config.margin_m
-        shape = collision_shape(structure.pieces, folder / f"{structure.name}.obj", client, margin_m=margin_m)
-        body = pybullet.createMultiBody(0.0, shape, physicsClientId=client)
-        self._bodies[structure.name] = body
-        self._set_surface(body, _BASE, structure.friction.value, structure.restitution.value)
+        configure(
+            client,
+            timestep_s=self.timestep_s,
+            solver_iterations=self.config.solver_iterations,
+            contact_erp=self.config.contact_erp,
+        )
+        self._bodies, self._assets, self._shapes, self._made = {}, {}, {}, 0
+        self._visual = pybullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=[1e-3] * 3, physicsClientId=client)
+        self._ball = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=0.1, physicsClientId=client)
+
+    def _clear(self) -> None:
+        """Remove the objects, the last first."""
+        for name in reversed(self._assets):
+            pybullet.removeBody(self._bodies.pop(name), physicsClientId=self._open())
+        tidy_up(self._open(), self._ball, self._visual)
+
+    def _shape(self, pieces: tuple[Piece, ...], path: Path) -> int:
+        """Return Bullet's number of a link's pieces, by their identity: the cousins of a library share them."""
+        known = self._shapes.get(id(pieces))
+        if known is None:
+            known = (pieces, collision_shape(pieces, path, self._open(), margin_m=self.config.margin_m))
+            self._shapes[id(pieces)] = known
+            self._made += 1
+        return known[1]
+
+    def _add_structure(self, structure: Structure, folder: Path) -> None:
+        if structure.name not in self._bodies:
+            shape = self._shape(structure.pieces, folder / f"{structure.name}.obj")
+            body = pybullet.createMultiBody(0.0, shape, self._visual, physicsClientId=self._open())
+            self._bodies[structure.name] = body
+        self._set_surface(self._bodies[structure.name], _BASE, structure.friction.value, structure.restitution.value)
 
     def _add_object(self, placed: Placed, folder: Path) -> None:
         asset, client = placed.asset, self._open()
         root = asset.links[0]
         root_from_inertial = inertial_frame(root)
         ordered = joints_in_order(asset)
-        shapes = {
-            link.name: collision_shape(
-                link.pieces, folder / f"{asset.name}-{link.name}.obj", client, margin_m=self.config.margin_m
-            )
-            for link in asset.links
-        }
+        shapes = {link.name: self._shape(link.pieces, folder / f"{asset.name}-{link.name}.obj") for link in asset.links}
+        arguments = link_arguments(asset, ordered, shapes) | {"linkVisualShapeIndices": [self._visual] * len(ordered)}
         body = pybullet.createMultiBody(
             0.0 if placed.fixed else root.mass_kg.value,
             shapes[root.name],
+            self._visual,
             baseInertialFramePosition=root_from_inertial[:3, 3].tolist(),
             baseInertialFrameOrientation=xyzw_of(root_from_inertial[:3, :3]),
             physicsClientId=client,
-            **link_arguments(asset, ordered, shapes),
+            **arguments,
         )
+        self._made += 1
         if body < 0:
             raise EngineError(f"{asset.name} was refused", engine=self.name)
         self._bodies[asset.name], self._assets[asset.name] = body, asset

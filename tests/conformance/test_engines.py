@@ -203,6 +203,38 @@ def test_a_ball_bounces_no_higher_than_its_restitution_says(engine: Engine, rest
     assert bounce(engine, restitution) < restitution + 0.15
 
 
+def crowd(seed: int, things: list[Asset], ground: Scene) -> Scene:
+    """Return some things that stand close to each other on the ground of a scene."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(things))[: 8 + seed]
+    upright = np.array([0.0, 0.0, 1.0])
+    placed = [
+        place(
+            things[index],
+            0.13 * (spot % 4) + float(rng.uniform(0.0, 0.02)),
+            0.13 * (spot // 4) + float(rng.uniform(0.0, 0.02)),
+            HALF_M + 1e-5,
+            rotation=rotation_about(upright, float(rng.uniform(-0.8, 0.8))),
+        )
+        for spot, index in enumerate(chosen)
+    ]
+    return replace(ground, objects=tuple(placed))
+
+
+def test_the_future_of_a_scene_does_not_depend_on_what_was_loaded_before(engine: Engine) -> None:
+    ground = scene_of(structures=(slab("floor", top_m=0.0),))
+    things = [cube(f"thing_{i}", SHAPES[i % len(SHAPES)]) for i in range(12)]
+    module = load("sim.backends", engine.name, kind="engine")
+    for seed in (0, 1, 2, 1, 0):
+        with module.build(module.Config()) as fresh:
+            fresh.load(crowd(seed, things, ground))
+            steps(fresh, 0.1)
+            expected = {name: pose.tolist() for name, pose in fresh.poses().items()}
+        engine.load(crowd(seed, things, ground))
+        steps(engine, 0.1)
+        assert {name: pose.tolist() for name, pose in engine.poses().items()} == expected
+
+
 def test_what_is_fixed_stays_and_carries(any_engine: Engine) -> None:
     held = replace(place(cube("held"), 0.0, 0.0, 1.0), fixed=True)
     any_engine.load(scene_of(held, place(cube("free"), 0.0, 0.0, 1.0 + 2.0 * HALF_M)))
