@@ -49,6 +49,10 @@ BODIES = ("pusher", "panda")
 PEERS = Path(__file__).with_name("throughput_peers.py")
 SHOWN = 8
 """Cousins that are shown in turn."""
+FEW = 8
+"""Rows of a small batch."""
+PYBULLET_COSTS = 4
+"""So many fewer steps are timed under PyBullet, whose steps cost a hundred times as much."""
 
 
 def main() -> None:
@@ -70,20 +74,23 @@ def measure(place: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "switch_ms": {},
     }
     peers: dict[str, list[float]] = {}
-    for engine, steps in (("mujoco", arguments.steps), ("pybullet", max(10, arguments.steps // 5))):
-        for body in BODIES:
-            pair = Pair(pack, indices, engine, body, rows=arguments.rows, seed=arguments.seed)
-            rounds = [pair.round(steps) for _ in range(arguments.rounds + 1)][1:]
-            name = f"{engine}_{body}"
-            result["steps_per_second"][name] = median(one["env"] for one in rounds)
-            result["steps_per_second"][f"{name}_bare"] = median(one["bare"] for one in rounds)
-            result["steps_per_second"][f"{name}_worlds"] = median(one["worlds"] for one in rounds)
-            result["of_bare"][name] = median(one["env"] / one["bare"] for one in rounds)
-            result["of_bare"][f"{name}_worlds"] = median(one["worlds"] / one["bare"] for one in rounds)
+    for engine, body, rows in plan(arguments):
+        pair = Pair(pack, indices, engine, body, rows=rows, seed=arguments.seed)
+        steps = max(10, arguments.steps * rows // (PYBULLET_COSTS * arguments.rows))
+        steps = arguments.steps if engine == "mujoco" else steps
+        rounds = [pair.round(number, steps) for number in range(arguments.rounds + 1)][1:]
+        name = f"{engine}_{body}" if rows != FEW else f"{engine}_{body}_{rows}_rows"
+        for kind in ("env", "worlds", "bare"):
+            label = name if kind == "env" else f"{name}_{kind}"
+            result["steps_per_second"][label] = median(one[kind] for one in rounds)
+            if kind != "bare":
+                result["of_bare"][label] = median(one[kind] / one["bare"] for one in rounds)
+        if rows != FEW:
             result["switch_ms"][name] = pair.switches(place / "models")
-            pair.close()
-            if arguments.peer is not None:
-                _add(peers, arguments.peer, quick=arguments.quick)
+        pair.close()
+        if arguments.peer is not None and engine == "mujoco":
+            _add(peers, arguments.peer, quick=arguments.quick)
+    for engine in ("mujoco", "pybullet"):
         result[f"{engine}_of_bare"] = min(result["of_bare"][f"{engine}_{body}"] for body in BODIES)
     result["peers"] = {name: median(rates) for name, rates in peers.items()} if peers else "not run"
     if peers:
@@ -93,6 +100,12 @@ def measure(place: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         f"{threads}_threads": _wall(pack, indices, threads, arguments) for threads in (1, arguments.threads)
     }
     return result
+
+
+def plan(arguments: argparse.Namespace) -> list[tuple[str, str, int]]:
+    """Return what is measured: engine, body and rows; few rows too, where what an environment adds weighs more."""
+    mujoco_pairs = [("mujoco", body, rows) for body in BODIES for rows in (arguments.rows, FEW)]
+    return mujoco_pairs + [("pybullet", body, arguments.rows // 8) for body in BODIES]
 
 
 def table_pack(folder: Path, *, seed: int) -> Pack:
@@ -132,31 +145,59 @@ class Pair:
         self._env, self._other = (self._environment() for _ in range(2))
         self._rows, self._indices = rows, indices
 
-    def round(self, steps: int) -> dict[str, float]:
-        """Return environment steps a second of the environment, of its worlds alone and of the bare engine."""
+    def round(self, number: int, steps: int) -> dict[str, float]:
+        """Return environment steps a second of the environment, of its worlds alone and of the bare engine.
+
+        All three take the same way; every other round they are timed in the opposite order.
+        """
         env, worlds = self._env, self._other.episodes.worlds
         cousins = [self._indices[row % len(self._indices)] for row in range(self._rows)]
-        env.reset(seed=int(self._rng.integers(2**31)), options={"cousin": cousins})
+        actions = self._rng.uniform(-1.0, 1.0, (steps, *env.action_space.shape))
+        seed, substeps = int(self._rng.integers(2**31)), env.episodes.substeps
         for row, index in enumerate(cousins):
             worlds.show(row, index)
+        env.reset(seed=seed, options={"cousin": cousins})
         starts = [env.episodes.worlds.snapshot(row) for row in range(self._rows)]
-        actions = self._rng.uniform(-1.0, 1.0, (steps, *env.action_space.shape))
-        asked: list[Array] = []
-        speeds_of = env.episodes.controller.speeds
-        env.episodes.controller.speeds = lambda *given: asked.append(speeds_of(*given)) or asked[-1]  # type: ignore
-        rates = {"env": self._rate(lambda number: env.step(actions[number]), steps)}
-        env.episodes.controller.speeds = speeds_of  # type: ignore
-        substeps = env.episodes.substeps
+        asked = self._recorded(actions)
 
-        def alone(number: int) -> None:
-            worlds.step(asked[number], substeps)
-            worlds.read()
+        def again() -> None:
+            env.reset(seed=seed, options={"cousin": cousins})
 
-        for name, step in (("worlds", alone), ("bare", bare_of(worlds, asked, substeps))):
+        def back() -> None:
             for row, start in enumerate(starts):
                 worlds.restore(row, start)
+
+        def alone(at: int) -> None:
+            worlds.step(asked[at], substeps)
+            worlds.read()
+
+        ways: dict[str, tuple[Callable[[], None], Callable[[int], Any]]] = {
+            "env": (again, lambda at: env.step(actions[at])),
+            "worlds": (back, alone),
+            "bare": (back, bare_of(worlds, asked, substeps)),
+        }
+        rates = {}
+        for name in list(ways) if number % 2 else reversed(ways):
+            prepare, step = ways[name]
+            prepare()
             rates[name] = self._rate(step, steps)
         return rates
+
+    def _recorded(self, actions: Array) -> list[Array]:
+        """Step the environment and return the drive speeds that it asked for."""
+        asked: list[Array] = []
+        worlds = self._env.episodes.worlds
+        step = worlds.step
+
+        def listen(speeds: Array, count: int) -> list[str]:
+            asked.append(speeds.copy())
+            return step(speeds, count)
+
+        worlds.step = listen  # type: ignore[method-assign]
+        for action in actions:
+            self._env.step(action)
+        worlds.step = step  # type: ignore[method-assign]
+        return asked
 
     def switches(self, folder: Path) -> dict[str, float]:
         """Return the median time until a row shows another cousin [ms]."""
@@ -227,7 +268,7 @@ def bare_of(worlds: Any, asked: list[Array], substeps: int) -> Callable[[int], N
                 physicsClientId=client,
             )
             for _ in range(substeps):
-                if row._heavy:
+                if row._weights:
                     row._carry(robot)
                 pybullet.stepSimulation(physicsClientId=client)
 
@@ -239,7 +280,7 @@ def _wall(pack: Pack, indices: list[int], threads: int, arguments: argparse.Name
     env = make_vector(
         pack=pack,
         split=indices,
-        num_envs=4 * arguments.rows,
+        num_envs=arguments.rows,
         body="pusher",
         engine_options={"threads": threads},
         autoreset="same_step",
@@ -276,12 +317,12 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few steps")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--rows", type=int, default=8, help="cousins side by side")
+    parser.add_argument("--rows", type=int, default=32, help="cousins side by side")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter with robosuite, gymnasium-robotics, panda-gym")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    arguments.steps, arguments.rounds = (40, 2) if arguments.quick else (150, 7)
+    arguments.steps, arguments.rounds = (30, 2) if arguments.quick else (100, 8)
     return arguments
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from cousins.errors import SceneError
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.bodies.kernels import advance, lead, least_squares
+from sim.bodies.kernels import steer
 from sim.bodies.kinematics import Chain, chain_of, reach
 
 Kind = Literal["joint_velocity", "joint_delta", "ee_delta"]
@@ -122,7 +122,8 @@ class Controller:
         self._queue = np.zeros((control.late, rows, self.action_size))
         self._rows = np.array([AXES.index(axis) for axis in control.axes], dtype=np.int64)
         self._scale = np.where(self._rows < 3, control.most_m_s, control.most_rad_s) / control.rate_hz
-        self._lead = (LEAD * control.most_m_s / control.rate_hz, LEAD * control.most_rad_s / control.rate_hz)
+        lead = LEAD / control.rate_hz
+        self._settings = (lead * control.most_m_s, lead * control.most_rad_s, float(control.rate_hz), control.damping)
 
     def reset(self, rows: Array, drive_position: Array) -> None:
         """Begin anew in some rows, bool [n] or numbers, at drive positions [n, drives], no command on its way."""
@@ -172,16 +173,9 @@ class Controller:
     def _tip(self, action: Array, drive_position: Array) -> Array:
         """Return arm speeds by damped least squares (Wampler 1986; Nakamura and Hanafusa 1986)."""
         now = reach(self._chain, drive_position)
-        control = self.control
-        move = np.zeros((len(action), 6))
-        move[:, self._rows] = action * self._scale
-        advance(self._pose, move)
-        error, speeds = move, np.zeros((len(action), self._arm))
-        lead(self._pose, now.base_from_tip, *self._lead, error)
-        error *= control.rate_hz
-        least_squares(now.jacobian, error, control.damping, speeds)
-        fastest = (np.abs(speeds) / self._most[: self._arm]).max(axis=1, keepdims=True)
-        return np.asarray(speeds / np.maximum(fastest, 1.0))
+        most, action = self._most[: self._arm], np.ascontiguousarray(action)
+        to = (self._rows, self._scale, now.base_from_tip, now.jacobian, most, self._settings)
+        return np.asarray(steer(self._pose, action, *to))
 
     def _fingers(self, action: Array, position: Array) -> Array:
         """Return finger speeds towards an opening."""

@@ -51,6 +51,41 @@ def in_world(world_from_base: Array, base_from_tip: Array) -> tuple[Array, Array
 
 
 @njit(cache=True)
+def steer(
+    pose: Array,
+    action: Array,
+    axes: Array,
+    scale: Array,
+    base_from_tip: Array,
+    jacobian: Array,
+    most: Array,
+    settings: tuple[float, float, float, float],
+) -> Array:
+    """Return arm speeds [n, k] that bring tips to their targets [n, 4, 4], which move on by the action; in place.
+
+    Settings are the targets' lead [m] and [rad], the rate [Hz] and the damping. No drive is faster than its most [k];
+    one that would be slows all of its arm.
+    """
+    most_m, most_rad, rate_hz, damping = settings
+    rows, arm = len(pose), len(most)
+    error, speeds = np.zeros((rows, 6)), np.zeros((rows, arm))
+    for row in range(rows):
+        for number in range(len(axes)):
+            error[row, axes[number]] = action[row, number] * scale[number]
+    advance(pose, error)
+    lead(pose, base_from_tip, most_m, most_rad, error)
+    error *= rate_hz
+    least_squares(jacobian, error, damping, speeds)
+    for row in range(rows):
+        fastest = 1.0
+        for drive in range(arm):
+            fastest = max(fastest, abs(speeds[row, drive]) / most[drive])
+        for drive in range(arm):
+            speeds[row, drive] /= fastest
+    return speeds
+
+
+@njit(cache=True)
 def least_squares(jacobian: Array, error: Array, damping: float, speeds: Array) -> None:
     """Fill speeds [n, k]: J^T (J J^T + λ² I)^-1 e of J [n, 6, k] and e [n, 6], by Cholesky."""
     square, y = np.zeros((6, 6)), np.zeros(6)

@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit
 
 from cousins.geometry import Array
-from sim.bodies.kinematics import Chain, tips_in_world
+from sim.bodies.kernels import follow, in_world
+from sim.bodies.kinematics import Chain
 from sim.worlds.mujoco_columns import Columns
 from sim.worlds.mujoco_models import Compiled
 from sim.worlds.worlds import Slots, State
@@ -137,8 +138,10 @@ class Table:
 
     def broken(self, fastest: float) -> list[int]:
         """Return the rows that hold a NaN, or a speed beyond the fastest."""
+        if np.abs(self._v).max() <= fastest and np.isfinite(self._q.sum()):
+            return []
         sane = np.isfinite(self._q).all(axis=1) & (np.abs(self._v) <= fastest).all(axis=1)
-        return [] if sane.all() else np.flatnonzero(~sane).tolist()
+        return [int(row) for row in np.flatnonzero(~sane)]
 
     def halt(self, row: int) -> None:
         """Let a row stand still where it was before the step."""
@@ -161,10 +164,10 @@ class Table:
     def state(self, chain: Chain) -> State:
         """Return the state of all rows."""
         at = (self._root_q, self._root_v, self._joint_q, self._joint_v, self._drive_q, self._drive_v)
-        position, quat, velocity, joints, rates, drives, speeds = gather(
-            self._q, self._v, *at, self._still, self._center_m
+        way = (chain.drives, chain.parent_from_joint, chain.joint_from_tip, chain.axes, chain.turns)
+        position, quat, velocity, joints, rates, drives, speeds, tip_position, tip_quat = gather(
+            self._q, self._v, *at, self._still, self._center_m, self.world_from_base, way
         )
-        tip_position, tip_quat = tips_in_world(chain, self.world_from_base, drives)
         return State(
             present=self._present.copy(),
             position_m=position,
@@ -192,8 +195,10 @@ def gather(
     drive_v: Array,
     still: Array,
     center_m: Array,
-) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
-    """Return place, quaternion and velocity of objects, then positions and speeds of joints and of drives."""
+    world_from_base: Array,
+    chain: tuple[Array, ...],
+) -> tuple[Array, ...]:
+    """Return place, quaternion and velocity of objects, positions and speeds of joints and of drives, and the tips."""
     rows, objects = root_q.shape
     position, quat, velocity = np.zeros((rows, objects, 3)), np.zeros((rows, objects, 4)), np.zeros((rows, objects, 6))
     for row in range(rows):
@@ -210,15 +215,9 @@ def gather(
             arm[0] = v[row, b] + spin[1] * z - spin[2] * y
             arm[1] = v[row, b + 1] + spin[2] * x - spin[0] * z
             arm[2] = v[row, b + 2] + spin[0] * y - spin[1] * x
-    return (
-        position,
-        quat,
-        velocity,
-        _picked(q, joint_q),
-        _picked(v, joint_v),
-        _picked(q, drive_q),
-        _picked(v, drive_v),
-    )
+    drives = _picked(q, drive_q)
+    tips = in_world(world_from_base, follow(drives, *chain)[0])
+    return position, quat, velocity, _picked(q, joint_q), _picked(v, joint_v), drives, _picked(v, drive_v), *tips
 
 
 @njit(cache=True)

@@ -71,6 +71,7 @@ class MujocoWorlds:
             folder=config.folder,
         )
         self._chain = chain_of(body)
+        self._most = np.array([drive.most_speed for drive in body.drives])
         self._rows: list[Row | None] = [None] * rows
         self._faults = [NOTHING_SHOWN] * rows
         self._table = Table(rows, slots, len(body.drives))
@@ -131,8 +132,10 @@ class MujocoWorlds:
 
         Returns by row what broke, empty where nothing did, until the row is shown a cousin again.
         """
-        commands, wrong = cut_commands(self.body, drive_velocity)
-        self._faults = [fault or told for fault, told in zip(self._faults, wrong, strict=True)]
+        commands = drive_velocity
+        if not np.all(np.abs(drive_velocity) <= self._most):
+            commands, wrong = cut_commands(self.body, drive_velocity)
+            self._faults = [fault or told for fault, told in zip(self._faults, wrong, strict=True)]
         live = [row for row in range(self.size) if not self._faults[row]]
         self._table.keep()
         left = iter(live)
