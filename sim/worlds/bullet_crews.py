@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -106,7 +107,7 @@ class Workers:
     ) -> None:
         self.replaced = 0
         self._made_of = (body, slots, stepping)
-        self._stall_s = stall_s
+        self._stall_s, self._stalled = stall_s, f"stalled for {stall_s:g} s"
         self._lost: dict[int, str] = {}
         edges = np.linspace(0, rows, min(workers, rows) + 1).astype(int).tolist()
         self._workers = [self._start(range(a, b)) for a, b in pairwise(edges)]
@@ -186,11 +187,17 @@ class Workers:
             worker.ready = self._receive(number, time.monotonic() + _START_S, what="did not start") is not None
             if not worker.ready:
                 return False
+        stalled = threading.Event()  # a cousin may be more than a pipe holds, and who stalls reads nothing
+        watch = threading.Timer(self._stall_s, _kill_stalled, (worker.process, stalled))
+        if message[0] != "step":
+            watch.start()
         try:
             worker.pipe.send(message)
         except OSError:
-            self._replace(number, "died")
+            self._replace(number, self._stalled if stalled.is_set() else "died")
             return False
+        finally:
+            watch.cancel()
         return True
 
     def _receive(self, number: int, deadline: float, *, what: str = "") -> Any:
@@ -202,7 +209,7 @@ class Workers:
         except (EOFError, OSError):
             self._replace(number, "died")
             return None
-        self._replace(number, what or f"stalled for {self._stall_s:g} s")
+        self._replace(number, what or self._stalled)
         return None
 
     def _replace(self, number: int, what: str) -> None:
@@ -212,6 +219,12 @@ class Workers:
         self.replaced += 1
         self._lost |= dict.fromkeys(old.rows, f"the worker of this row {what} and was replaced")
         self._workers[number] = self._start(old.rows)
+
+
+def _kill_stalled(process: BaseProcess, stalled: threading.Event) -> None:
+    """Kill a worker that takes nothing in, so that whoever sends to it goes on."""
+    stalled.set()
+    process.kill()
 
 
 def _kill(worker: _Worker) -> None:

@@ -479,7 +479,7 @@ def test_a_worker_that_stalls_or_dies_is_replaced_and_told(engine: str) -> None:
     if not hasattr(module.Config(), "workers"):
         pytest.skip(f"{engine} steps its rows in this process")
     source, commands = Scenes(clutter(0), clutter(1)), wander(2, 6)
-    config = module.Config(workers=2, stall_s=1.0)
+    config = module.Config(workers=2, stall_s=3.0)
     slots = slots_of(source, range(2))
     with closing(module.build(source, build("pusher"), rows=2, slots=slots, config=module.Config())) as alone:
         for row in range(2):
@@ -489,11 +489,11 @@ def test_a_worker_that_stalls_or_dies_is_replaced_and_told(engine: str) -> None:
         for row in range(2):
             worlds.show(row, row)
         assert roll(worlds, commands) == expected
-        for count, (kill, what) in enumerate(((signal.SIGKILL, "died"), (signal.SIGSTOP, "stalled for 1 s")), start=1):
+        for count, (kill, what) in enumerate(((signal.SIGKILL, "died"), (signal.SIGSTOP, "stalled for 3 s")), start=1):
             os.kill(worlds.worker_ids[0], kill)
             begun = time.monotonic()
             told = worlds.step(commands[0], 12)
-            assert time.monotonic() - begun < 5.0
+            assert time.monotonic() - begun < 20.0
             assert told == [f"the worker of this row {what} and was replaced", ""]
             assert worlds.step(commands[0], 12) == told
             assert worlds.replaced == count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -120,6 +122,27 @@ def test_a_snapshot_can_be_restored_in_another_process() -> None:
             there.place(0, "cup", np.eye(4))
     assert ends[0].position_m.tobytes() == ends[1].position_m.tobytes()
     assert ends[0].velocity.tobytes() == ends[1].velocity.tobytes()
+
+
+def test_a_stalled_worker_does_not_hold_up_who_sends_it_a_large_cousin() -> None:
+    class Large(Stacks):
+        def scene(self, index: int) -> Scene:
+            if index != 1:
+                return super().scene(index)
+            points = np.random.default_rng(0).normal(size=(4000, 3))
+            ball = hull_piece(0.05 * points / np.linalg.norm(points, axis=1)[:, None])
+            return scene_of(place(prop("box_0", [ball]), BASE[0] + 0.3, 0.0, BASE[2] + 0.06))
+
+    source = Large()
+    slots, config = slots_of(source, range(1)), Config(workers=1, stall_s=2.0)
+    with closing(build(source, body_of("pusher"), rows=1, slots=slots, config=config)) as made:
+        made.show(0, 0)
+        os.kill(made.worker_ids[0], signal.SIGSTOP)
+        with pytest.raises(EngineError, match="the worker of this row stalled for 2 s and was replaced"):
+            made.show(0, 1)
+        assert made.replaced == 1
+        made.show(0, 0)
+        assert made.step(np.zeros((1, 2)), 12) == [""]
 
 
 def test_a_row_that_shows_nothing_says_so(worlds: PyBulletWorlds) -> None:
