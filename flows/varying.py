@@ -218,7 +218,7 @@ def _library(order: VaryOrder, twin: str, store: Store, tell: Tell) -> tuple[Pat
 
 def _meta(order: VaryOrder, made: Made, twin: str) -> PackMeta:
     scene = made.library.scene
-    lineage = {"twin": twin, "recipe": digest_of(plain(order.recipe)), "code": code_version("sim")}
+    lineage = {"twin": twin, "recipe": digest_of(plain(order.recipe))}
     if scene.capture_digest:
         lineage["capture"] = scene.capture_digest
     return PackMeta(

@@ -25,6 +25,8 @@ LADDER = (
     "pack",
 )
 """Packages of the library from the bottom up; none imports from above itself (a checked contract)."""
+LEARNING = ("bodies", "envs", "tasks", "train", "worlds")
+"""Packages of `sim` that read packs and make none (a checked contract)."""
 LIBRARIES = (
     "numpy",
     "scipy",
@@ -47,7 +49,7 @@ EXTRAS = ("av", "ncnn", "opencv-python-headless", "pillow-heif", "pycolmap", "to
 
 @cache
 def code_version(top: str) -> str:
-    """Return the digest of all code that a stage of package `top` can reach; `sim` reaches everything."""
+    """Return the digest of all code that a stage of package `top` can reach; `sim` reaches all but `LEARNING`."""
     above = LADDER[LADDER.index(top) + 1 :] if top in LADDER else ()
     library = Path(cousins.__file__).parent
     folders = [path for path in library.iterdir() if path.name not in above]
@@ -55,7 +57,8 @@ def code_version(top: str) -> str:
     files = [here / "stages.py", here / "pictures.py", here / "glb.py"]
     for folder in [*folders, *([here.parent / "sim"] if top == "sim" else [])]:
         files += [folder] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
-    kept = sorted(path for path in files if "__pycache__" not in path.parts)
+    left_out = {"__pycache__", *LEARNING}
+    kept = sorted(path for path in files if not left_out.intersection(path.relative_to(here.parent).parts))
     code = {path.relative_to(here.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
     return digest_of({"code": code, "libraries": installed_versions()})
 
