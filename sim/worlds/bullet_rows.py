@@ -22,6 +22,9 @@ from sim.worlds.worlds import BODY, Slots
 MOST_BODIES: Final = 2000
 """Bodies made until a client is emptied; each leaves some 3 kB behind."""
 
+TOUCH_M: Final = 0.001
+"""What is nearer to the body than this counts as touched, as under MuJoCo: what is pushed hops a little [m]."""
+
 
 class BulletRow:
     """A client with a robot in a cousin; what changes it returns its new numbers, laid out as in `Layout`."""
@@ -61,7 +64,7 @@ class BulletRow:
         self._renew(plan)
         self._put_back(plan)
         self._broken = ""
-        return self._numbers(self._near())
+        return self._numbers()
 
     def require_apart(self) -> None:
         """Raise `EngineError` where two bodies overlap far too deeply; the row is broken then."""
@@ -92,7 +95,7 @@ class BulletRow:
             if self._weights:
                 self._carry(robot)
             pybullet.stepSimulation(physicsClientId=client)
-        numbers = self._numbers(self._touched())
+        numbers = self._numbers()
         self._broken = self._exploded(numbers)
         return self._broken, numbers
 
@@ -108,7 +111,7 @@ class BulletRow:
             index = (self._client.bodies[name], joint)
             position = pybullet.getJointState(*index, physicsClientId=self._client.number)[0]
             pybullet.resetJointState(*index, position, 0.0, physicsClientId=self._client.number)
-        return self._numbers(self._near())
+        return self._numbers()
 
     def set_joint(self, joint: int, position: float) -> Array:
         """Put a joint (a column) somewhere, at rest."""
@@ -119,7 +122,7 @@ class BulletRow:
             raise EngineError(f"the cousin has no joint {self._slots.joints[joint]}", engine="pybullet")
         self._wake()
         pybullet.resetJointState(*found, position, 0.0, physicsClientId=self._client.number)
-        return self._numbers(self._near())
+        return self._numbers()
 
     def set_drives(self, position: Array) -> Array:
         """Put the drives somewhere, at rest."""
@@ -127,7 +130,7 @@ class BulletRow:
         self._shown()
         self._wake()
         self._put_drives(position.tolist())
-        return self._numbers(self._near())
+        return self._numbers()
 
     def contacts(self) -> list[Contact]:
         """Return the contacts of the present state; the robot's root stands still, as structures do."""
@@ -158,7 +161,7 @@ class BulletRow:
         for one, size in zip(bodies, sizes, strict=True):
             self._client.set_state(one, values[at : at + size])
             at += size
-        return self._numbers(self._near())
+        return self._numbers()
 
     def close(self) -> None:
         """Free the client."""
@@ -214,20 +217,16 @@ class BulletRow:
             )
 
     def _touched(self) -> set[int]:
-        """Return the bodies that pressed against the robot in the last step, or were in it."""
-        robot = self._client.bodies[BODY]
-        points = pybullet.getContactPoints(bodyA=robot, physicsClientId=self._client.number)
-        return {point[1] + point[2] - robot for point in points if point[9] > 0.0 or point[8] <= 0.0}
-
-    def _near(self) -> set[int]:
-        """Return the bodies that the robot touches before any step."""
+        """Return the bodies that the robot touches; Bullet keeps no contact points of a gap."""
         bodies, client = self._client.bodies, self._client.number
-        near = [bodies[one.name] for one in self._shown().objects]
-        return {body for body in near if pybullet.getClosestPoints(bodies[BODY], body, 0.0, physicsClientId=client)}
+        others = [bodies[one.name] for one in self._shown().objects]
+        return {
+            body for body in others if pybullet.getClosestPoints(bodies[BODY], body, TOUCH_M, physicsClientId=client)
+        }
 
-    def _numbers(self, touched: set[int]) -> Array:
+    def _numbers(self) -> Array:
         plan, layout, client = self._shown(), self._layout, self._client.number
-        out = [0.0] * layout.size
+        out, touched = [0.0] * layout.size, self._touched()
         there = {one.name for one in plan.objects}
         for column, name in enumerate(self._slots.objects):
             if name not in there:

@@ -268,6 +268,14 @@ def test_drives_stop_at_their_force_limit(make: Make) -> None:
         assert {BODY, "cube"} in [{contact.first, contact.second} for contact in worlds.contacts(0)]
 
 
+@pytest.mark.parametrize(("gap_m", "touches"), [(0.0005, True), (0.003, False)])
+def test_what_is_within_a_millimetre_is_touched(make: Make, gap_m: float, touches: bool) -> None:  # noqa: FBT001
+    worlds = make(Scenes(scene_of(on_floor(cube(), -0.2), on_floor(cube("far"), 0.5))))
+    worlds.set_drives(0, np.array([0.2 - HALF_M - 0.015 - gap_m, 0.0]))
+    worlds.step(STOP, 1)
+    assert worlds.read().touched.tolist() == [[touches, False]]
+
+
 @pytest.mark.parametrize("name", ["gripper", "panda"])
 def test_a_body_carries_its_own_weight(make: Make, name: str) -> None:
     """Even drives that can hold a tenth of a gram hold it."""
