@@ -26,6 +26,10 @@ SPARE: Final = 1.5
 """Friction must hold so many times the weight."""
 NEAR_M: Final = 0.03
 """A tip that is nearer to the grasp has the object between its fingers [m]."""
+ROOM_M: Final = 0.01
+"""By so much wider than the object fingers come to it [m]."""
+SNUG_M: Final = 0.015
+"""By so much the opening of fingers that hold an object may differ from its width [m]."""
 RELEASED_M: Final = 0.10
 """A tip that is farther has left the object [m]."""
 STILL_M_S: Final = 0.02
@@ -70,9 +74,7 @@ def takeable(known: Known) -> tuple[Held, ...] | Refused:
         return Refused(reason="no place for a robot: the cousin itself has no task")
     found = _held_of(known)
     if not found:
-        return Refused(
-            reason="no object in reach that a hand takes from above, with a free grasp and a weight it holds"
-        )
+        return Refused(reason="no object in reach that a hand takes from above and that friction holds")
     return found
 
 
@@ -106,22 +108,25 @@ class Grip:
     away_m: Array
     """From the tip to the grasp [n]."""
     ready: Array
-    """How near and how well turned the hand is, 0 to 1, [n]."""
+    """How near, how well turned and how wide open the hand is, 0 to 1, [n]."""
     gripped: Array
-    """Whether the object is touched between the fingers, bool [n]."""
+    """Whether the fingers have closed on the object, bool [n]."""
     released: Array
     """Whether the hand has left it, bool [n]."""
 
 
-def grip_of(view: View) -> Grip:
-    """Return how far the hand has got."""
+def grip_of(rows: Rows, view: View) -> Grip:
+    """Return how far the hand has got; that fingers closed on the object is seen by their opening where they slide."""
     away = length(view.hold_m - view.tip_m)
     aligned = np.abs((view.hold_axis * view.finger_axis).sum(axis=1))
     near = 1.0 - np.tanh(6.0 * away)
+    width = rows.width_m[rows.index, view.current]
+    opening = view.state.drive_position[:, rows.fingers].sum(axis=1) if rows.slides else width
+    wide = np.clip(opening / (width + ROOM_M), 0.0, 1.0)
     return Grip(
         away_m=away,
-        ready=near * (0.6 + 0.4 * aligned**2),
-        gripped=view.touched & (away < NEAR_M),
+        ready=near * (0.4 + 0.3 * aligned**2 + 0.3 * wide),
+        gripped=view.touched & (away < NEAR_M) & (np.abs(opening - width) < SNUG_M),
         released=~view.touched & (away > RELEASED_M),
     )
 

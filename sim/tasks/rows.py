@@ -84,6 +84,8 @@ class Rows:
     """Home of the drives [drives]."""
     fingers: Array
     """Numbers of the drives of the fingers [f]."""
+    slides: bool
+    """Whether the fingers slide, so that their ways add up to an opening."""
     turns: bool
     """Whether the body can turn its tip."""
 
@@ -126,6 +128,7 @@ def empty_rows(size: int, slots: Slots, body: Body, *, parts: int) -> Rows:
         finger_axis=finger_axis(body),
         home=np.array([drive.home for drive in body.drives]),
         fingers=np.array([by_name[name] for name in body.fingers], dtype=np.int64),
+        slides=bool(body.fingers) and all(kinds[name] == "prismatic" for name in body.fingers),
         turns=any(kinds[drive.joint] == "revolute" for drive in body.drives),
     )
 

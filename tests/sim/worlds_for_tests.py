@@ -15,7 +15,7 @@ from cousins.vary.cousins import Cousin, Split, Task
 from sim.bodies.body import Body
 from sim.engine import Contact
 from sim.props import place, scene_of, slab
-from sim.worlds.worlds import Slots, State
+from sim.worlds.worlds import Slots, Source, State
 from tests.cousins.scene.scenes_for_tests import box_asset
 
 TOP_M = 0.7
@@ -79,7 +79,7 @@ class FakeWorlds:
     version = "1"
     timestep_s = 1.0 / 240.0
 
-    def __init__(self, source: TinySource, body: Body, *, rows: int, slots: Slots) -> None:
+    def __init__(self, source: Source, body: Body, *, rows: int, slots: Slots) -> None:
         self.source, self.body, self.slots, self.size = source, body, slots, rows
         n, k, j, d = rows, len(slots.objects), len(slots.joints), len(body.drives)
         self._shown = [-1] * rows
@@ -90,6 +90,7 @@ class FakeWorlds:
         self.velocity = np.zeros((n, k, 6))
         self.present = np.zeros((n, k), dtype=bool)
         self.joint = np.zeros((n, j))
+        self.joint_speed = np.zeros((n, j))
         self.drives = np.zeros((n, d))
         self.speeds = np.zeros((n, d))
         self.base = np.zeros((n, 3))
@@ -160,7 +161,7 @@ class FakeWorlds:
             quat_wxyz=self.quat.copy(),
             velocity=self.velocity.copy(),
             joint_position=self.joint.copy(),
-            joint_velocity=np.zeros_like(self.joint),
+            joint_velocity=self.joint_speed.copy(),
             drive_position=self.drives.copy(),
             drive_velocity=self.speeds.copy(),
             tip_position_m=tips,

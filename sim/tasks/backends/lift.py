@@ -64,7 +64,7 @@ def build(config: Config) -> Task:
         )
 
     def judge(rows: Rows, view: View) -> Judged:
-        grip, height = grip_of(view), -sunk_m(view)
+        grip, height = grip_of(rows, view), -sunk_m(view)
         distance = length(view.goal_m - view.target_m)
         slow = length(view.velocity_m_s) < STEADY_M_S
         ours = (height > config.height_m) & view.touched & slow & ~knocked(rows, view.state)

@@ -103,7 +103,7 @@ def place_features(rows: Rows, view: View) -> Array:
 
 def judge_place(rows: Rows, view: View) -> Judged:
     """Tell how far an object got; that it touches the container is taken from its rest inside."""
-    grip, local, within = grip_of(view), in_place(rows, view), inside(rows, view)
+    grip, local, within = grip_of(rows, view), in_place(rows, view), inside(rows, view)
     still = length(view.velocity_m_s) < STILL_M_S
     flat = length(local[:, :2])
     ours = within & still & grip.released & ~knocked(rows, view.state)

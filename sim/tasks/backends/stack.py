@@ -128,7 +128,7 @@ def _observe(rows: Rows, view: View) -> Array:
 
 
 def _judge(rows: Rows, view: View) -> Judged:
-    grip = grip_of(view)
+    grip = grip_of(rows, view)
     way = view.goal_m - view.target_m
     flat, level = length(way[:, :2]), np.abs(way[:, 2]) < LEVEL_M
     still = length(view.velocity_m_s) < STILL_M_S

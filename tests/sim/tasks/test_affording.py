@@ -1,0 +1,204 @@
+"""Which cousins afford a task, and what an episode takes from one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cousins.errors import InputError, UnknownNameError
+from cousins.geometry import Array, rigid, rotation_about
+from cousins.scene.relations import find_relations
+from cousins.scene.scenes import Structure
+from cousins.vary.goals import NO_TASK
+from sim.props import place, slab
+from sim.tasks import Episode, Refused, build_task, task_names
+from sim.tasks.affording import known_of, signatures_of
+from sim.tasks.episode import drawn
+from sim.tasks.staging import Staged
+from sim.worlds.worlds import slots_of
+from tests.cousins.scene.scenes_for_tests import box_asset
+from tests.sim.tasks.scenes_for_tests import bowl_source, cabinet_source, drawer_source, stack_source, table_source
+from tests.sim.tasks.stages_for_tests import staged
+from tests.sim.worlds_for_tests import TOP_M, TinySource
+
+STILL = {"start_shift_m": 0.0, "start_turn_rad": 0.0}
+
+
+def asked(task: str, source: TinySource, **options: object) -> Episode | Refused:
+    chosen = build_task(task, **options)
+    return Staged(source, chosen, chosen.bodies[0]).episode(0)
+
+
+def reason(task: str, source: TinySource) -> str:
+    found = asked(task, source)
+    assert isinstance(found, Refused), found
+    return found.reason
+
+
+def test_a_proof_names_what_was_measured() -> None:
+    push = asked("push", table_source())
+    assert isinstance(push, Episode)
+    assert "stands free on table; its goal, 15 cm away, is free" in push.proof
+    drawer = asked("open_drawer", drawer_source())
+    assert isinstance(drawer, Episode)
+    assert "slides 26 cm towards a robot" in drawer.proof
+
+
+def test_a_cousin_without_a_task_of_its_own_affords_nothing_on_its_table() -> None:
+    source = bowl_source()
+    source.tasks[0] = NO_TASK
+    for task in ("push", "pull"):
+        assert "no object that may be handled" in reason(task, source)
+    for task in ("lift", "place", "stack", "clear_table"):
+        assert "no place for a robot" in reason(task, source)
+
+
+def test_a_table_without_furniture_has_no_drawer_and_no_door() -> None:
+    assert "no drawer" in reason("open_drawer", table_source())
+    assert "no drawer" in reason("close_drawer", table_source())
+    assert "no door" in reason("open_door", table_source())
+    assert "no door" in reason("open_door", drawer_source())
+    assert "no empty container" in reason("place", table_source())
+    assert "no level top" in reason("stack", table_source())
+
+
+def test_what_is_too_heavy_for_friction_is_not_lifted() -> None:
+    source = table_source()
+    scene = source.scenes[0]
+    box = scene.objects[0]
+    link = box.asset.links[0]
+    heavy = replace(link, mass_kg=replace(link.mass_kg, value=3.0, high=3.0))
+    source.scenes[0] = replace(scene, objects=(replace(box, asset=replace(box.asset, links=(heavy,))),))
+    assert "that friction holds" in reason("lift", source)
+    assert isinstance(asked("push", source), Episode)
+
+
+def test_where_something_stands_before_a_drawer_no_robot_finds_room() -> None:
+    source = drawer_source()
+    scene = source.scenes[0]
+    crate = place(box_asset("crate", (0.3, 0.3, 0.7)), -0.55, 0.0, 0.35001)
+    source.scenes[0] = replace(scene, objects=(*scene.objects, crate))
+    assert "before which a robot finds room" in reason("open_drawer", source)
+
+
+def test_nothing_is_pulled_through_another_thing() -> None:
+    source = table_source(more=(place(box_asset("wall", (0.02, 0.5, 0.1)), -0.09, 0.0, TOP_M + 0.05001),))
+    assert reason("pull", source) == "no free way towards the robot"
+
+
+def test_what_stands_on_another_thing_is_not_pushed() -> None:
+    source = table_source()
+    scene = source.scenes[0]
+    low = slab("table", size_m=(1.0, 1.0, 0.05), top_m=TOP_M - 0.1)
+    brick = place(box_asset("brick", (0.2, 0.2, 0.1)), 0.0, 0.0, TOP_M - 0.05)
+    changed = replace(scene, structures=(low,), objects=(brick, *scene.objects))
+    source.scenes[0] = replace(changed, relations=find_relations(changed))
+    assert "does not stand on a structure" in reason("push", source)
+
+
+def test_starts_are_drawn_within_their_range_and_never_into_another_thing() -> None:
+    beside = place(box_asset("brick", (0.05, 0.05, 0.04)), 0.0, 0.056, TOP_M + 0.02001)
+    episode = asked("push", table_source(more=(beside,)), start_shift_m=0.01, start_turn_rad=0.3)
+    assert isinstance(episode, Episode)
+    poses = [drawn(episode, np.random.default_rng(seed)).placements[0][1] for seed in range(60)]
+    places = np.array([pose[:2, 3] for pose in poses])
+    assert np.abs(places).max() <= 0.01
+    assert len(np.unique(places[:, 0])) > 30
+    turns = np.array([np.arctan2(pose[1, 0], pose[0, 0]) for pose in poses])
+    assert np.abs(turns).max() <= 0.3 + 1e-9
+    corners = np.array([[-0.025, 0.025], [0.025, 0.025]])
+    for place_m, turn in zip(places, turns, strict=True):
+        c, s = np.cos(turn), np.sin(turn)
+        assert (place_m[1] + corners @ [s, c]).max() <= 0.031 + 1e-9
+    again = drawn(episode, np.random.default_rng(7)).placements[0][1]
+    np.testing.assert_array_equal(again, poses[7])
+
+
+@pytest.mark.parametrize("task", sorted(task_names()))
+def test_what_a_policy_sees_does_not_depend_on_where_the_world_lies(task: str) -> None:
+    sources = {
+        "open_drawer": drawer_source,
+        "close_drawer": drawer_source,
+        "open_door": cabinet_source,
+        "stack": stack_source,
+        "place": bowl_source,
+        "clear_table": lambda: bowl_source(boxes=2),
+    }
+    source = sources.get(task, table_source)()
+    options = {} if task in ("open_drawer", "close_drawer", "open_door") else STILL
+    here = staged(task, source, **options)
+    there = staged(task, _elsewhere(source), **options)
+    np.testing.assert_allclose(there.seen(), here.seen(), atol=2e-5)
+    assert here.task.judge(here.episodes.rows, here.view()).reward[0] == pytest.approx(
+        float(there.judged().reward[0]), abs=1e-5
+    )
+
+
+def _elsewhere(source: TinySource) -> TinySource:
+    """Return the same worlds turned about z and shifted on the ground."""
+    turn = 0.7
+    move = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), turn), np.array([0.4, -1.1, 0.0]))
+    scene, task = source.scenes[0], source.tasks[0]
+    goal = (move @ [*task.goal_m, 1.0])[:3]
+    base = (move @ [*task.robot_base_m, 1.0])[:3]
+    moved = replace(
+        scene,
+        objects=tuple(replace(one, world_from_asset=move @ one.world_from_asset) for one in scene.objects),
+        structures=tuple(_shifted(one, move) for one in scene.structures),
+    )
+    there = replace(
+        task,
+        goal_m=tuple(goal.tolist()),
+        robot_base_m=tuple(base.tolist()),
+        robot_yaw_rad=task.robot_yaw_rad + (turn if task.target else 0.0),
+    )
+    return TinySource(scenes={0: moved}, tasks={0: there})
+
+
+def _shifted(structure: Structure, move: Array) -> Structure:
+    pieces = [
+        replace(piece, mesh=piece.mesh.transformed(move), link_from_piece=move @ piece.link_from_piece)
+        for piece in structure.pieces
+    ]
+    return replace(structure, pieces=tuple(pieces))
+
+
+def test_a_robot_stands_before_the_drawer_and_looks_at_it() -> None:
+    source = drawer_source()
+    task = build_task("open_drawer")
+    wrapped = Staged(source, task, "gripper")
+    cousin = wrapped.cousin(0)
+    handle = wrapped.afforded(0).parts[0].hold_m
+    assert handle[1] < 0.0
+    assert cousin.task.robot_base_m[0] < -0.5
+    assert cousin.task.robot_yaw_rad == pytest.approx(0.0, abs=1e-6)
+    assert wrapped.digest != source.digest
+    assert Staged(source, build_task("push"), "pusher").digest == source.digest
+
+
+def test_columns_are_the_same_from_signatures_as_from_scenes() -> None:
+    source = drawer_source()
+
+    class Signed(TinySource):
+        def signatures(self, index: int):  # type: ignore[no-untyped-def]
+            return signatures_of(source, source.scene(index), index)
+
+    signed = Signed(scenes=source.scenes, tasks=source.tasks)
+    task = build_task("open_drawer")
+    assert Staged(signed, task, "gripper").slots([0]) == slots_of(source, [0])
+    assert known_of(signed, signed.scene(0), 0).signatures.keys() == {"drawer_unit"}
+
+
+def test_where_no_cousin_affords_a_task_that_is_told_with_the_reasons() -> None:
+    wrapped = Staged(table_source(), build_task("open_door"), "gripper")
+    with pytest.raises(InputError, match="1 cousins, none of which affords open_door: 1 times no door"):
+        wrapped.first_of([0])
+    with pytest.raises(InputError, match="cousin 0, which does not afford open_door"):
+        wrapped.afforded(0)
+
+
+def test_an_unknown_task_gets_a_guess() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'push'"):
+        build_task("pusch")
