@@ -93,7 +93,7 @@ class Episodes:
         self.worlds.show(row, index)
         for name, pose in start.placements:
             self.worlds.place(row, name, pose)
-        put_episode(self.rows, row, episode, self.staged.scene(index), self.worlds.slots)
+        put_episode(self.rows, row, episode, self.worlds.slots)
         if start.joint is not None:
             self.worlds.set_joint(row, int(self.rows.joint[row]), start.joint)
         self.cousin[row], self.length[row], self.held[row] = index, 0, 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,15 @@ class Sampler(Protocol):
 
     def draw(self, rng: np.random.Generator) -> int:
         """Return the number of a cousin that affords the task."""
+        ...
+
+
+@runtime_checkable
+class Hearing(Protocol):
+    """A sampler that learns from how episodes went."""
+
+    def hear(self, index: int, told: Mapping[str, float]) -> None:
+        """Take note of an episode that ended in a cousin: `vector_env.HEARD`, and `sim_fault`."""
         ...
 
 

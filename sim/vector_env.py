@@ -13,10 +13,12 @@ from cousins.errors import EngineError, InputError
 from cousins.geometry import Array
 from sim.episodes import FARTHEST, Episodes, Stepped
 from sim.metrics import Metrics
-from sim.sampling import Sampler
+from sim.sampling import Hearing, Sampler
 
 GROUPS: Final = ("policy", "privileged")
 """What is observed: by a policy, and by a critic alone."""
+HEARD: Final = ("return", "length", "progress", "success_once", "success_at_end", "fail_once")
+"""Metrics that a sampler hears."""
 MOST_BROKEN: Final = 10
 """So many cousins in a row that no engine loads end the run."""
 Observations = Literal["policy", "groups"]
@@ -61,7 +63,7 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._metrics = Metrics(self.num_envs, episodes.task.profiles, episodes.hold_steps)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (episodes.controller.action_size,), np.float32)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, self.num_envs)
-        self._begin_all([int(self.sampler.first)] * self.num_envs)
+        self._begin_all()
         self.single_observation_space = self._space(*(group.shape[1] for group in self._seen))
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, self.num_envs)
         self._begun = False
@@ -123,6 +125,7 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._metrics.add(stepped, reward, ~idle)
         if done.any():
             info["metrics"], info["_metrics"] = self._metrics.told(done), done
+            self._hear(done, info["metrics"], stepped)
         self._terminated[:], self._truncated[:] = terminated, truncated
         self._done[:] = terminated | truncated
         if self.mode == AutoresetMode.SAME_STEP and done.any():
@@ -209,9 +212,21 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._metrics.clear(rows)
         self._seen = self.episodes.observe(rows)
 
-    def _begin_all(self, indices: Sequence[int]) -> None:
+    def _begin_all(self) -> None:
         """Show cousins for the first time, so that the sizes of all arrays are known."""
-        self._begin(list(range(self.num_envs)), indices, {})
+        rows = list(range(self.num_envs))
+        try:
+            self._begin(rows, [self.sampler.first] * self.num_envs, {})
+        except EngineError:
+            self._begin(rows, [None] * self.num_envs, {})
+
+    def _hear(self, done: Array, metrics: Mapping[str, Any], stepped: Stepped) -> None:
+        """Tell a sampler that listens how episodes went."""
+        if isinstance(self.sampler, Hearing):
+            for row in np.flatnonzero(done).tolist():
+                told = {name: float(metrics[name][row]) for name in HEARD}
+                told["sim_fault"] = float(bool(stepped.faults[row]))
+                self.sampler.hear(int(self.episodes.cousin[row]), told)
 
     def _info(self, stepped: Stepped, live: Array) -> dict[str, Any]:
         full = self._all

@@ -31,6 +31,10 @@ class Part:
     """From finger to finger, unit; zero where no hand closes on it."""
     width_m: float = 0.0
     """Opening that the hand needs [m]."""
+    mass_kg: float = 0.0
+    """Mass of all its links [kg]."""
+    friction: float = 0.0
+    """Its friction coefficient."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -95,10 +99,14 @@ class Episode:
     """Depth of that object's hollow [m]."""
     hinge: Hinge | None = None
     """Joint of the target that is to be moved."""
+    place_friction: float = 0.0
+    """Friction coefficient of that object."""
     ground_friction: float = 0.0
     """Friction coefficient of what the target stands on."""
     starts: tuple[Start, ...] = ()
     """Objects whose start is drawn."""
+    bystanders: tuple[str, ...] = ()
+    """Objects that may move but shall stay as they stand."""
     joint_range: tuple[float, float] | None = None
     """Between which the joint's start is drawn; None for where the scene has it."""
 

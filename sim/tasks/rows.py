@@ -10,7 +10,6 @@ import numpy as np
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Asset
 from cousins.scene.kinematics import joints_in_order
-from cousins.scene.scenes import Scene
 from sim.bodies.body import Body
 from sim.tasks.episode import Episode
 from sim.worlds.worlds import Slots, State
@@ -133,33 +132,30 @@ def empty_rows(size: int, slots: Slots, body: Body, *, parts: int) -> Rows:
     )
 
 
-def put_episode(rows: Rows, row: int, episode: Episode, scene: Scene, slots: Slots) -> None:
+def put_episode(rows: Rows, row: int, episode: Episode, slots: Slots) -> None:
     """Write an episode into a row; what its start decides is written by `put_start`."""
     column = {name: number for number, name in enumerate(slots.objects)}
-    assets = {placed.asset.name: placed for placed in scene.objects}
     c, s = np.cos(episode.base_yaw_rad), np.sin(episode.base_yaw_rad)
     rows.base_m[row] = episode.base_m
     rows.world_from_base[row] = [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]
     rows.count[row] = len(episode.parts)
     for number, part in enumerate(episode.parts):
-        asset = assets[part.name].asset
         rows.part[row, number] = column[part.name]
         rows.size_m[row, number] = part.size_m
         rows.hold_m[row, number] = part.hold_m
         rows.hold_axis[row, number] = part.axis
         rows.width_m[row, number] = part.width_m
-        rows.mass_kg[row, number] = sum(link.mass_kg.value for link in asset.links)
-        rows.friction[row, number] = asset.friction.value
+        rows.mass_kg[row, number] = part.mass_kg
+        rows.friction[row, number] = part.friction
     rows.ground_friction[row] = episode.ground_friction
     rows.goal_m[row] = episode.goal_m
     rows.goal_radius_m[row] = episode.goal_radius_m
     rows.place[row] = column[episode.place] if episode.place else -1
     rows.depth_m[row] = episode.depth_m
-    rows.place_friction[row] = assets[episode.place].asset.friction.value if episode.place else 0.0
+    rows.place_friction[row] = episode.place_friction
     _put_hinge(rows, row, episode, slots)
-    handled = {part.name for part in episode.parts}
-    for name, number in column.items():
-        rows.movable[row, number] = name in assets and not assets[name].fixed and name not in handled
+    rows.movable[row] = False
+    rows.movable[row, [column[name] for name in episode.bystanders]] = True
 
 
 def _put_hinge(rows: Rows, row: int, episode: Episode, slots: Slots) -> None:

@@ -66,7 +66,9 @@ class Staged:
     def episode(self, index: int) -> Episode | Refused:
         """Return what the task is in a cousin, or why it is not afforded."""
         if index not in self._episodes:
-            self._episodes[index] = self.task.afford(known_of(self.source, self.scene(index), index), self.body)
+            scene = self.scene(index)
+            found = self.task.afford(known_of(self.source, scene, index), self.body)
+            self._episodes[index] = furnished(found, scene) if isinstance(found, Episode) else found
         return self._episodes[index]
 
     def afforded(self, index: int) -> Episode:
@@ -105,3 +107,23 @@ class Staged:
                 objects[name] = max(len(signature.joints), objects.get(name, 0))
         joints = tuple((name, number) for name, count in objects.items() for number in range(count))
         return Slots(objects=tuple(objects), joints=joints)
+
+
+def furnished(episode: Episode, scene: Scene) -> Episode:
+    """Return the episode with what only a scene tells: masses, frictions, and what else may move."""
+    placed = {one.asset.name: one for one in scene.objects}
+    parts = tuple(
+        replace(
+            part,
+            mass_kg=sum(link.mass_kg.value for link in placed[part.name].asset.links),
+            friction=placed[part.name].asset.friction.value,
+        )
+        for part in episode.parts
+    )
+    handled = {part.name for part in parts}
+    return replace(
+        episode,
+        parts=parts,
+        place_friction=placed[episode.place].asset.friction.value if episode.place else 0.0,
+        bystanders=tuple(name for name, one in placed.items() if not one.fixed and name not in handled),
+    )

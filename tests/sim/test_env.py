@@ -269,3 +269,31 @@ def test_a_shadow_world_has_hidden_physics_and_says_what_it_is() -> None:
     assert envs.spec.kwargs["digest"] == "tiny"
     envs.close()
     plain.close()
+
+
+def test_a_sampler_that_listens_hears_of_every_episode() -> None:
+    env = fake_env(2, autoreset="same_step")
+
+    class Listening(Uniform):
+        heard: list[tuple[int, dict[str, float]]] = []  # noqa: RUF012
+
+        def hear(self, index: int, told: dict[str, float]) -> None:
+            self.heard.append((index, told))
+
+    env.sampler = Listening(env.episodes.staged, [0, 1, 2])
+    env.reset(seed=0, options={"cousin": [2, 1]})
+    for _ in range(20):
+        env.step(np.tile(AHEAD, (2, 1)))
+    assert [index for index, _ in Listening.heard] == [2, 1]
+    assert Listening.heard[0][1]["length"] == 20.0
+    assert Listening.heard[0][1]["sim_fault"] == 0.0
+
+
+def test_a_first_cousin_that_no_engine_loads_does_not_keep_the_environment_from_being_made() -> None:
+    source, body = boxes(3), build("pusher")
+    staged = Staged(source, build_task("push"), body.name)
+    worlds = FakeWorlds(source, body, rows=1, slots=staged.slots([0, 1, 2]))
+    worlds.refused = {0}
+    episodes = Episodes(worlds, staged, Controller(ee_delta(body), body, 1), robot=Robot(), config=EpisodeConfig())
+    env = CousinsVectorEnv(episodes, Uniform(staged, [0, 1, 2]))
+    assert env.reset(seed=0)[1]["cousin"][0] in (1, 2)
