@@ -20,9 +20,9 @@ def follow(
     origins, directions = np.zeros((count, 3)), np.zeros((count, 3))
     here, moved, motion = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4))
     for row in range(rows):
-        here[:] = 0.0
         for i in range(4):
-            here[i, i] = 1.0
+            for j in range(4):
+                here[i, j] = 1.0 if i == j else 0.0
         for joint in range(count):
             multiply(here, parent_from_joint[joint], moved)
             _move(axes[joint], turns[joint], q[row, drives[joint]], motion)
@@ -34,7 +34,7 @@ def follow(
                 )
         multiply(here, joint_from_tip, pose[row])
         for joint in range(count):
-            _column(turns[joint], directions[joint], origins[joint], pose[row], jacobian[row, :, drives[joint]])
+            _column(turns[joint], directions[joint], origins[joint], pose[row], drives[joint], jacobian[row])
     return pose, jacobian
 
 
@@ -45,7 +45,8 @@ def in_world(world_from_base: Array, base_from_tip: Array) -> tuple[Array, Array
     place, quat, whole = np.zeros((rows, 3)), np.zeros((rows, 4)), np.zeros((4, 4))
     for row in range(rows):
         multiply(world_from_base[row], base_from_tip[row], whole)
-        place[row] = whole[:3, 3]
+        for i in range(3):
+            place[row, i] = whole[i, 3]
         quat_of(whole, quat[row])
     return place, quat
 
@@ -74,7 +75,9 @@ def steer(
             error[row, axes[number]] = action[row, number] * scale[number]
     advance(pose, error)
     lead(pose, base_from_tip, most_m, most_rad, error)
-    error *= rate_hz
+    for row in range(rows):
+        for i in range(6):
+            error[row, i] *= rate_hz
     least_squares(jacobian, error, damping, speeds)
     for row in range(rows):
         fastest = 1.0
@@ -143,7 +146,7 @@ def lead(pose: Array, tip: Array, most_m: float, most_rad: float, error: Array) 
         for i in range(3):
             error[row, 3 + i] = back[i] * cut
         if cut < 1.0:
-            turn_by(error[row, 3:], tip[row], pose[row])
+            turn_by(error[row], tip[row], pose[row])
 
 
 @njit(cache=True)
@@ -154,15 +157,18 @@ def advance(pose: Array, move: Array) -> None:
         for i in range(3):
             pose[row, i, 3] += move[row, i]
         if move[row, 3] != 0.0 or move[row, 4] != 0.0 or move[row, 5] != 0.0:
-            before[:] = pose[row]
-            turn_by(move[row, 3:], before, pose[row])
+            for i in range(3):
+                for j in range(3):
+                    before[i, j] = pose[row, i, j]
+            turn_by(move[row], before, pose[row])
 
 
 @njit(cache=True)
-def turn_by(vector: Array, rotation: Array, out: Array) -> None:
-    """Fill out[:3, :3] with a rotation turned by a rotation vector [3] (Rodrigues)."""
-    angle = math.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
-    axis = vector / max(angle, 1e-12)
+def turn_by(move: Array, rotation: Array, out: Array) -> None:
+    """Fill out[:3, :3] with a rotation turned by the rotation vector in the second half of a move [6] (Rodrigues)."""
+    angle, axis = math.sqrt(move[3] ** 2 + move[4] ** 2 + move[5] ** 2), np.zeros(3)
+    for i in range(3):
+        axis[i] = move[3 + i] / max(angle, 1e-12)
     motion = np.zeros((4, 4))
     _move(axis, 1.0, angle, motion)
     for i in range(3):
@@ -219,15 +225,17 @@ def _move(axis: Array, turns: float, q: float, out: Array) -> None:
 
 
 @njit(cache=True)
-def _column(turns: float, direction: Array, origin: Array, pose: Array, out: Array) -> None:
+def _column(turns: float, direction: Array, origin: Array, pose: Array, column: int, out: Array) -> None:
     if turns == 0.0:
-        out[:3] = direction
+        for i in range(3):
+            out[i, column] = direction[i]
         return
     x, y, z = pose[0, 3] - origin[0], pose[1, 3] - origin[1], pose[2, 3] - origin[2]
-    out[0] = direction[1] * z - direction[2] * y
-    out[1] = direction[2] * x - direction[0] * z
-    out[2] = direction[0] * y - direction[1] * x
-    out[3:] = direction
+    out[0, column] = direction[1] * z - direction[2] * y
+    out[1, column] = direction[2] * x - direction[0] * z
+    out[2, column] = direction[0] * y - direction[1] * x
+    for i in range(3):
+        out[3 + i, column] = direction[i]
 
 
 @njit(cache=True)

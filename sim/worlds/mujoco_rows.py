@@ -201,6 +201,7 @@ def gather(
     """Return place, quaternion and velocity of objects, positions and speeds of joints and of drives, and the tips."""
     rows, objects = root_q.shape
     position, quat, velocity = np.zeros((rows, objects, 3)), np.zeros((rows, objects, 4)), np.zeros((rows, objects, 6))
+    local, spin, arm = np.zeros(3), np.zeros(3), np.zeros(3)
     for row in range(rows):
         for one in range(objects):
             a, b = root_q[row, one], root_v[row, one]
@@ -208,13 +209,14 @@ def gather(
                 position[row, one, i] = q[row, a + i] + still[row, one, i]
             for i in range(4):
                 quat[row, one, i] = q[row, a + 3 + i] + still[row, one, 3 + i]
-            spin, arm = velocity[row, one, 3:], velocity[row, one, :3]
-            _turn(quat[row, one], v[row, b + 3 : b + 6], spin)
+            for i in range(3):
+                local[i] = v[row, b + 3 + i]
+            _turn(quat[row, one], local, spin)
             _turn(quat[row, one], center_m[row, one], arm)
-            x, y, z = arm[0], arm[1], arm[2]
-            arm[0] = v[row, b] + spin[1] * z - spin[2] * y
-            arm[1] = v[row, b + 1] + spin[2] * x - spin[0] * z
-            arm[2] = v[row, b + 2] + spin[0] * y - spin[1] * x
+            for i in range(3):
+                j, k = (i + 1) % 3, (i + 2) % 3
+                velocity[row, one, i] = v[row, b + i] + spin[j] * arm[k] - spin[k] * arm[j]
+                velocity[row, one, 3 + i] = spin[i]
     drives = _picked(q, drive_q)
     tips = in_world(world_from_base, follow(drives, *chain)[0])
     return position, quat, velocity, _picked(q, joint_q), _picked(v, joint_v), drives, _picked(v, drive_v), *tips
