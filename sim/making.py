@@ -45,6 +45,7 @@ def make_vector(
     engine: str = "mujoco",
     engine_options: Mapping[str, Any] | None = None,
     body: str | Body | None = None,
+    urdf: str | Path | None = None,
     control: str | Control = "ee_delta",
     control_hz: float = 20.0,
     hold_s: float = 1.0,
@@ -69,7 +70,11 @@ def make_vector(
     source, indices = source_of(pack, split)
     _require("pack of digest", source.digest, digest)
     chosen = task if isinstance(task, Task) else build_task(task, **(task_options or {}))
-    machine = body if isinstance(body, Body) else build_body(_body_name(chosen, body))
+    machine = (
+        body
+        if isinstance(body, Body)
+        else build_body(_body_name(chosen, body), urdf=None if urdf is None else Path(urdf))
+    )
     staged = Staged(source, chosen, machine.name)
     if robot is None and shadow is not None:
         robot = shadow_robot(shadow, drives=len(machine.drives))
