@@ -68,7 +68,7 @@ class Shadow:
         self.seed = seed
         self.ranges = ShadowRanges() if ranges is None else ranges
         told = f"shadow of {source.digest} seed {seed} {describe(self.ranges)}"
-        self.digest = hashlib.sha256(told.encode()).hexdigest()
+        self.digest = f"{LABEL}:{hashlib.sha256(told.encode()).hexdigest()}"
 
     def cousin(self, index: int) -> Cousin:
         """Return a cousin as the wrapped source tells it: the truth about its physics is withheld."""

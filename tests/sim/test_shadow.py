@@ -94,6 +94,7 @@ def test_another_seed_or_range_is_another_source() -> None:
     ]
     assert len({source.digest for source in sources} | {"boxes"}) == 4
     assert Shadow(Boxes(), seed=1).digest == sources[0].digest
+    assert sources[0].digest.startswith("sim-to-sim:")
 
 
 def test_the_shadow_robot_is_drawn_by_seed_inside_its_ranges() -> None:
