@@ -80,7 +80,7 @@ def make_vector(
         robot = shadow_robot(shadow, drives=len(machine.drives))
     imperfect = robot if isinstance(robot, Robot) else Robot(**(robot or {}))
     controller = Controller(_control(control, machine, control_hz, imperfect), machine, num_envs)
-    picked = sampler or Uniform(staged, indices)
+    picked: Sampler = sampler or Uniform(staged, indices)
     module = load(WORLDS, engine, kind="engine of worlds")
     config = module.Config(**(engine_options or {}))
     physics = staged if shadow is None else Shadow(staged, seed=shadow)

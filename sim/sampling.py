@@ -16,6 +16,8 @@ class Sampler(Protocol):
 
     first: int
     """A cousin that affords the task."""
+    indices: Sequence[int]
+    """All that may be drawn; those that do not afford the task are never drawn."""
 
     def draw(self, rng: np.random.Generator) -> int:
         """Return the number of a cousin that affords the task."""
@@ -35,12 +37,13 @@ class Uniform:
     """Every cousin that affords the task as often as any other."""
 
     def __init__(self, staged: Staged, indices: Sequence[int]) -> None:
-        self._staged, self._indices = staged, list(indices)
+        self._staged = staged
+        self.indices: Sequence[int] = list(indices)
         self.first = staged.first_of(indices)
 
     def draw(self, rng: np.random.Generator) -> int:
         """Draw until a cousin affords the task; which were tried before makes no difference."""
         while True:
-            index = self._indices[int(rng.integers(len(self._indices)))]
+            index = self.indices[int(rng.integers(len(self.indices)))]
             if isinstance(self._staged.episode(index), Episode):
                 return index
