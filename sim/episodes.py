@@ -12,12 +12,13 @@ from typing import Final
 
 import numpy as np
 
+from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.bodies.controllers import Controller
 from sim.robot import Robot
 from sim.tasks import Rows, Task
 from sim.tasks.common import body_features, privileged_features
-from sim.tasks.episode import Drawn, drawn
+from sim.tasks.episode import Drawn, Episode, drawn
 from sim.tasks.frames import into
 from sim.tasks.rows import empty_rows, put_episode, put_start
 from sim.tasks.staging import Staged
@@ -89,6 +90,7 @@ class Episodes:
     def begin(self, row: int, index: int, rng: np.random.Generator) -> None:
         """Let a row begin an episode in a cousin; raises `EngineError` and `InputError`. `observe` must follow."""
         episode = self.staged.afforded(index)
+        self._require_columns(index, episode)
         start: Drawn = drawn(episode, rng)
         self.worlds.show(row, index)
         for name, pose in start.placements:
@@ -147,6 +149,16 @@ class Episodes:
             over=self.length >= self.horizon,
             faults=faults,
         )
+
+    def _require_columns(self, index: int, episode: Episode) -> None:
+        named = {part.name for part in episode.parts} | set(episode.bystanders)
+        missing = sorted(named - set(self.worlds.slots.objects))
+        if missing:
+            raise InputError(
+                f"cousin {index}, which shows {missing[0]!r}",
+                expected="a cousin of those that the environment was made for",
+                hint="Name it in `split` too: its numbers may stand there, or the name of its split.",
+            )
 
     def _remember(self, state: State, seen: Array) -> View:
         """Look at a state and keep what some rows, by number, see; the others keep what they saw last."""

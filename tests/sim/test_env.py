@@ -14,12 +14,14 @@ from sim.bodies import build
 from sim.bodies.controllers import Controller, ee_delta
 from sim.env import CousinsEnv
 from sim.episodes import EpisodeConfig, Episodes
+from sim.props import place
 from sim.robot import Robot
 from sim.sampling import Uniform
 from sim.tasks import build_task
 from sim.tasks.staging import Staged
 from sim.vector_env import CousinsVectorEnv
-from tests.sim.worlds_for_tests import FakeWorlds, boxes
+from tests.cousins.scene.scenes_for_tests import box_asset
+from tests.sim.worlds_for_tests import TOP_M, FakeWorlds, box_scene, boxes
 
 AHEAD = np.array([1.0, 0.0])
 
@@ -241,6 +243,21 @@ def test_gymnasium_finds_no_fault_with_a_single_environment() -> None:
     _, info = env.reset(seed=1, options={"cousin": 1})
     assert info["cousin"] == 1
     assert info["digest"] == "tiny"
+    env.close()
+
+
+def test_gymnasium_finds_no_fault_with_groups_either() -> None:
+    env = gym.make("cousins/Push-v0", pack=boxes(1), split=[0], observations="groups", body="gripper")
+    check_env(env.unwrapped, skip_render_check=True)
+    env.close()
+
+
+def test_a_cousin_that_the_environment_was_not_made_for_is_refused_where_it_shows_more() -> None:
+    source = boxes(2)
+    source.scenes[1] = box_scene(more=(place(box_asset("brick", (0.1, 0.1, 0.04)), 0.0, 0.2, TOP_M + 0.02001),))
+    env = gym.make("cousins/Push-v0", pack=source, split=[0])
+    with pytest.raises(InputError, match="cousin 1, which shows 'brick'"):
+        env.reset(options={"cousin": 1})
     env.close()
 
 
