@@ -16,8 +16,6 @@ class Sampler(Protocol):
 
     first: int
     """A cousin that affords the task."""
-    indices: Sequence[int]
-    """All that may be drawn; those that do not afford the task are never drawn."""
 
     def draw(self, rng: np.random.Generator) -> int:
         """Return the number of a cousin that affords the task."""
