@@ -12,11 +12,9 @@ from tests.sim.tasks import scripts_for_tests as scripts
 from tests.sim.worlds_for_tests import TinySource
 
 
-def played(task: str, source: TinySource, script: scripts.Script, *, body: str | None = None, **options: object):  # type: ignore[no-untyped-def]
+def played(task: str, source: TinySource, script: scripts.Script, *, engine: str = "mujoco"):  # type: ignore[no-untyped-def]
     """Play an episode by a script; return its metrics and the rewards."""
-    envs = gym.make_vec(
-        env_id(task), num_envs=1, pack=source, split=[0], body=body, autoreset="disabled", task_options=options
-    )
+    envs = gym.make_vec(env_id(task), num_envs=1, pack=source, split=[0], autoreset="disabled", engine=engine)
     envs.reset(seed=1)
     memory: dict[str, float] = {}
     rewards = []
@@ -52,3 +50,17 @@ def test_a_scripted_robot_does_it(task: str, source, script: scripts.Script) -> 
     assert not metrics["fail_once"][0]
     assert rewards[-1] == 1.0
     assert rewards[:5].max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("task", "source", "script"),
+    [
+        ("push", scenes.table_source, scripts.push),
+        ("lift", scenes.table_source, scripts.lift),
+        ("close_drawer", scenes.drawer_source, scripts.push_handle),
+        ("open_door", scenes.cabinet_source, scripts.pull_handle),
+    ],
+)
+def test_the_same_script_does_it_in_the_other_engine(task: str, source, script: scripts.Script) -> None:  # type: ignore[no-untyped-def]
+    metrics, _ = played(task, source(), script, engine="pybullet")
+    assert metrics["success_at_end"][0], (metrics["progress"], metrics["once"], metrics["at_end"])
