@@ -13,7 +13,7 @@ from cousins.geometry import Array
 from cousins.scene.scenes import Placed
 from cousins.vary.goals import grasp_is_free
 from sim.tasks.affording import grasps_from_above, in_reach, outlines
-from sim.tasks.frames import length, six
+from sim.tasks.frames import length, nearness, six
 from sim.tasks.rows import Rows
 from sim.tasks.task import Known, Refused
 from sim.tasks.view import View
@@ -119,13 +119,12 @@ def grip_of(rows: Rows, view: View) -> Grip:
     """Return how far the hand has got; that fingers closed on the object is seen by their opening where they slide."""
     away = length(view.hold_m - view.tip_m)
     aligned = np.abs((view.hold_axis * view.finger_axis).sum(axis=1))
-    near = 1.0 - np.tanh(6.0 * away)
     width = rows.width_m[rows.index, view.current]
     opening = view.state.drive_position[:, rows.fingers].sum(axis=1) if rows.slides else width
     wide = np.clip(opening / (width + ROOM_M), 0.0, 1.0)
     return Grip(
         away_m=away,
-        ready=near * (0.4 + 0.3 * aligned**2 + 0.3 * wide),
+        ready=nearness(away) * (0.4 + 0.3 * aligned**2 + 0.3 * wide),
         gripped=view.touched & (away < NEAR_M) & (np.abs(opening - width) < SNUG_M),
         released=~view.touched & (away > RELEASED_M),
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from cousins.geometry import Array
 from sim.tasks.common import tip_to_handle
+from sim.tasks.frames import nearness
 from sim.tasks.hinging import share_open
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged
@@ -16,7 +17,7 @@ def judge_opening(rows: Rows, view: View, *, share: float, still: Array, others:
     """Tell how far a joint is open; ours wants a share of its range, at rest, and nothing knocked over."""
     opened = share_open(rows, view)
     ours = (opened >= share) & still & ~knocked(rows, view.state)
-    near = 1.0 - np.tanh(5.0 * tip_to_handle(view))
+    near = nearness(tip_to_handle(view))
     done = np.clip(opened / share, 0.0, 1.0)
     return Judged(
         reward=np.where(ours, 1.0, 0.25 * near + 0.6 * done),

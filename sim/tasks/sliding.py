@@ -98,7 +98,8 @@ def _judge(
         successes[row, 1] = left < MANISKILL_M and -sunk < tall - flat + 0.005
         successes[row, 2] = math.sqrt(left**2 + sunk**2) <= METAWORLD_M
         failed[row] = sunk > FALLEN_M
-        near = 1.0 - math.tanh(8.0 * math.hypot(aim[row, 0] - tip[row, 0], aim[row, 1] - tip[row, 1]))
+        away = math.hypot(aim[row, 0] - tip[row, 0], aim[row, 1] - tip[row, 1])
+        near = 1.0 - 0.5 * (math.tanh(2.0 * away) + math.tanh(10.0 * away))
         reward[row] = 0.25 * near + 0.5 * (1.0 - math.tanh(5.0 * max(left - 0.5 * radius, 0.0)))
         progress[row] = min(max((whole - left) / max(whole - radius, 1e-3), 0.0), 1.0)
         if there:

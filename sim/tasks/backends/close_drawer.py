@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.tasks.common import tip_to_handle
 from sim.tasks.episode import Episode
+from sim.tasks.frames import nearness
 from sim.tasks.hinging import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
@@ -55,7 +56,7 @@ def build(config: Config) -> Task:
         out, begun = share_open(rows, view), (rows.start_joint - rows.closed) / (rows.opened - rows.closed)
         ours = (out <= config.share) & joint_still(view) & ~knocked(rows, view.state)
         left = left_m(rows, view, rows.closed)
-        near = 1.0 - np.tanh(5.0 * tip_to_handle(view))
+        near = nearness(tip_to_handle(view))
         done = np.clip((begun - out) / np.maximum(begun - config.share, 1e-3), 0.0, 1.0)
         return Judged(
             reward=np.where(ours, 1.0, 0.25 * near + 0.6 * done),
