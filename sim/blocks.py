@@ -67,7 +67,7 @@ class Blocks:
     def __enter__(self) -> Blocks:
         if self._names[0] == Superset.name and fits(self.drawer.library):
             self._superset = Superset(self.drawer.library, clutter=most_clutter(self.drawer.recipe))
-        for name in self._names[1:] if self._superset is not None else self._names:
+        for name in self._names:
             module = load("sim.backends", name, kind="engine")
             self._engines.append(self._stack.enter_context(module.build(module.for_trials())))
         return self
@@ -148,23 +148,21 @@ class Blocks:
 
     def tried(self, cousin: Cousin) -> Cousin | Refusal:
         """Return a cousin with its poses at rest, measured; or why it does not hold in some engine."""
-        if self._superset is not None:
+        rested = False
+        if self._superset is not None and self._superset.shows(cousin):
+            rested = True
             trial = self._superset.try_cousin(cousin, quick())
             if trial.failures:
                 return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
             cousin = _at(cousin, trial.rest)
-        for engine in self._engines:
+        for engine in self._engines[1:] if rested else self._engines:
             scene = realise(cousin, self.drawer.library, looks=False)
-            trial = try_scene(scene, engine, config=self._config or self._look(engine))
+            trial = try_scene(scene, engine, config=self._config or (brisk() if rested else TrialConfig()))
             if trial.failures:
                 return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
-            if self._superset is None and engine is self._engines[0]:
-                cousin = _at(cousin, trial.rest)
+            if not rested:
+                cousin, rested = _at(cousin, trial.rest), True
         return replace(cousin, distances={**cousin.distances, **rest_distances(cousin, self.drawer.twin)})
-
-    def _look(self, engine: Engine) -> TrialConfig:
-        """Return how an engine looks at a cousin: the first lays it to rest, the others see whether it stays."""
-        return TrialConfig() if self._superset is None and engine is self._engines[0] else brisk()
 
 
 def split_of(index: int, shares: Splits) -> Split:

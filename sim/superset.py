@@ -1,4 +1,7 @@
-"""All cousins of a library in one MuJoCo model: a slot for each object, whose geoms point at a variant's pieces.
+"""The cousins of a library in one MuJoCo model: a slot for each free object, whose geoms point at a variant's pieces.
+
+What is fixed stands in the model as it is, with the numbers of its joints to be set. A cousin in which something free
+has joints has no place here.
 
 Compiling a scene takes tens of milliseconds, pointing its slots at other pieces a fraction of one. A donor model, in
 which every variant is a body, tells how MuJoCo lays each piece; a slot takes these numbers over, with its cousin's
@@ -59,19 +62,18 @@ class _Variant:
 
 
 class Superset:
-    """A MuJoCo model that can show every cousin of a library of rigid objects."""
+    """A MuJoCo model that can show every cousin of a library in which all that is free is rigid."""
 
     name = "mujoco"
 
     def __init__(self, library: Library, *, clutter: int) -> None:
-        """Compile; raises `EngineError` for a library with joints, which `fits` tells beforehand."""
+        """Compile; raises `EngineError` where nothing that is free is rigid, which `fits` tells beforehand."""
         if not fits(library):
-            raise EngineError("free objects with joints have no slots", engine=self.name)
+            raise EngineError("nothing that is free is rigid, so there are no slots", engine=self.name)
         self._library = library
         self._names = [one.asset.name for one in library.scene.objects if not one.fixed]
         self._names += [f"{CLUTTER}{number}" for number in range(clutter)]
-        fixed = {one.asset.name for one in library.scene.objects if one.fixed}
-        movable = {key: one for key, one in library.variants.items() if one.of not in fixed}
+        movable = _movable(library)
         spec = _spec(library.scene, movable)
         donor = spec.compile()
         self._variants = {key: _variant_of(donor, key, one.asset) for key, one in movable.items()}
@@ -86,8 +88,17 @@ class Superset:
         self.timestep_s = float(self.model.opt.timestep)
         self._shown: dict[str, str] = {}
 
+    def shows(self, cousin: Cousin) -> bool:
+        """Tell whether a cousin has a place here: all that is free in it is rigid."""
+        return all(stand.fixed or stand.variant in self._variants for stand in cousin.stands)
+
     def show(self, cousin: Cousin) -> list[str]:
-        """Put a cousin into the model, at rest, and return the names of its free objects."""
+        """Put a cousin into the model, at rest, and return the names of its free objects.
+
+        Raises `EngineError` for a cousin that has no place here.
+        """
+        if not self.shows(cousin):
+            raise EngineError("a cousin in which something free has joints", engine=self.name)
         model, data = self.model, self.data
         mujoco.mj_resetData(model, data)
         stands = {stand.name: stand for stand in cousin.stands if not stand.fixed}
@@ -102,6 +113,9 @@ class Superset:
             self._fill(name, stand, pair_friction(stand.friction, structures))
             data.qpos[at : at + 3] = stand.position_m
             data.qpos[at + 3 : at + 7] = stand.quat_wxyz
+        for stand in cousin.stands:
+            if stand.fixed:
+                self._set_joints(stand)
         keep = data.qpos.copy()
         mujoco.mj_setConst(model, data)
         data.qpos[:] = keep
@@ -186,6 +200,12 @@ class Superset:
         model.body_iquat[body] = variant.axes
         model.body_ipos[body] = round_length(variant.center_m + np.array(stand.com_shift_m))
 
+    def _set_joints(self, stand: Stand) -> None:
+        for change in stand.joints:
+            joint = self.model.joint(f"{stand.name}__{change.name}")
+            joint.range[:] = change.lower, change.upper
+            joint.damping[:], joint.frictionloss[:] = change.damping, change.friction
+
     def _empty(self, name: str) -> None:
         rows = self._rows[name]
         self.model.geom_contype[rows] = 0
@@ -206,9 +226,14 @@ class Superset:
 
 
 def fits(library: Library) -> bool:
-    """Tell whether a superset can show a library: all that may move is rigid."""
+    """Tell whether a superset of a library has anything to show."""
+    return bool(_movable(library))
+
+
+def _movable(library: Library) -> dict[str, Variant]:
+    """Return the rigid variants of what is free."""
     fixed = {one.asset.name for one in library.scene.objects if one.fixed}
-    return all(len(one.asset.links) == 1 for one in library.variants.values() if one.of not in fixed)
+    return {key: one for key, one in library.variants.items() if one.of not in fixed and len(one.asset.links) == 1}
 
 
 def _spec(scene: Scene, movable: Mapping[str, Variant]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ from cousins.pack.cousin_records import read_cousin, read_page, read_variant_lis
 from cousins.pack.images import Images
 from cousins.pack.manifests import Manifest, Page, manifest_digest, read_manifest
 from cousins.pack.numbers import of_a_pack
-from cousins.scene.meshfiles import mesh_files
-from cousins.scene.mjcf import mjcf_file
+from cousins.scene.mjcf import mjcf_in_memory
 from cousins.scene.scenes import Scene
 from cousins.scene.strict import MAX_BYTES, Node
 from cousins.vary.cousins import SPLITS, Cousin, Library, Split, Variant, realise
@@ -32,7 +30,6 @@ CHECKSUM: Final = "pack.sha256"
 """File beside it that tells the digest, so that damage to the manifest is found too."""
 SELECTION: Final = "selection.json"
 """File beside it that tells which cousins were pulled, where not all were."""
-_FILE: Final = re.compile(r' file="([^"]+)"')
 _PAGES_KEPT: Final = 32
 _VARIANTS_KEPT: Final = 256
 
@@ -89,11 +86,7 @@ class Pack:
 
         MuJoCo's files in memory have no folders, so `__` stands where a scene folder has `/`.
         """
-        scene = self.scene(index)
-        text = mjcf_file(scene, visuals=visuals).decode()
-        files = mesh_files(scene, visuals=visuals, png=self._images.png)
-        flat = _FILE.sub(lambda found: f' file="{_flat(found[1])}"', text)
-        return flat, {_flat(path): data for path, data in files.items()}
+        return mjcf_in_memory(self.scene(index), visuals=visuals, png=self._images.png)
 
     @property
     def surroundings(self) -> Scene:
@@ -218,10 +211,6 @@ def selection_of(folder: Path) -> list[int] | None:
             hint="Pull the pack again.",
         )
     return list(indices)
-
-
-def _flat(path: str) -> str:
-    return path.replace("/", "__")
 
 
 def _lacks(what: str) -> PackError:

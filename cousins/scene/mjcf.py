@@ -11,6 +11,7 @@ the structure: the geometric mean of both, as in the URDF. Two objects have the 
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,7 @@ from cousins.scene.names import (
     texture_file,
     visual_file,
 )
+from cousins.scene.obj import PngWriter
 from cousins.scene.rounding import lengths, number, numbers, quaternion
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.scene.surfaces import ROLLING_M, SPINNING_M, pair_friction
@@ -48,6 +50,7 @@ COLLISION_GROUP: Final = "3"
 """Geom group of the convex pieces."""
 GRAVITY_M_S2: Final = 9.81
 """Gravity along -z [m/s²]."""
+_FILE: Final = re.compile(r' file="([^"]+)"')
 
 
 def mjcf_file(scene: Scene, *, visuals: bool = True) -> bytes:
@@ -70,11 +73,25 @@ def mjcf_file(scene: Scene, *, visuals: bool = True) -> bytes:
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
 
 
+def mjcf_in_memory(scene: Scene, *, visuals: bool = True, png: PngWriter | None = None) -> tuple[str, dict[str, bytes]]:
+    """Return a scene as MJCF text and the files that it names, as `MjModel.from_xml_string` takes them.
+
+    MuJoCo's files in memory have no folders, so `__` stands where a scene folder has `/`.
+    """
+    text = mjcf_file(scene, visuals=visuals).decode()
+    flat = _FILE.sub(lambda found: f' file="{_flat(found[1])}"', text)
+    return flat, {_flat(path): data for path, data in mesh_files(scene, visuals=visuals, png=png).items()}
+
+
 def write_mjcf(scene: Scene, folder: Path, *, visuals: bool = True) -> None:
     """Write `scene.xml`, and the meshes it names, into a scene folder."""
     files = mesh_files(scene, visuals=visuals)
     files["scene.xml"] = mjcf_file(scene, visuals=visuals)
     write_files(files, folder)
+
+
+def _flat(path: str) -> str:
+    return path.replace("/", "__")
 
 
 def _add_options(root: ET.Element) -> None:

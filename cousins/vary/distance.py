@@ -52,7 +52,7 @@ def distances(cousin: Cousin, library: Library, twin: Cousin) -> dict[str, float
         "clutter": (len(cousin.stands) - len(kept) + len(at_home) - len(kept)) / MANY,
         "shape": _mean([variant.shape_distance for variant in variants]),
         "swap": _mean([variant.swap_distance for variant in variants]),
-        "joints": _mean([value for stand, _ in pairs for value in _joints_changed(stand, library)]),
+        "joints": _mean([value for stand in kept for value in _joints_changed(stand, library)]),
         "dynamics": _mean([_dynamics_changed(stand, library) for stand, _ in pairs]),
         "look": _look_changed(cousin, twin),
     }

@@ -257,8 +257,9 @@ def _changed(
 ) -> Stand:
     asset = drawer.library.variants[key].asset
     placed = drawer.plan.objects.get(name)
+    joints = drawn_joints(asset, drawer.recipe.joints, amounts["joints"], rngs["joints"])
     if placed is not None and placed.fixed:
-        return stand_of(name, key, asset, pose, fixed=True)
+        return stand_of(name, key, asset, pose, fixed=True, joints=joints)
     ranges, amount, rng = drawer.recipe.dynamics, amounts["dynamics"], rngs["dynamics"]
     shift = amount * np.array([ranges.com_shift.at(rng.uniform()) for _ in range(3)]) * asset.size_m
     level = float(np.hypot(shift[0], shift[1]))
@@ -275,7 +276,7 @@ def _changed(
         com_shift_m=three(shift),
         friction=drawn(asset.friction, ranges, "friction", amount, rng),
         restitution=drawn(asset.restitution, ranges, "restitution", amount, rng),
-        joints=drawn_joints(asset, drawer.recipe.joints, amounts["joints"], rngs["joints"]),
+        joints=joints,
         material=material,
     )
 

@@ -6,10 +6,8 @@ Automatic resets are off, so that a NaN stays and is reported. Friction of an ob
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +16,7 @@ import numpy as np
 
 from cousins.errors import EngineError
 from cousins.geometry import Array, quat_wxyz_from_rotation, rigid, rotation_from_quat_wxyz
-from cousins.scene.mjcf import write_mjcf
+from cousins.scene.mjcf import mjcf_in_memory
 from cousins.scene.scenes import Scene
 from sim.engine import Contact, require_finite, require_loadable, require_sane
 
@@ -62,12 +60,11 @@ class MujocoEngine:
     def load(self, scene: Scene) -> None:
         """Build the scene as it lies, at rest, joints at 0; raises `EngineError`."""
         require_loadable(scene, engine=self.name)
-        with tempfile.TemporaryDirectory(prefix="cousins-mujoco-") as folder:
-            write_mjcf(scene, Path(folder), visuals=False)
-            try:
-                model = mujoco.MjModel.from_xml_path(str(Path(folder) / "scene.xml"))
-            except ValueError as error:
-                raise EngineError(f"the scene was refused: {error}", engine=self.name) from error
+        text, files = mjcf_in_memory(scene, visuals=False)
+        try:
+            model = mujoco.MjModel.from_xml_string(text, files)
+        except ValueError as error:
+            raise EngineError(f"the scene was refused: {error}", engine=self.name) from error
         model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         if self.config.timestep_s is not None:
             model.opt.timestep = self.config.timestep_s

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,8 +21,7 @@ from cousins.capture.captures import Scale
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from cousins.scene.kinematics import joints_in_order
-from cousins.scene.meshfiles import mesh_files
-from cousins.scene.mjcf import CONTACT_TIME_S, mjcf_file
+from cousins.scene.mjcf import CONTACT_TIME_S, mjcf_in_memory
 from cousins.scene.names import body_name
 from cousins.scene.scenes import Placed, Scene
 from sim.bodies.body import Body
@@ -39,7 +37,6 @@ LAYOUT: Final = 2
 """Version of what models on disk hold."""
 _NOTE: Final = "cousins"
 _LOG: Final = logging.getLogger(__name__)
-_FILE: Final = re.compile(r' file="([^"]+)"')
 
 if mujoco.get_mju_user_warning() is None:
     # Faults are told by row; without this, each would also be written to MUJOCO_LOG.TXT where the user stands.
@@ -54,8 +51,7 @@ def compile_world(scene: Scene, body: Body, base: Array, *, timestep_s: float, s
         relations=(),
         objects=(*scene.objects, Placed(asset=body.asset, world_from_asset=base, fixed=True)),
     )
-    files = {_flat(path): data for path, data in mesh_files(whole, visuals=False).items()}
-    text = _FILE.sub(lambda found: f' file="{_flat(found[1])}"', mjcf_file(whole, visuals=False).decode())
+    text, files = mjcf_in_memory(whole, visuals=False)
     try:
         spec = mujoco.MjSpec.from_string(text, assets=files)
         _add_note(spec, whole, base, body)
@@ -170,8 +166,9 @@ def digest_of(body: Body, *, timestep_s: float, sleep: bool) -> str:
         relations=(),
         scale=Scale(source="assumed", error=0.0),
     )
-    seen = hashlib.sha256(mjcf_file(alone, visuals=False))
-    for path, data in sorted(mesh_files(alone, visuals=False).items()):
+    text, files = mjcf_in_memory(alone, visuals=False)
+    seen = hashlib.sha256(text.encode())
+    for path, data in sorted(files.items()):
         seen.update(path.encode() + b"\0" + data)
     told = [
         body.drives,
@@ -186,7 +183,3 @@ def digest_of(body: Body, *, timestep_s: float, sleep: bool) -> str:
     ]
     seen.update(repr(told).encode())
     return seen.hexdigest()[:16]
-
-
-def _flat(path: str) -> str:
-    return path.replace("/", "__")

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from cousins.errors import EngineError
-from cousins.vary.cousins import Cousin, Library, realise
+from cousins.vary.cousins import AXES, Cousin, Library, realise
+from cousins.vary.distance import distances
 from cousins.vary.distributions import Constant
-from cousins.vary.drawing import Drawer, draw, make_drawer, most_clutter
-from cousins.vary.recipes import Clutter
+from cousins.vary.drawing import Drawer, Refusal, draw, make_drawer, most_clutter
+from cousins.vary.recipes import Clutter, Recipe
 from sim.backends.mujoco import Config, build
 from sim.motion import moved
 from sim.props import place, scene_of
@@ -108,14 +109,38 @@ def test_a_state_that_explodes_is_an_error(drawer: Drawer, tmp_path: Path, monke
         superset._step(10)
 
 
-def test_joints_have_no_slots_and_that_is_told_beforehand() -> None:
+def test_what_is_free_and_has_joints_has_no_slot_and_that_is_told_beforehand() -> None:
     cabinet, box = cabinet_asset(), box_asset()
     scene = scene_of(place(cabinet, 0.0, 0.0, 0.25), place(box, 1.0, 0.0, 0.025))
     variants = {one.name: variant(one.name, one, one, "twin") for one in (cabinet, box)}
+    alone = Library(scene=scene, variants={cabinet.name: variants[cabinet.name]})
+    assert not fits(alone)
+    with pytest.raises(EngineError, match="nothing that is free is rigid"):
+        Superset(alone, clutter=0)
+    both = Library(scene=scene, variants=variants)
+    assert fits(both)
+    superset = Superset(both, clutter=0)
+    twin = make_drawer(both, Recipe(), seed=0).twin
+    assert not superset.shows(twin)
+    with pytest.raises(EngineError, match="something free has joints"):
+        superset.show(twin)
+
+
+def test_the_joints_of_what_is_fixed_take_the_cousins_numbers() -> None:
+    cabinet, box = cabinet_asset(), box_asset()
+    scene = scene_of(replace(place(cabinet, 0.0, 0.0, 0.25), fixed=True), place(box, 1.0, 0.0, 0.025))
+    variants = {one.name: variant(one.name, one, one, "twin") for one in (cabinet, box)}
     library = Library(scene=scene, variants=variants)
-    assert not fits(library)
-    with pytest.raises(EngineError, match="joints have no slots"):
-        Superset(library, clutter=0)
-    fixed = replace(scene, objects=(replace(scene.objects[0], fixed=True), scene.objects[1]))
-    assert fits(Library(scene=fixed, variants=variants))
-    Superset(Library(scene=fixed, variants=variants), clutter=0)
+    drawer = make_drawer(library, Recipe().at(0.0, axes={"joints": 1.0}), seed=0)
+    drawn = next(
+        one for key in range(20) if not isinstance(one := draw(drawer, "train", (key,), np.ones(len(AXES))), Refusal)
+    )
+    changes = next(stand for stand in drawn.stands if stand.fixed).joints
+    assert distances(drawn, library, drawer.twin)["joints"] > 0.0
+    superset = Superset(library, clutter=0)
+    superset.show(drawn)
+    assert len(changes) == sum(joint.kind != "fixed" for joint in cabinet.joints)
+    for change in changes:
+        joint = superset.model.joint(f"{cabinet.name}__{change.name}")
+        assert joint.range.tolist() == [change.lower, change.upper]
+        assert joint.damping.tolist() == [change.damping]
