@@ -1,0 +1,47 @@
+"""What `cousins train` and `cousins eval` take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from flows.pack_arguments import SPLITS
+
+
+def train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins train`."""
+    parser.add_argument("pack", metavar="PACK", help="pack folder, or NAME:TAG@STORE")
+    parser.add_argument("--task", default="push", metavar="NAME", help="what is learned; `cousins tasks` lists (push)")
+    parser.add_argument("--algo", default="ppo", metavar="NAME", help="who learns: ppo or sac (ppo)")
+    parser.add_argument("--steps", type=int, default=200_000, help="environment steps (200000)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="POLICY", help="policy folder to write")
+    parser.add_argument("--resume", action="store_true", help="go on with the training in that folder, exactly")
+    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+    parser.add_argument("--from", dest="start", type=Path, metavar="POLICY", help="policy to start from")
+    parser.add_argument(
+        "--worlds",
+        default="cousins",
+        metavar="NAME",
+        help="twin: the twin alone; noise: the twin with ordinary noise; cousins: the twin first, then the train split"
+        " (cousins)",
+    )
+    parser.add_argument("--first", type=int, metavar="N", help="only the first N cousins of the train split")
+    parser.add_argument(
+        "--twin-first", type=float, default=0.5, metavar="SHARE", help="of the steps, in the twin alone; 0: never (0.5)"
+    )
+    parser.add_argument("--replay", default="uniform", metavar="NAME", help="uniform or prioritised (uniform)")
+    parser.add_argument("--rows", type=int, default=16, help="worlds side by side (16)")
+    parser.add_argument("--body", metavar="NAME", help="body; the task's first where not given")
+
+
+def eval_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins eval`."""
+    parser.add_argument("policy", type=Path, metavar="POLICY", help="policy folder, as `cousins train` writes it")
+    parser.add_argument("--pack", required=True, metavar="PACK", help="pack folder, or NAME:TAG@STORE")
+    parser.add_argument("--split", choices=SPLITS, default="heldout_far", help="cousins to try it in (heldout_far)")
+    parser.add_argument("--engine", default="mujoco", metavar="NAME", help="mujoco or pybullet (mujoco)")
+    parser.add_argument("--episodes", type=int, default=100, help="episodes, spread evenly over the cousins (100)")
+    parser.add_argument(
+        "--shadow", type=int, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="root of the starts' randomness (0)")

@@ -1,0 +1,77 @@
+"""The environment that a training asks for: the twin, the twin with noise, or cousins, and who draws among them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from cousins.errors import InputError
+from cousins.pack.packs import Pack
+from sim.making import make_vector, source_of
+from sim.sampling import Sampler
+from sim.tasks import Task, build_task
+from sim.tasks.episode import Episode
+from sim.tasks.staging import Staged
+from sim.train.noise import COPIES, SHIFT_M, TURN_RAD, NoisyTwin
+from sim.train.replaying import Even, Prioritised, TwinFirst
+from sim.train.settings import REPLAYS, WORLDS, Training
+from sim.vector_env import CousinsVectorEnv
+from sim.worlds.worlds import Source
+
+
+def environment_of(pack: str | Path | Pack | Source, training: Training) -> tuple[str, CousinsVectorEnv]:
+    """Return the digest of a training's pack, and its environment."""
+    _require_known(training)
+    source, twin = source_of(pack, "twin" if isinstance(pack, (str, Path, Pack)) else [0])
+    digest, indices, task = source.digest, list(twin), build_task(training.task)
+    if training.worlds == "noise":
+        source, indices = NoisyTwin(source, twin=twin[0], seed=training.seed), [0, *range(1, COPIES + 1)]
+        task = with_noise(task)
+    elif training.worlds == "cousins":
+        others = source_of(pack, "train" if training.cousins is None else training.cousins)[1]
+        indices = twin + others[: training.first]
+    alone = training.worlds == "cousins" and training.twin_share == 0.0
+    indices = indices[1:] if alone else indices
+    staged = Staged(source, task, training.body or task.bodies[0])
+    staged.first_of(indices if alone else indices[:1])
+    afforded = [index for index in indices if isinstance(staged.episode(index), Episode)]
+    sampler = _drawing(training, afforded) if alone else _twin_first(training, afforded)
+    env = make_vector(
+        pack=source,
+        task=task,
+        split=afforded,
+        num_envs=training.rows,
+        engine=training.engine,
+        body=training.body,
+        control=training.control,
+        control_hz=training.control_hz,
+        sampler=sampler,
+        autoreset="same_step",
+    )
+    return digest, env
+
+
+def with_noise(task: Task) -> Task:
+    """Return a task whose starts are drawn wider, where it has starts to draw."""
+    known = {field.name for field in fields(task.config)}
+    wider = {"start_shift_m": SHIFT_M, "start_turn_rad": TURN_RAD}
+    return build_task(task.name, **{name: value for name, value in wider.items() if name in known})
+
+
+def _twin_first(training: Training, afforded: list[int]) -> Sampler:
+    """Return who draws among cousins that afford the task, the first of which is the twin."""
+    twin, others = afforded[0], afforded[1:]
+    if not others:
+        return Even([twin])
+    steps = round(training.twin_share * training.steps)
+    return TwinFirst(_drawing(training, others), twin=twin, steps=steps, share=training.twin_after)
+
+
+def _drawing(training: Training, afforded: list[int]) -> Sampler:
+    return Even(afforded) if training.replay == "uniform" else Prioritised(afforded)
+
+
+def _require_known(training: Training) -> None:
+    for what, found, known in (("worlds", training.worlds, WORLDS), ("replay", training.replay, REPLAYS)):
+        if found not in known:
+            raise InputError(f"{what} {found!r}", expected="one of " + ", ".join(known), hint="Type one of them.")

@@ -1,0 +1,93 @@
+"""What is learned, where and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from cousins.errors import InputError
+
+Algorithm = Literal["ppo", "sac"]
+ALGORITHMS: Final = ("ppo", "sac")
+Worlds = Literal["twin", "noise", "cousins"]
+WORLDS: Final = ("twin", "noise", "cousins")
+Replay = Literal["uniform", "prioritised"]
+REPLAYS: Final = ("uniform", "prioritised")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """How an algorithm learns."""
+
+    algorithm: Algorithm = "ppo"
+    """ppo or sac."""
+    network: tuple[int, ...] = (64, 64)
+    """Units of the hidden layers, of actor and critic alike."""
+    learning_rate: float = 5e-4
+    """Of Adam."""
+    discount: float = 0.98
+    """Of a reward one step later."""
+    batch: int = 512
+    """Most transitions in a gradient step."""
+    rollout: int = 128
+    """PPO: steps of each row between updates."""
+    epochs: int = 10
+    """PPO: passes over what was seen."""
+    log_deviation: float = -0.5
+    """PPO: logarithm of the actions' deviation at the start."""
+    entropy: float = 0.0
+    """PPO: weight of the entropy."""
+    warm_up: int = 2000
+    """SAC: random steps before it learns."""
+    buffer: int = 300_000
+    """SAC: most transitions that are kept."""
+    every: int = 4
+    """SAC: steps of each row between updates."""
+    gradient_steps: int = 16
+    """SAC: gradient steps of an update."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What is learned, and where."""
+
+    task: str = "push"
+    """Name of the task."""
+    steps: int = 200_000
+    """Environment steps."""
+    seed: int = 0
+    """Root of all randomness."""
+    worlds: Worlds = "cousins"
+    """The twin alone; the twin with ordinary noise; or cousins of the train split."""
+    cousins: tuple[int, ...] | None = None
+    """Numbers of the cousins, the twin not among them; None for the train split."""
+    first: int | None = None
+    """Only so many of them; None for all."""
+    twin_share: float = 0.5
+    """Share of the steps that the twin alone is shown, first; at 0 it is not shown at all, and need not be of use."""
+    twin_after: float = 0.1
+    """Share of the later episodes that show the twin still."""
+    replay: Replay = "uniform"
+    """How cousins are drawn."""
+    rows: int = 16
+    """Worlds side by side."""
+    body: str | None = None
+    """Name of the body; None for the task's first."""
+    control: str = "ee_delta"
+    """Name of the control."""
+    control_hz: float = 20.0
+    """Actions a second."""
+    engine: str = "mujoco"
+    """Name of the engine."""
+    learning: Learning = field(default_factory=Learning)
+    """How."""
+
+
+def learning_of(algorithm: str, task: str) -> Learning:
+    """Return how an algorithm learns a task; raises `InputError` for an unknown algorithm."""
+    del task
+    if algorithm == "ppo":
+        return Learning()
+    if algorithm == "sac":
+        return replace(Learning(), algorithm="sac", learning_rate=1e-3, batch=256)
+    raise InputError(f"algorithm {algorithm!r}", expected="one of " + ", ".join(ALGORITHMS), hint="Type one of them.")

@@ -1,0 +1,85 @@
+"""`cousins train` and `cousins eval`, from a pack to a table."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli import run
+from flows.commands import eval as eval_command
+from flows.commands import train as train_command
+from tests.cousins.pack.packs_for_tests import small_pack
+
+SHORT = ("--steps", "64", "--twin-first", "0")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("learning")
+    small_pack(folder / "pack", count=6)
+    result, code = asked("train", folder / "pack", "--rows", "2", "-o", folder / "policy", *SHORT)
+    assert code == 0
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def asked(*words: str | Path) -> tuple[dict[str, Any], int]:
+    output = io.StringIO()
+    code = run([*map(str, words), "--json"], output)
+    return json.loads(output.getvalue()), code
+
+
+def test_training_tells_what_it_did(folder: Path) -> None:
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["task"], result["algo"], result["steps"]) == ("push", "ppo", 256)
+    assert result["steps_per_second"] == pytest.approx(result["steps"] / result["seconds"], rel=0.02)
+    assert 0.0 <= result["success_at_end"] <= 1.0
+    assert {file.name for file in (folder / "policy").iterdir()} >= {"policy.json", "policy.safetensors", "logs"}
+    assert any((folder / "policy" / "logs").iterdir())
+    assert "256 steps" in train_command.told(result)
+
+
+def test_evaluation_counts_every_episode(folder: Path) -> None:
+    words = ("eval", folder / "policy", "--pack", folder / "pack", "--split", "train", "--episodes", "5")
+    result, code = asked(*words)
+    assert code == 0
+    assert result["episodes"] == 5
+    for key in ("success_at_end", "success_once"):
+        assert set(result[key]) >= {"k", "n", "low", "high"}
+        assert result[key]["n"] == 5
+    assert sum(one["n"] for one in result["by_cousin"].values()) == 5
+    assert sum(result["failures"].values()) == 5 - result["success_at_end"]["k"]
+    assert "5 episodes" in eval_command.told(result)
+    assert asked(*words)[0] == result
+    shadow, _ = asked(*words, "--shadow", "1", "--engine", "pybullet")
+    assert shadow["engine"] == "pybullet"
+    assert shadow["label"] == "sim-to-sim"
+    assert "sim-to-sim" in eval_command.told(shadow)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--steps", "0"), "--steps 0"),
+        (("--algo", "magic"), "algorithm 'magic'"),
+        (("--twin-first", "2"), "--twin-first 2.0"),
+        (("--worlds", "moon"), "worlds 'moon'"),
+        (("--task", "pusch"), "no task named 'pusch'"),
+        (("--from", "nowhere"), "no policy.json"),
+        (("--resume",), "no training.json"),
+    ],
+)
+def test_what_cannot_be_trained_is_told(folder: Path, tmp_path: Path, words: tuple[str, ...], found: str) -> None:
+    result, code = asked("train", folder / "pack", "-o", tmp_path / "policy", "--rows", "2", *SHORT, *words)
+    assert code == 2
+    assert found in result["error"]["found"]
+
+
+def test_a_folder_without_a_policy_is_not_tried(folder: Path) -> None:
+    result, code = asked("eval", folder / "pack", "--pack", folder / "pack")
+    assert code == 2
+    assert "no policy.json" in result["error"]["found"]

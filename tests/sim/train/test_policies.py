@@ -1,0 +1,90 @@
+"""Policies as files: numpy does what the learner does, and anything else is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cousins.errors import InputError
+from sim.train.policies import ARRAYS, CARD, MEAN, VARIANCE, Card, Policy, read_policy, write_policy
+
+
+def tiny_policy(*, observations: int = 3, actions: int = 2, bias: float = 0.0, **changes: object) -> Policy:
+    card = {
+        "task": "push",
+        "body": "pusher",
+        "control": "ee_delta",
+        "control_hz": 20.0,
+        "observations": observations,
+        "actions": actions,
+        "layers": (("first.weight", "first.bias"), ("last.weight", "last.bias")),
+        "activation": "tanh",
+        "squashed": False,
+        "variance_floor": 0.0,
+        "algorithm": "ppo",
+        "digest": "0" * 64,
+        "seed": 0,
+        "steps": 10,
+    }
+    rng = np.random.default_rng(0)
+    arrays = {
+        "first.weight": rng.normal(size=(4, observations)),
+        "first.bias": rng.normal(size=4),
+        "last.weight": rng.normal(size=(actions, 4)),
+        "last.bias": np.full(actions, bias),
+        MEAN: np.zeros(observations),
+        VARIANCE: np.ones(observations),
+    }
+    return Policy(card=Card(**(card | changes)), arrays=arrays)  # type: ignore[arg-type]
+
+
+def test_a_policy_that_was_written_acts_as_before(tmp_path: Path) -> None:
+    policy = tiny_policy()
+    write_policy(policy, tmp_path)
+    again = read_policy(tmp_path)
+    assert again.card == policy.card
+    seen = np.random.default_rng(1).normal(size=(5, 3))
+    np.testing.assert_array_equal(again.act(seen), policy.act(seen))
+
+
+def test_actions_stay_in_their_range_whatever_is_seen() -> None:
+    seen = np.random.default_rng(1).normal(scale=1e6, size=(50, 3))
+    for squashed in (False, True):
+        actions = tiny_policy(bias=5.0, squashed=squashed).act(seen)
+        assert actions.shape == (50, 2)
+        assert np.abs(actions).max() <= 1.0
+
+
+def test_a_folder_without_a_policy_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no policy\.json and policy\.safetensors"):
+        read_policy(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("activation", "sine"), ("format", "other"), ("observations", 4), ("actions", 7), ("task", 3), ("layers", [])],
+)
+def test_a_card_that_does_not_fit_its_arrays_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    write_policy(tiny_policy(), tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    (tmp_path / CARD).write_text(json.dumps(card | {field: value}))
+    with pytest.raises(InputError, match=r"a policy in .* that cannot be read"):
+        read_policy(tmp_path)
+
+
+def test_damaged_arrays_are_refused(tmp_path: Path) -> None:
+    write_policy(tiny_policy(), tmp_path)
+    data = (tmp_path / ARRAYS).read_bytes()
+    for spoilt in (b"", data[:40], b"\xff" * len(data)):
+        (tmp_path / ARRAYS).write_bytes(spoilt)
+        with pytest.raises(InputError, match="cannot be read"):
+            read_policy(tmp_path)
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    write_policy(tiny_policy(bias=float("nan")), tmp_path)
+    with pytest.raises(InputError, match="not finite"):
+        read_policy(tmp_path)

@@ -1,0 +1,149 @@
+"""Training: it learns, what it writes acts as the learner does, and a killed one goes on bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cousins.errors import InputError
+from sim.train.evaluating import evaluate
+from sim.train.learners import make_learner, normalised, put_arrays
+from sim.train.lessons import environment_of
+from sim.train.policies import read_policy
+from sim.train.sb3 import Sb3VecEnv
+from sim.train.settings import Learning, Training, learning_of
+from sim.train.training import Progress, train
+from tests.sim.worlds_for_tests import boxes
+
+PPO = Training(
+    steps=384, rows=2, cousins=(1, 2), learning=Learning(rollout=32, batch=32, epochs=2, network=(16, 16)), seed=1
+)
+SAC = replace(
+    PPO,
+    steps=160,
+    replay="prioritised",
+    learning=Learning(algorithm="sac", warm_up=32, batch=16, gradient_steps=2, network=(16, 16)),
+)
+
+
+class KilledError(Exception):
+    """The end of a training, from outside."""
+
+
+def killing(after: int):  # type: ignore[no-untyped-def]
+    def tell(progress: Progress) -> None:
+        if progress.steps >= after:
+            raise KilledError
+
+    return tell
+
+
+@pytest.mark.parametrize("training", [PPO, SAC], ids=["ppo", "sac"])
+def test_a_killed_training_goes_on_bit_for_bit(training: Training, tmp_path: Path) -> None:
+    unbroken = train(boxes(3), training, tmp_path / "unbroken")
+    with pytest.raises(KilledError):
+        train(boxes(3), training, tmp_path / "killed", tell=killing(training.steps // 2))
+    half = read_policy(tmp_path / "killed")
+    assert half.card.steps < unbroken.policy.card.steps
+    later = train(boxes(3), training, tmp_path / "killed", resume=True)
+    assert later.curve == unbroken.curve
+    assert later.policy.card == unbroken.policy.card
+    for name, values in unbroken.policy.arrays.items():
+        np.testing.assert_array_equal(later.policy.arrays[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("training", [PPO, SAC], ids=["ppo", "sac"])
+def test_what_was_written_acts_as_the_learner_does(training: Training, tmp_path: Path) -> None:
+    policy = train(boxes(3), training, tmp_path / "policy").policy
+    _, env = environment_of(boxes(3), training)
+    learner = make_learner(normalised(Sb3VecEnv(env), training.learning), training.learning, seed=0)
+    put_arrays(learner, policy.arrays)
+    seen = np.random.default_rng(0).normal(size=(20, policy.card.observations))
+    wanted, _ = learner.predict(learner.env.normalize_obs(seen), deterministic=True)
+    np.testing.assert_allclose(policy.act(seen), wanted, atol=1e-5)
+    env.close()
+
+
+def test_the_same_seed_gives_the_same_policy_and_another_one_another(tmp_path: Path) -> None:
+    short = replace(PPO, steps=64)
+    one, same, other = (
+        train(boxes(3), replace(short, seed=seed), tmp_path / name).policy.arrays["action_net.weight"]
+        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_a_training_starts_from_a_policy_and_counts_its_steps(tmp_path: Path) -> None:
+    short = replace(PPO, steps=64, worlds="twin")
+    first = train(boxes(3), short, tmp_path / "first")
+    still = replace(short, learning=replace(short.learning, learning_rate=0.0))
+    second = train(boxes(3), still, tmp_path / "second", start=tmp_path / "first")
+    assert second.policy.card.steps == 2 * first.policy.card.steps
+    np.testing.assert_array_equal(second.policy.arrays["action_net.weight"], first.policy.arrays["action_net.weight"])
+
+
+def test_a_policy_of_another_network_is_no_start(tmp_path: Path) -> None:
+    short = replace(PPO, steps=64)
+    train(boxes(3), short, tmp_path / "first")
+    wide = replace(short, learning=replace(short.learning, network=(8,)))
+    with pytest.raises(InputError, match="a policy of other arrays"):
+        train(boxes(3), wide, tmp_path / "second", start=tmp_path / "first")
+
+
+def test_a_folder_with_a_policy_is_not_overwritten_and_one_without_does_not_go_on(tmp_path: Path) -> None:
+    short = replace(PPO, steps=64)
+    with pytest.raises(InputError, match=r"no training\.json"):
+        train(boxes(3), short, tmp_path / "policy", resume=True)
+    train(boxes(3), short, tmp_path / "policy")
+    with pytest.raises(InputError, match="Go on with it by --resume"):
+        train(boxes(3), short, tmp_path / "policy")
+    other = replace(short, seed=5, learning=replace(short.learning, epochs=1))
+    with pytest.raises(InputError, match="begun with another learning, seed"):
+        train(boxes(3), other, tmp_path / "policy", resume=True)
+
+
+def test_a_damaged_state_does_not_go_on(tmp_path: Path) -> None:
+    train(boxes(3), replace(PPO, steps=64), tmp_path / "policy")
+    (state,) = (tmp_path / "policy").glob("state-*.safetensors")
+    state.write_bytes(state.read_bytes()[:-1] + b"?")
+    with pytest.raises(InputError, match="cannot go on"):
+        train(boxes(3), replace(PPO, steps=128), tmp_path / "policy", resume=True)
+
+
+def test_more_steps_go_on_where_fewer_ended(tmp_path: Path) -> None:
+    train(boxes(3), replace(PPO, steps=64), tmp_path / "policy")
+    later = train(boxes(3), replace(PPO, steps=128), tmp_path / "policy", resume=True)
+    assert [point["steps"] for point in later.curve][-1] == 128
+
+
+def test_noise_changes_physics_and_no_shapes(tmp_path: Path) -> None:
+    noisy = train(boxes(3), replace(PPO, steps=64, worlds="noise"), tmp_path / "policy")
+    assert noisy.policy.card.digest == "tiny"
+
+
+def test_every_episode_is_counted_and_a_start_is_the_same_for_every_policy(tmp_path: Path) -> None:
+    policy = train(boxes(3), replace(PPO, steps=64), tmp_path / "policy").policy
+    found = evaluate(policy, pack=boxes(3), split=[0, 1, 2], episodes=7, rows=3)
+    assert len(found.tried) == found.at_end.n == 7
+    assert [(one.cousin, one.start) for one in found.tried] == [(n % 3, n // 3) for n in range(7)]
+    again = evaluate(policy, pack=boxes(3), split=[0, 1, 2], episodes=7, rows=2)
+    assert again.tried == found.tried
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"worlds": "moon"}, "worlds 'moon'"),
+        ({"replay": "best"}, "replay 'best'"),
+        ({"learning": Learning(algorithm="magic")}, "algorithm 'magic'"),  # type: ignore[arg-type]
+    ],
+)
+def test_unknown_words_are_refused(changes: dict[str, object], match: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=match):
+        train(boxes(3), replace(PPO, **changes), tmp_path / "policy")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="algorithm 'magic'"):
+        learning_of("magic", "push")
