@@ -19,9 +19,10 @@ from cousins.errors import StageError
 from cousins.geometry import Array
 from cousins.plugins import load
 from cousins.vary.choosing import even_numbers, farthest_first
+from cousins.vary.clutter import most_clutter
 from cousins.vary.cousins import AXES, SPLITS, Cousin, Split, realise
 from cousins.vary.distance import distances, rest_distances, vector
-from cousins.vary.drawing import Drawer, Refusal, draw, most_clutter
+from cousins.vary.drawing import Drawer, Refusal, draw
 from cousins.vary.recipes import Splits
 from cousins.vary.stands import written_pose
 from sim.engine import Engine

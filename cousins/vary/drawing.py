@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from cousins.affordances.comparing import lost
 from cousins.geometry import Array
+from cousins.vary.clutter import added_to, removed_from
 from cousins.vary.cousins import AXES, Cousin, Ground, Library, Split, Stand, Task
 from cousins.vary.goals import draw_task, home_task
-from cousins.vary.layout import draw_layout, place_on
+from cousins.vary.layout import draw_layout
 from cousins.vary.looks import draw_look, look_of
 from cousins.vary.plans import Plan, make_plan
 from cousins.vary.recipes import Recipe
@@ -145,7 +145,7 @@ def _arranged(
     if carried is None:
         return Refusal(axis="layout", reason="no place on or in its carrier")
     poses |= carried
-    added = _added(drawer, cast, poses, amounts["clutter"], rngs["clutter"])
+    added = added_to(drawer.library, plan, drawer.recipe.clutter, cast, poses, amounts["clutter"], rngs["clutter"])
     variants = dict(cast) | {name: key for name, (key, _) in added.items()}
     poses |= {name: pose for name, (_, pose) in added.items()}
     task = draw_task(
@@ -156,18 +156,15 @@ def _arranged(
     return variants, poses, task
 
 
-def most_clutter(recipe: Recipe) -> int:
-    """Return how many things a cousin may have more than the twin."""
-    return round(recipe.distance["clutter"] * recipe.clutter.add.ends[1])
-
-
 def _cast(
     drawer: Drawer, split: Split, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
 ) -> dict[str, str] | None:
     """Return by object the variant that stands for it; what is removed is missing."""
     far = split == "heldout_far"
     names = [name for name, placed in drawer.plan.objects.items() if not placed.fixed]
-    removed = _removed(drawer, names, amounts["clutter"], rngs["clutter"])
+    removed = removed_from(
+        drawer.library, drawer.plan, drawer.recipe.clutter, drawer.twin.task, amounts["clutter"], rngs["clutter"]
+    )
     chosen: dict[str, str] = {}
     held: list[str] = []
     for name in drawer.plan.objects:
@@ -200,51 +197,6 @@ def _keys(library: Library, name: str, kinds: tuple[str, ...], *, held_out: bool
         for key, variant in library.variants.items()
         if variant.of == name and variant.kind in kinds and variant.held_out == held_out
     ]
-
-
-def _removed(drawer: Drawer, names: list[str], amount: float, rng: np.random.Generator) -> set[str]:
-    """Return free objects that are gone: none that carries another, is the task's, or affords what no other does."""
-    count = round(amount * drawer.recipe.clutter.remove.at(rng.uniform()))
-    carriers = {carrier for _, carrier in drawer.plan.carriers.values()}
-    able = [name for name in names if name not in carriers and name != drawer.twin.task.target]
-    order = rng.permutation(len(able))
-    gone: set[str] = set()
-    for name in (able[index] for index in order):
-        if len(gone) == count:
-            break
-        if any(other not in gone | {name} and _stands_in(drawer.library, name, other) for other in names):
-            gone.add(name)
-    return gone
-
-
-def _stands_in(library: Library, name: str, other: str) -> bool:
-    """Tell whether another object of the twin affords all that one does."""
-    return not lost(library.variants[name].signature, library.variants[other].signature)
-
-
-def _added(
-    drawer: Drawer, variants: Mapping[str, str], poses: Mapping[str, Array], amount: float, rng: np.random.Generator
-) -> dict[str, tuple[str, Array]]:
-    """Return clutter by name, with its variant and pose, where there was room for it."""
-    count = round(amount * drawer.recipe.clutter.add.at(rng.uniform()))
-    keys = _keys(drawer.library, "", ("clutter",), held_out=False)
-    plan = drawer.plan
-    grounds = sorted(
-        {carrier for name, (_, carrier) in plan.carriers.items() if name in poses and carrier in plan.grounds}
-    )
-    if not keys or not grounds:
-        return {}
-    taken = {name: plan.resting[variants[name]].seen(pose) for name, pose in poses.items()}
-    found: dict[str, tuple[str, Array]] = {}
-    for number in range(count):
-        key = keys[int(rng.integers(len(keys)))]
-        ground = grounds[int(rng.integers(len(grounds)))]
-        spot = place_on(plan, key, ground, taken, rng)
-        if spot is not None:
-            name = f"clutter_{number}"
-            found[name] = key, plan.resting[key].pose(spot)
-            taken[name] = plan.resting[key].at(spot)
-    return found
 
 
 def _changed(

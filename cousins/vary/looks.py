@@ -14,7 +14,7 @@ from cousins.vary.recipes import LookRange
 
 CAMERA: Final = Intrinsics(width=320, height=240, fx=300.0, fy=300.0, cx=159.5, cy=119.5)
 """Camera of a scene that brings none: 56° wide."""
-VIEW_DISTANCE: Final = 1.8
+VIEW_DISTANCE: Final = 1.25
 """Distance of that camera from the objects, in sizes of their box."""
 
 

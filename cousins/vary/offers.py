@@ -33,10 +33,15 @@ def families() -> dict[str, Family]:
 
 
 def family_offers(asset: Asset, signature: Signature, count: int, rng: np.random.Generator) -> Sequence[Offer]:
-    """Return instances of families in an object's size, each family in turn, until enough are there."""
+    """Return instances of families in an object's size, each family in turn, until enough are there.
+
+    The family that the object's label names comes first, and twice as often.
+    """
     del signature
     known = families()
     order = [sorted(known)[index] for index in rng.permutation(len(known))]
+    called = [name for name in order if name.replace("_", " ") in asset.label.lower()]
+    order = [*called, *order]
     found: list[Offer] = []
     for _ in range(2):
         for name in order:

@@ -241,7 +241,7 @@ def _rounded(asset: Asset) -> Asset:
 
 def _kind(failure: str) -> str:
     """Return a reason without its numbers, to be counted."""
-    return " ".join(word for word in failure.split() if not any(letter.isdigit() for letter in word))
+    return " ".join("…" if any(letter.isdigit() for letter in word) else word for word in failure.split())
 
 
 def lowest_point_m(asset: Asset, rotation: Array | None = None) -> float:

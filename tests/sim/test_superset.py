@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from cousins.errors import EngineError
+from cousins.vary.clutter import most_clutter
 from cousins.vary.cousins import AXES, Cousin, Library, realise
 from cousins.vary.distance import distances
 from cousins.vary.distributions import Constant
-from cousins.vary.drawing import Drawer, Refusal, draw, make_drawer, most_clutter
+from cousins.vary.drawing import Drawer, Refusal, draw, make_drawer
 from cousins.vary.recipes import Clutter, Recipe
 from sim.backends.mujoco import Config, build
 from sim.motion import moved

@@ -12,10 +12,11 @@ from cousins.quantities import Quantity
 from cousins.scene.looks import Light, Look
 from cousins.scene.relations import find_relations
 from cousins.vary.choosing import coverage, dispersion, even_numbers, farthest_first
+from cousins.vary.clutter import most_clutter
 from cousins.vary.cousins import AXES, Cousin, Library, realise
 from cousins.vary.distance import distances, shape_distance, vector
 from cousins.vary.distributions import Constant
-from cousins.vary.drawing import Drawer, Refusal, draw, make_drawer, most_clutter
+from cousins.vary.drawing import Drawer, Refusal, draw, make_drawer
 from cousins.vary.looks import draw_look
 from cousins.vary.recipes import Clutter, Recipe
 from sim.props import place, scene_of, slab
@@ -105,6 +106,10 @@ def test_heldout_far_shows_a_held_out_shape_and_the_others_never_do() -> None:
             assert any(variants[stand.variant].held_out for stand in cousin.stands) == shown
 
 
+def names_of(cousin: Cousin) -> set[str]:
+    return {stand.name for stand in cousin.stands}
+
+
 def test_what_is_added_and_removed_is_counted() -> None:
     recipe = replace(recipe_at(0.0, clutter=1.0), clutter=Clutter(add=Constant(value=2), remove=Constant(value=1)))
     drawer = make_drawer(table_library(), recipe, seed=0)
@@ -118,6 +123,21 @@ def test_what_is_added_and_removed_is_counted() -> None:
         (gone,) = home - names
         assert gone not in ("board", "bowl", drawer.twin.task.target)
         assert all(gone not in (one.subject, one.object) for one in cousin.relations)
+
+
+def test_what_the_scene_is_about_is_never_removed() -> None:
+    recipe = replace(recipe_at(0.0, clutter=1.0), clutter=Clutter(add=Constant(value=0), remove=Constant(value=100)))
+    library = table_library()
+    free = [one for one in library.scene.objects if not one.fixed]
+    drawer = make_drawer(library, recipe, seed=0)
+    gone = {name for cousin in drawn(drawer, 5) for name in {one.asset.name for one in free} - names_of(cousin)}
+    name = min(gone)
+    large = tuple(
+        replace(one, asset=replace(one.asset, size_m=10.0 * one.asset.size_m)) if one.asset.name == name else one
+        for one in library.scene.objects
+    )
+    changed = replace(library, scene=replace(library.scene, objects=large))
+    assert all(name in names_of(cousin) for cousin in drawn(make_drawer(changed, recipe, seed=0), 5))
 
 
 def test_something_is_always_left() -> None:
