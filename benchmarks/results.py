@@ -6,6 +6,7 @@ been run says so. Nothing is rounded in our favour: `met` compares the printed v
     python benchmarks/results.py                      # the table anew from the kept numbers
     python benchmarks/results.py fusion chair         # run these first
     python benchmarks/results.py all
+    python benchmarks/results.py vary --peer ~/peers/bin/python   # what it does not know goes to the programs
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ PROGRAMS = (
     "vary",
     "validity",
     "determinism",
+    "throughput",
+    "soak",
     "packs",
     "affordances",
 )
@@ -618,6 +621,86 @@ ROWS = (
         met=lambda value: value.split(" of ")[0] == value.split(" of ")[1].split(",")[0],
     ),
     Row(
+        program="throughput",
+        what="environment of a bare loop, MuJoCo, the worse of pusher and Panda, 32 rows",
+        bar="≥ 0.85",
+        value=at("mujoco_of_bare"),
+        met=least(0.85),
+    ),
+    Row(
+        program="throughput",
+        what="the same with 8 rows",
+        bar="",
+        value=lambda r: min(r["of_bare"]["mujoco_pusher_8_rows"], r["of_bare"]["mujoco_panda_8_rows"]),
+    ),
+    Row(
+        program="throughput",
+        what="environment of a bare loop, PyBullet, the worse of pusher and Panda",
+        bar="≥ 0.85",
+        value=at("pybullet_of_bare"),
+        met=least(0.85),
+    ),
+    Row(
+        program="throughput",
+        what="environment steps a CPU second, MuJoCo, Panda among ten objects",
+        bar="",
+        value=at("steps_per_second", "mujoco_panda"),
+        digits=0,
+    ),
+    Row(
+        program="throughput",
+        what="times the best of panda-gym, gymnasium-robotics and robosuite",
+        bar="> 1",
+        value=lambda r: r.get("times_best_peer", "not run"),
+        met=lambda value: value != "not run" and float(value) > 1.0,
+        digits=2,
+    ),
+    Row(
+        program="throughput",
+        what="another cousin, MuJoCo, warm [ms]",
+        bar="≤ 1",
+        value=lambda r: max(r["switch_ms"][f"mujoco_{body}"]["warm"] for body in ("pusher", "panda")),
+        met=most(1.0),
+    ),
+    Row(
+        program="throughput",
+        what="the same from its scene, a full reload [ms]",
+        bar="",
+        value=lambda r: max(r["switch_ms"][f"mujoco_{body}"]["reload"] for body in ("pusher", "panda")),
+        digits=1,
+    ),
+    Row(
+        program="throughput",
+        what="another cousin, PyBullet, warm [ms]",
+        bar="≤ 3",
+        value=lambda r: max(r["switch_ms"][f"pybullet_{body}"]["warm"] for body in ("pusher", "panda")),
+        met=most(3.0),
+    ),
+    Row(
+        program="soak",
+        what="cousins, 500 random steps each, both engines",
+        bar="≥ 1000",
+        value=at("cousins"),
+        met=least(1000.0),
+        digits=0,
+    ),
+    Row(program="soak", what="undetected NaN", bar="0", value=at("undetected_nan"), met=most(0.0), digits=0),
+    Row(
+        program="soak",
+        what="share of faults, the worse engine",
+        bar="≤ 0.001",
+        value=at("fault_share"),
+        met=most(0.001),
+    ),
+    Row(program="soak", what="memory at the end against early", bar="≤ 1.05", value=at("memory_ratio"), met=most(1.05)),
+    Row(
+        program="soak",
+        what="faults done on purpose told by name",
+        bar="all",
+        value=lambda r: "all" if r["caught_by_name"] else "not all",
+        met=lambda value: value == "all",
+    ),
+    Row(
         program="packs",
         what="verifying a pack of 10,000 cousins, one core [MB/s]",
         bar="≥ 800",
@@ -676,23 +759,23 @@ ROWS = (
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("programs", nargs="*", help=f"programs to run first: {', '.join(PROGRAMS)} or all")
-    given = arguments.parse_args()
+    given, passed = arguments.parse_known_args()
     unknown = sorted(set(given.programs) - {*PROGRAMS, "all"})
     if unknown:
         arguments.error(f"no program named {unknown[0]!r}; known: {', '.join(PROGRAMS)}, all")
     for name in PROGRAMS if "all" in given.programs else given.programs:
-        run(name)
+        run(name, passed)
     (HERE / "RESULTS.md").write_text(page(), encoding="utf-8")
 
 
-def run(name: str) -> None:
-    """Run one program and keep its JSON with when and where."""
+def run(name: str, words: Sequence[str] = ()) -> None:
+    """Run one program, with more words for it, and keep its JSON with when and where."""
     load = os.getloadavg()[0]
     if load > BUSY_LOAD:
         print(f"{name}: the machine is busy (load {load:.1f}); times will be too long", file=sys.stderr)
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, str(HERE / f"{name}.py"), "--json"], stdout=subprocess.PIPE, check=True, text=True
+        [sys.executable, str(HERE / f"{name}.py"), "--json", *words], stdout=subprocess.PIPE, check=True, text=True
     )
     kept = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
