@@ -137,7 +137,7 @@ def vary(order: VaryOrder, run: RunBlocks, *, store: Store, tell: Tell) -> dict[
         "coverage": _coverage(pack),
         "bytes": info["bytes"],
         "bytes_per_cousin": round(_cousin_bytes(pack) / len(pack), 1),
-        "warnings": list(made.library.scene.warnings),
+        "warnings": [*made.library.scene.warnings, *_no_task(pack)],
         "fallbacks": [*made.library.scene.fallbacks, *_no_far_split(made)],
     }
 
@@ -237,6 +237,12 @@ def _no_far_split(made: Made) -> list[str]:
     if any(variant.held_out for variant in made.library.variants.values()):
         return []
     return ["no split heldout_far: with shape and swap off, or nothing that fits, no shape can be kept from training"]
+
+
+def _no_task(pack: Pack) -> list[str]:
+    if pack.cousin(0).task.target:
+        return []
+    return ["no task: nothing that a gripper of 80 mm takes stands free on structure, in reach, with a free goal near"]
 
 
 def _coverage(pack: Pack) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -44,28 +45,31 @@ TRIES: Final = 12
 def home_task(library: Library, plan: Plan, *, reach_m: float) -> Task:
     """Return the twin's own task: a graspable free object in reach, a free goal beside it, a base in front.
 
-    Where nothing has all of that there is none, and no cousin gets one.
+    It is on the structure that carries most of what can be handled. Where nothing has all of that there is none, and
+    no cousin gets one.
     """
-    names = [name for name in plan.spots if _may_be_handled(library, plan, name)]
-    if not names:
+    able = [name for name in plan.spots if _may_be_handled(library, plan, name)]
+    if not able:
         return NO_TASK
+    carried = Counter(plan.carriers[name][1] for name in able)
+    ground = max(carried, key=lambda name: (carried[name], plan.grounds[name].top_m, name))
+    names = [name for name in able if plan.carriers[name][1] == ground]
     base, yaw = _base(plan, names)
     shown = {name: plan.resting[name].at(spot) for name, spot in plan.spots.items()}
     for name in names:
         start = plan.objects[name].world_from_asset
         others = [shape for other, shape in shown.items() if other != name]
-        ground = plan.grounds[plan.carriers[name][1]]
         grasps = library.variants[name].signature.grasps
         if not _near(start[:2, 3], base, reach_m) or not any(grasp_is_free(one, start, others) for one in grasps):
             continue
         for length_m, turn in itertools.product(HOME_GOALS_M, HOME_TURNS):
             move = length_m * np.array([np.cos(yaw + turn), np.sin(yaw + turn)])
-            if _near(start[:2, 3] + move, base, reach_m) and _is_free(shown[name], move, others, ground):
+            if _near(start[:2, 3] + move, base, reach_m) and _is_free(shown[name], move, others, plan.grounds[ground]):
                 return Task(
                     target=name,
-                    goal_m=_three(np.array([*(start[:2, 3] + move), ground.top_m])),
+                    goal_m=_three(np.array([*(start[:2, 3] + move), plan.grounds[ground].top_m])),
                     goal_radius_m=HOME_RADIUS_M,
-                    robot_base_m=_three(np.array([*base, ground.top_m])),
+                    robot_base_m=_three(np.array([*base, plan.grounds[ground].top_m])),
                     robot_yaw_rad=round(yaw, 6),
                 )
     return NO_TASK
@@ -87,7 +91,12 @@ def draw_task(
     """
     if not home.target:
         return home
-    names = [name for name in variants if name in plan.spots and _may_be_handled(library, plan, name)]
+    on = plan.carriers[home.target][1]
+    names = [
+        name
+        for name in variants
+        if name in plan.spots and _may_be_handled(library, plan, name) and plan.carriers[name][1] == on
+    ]
     target = home.target
     if rng.uniform() < amount and names:
         target = names[int(rng.integers(len(names)))]
