@@ -28,7 +28,9 @@ NEAR_M: Final = 0.03
 """A tip that is nearer to the grasp has the object between its fingers [m]."""
 ROOM_M: Final = 0.01
 """By so much wider than the object fingers come to it [m]."""
-SNUG_M: Final = 0.015
+CLOSING_M: Final = 0.03
+"""Over the last of their way so long it counts how far fingers around the object have closed [m]."""
+SNUG_M: Final = 0.006
 """By so much the opening of fingers that hold an object may differ from its width [m]."""
 RELEASED_M: Final = 0.10
 """A tip that is farther has left the object [m]."""
@@ -108,7 +110,7 @@ class Grip:
     away_m: Array
     """From the tip to the grasp [n]."""
     ready: Array
-    """How near, how well turned and how wide open the hand is, 0 to 1, [n]."""
+    """How near, how well turned and how wide open the hand is, then how far closed around it, 0 to 1, [n]."""
     gripped: Array
     """Whether the fingers have closed on the object, bool [n]."""
     released: Array
@@ -121,11 +123,12 @@ def grip_of(rows: Rows, view: View) -> Grip:
     aligned = np.abs((view.hold_axis * view.finger_axis).sum(axis=1))
     width = rows.width_m[rows.index, view.current]
     opening = view.state.drive_position[:, rows.fingers].sum(axis=1) if rows.slides else width
-    wide = np.clip(opening / (width + ROOM_M), 0.0, 1.0)
+    wide, off = np.clip(opening / (width + ROOM_M), 0.0, 1.0), np.abs(opening - width)
+    around, snug = away < NEAR_M, 1.0 - np.clip(off / CLOSING_M, 0.0, 1.0)
     return Grip(
         away_m=away,
-        ready=nearness(away) * (0.4 + 0.3 * aligned**2 + 0.3 * wide),
-        gripped=view.touched & (away < NEAR_M) & (np.abs(opening - width) < SNUG_M),
+        ready=0.7 * nearness(away) * (0.4 + 0.3 * aligned**2 + 0.3 * wide) + 0.3 * around * snug,
+        gripped=view.touched & around & (off < SNUG_M),
         released=~view.touched & (away > RELEASED_M),
     )
 
