@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from sim.tasks.affording import base_of, ground_of, part_of, starts_of, target_of
+from cousins.scene.scenes import Placed
+from cousins.vary.footprints import rectangle
+from sim.tasks.affording import base_of, ground_of, is_free, outline, outlines, part_of, starts_of, target_of
 from sim.tasks.episode import Episode
-from sim.tasks.sliding import judge_slide, slide_features
+from sim.tasks.sliding import STICK_M, judge_slide, slide_features
 from sim.tasks.task import Known, Refused, Task
+
+ROOM_M: Final = STICK_M + 0.01
+"""Half the side of the room that a stick needs [m]."""
+STICK_UP_M: Final = 0.005
+"""Height of a stick over the ground [m]."""
+SHARES: Final = (0.25, 0.5, 0.75, 1.0)
+"""Where on its way an object must find room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +48,11 @@ def build(config: Config) -> Task:
         far_m = float(np.linalg.norm(np.array(task.goal_m[:2]) - placed.world_from_asset[:2, 3]))
         if far_m <= task.goal_radius_m:
             return Refused(reason="the object starts within its goal")
+        if not _way_is_free(known, placed):
+            return Refused(reason="something stands on the way to the goal, or where a stick would push from")
         return Episode(
-            proof=f"{placed.asset.label} stands free on {ground.name}; its goal, {100 * far_m:.0f} cm away, is free",
+            proof=f"{placed.asset.label} stands free on {ground.name}; its goal, {100 * far_m:.0f} cm away, is free, "
+            "so are the way there and the place behind it",
             parts=(part_of(placed, known.signatures[placed.asset.name]),),
             goal_m=(task.goal_m[0], task.goal_m[1], float(placed.world_from_asset[2, 3])),
             goal_radius_m=task.goal_radius_m,
@@ -58,3 +71,16 @@ def build(config: Config) -> Task:
         observe=slide_features,
         judge=judge_slide,
     )
+
+
+def _way_is_free(known: Known, placed: Placed) -> bool:
+    """Tell whether an object finds room on its way, and a stick behind it, on the far side from the goal."""
+    name, start = placed.asset.name, placed.world_from_asset
+    move = np.array([*known.cousin.task.goal_m[:2], start[2, 3]]) - start[:3, 3]
+    way = move / max(float(np.linalg.norm(move)), 1e-6)
+    reach = 0.5 * float(np.abs(start[:3, :3].T @ way) @ np.array(known.signatures[name].size_m)) + ROOM_M
+    spot, shape = start[:3, 3] - reach * way, outline(known, name)
+    stick = rectangle((spot[0], spot[1]), (ROOM_M, ROOM_M), 0.0, (shape.bottom_m + STICK_UP_M, shape.top_m))
+    others = outlines(known, but=[name])
+    moved = (outline(known, name, move_m=share * move) for share in SHARES)
+    return is_free(stick, others, None) and all(is_free(one, others, None) for one in moved)

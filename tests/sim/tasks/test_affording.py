@@ -98,6 +98,19 @@ def test_what_stands_on_another_thing_is_not_pushed() -> None:
     assert "does not stand on a structure" in reason("push", source)
 
 
+def test_a_push_needs_room_on_its_way_and_behind_it() -> None:
+    task = table_source().tasks[0]
+    way = np.array(task.goal_m[:2]) / np.linalg.norm(task.goal_m[:2])
+    aside = 0.06 * np.array([-way[1], way[0]])
+    for at, free in ((0.08 * way, False), (-0.06 * way, False), (aside, True), (-0.12 * way, True)):
+        brick = place(box_asset("brick", (0.02, 0.02, 0.04)), *at.tolist(), TOP_M + 0.02001)
+        source = table_source(more=(brick,))
+        if free:
+            assert isinstance(asked("push", source), Episode)
+        else:
+            assert "on the way to the goal, or where a stick" in reason("push", source)
+
+
 def test_starts_are_drawn_within_their_range_and_never_into_another_thing() -> None:
     beside = place(box_asset("brick", (0.05, 0.05, 0.04)), 0.0, 0.056, TOP_M + 0.02001)
     episode = asked("push", table_source(more=(beside,)), start_shift_m=0.01, start_turn_rad=0.3)
