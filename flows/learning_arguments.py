@@ -13,7 +13,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pack", metavar="PACK", help="pack folder, or NAME:TAG@STORE")
     parser.add_argument("--task", default="push", metavar="NAME", help="what is learned; `cousins tasks` lists (push)")
     parser.add_argument("--algo", default="ppo", metavar="NAME", help="who learns: ppo or sac (ppo)")
-    parser.add_argument("--steps", type=int, default=200_000, help="environment steps (200000)")
+    parser.add_argument("--steps", type=int, default=400_000, help="environment steps (400000)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="POLICY", help="policy folder to write")
     parser.add_argument("--resume", action="store_true", help="go on with the training in that folder, exactly")
     parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
@@ -27,10 +27,10 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--first", type=int, metavar="N", help="only the first N cousins of the train split")
     parser.add_argument(
-        "--twin-first", type=float, default=0.5, metavar="SHARE", help="of the steps, in the twin alone; 0: never (0.5)"
+        "--twin-first", type=float, default=0.1, metavar="SHARE", help="of the steps, in the twin alone; 0: never (0.1)"
     )
     parser.add_argument("--replay", default="uniform", metavar="NAME", help="uniform or prioritised (uniform)")
-    parser.add_argument("--rows", type=int, default=16, help="worlds side by side (16)")
+    parser.add_argument("--rows", type=int, default=32, help="worlds side by side (32)")
     parser.add_argument("--body", metavar="NAME", help="body; the task's first where not given")
 
 

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     if arguments.first is not None:
         _require_positive("first", arguments.first)
     if not 0.0 <= arguments.twin_first <= 1.0:
-        raise InputError(f"--twin-first {arguments.twin_first}", expected="a share, 0 to 1", hint="Leave it out: 0.5.")
+        raise InputError(f"--twin-first {arguments.twin_first}", expected="a share, 0 to 1", hint="Leave it out: 0.1.")
     training = Training(
         task=arguments.task,
         steps=arguments.steps,

@@ -23,10 +23,9 @@ def environment_of(pack: str | Path | Pack | Source, training: Training) -> tupl
     """Return the digest of a training's pack, and its environment."""
     _require_known(training)
     source, twin = source_of(pack, "twin" if isinstance(pack, (str, Path, Pack)) else [0])
-    digest, indices, task = source.digest, list(twin), build_task(training.task)
+    digest, indices, task = source.digest, list(twin), _task(training)
     if training.worlds == "noise":
         source, indices = NoisyTwin(source, twin=twin[0], seed=training.seed), [0, *range(1, COPIES + 1)]
-        task = with_noise(task)
     elif training.worlds == "cousins":
         others = source_of(pack, "train" if training.cousins is None else training.cousins)[1]
         indices = twin + others[: training.first]
@@ -42,6 +41,7 @@ def environment_of(pack: str | Path | Pack | Source, training: Training) -> tupl
         split=afforded,
         num_envs=training.rows,
         engine=training.engine,
+        engine_options={} if training.timestep_s is None else {"timestep_s": training.timestep_s},
         body=training.body,
         control=training.control,
         control_hz=training.control_hz,
@@ -51,11 +51,14 @@ def environment_of(pack: str | Path | Pack | Source, training: Training) -> tupl
     return digest, env
 
 
-def with_noise(task: Task) -> Task:
-    """Return a task whose starts are drawn wider, where it has starts to draw."""
-    known = {field.name for field in fields(task.config)}
-    wider = {"start_shift_m": SHIFT_M, "start_turn_rad": TURN_RAD}
-    return build_task(task.name, **{name: value for name, value in wider.items() if name in known})
+def _task(training: Training) -> Task:
+    """Return the task as it is trained; with noise its starts are drawn wider, where it has starts to draw."""
+    wanted: dict[str, float] = {} if training.horizon_s is None else {"horizon_s": training.horizon_s}
+    if training.worlds == "noise":
+        known = {field.name for field in fields(build_task(training.task).config)}
+        wider = {"start_shift_m": SHIFT_M, "start_turn_rad": TURN_RAD}
+        wanted |= {name: value for name, value in wider.items() if name in known}
+    return build_task(training.task, **wanted)
 
 
 def _twin_first(training: Training, afforded: list[int]) -> Sampler:

@@ -25,17 +25,19 @@ class Learning:
     """Units of the hidden layers, of actor and critic alike."""
     learning_rate: float = 5e-4
     """Of Adam."""
-    discount: float = 0.98
+    discount: float = 0.97
     """Of a reward one step later."""
     batch: int = 512
     """Most transitions in a gradient step."""
-    rollout: int = 128
+    rollout: int = 64
     """PPO: steps of each row between updates."""
     epochs: int = 10
     """PPO: passes over what was seen."""
-    log_deviation: float = -0.5
+    log_deviation: float = -0.3
     """PPO: logarithm of the actions' deviation at the start."""
-    entropy: float = 0.0
+    explore_steps: int = 0
+    """PPO: steps for which exploration goes the same way, as a function of what is seen (gSDE); 0 draws every step."""
+    entropy: float = 0.002
     """PPO: weight of the entropy."""
     warm_up: int = 2000
     """SAC: random steps before it learns."""
@@ -53,7 +55,7 @@ class Training:
 
     task: str = "push"
     """Name of the task."""
-    steps: int = 200_000
+    steps: int = 400_000
     """Environment steps."""
     seed: int = 0
     """Root of all randomness."""
@@ -63,13 +65,13 @@ class Training:
     """Numbers of the cousins, the twin not among them; None for the train split."""
     first: int | None = None
     """Only so many of them; None for all."""
-    twin_share: float = 0.5
+    twin_share: float = 0.1
     """Share of the steps that the twin alone is shown, first; at 0 it is not shown at all, and need not be of use."""
     twin_after: float = 0.1
     """Share of the later episodes that show the twin still."""
     replay: Replay = "uniform"
     """How cousins are drawn."""
-    rows: int = 16
+    rows: int = 32
     """Worlds side by side."""
     body: str | None = None
     """Name of the body; None for the task's first."""
@@ -79,6 +81,10 @@ class Training:
     """Actions a second."""
     engine: str = "mujoco"
     """Name of the engine."""
+    timestep_s: float | None = None
+    """Step of the engine [s]; None for its own."""
+    horizon_s: float | None = None
+    """Duration of an episode in training [s]; None for the task's. What comes later is bootstrapped, not cut off."""
     learning: Learning = field(default_factory=Learning)
     """How."""
 

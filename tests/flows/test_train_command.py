@@ -35,12 +35,12 @@ def asked(*words: str | Path) -> tuple[dict[str, Any], int]:
 
 def test_training_tells_what_it_did(folder: Path) -> None:
     result = json.loads((folder / "result.json").read_text())
-    assert (result["task"], result["algo"], result["steps"]) == ("push", "ppo", 256)
+    assert (result["task"], result["algo"], result["steps"]) == ("push", "ppo", 128)
     assert result["steps_per_second"] == pytest.approx(result["steps"] / result["seconds"], rel=0.02)
     assert 0.0 <= result["success_at_end"] <= 1.0
     assert {file.name for file in (folder / "policy").iterdir()} >= {"policy.json", "policy.safetensors", "logs"}
     assert any((folder / "policy" / "logs").iterdir())
-    assert "256 steps" in train_command.told(result)
+    assert "128 steps" in train_command.told(result)
 
 
 def test_evaluation_counts_every_episode(folder: Path) -> None:

@@ -1,0 +1,196 @@
+"""Training in cousins of a scan beside training in its twin, measured where it counts.
+
+A scene is scanned by the demo's own pipeline (or given by --scene), and cousins of it are made. For each task and seed
+three policies learn with the same settings and the same number of steps: `twin` in the twin alone; `noise` in the twin
+first, then in copies of it with other masses, frictions and starts; `cousins` in the twin first, then in the train
+split. All are tried in the same cousins from the same starts: in the twin; in `heldout_near` and `heldout_far`, which
+none has seen; `dissimilar`, a table of assets of the families, none of which was scanned; and `shadow`, held-out
+cousins under PyBullet with masses, frictions, joints, gains, latency and sensor noise that nobody was told (all
+training is in MuJoCo; this is sim-to-sim and says nothing about a real cell). `shadow_twin` is the same of the twin.
+
+Settings were chosen on cousins of the train split, for all arms alike. Every episode is counted; a broken world is a
+failure. Success is at the end, held for 1 s. Intervals of shares are Wilson's; differences are paired by seed, cousin
+and start, and their intervals come from drawing whole cousins.
+
+Each finished training and evaluation is a JSON file under --out, and a rerun goes on from there.
+
+    python benchmarks/twin_vs_cousins.py --quick --json
+    python benchmarks/twin_vs_cousins.py --out out/headline
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from twin_vs_cousins_page import page
+from twin_vs_cousins_sums import summary
+from twin_vs_cousins_worlds import dissimilar, prepare
+
+HERE: Final = Path(__file__)
+ARMS: Final = ("twin", "noise", "cousins")
+SPLITS: Final = ("twin", "heldout_near", "heldout_far", "dissimilar", "shadow", "shadow_twin")
+TIMESTEP_S: Final = 1.0 / 240.0
+"""Of the engine in training; policies are tried at the engine's own, 1/480 s."""
+ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured."""
+
+    tasks: tuple[str, ...]
+    """Names of the tasks."""
+    seeds: int
+    """Trainings of each arm and task."""
+    steps: dict[str, int]
+    """Environment steps of each training, by task."""
+    episodes: int
+    """Episodes of each policy in each split."""
+    counts: tuple[int, ...]
+    """Numbers of training cousins that are compared, for the first task; empty for none."""
+    count: int
+    """Cousins of the pack."""
+
+
+QUICK: Final = Plan(tasks=("push",), seeds=3, steps={"push": 400_000}, episodes=34, counts=(), count=160)
+FULL: Final = Plan(
+    tasks=("push", "pull", "lift"),
+    seeds=5,
+    steps={"push": 500_000, "pull": 500_000, "lift": 500_000},
+    episodes=30,
+    counts=(1, 3, 10, 30, 100),
+    count=240,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A policy: how it is trained; what it is tried in follows from the plan."""
+
+    task: str
+    """Name of the task."""
+    arm: str
+    """One of `ARMS`."""
+    seed: int
+    """Seed of the training."""
+    first: int | None = None
+    """Only so many training cousins."""
+
+    @property
+    def name(self) -> str:
+        """Unique, path-safe."""
+        return f"{self.task}-{self.arm}{'' if self.first is None else self.first}-{self.seed}"
+
+
+def main() -> None:
+    arguments = _parse()
+    plan, out = QUICK if arguments.quick else FULL, arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    if arguments.job is not None:
+        work(Job(**json.loads(arguments.job)), plan, out)
+        return
+    began = time.monotonic()
+    prepare(out, scene=arguments.scene, count=plan.count)
+    jobs = jobs_of(plan)
+    with ThreadPoolExecutor(arguments.workers) as pool:
+        for job in pool.map(lambda job: _child(job, out, quick=arguments.quick), jobs):
+            print(f"{time.monotonic() - began:7.0f} s  {job.name}", file=sys.stderr, flush=True)
+    result = summary(out / "done", [job.name for job in jobs], arms=ARMS, splits=SPLITS)
+    result = {"quick": arguments.quick, "plan": asdict(plan), "seconds": time.monotonic() - began, **result}
+    (out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (out / "report.html").write_text(page(result), encoding="utf-8")
+    print(json.dumps(result) if arguments.json else json.dumps(result["splits"], indent=1))
+
+
+def jobs_of(plan: Plan) -> list[Job]:
+    """Return all policies, seed by seed, so that a run that is cut short has whole seeds."""
+    jobs = [Job(task=task, arm=arm, seed=seed) for seed in range(plan.seeds) for task in plan.tasks for arm in ARMS]
+    counted = [Job(task=plan.tasks[0], arm="cousins", seed=seed, first=n) for seed in range(2) for n in plan.counts]
+    return jobs + counted
+
+
+def work(job: Job, plan: Plan, out: Path) -> None:
+    """Train a policy, try it in every split, and write what came of it."""
+    from cousins.pack.packs import open_folder
+    from sim.train.settings import Training, learning_of
+    from sim.train.training import train
+
+    pack, folder = open_folder(out / "pack"), out / "policies" / job.name
+    training = Training(
+        task=job.task,
+        steps=plan.steps[job.task],
+        seed=job.seed,
+        worlds=job.arm,  # type: ignore[arg-type]
+        first=job.first,
+        timestep_s=TIMESTEP_S,
+        learning=learning_of("ppo", job.task),
+    )
+    began = time.monotonic()
+    trained = train(pack, training, folder, resume=(folder / "training.json").is_file())
+    found = {"job": asdict(job), "seconds": trained.seconds, "curve": list(trained.curve), "splits": {}}
+    for split in SPLITS if job.first is None else ("heldout_far",):
+        kept = folder / f"tried-{split}.json"
+        if not kept.is_file():
+            kept.write_text(json.dumps(tried_in(split, trained.policy, pack, plan, job, out)), encoding="utf-8")
+        found["splits"][split] = json.loads(kept.read_text(encoding="utf-8"))
+    found["cpu_s"], found["wall_s"] = time.process_time(), time.monotonic() - began
+    (out / "done").mkdir(exist_ok=True)
+    part = out / "done" / f"{job.name}.part"
+    part.write_text(json.dumps(found), encoding="utf-8")
+    part.replace(out / "done" / f"{job.name}.json")
+
+
+def tried_in(split: str, policy: Any, pack: Any, plan: Plan, job: Job, out: Path) -> dict[str, Any]:
+    """Return every episode of a policy in a split; starts depend on the seed alone, not on the arm."""
+    from sim.train.evaluating import evaluate
+
+    held_out = pack.indices("heldout_near") + pack.indices("heldout_far")
+    where: dict[str, Any] = {"pack": pack, "split": split}
+    if split == "dissimilar":
+        where = dict(zip(("pack", "split"), dissimilar(out), strict=True))
+    if split.startswith("shadow"):
+        # A third of the held-out cousins for each seed, so that few episodes meet them all.
+        mixed = [index for index in held_out if (index + job.seed) % 3 == 0]
+        chosen = pack.indices("twin") if split == "shadow_twin" else mixed
+        where = {"pack": pack, "split": chosen, "engine": "pybullet", "shadow": 1000 + job.seed, "rows": 8}
+    episodes = plan.episodes if split != "shadow_twin" else max(12, plan.episodes // 3)
+    found = evaluate(policy, episodes=episodes, seed=100 + job.seed, **where)
+    return {"engine": found.engine, "refused": len(found.refused), "tried": [asdict(one) for one in found.tried]}
+
+
+def _child(job: Job, out: Path, *, quick: bool) -> Job:
+    """Let a process of its own, on one thread, do a job, unless it was done before."""
+    if not (out / "done" / f"{job.name}.json").is_file():
+        command = [sys.executable, str(HERE), "--out", str(out), "--job", json.dumps(asdict(job))]
+        log = out / f"{job.name}.log"
+        with log.open("w") as file:
+            done = subprocess.run(
+                command + ["--quick"] * quick, stdout=file, stderr=file, env=os.environ | ONE_THREAD, check=False
+            )
+        if done.returncode:
+            raise RuntimeError(f"{job.name} ended with {done.returncode}: {log}")
+    return job
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="push alone, three seeds")
+    parser.add_argument("--out", type=Path, default=Path("out/twin_vs_cousins"), help="folder of all that is made")
+    parser.add_argument("--scene", type=Path, help="scene folder to use; the demo's where not given")
+    parser.add_argument("--workers", type=int, default=2, help="trainings side by side, one thread each")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--job", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

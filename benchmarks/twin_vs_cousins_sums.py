@@ -1,0 +1,121 @@
+"""What came of all policies, added up: shares by split and arm, paired differences, cousins, failures, curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.train.shares import paired, share
+
+POOLED = ("heldout_far", "shadow")
+"""Splits of the bar, pooled."""
+PAIRS = (("cousins", "twin"), ("cousins", "noise"), ("noise", "twin"))
+
+
+def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: Sequence[str]) -> dict[str, Any]:
+    """Return everything that the report shows."""
+    done = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names]
+    whole = [one for one in done if one["job"]["first"] is None]
+    rows = [row for one in whole for row in _rows(one)]
+    tasks = sorted({row["task"] for row in rows})
+    return {
+        "label": "shadow: sim-to-sim, trained in MuJoCo, tried in PyBullet",
+        "splits": {split: {arm: _cell(rows, split, arm) for arm in arms} for split in splits},
+        "by_task": {
+            task: {
+                split: {arm: _cell([row for row in rows if row["task"] == task], split, arm) for arm in arms}
+                for split in splits
+            }
+            for task in tasks
+        },
+        "by_seed": _by_seed(rows, arms, splits),
+        "differences": {
+            f"{first} - {second}": {name: _difference(rows, first, second, chosen) for name, chosen in _pools(splits)}
+            for first, second in PAIRS
+        },
+        "failures": {split: {arm: _failures(rows, split, arm) for arm in arms} for split in splits},
+        "heat": {split: {arm: _heat(rows, split, arm) for arm in arms} for split in splits},
+        "curves": [{**one["job"], "curve": one["curve"]} for one in whole],
+        "counts": _counts(done),
+        "faults": sum(bool(row["fault"]) for row in rows),
+        "episodes": len(rows),
+        "train_seconds": sum(one["seconds"] for one in done),
+    }
+
+
+def _pools(splits: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    return [("+".join(POOLED), POOLED), *((split, (split,)) for split in splits)]
+
+
+def _rows(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the episodes of a policy with all that pairs them."""
+    job = one["job"]
+    shared = {"task": job["task"], "arm": job["arm"], "seed": job["seed"]}
+    return [{**tried, **shared, "split": split} for split, found in one["splits"].items() for tried in found["tried"]]
+
+
+def _of(rows: Sequence[dict[str, Any]], split: str, arm: str) -> list[dict[str, Any]]:
+    return [row for row in rows if (row["split"], row["arm"]) == (split, arm)]
+
+
+def _cell(rows: Sequence[dict[str, Any]], split: str, arm: str) -> dict[str, Any]:
+    chosen = _of(rows, split, arm)
+    once = share([row["success_once"] for row in chosen])
+    return asdict(share([row["success_at_end"] for row in chosen])) | {"once": asdict(once)}
+
+
+def _by_seed(rows: Sequence[dict[str, Any]], arms: Sequence[str], splits: Sequence[str]) -> dict[str, Any]:
+    seeds = sorted({row["seed"] for row in rows})
+    return {
+        split: {
+            arm: [share([r["success_at_end"] for r in _of(rows, split, arm) if r["seed"] == seed]).p for seed in seeds]
+            for arm in arms
+        }
+        for split in splits
+    }
+
+
+def _difference(rows: Sequence[dict[str, Any]], first: str, second: str, splits: Sequence[str]) -> dict[str, Any]:
+    """Return one arm less another one over the same episodes; whole cousins are drawn, single starts in the twin."""
+    found: dict[tuple[Any, ...], dict[str, bool]] = {}
+    for row in rows:
+        if row["split"] in splits and row["arm"] in (first, second):
+            key = (row["task"], row["split"], row["seed"], row["cousin"], row["start"])
+            found.setdefault(key, {})[row["arm"]] = row["success_at_end"]
+    keys = [key for key, both in found.items() if len(both) == 2]
+    assert len(keys) == len(found), "every episode has its pair"
+    one = np.array([found[key][first] for key in keys])
+    two = np.array([found[key][second] for key in keys])
+    single = all(split in ("twin", "shadow_twin") for split in splits)
+    names = [str(key) if single else f"{key[0]} {key[3]}" for key in keys]
+    return asdict(paired(one, two, np.array(names), rng=np.random.default_rng(0)))
+
+
+def _failures(rows: Sequence[dict[str, Any]], split: str, arm: str) -> dict[str, int]:
+    kinds = [row["failure"] for row in _of(rows, split, arm) if row["failure"]]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+def _heat(rows: Sequence[dict[str, Any]], split: str, arm: str) -> dict[str, list[int]]:
+    """Return [successes, episodes] by cousin."""
+    found: dict[str, list[int]] = {}
+    for row in _of(rows, split, arm):
+        cell = found.setdefault(f"{row['task']} {row['cousin']}", [0, 0])
+        cell[0] += row["success_at_end"]
+        cell[1] += 1
+    return dict(sorted(found.items()))
+
+
+def _counts(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return success in `heldout_far` by the number of training cousins."""
+    found: dict[int, list[bool]] = {}
+    for one in done:
+        if one["job"]["first"] is not None:
+            tried = one["splits"]["heldout_far"]["tried"]
+            found.setdefault(one["job"]["first"], []).extend(row["success_at_end"] for row in tried)
+    return {str(number): asdict(share(outcomes)) for number, outcomes in sorted(found.items())}
