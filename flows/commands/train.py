@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         replay=arguments.replay,
         rows=arguments.rows,
         body=arguments.body,
-        learning=learning_of(arguments.algo, arguments.task),
+        learning=learning_of(arguments.algo),
     )
     trained = train(
         arguments.pack, training, arguments.output, resume=arguments.resume, start=arguments.start, tell=_tell

@@ -89,9 +89,8 @@ class Training:
     """How."""
 
 
-def learning_of(algorithm: str, task: str) -> Learning:
-    """Return how an algorithm learns a task; raises `InputError` for an unknown algorithm."""
-    del task
+def learning_of(algorithm: str) -> Learning:
+    """Return how an algorithm learns; raises `InputError` for an unknown one."""
     if algorithm == "ppo":
         return Learning()
     if algorithm == "sac":

@@ -15,7 +15,7 @@ from sim.train.lessons import environment_of
 from sim.train.policies import read_policy
 from sim.train.sb3 import Sb3VecEnv
 from sim.train.settings import Learning, Training, learning_of
-from sim.train.training import Progress, train
+from sim.train.training import train
 from tests.sim.worlds_for_tests import boxes
 
 PPO = Training(
@@ -33,21 +33,24 @@ class KilledError(Exception):
     """The end of a training, from outside."""
 
 
-def killing(after: int):  # type: ignore[no-untyped-def]
-    def tell(progress: Progress) -> None:
-        if progress.steps >= after:
-            raise KilledError
-
-    return tell
-
-
-@pytest.mark.parametrize("training", [PPO, SAC], ids=["ppo", "sac"])
-def test_a_killed_training_goes_on_bit_for_bit(training: Training, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("training", "steps"), [(PPO, 101), (SAC, 57)], ids=["ppo", "sac"])
+def test_a_training_that_is_killed_at_any_step_goes_on_bit_for_bit(
+    training: Training, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unbroken = train(boxes(3), training, tmp_path / "unbroken")
-    with pytest.raises(KilledError):
-        train(boxes(3), training, tmp_path / "killed", tell=killing(training.steps // 2))
-    half = read_policy(tmp_path / "killed")
-    assert half.card.steps < unbroken.policy.card.steps
+    step, left = Sb3VecEnv.step_wait, [steps]
+
+    def killed(self: Sb3VecEnv) -> object:
+        left[0] -= 1
+        if not left[0]:
+            raise KilledError
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sb3VecEnv, "step_wait", killed)
+        with pytest.raises(KilledError):
+            train(boxes(3), training, tmp_path / "killed")
+    assert 0 < read_policy(tmp_path / "killed").card.steps < 2 * steps
     later = train(boxes(3), training, tmp_path / "killed", resume=True)
     assert later.curve == unbroken.curve
     assert later.policy.card == unbroken.policy.card
@@ -146,4 +149,4 @@ def test_unknown_words_are_refused(changes: dict[str, object], match: str, tmp_p
     with pytest.raises(InputError, match=match):
         train(boxes(3), replace(PPO, **changes), tmp_path / "policy")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="algorithm 'magic'"):
-        learning_of("magic", "push")
+        learning_of("magic")
