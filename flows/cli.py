@@ -20,7 +20,7 @@ from typing import NoReturn, TextIO
 
 from cousins import __version__
 from cousins.errors import CousinsError, InputError
-from flows.learning_arguments import eval_arguments, train_arguments
+from flows.learning_arguments import eval_arguments, record_arguments, train_arguments
 from flows.pack_arguments import pack_arguments, tasks_arguments
 
 COMMANDS = {
@@ -39,6 +39,7 @@ COMMANDS = {
     "tasks": "list which tasks the cousins of a pack afford, with the proof",
     "train": "learn a task in the cousins of a pack, by Stable-Baselines3",
     "eval": "try a policy in the cousins of a split: success with intervals, every episode counted",
+    "record": "write rollouts as a data set: LeRobotDataset v3 or MCAP, every episode counted",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
     "doctor": "tell whether this machine has what is needed",
@@ -327,6 +328,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "tasks": tasks_arguments,
     "train": train_arguments,
     "eval": eval_arguments,
+    "record": record_arguments,
     "models": _models_arguments,
     "tag-sheet": _sheet_arguments,
     "doctor": lambda _: None,

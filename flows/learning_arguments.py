@@ -45,3 +45,27 @@ def eval_arguments(parser: argparse.ArgumentParser) -> None:
         "--shadow", type=int, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
     )
     parser.add_argument("--seed", type=int, default=0, help="root of the starts' randomness (0)")
+
+
+def record_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins record`."""
+    _rolling_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write, a new one")
+    parser.add_argument("--format", default="lerobot", metavar="NAME", help="lerobot or mcap (lerobot)")
+    parser.add_argument(
+        "--camera", action="append", default=[], metavar="NAME", help="record pictures: fixed or wrist; repeat it"
+    )
+    parser.add_argument("--episodes", type=int, default=100, help="episodes, spread evenly over the cousins (100)")
+
+
+def _rolling_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("policy", metavar="POLICY", help="policy folder, as `cousins train` writes it, or `random`")
+    parser.add_argument("--pack", required=True, metavar="PACK", help="pack folder, or NAME:TAG@STORE")
+    parser.add_argument("--split", choices=SPLITS, default="heldout_far", help="cousins to act in (heldout_far)")
+    parser.add_argument("--task", metavar="NAME", help="for `random`: the task (push)")
+    parser.add_argument("--body", metavar="NAME", help="for `random`: the body; the task's first where not given")
+    parser.add_argument("--engine", default="mujoco", metavar="NAME", help="mujoco or pybullet (mujoco)")
+    parser.add_argument(
+        "--shadow", type=int, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="root of the starts' randomness, as in `cousins eval` (0)")

@@ -8,7 +8,7 @@ import numpy as np
 
 from cousins.geometry import Array, rigid, rotation_about, rotation_from_quat_wxyz
 from cousins.meshes import Mesh
-from cousins.reconstruct.assets import Asset
+from cousins.reconstruct.assets import Asset, Link
 from cousins.scene.kinematics import joints_in_order
 from cousins.scene.rounding import round_pose
 from cousins.scene.scenes import Scene
@@ -22,16 +22,30 @@ def meshes_of_row(scene: Scene, task: Task, body: Body, slots: Slots, state: Sta
 
     Objects that the slots lack stand where the scene has them.
     """
-    meshes = [structure.visual for structure in scene.structures]
+    poses = poses_of_row(scene, task, body, slots, state, row)
+    return [mesh.transformed(pose) for mesh, pose in zip(meshes_of(scene, body), poses, strict=True)]
+
+
+def meshes_of(scene: Scene, body: Body) -> list[Mesh]:
+    """Return the same meshes where nothing has moved them: structures in the world's frame, links in their own."""
+    assets = [placed.asset for placed in scene.objects] + [body.asset]
+    return [structure.visual for structure in scene.structures] + [
+        link.visual for asset in assets for link in _seen(asset)
+    ]
+
+
+def poses_of_row(scene: Scene, task: Task, body: Body, slots: Slots, state: State, row: int) -> list[Array]:
+    """Return where each of `meshes_of` is in a row, [4, 4] each."""
+    poses = [np.eye(4) for _ in scene.structures]
     for placed in scene.objects:
         name, pose, positions = placed.asset.name, placed.world_from_asset, dict[str, float]()
         if name in slots.objects:
             column = slots.objects.index(name)
             pose = rigid(rotation_from_quat_wxyz(state.quat_wxyz[row, column]), state.position_m[row, column])
             positions = _positions(placed.asset, name, slots, state.joint_position[row])
-        meshes += _moved(placed.asset, pose, positions)
+        poses += _moved(placed.asset, pose, positions)
     drives = {drive.joint: float(at) for drive, at in zip(body.drives, state.drive_position[row], strict=True)}
-    return meshes + _moved(body.asset, world_from_base(task), drives)
+    return poses + _moved(body.asset, world_from_base(task), drives)
 
 
 def world_from_base(task: Task) -> Array:
@@ -58,7 +72,10 @@ def _positions(asset: Asset, name: str, slots: Slots, values: Sequence[float] | 
     return {joint: float(values[columns[number]]) for number, joint in enumerate(movable) if number in columns}
 
 
-def _moved(asset: Asset, world_from_root: Array, positions: Mapping[str, float]) -> list[Mesh]:
+def _moved(asset: Asset, world_from_root: Array, positions: Mapping[str, float]) -> list[Array]:
     poses = link_poses(asset, positions)
-    seen = [link for link in asset.links if len(link.visual.faces)]
-    return [link.visual.transformed(world_from_root @ poses[link.name]) for link in seen]
+    return [world_from_root @ poses[link.name] for link in _seen(asset)]
+
+
+def _seen(asset: Asset) -> list[Link]:
+    return [link for link in asset.links if len(link.visual.faces)]

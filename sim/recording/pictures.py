@@ -1,0 +1,159 @@
+"""What a camera sees of a rollout, drawn from its record by our own renderer.
+
+Pictures are drawn after the fact: poses at each step are on record, so whoever wants none pays for none. No shadows
+fall and light is white: these are pictures to look at and to learn shapes from, not photographs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, Protocol
+
+import numpy as np
+
+from cousins.errors import UnknownNameError
+from cousins.geometry import Array, Intrinsics, look_at, rigid, rotation_about, rotation_from_quat_wxyz, transform
+from cousins.meshes import Mesh
+from cousins.raster import Light, Look, look_of, render, shade
+from cousins.scene.scenes import Scene
+from cousins.vary.cousins import Task
+from sim.recording.rollouts import Rollout
+from sim.tasks.staging import Bare
+from sim.vector_env import CousinsVectorEnv
+from sim.worlds.looks import meshes_of, poses_of_row, world_from_base
+
+CAMERAS: Final = ("fixed", "wrist")
+"""Known cameras: one beside the robot, one on its hand."""
+BACKGROUND: Final = (226, 229, 233)
+"""Where nothing is seen."""
+LIGHT: Final = Light(direction=(0.4, -0.3, 0.85), lamp=0.55, ambient=0.5, ground=0.8)
+"""A lamp above, and light from everywhere."""
+KEPT: Final = 4
+"""Cousins whose meshes are kept ready."""
+
+
+class Camera(Protocol):
+    """Sees rollouts."""
+
+    width: int
+    """Width of its pictures [px], even."""
+    height: int
+    """Height [px], even."""
+
+    def film(self, rollout: Rollout, *, steps: Iterable[int] | None = None) -> Iterator[Array]:
+        """Yield a picture uint8 [h, w, 3] from before each action, or before those of `steps`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraConfig:
+    """Where a camera is and how it sees."""
+
+    width: int = 160
+    """Width of its pictures [px], even."""
+    height: int = 120
+    """Height [px], even."""
+    samples: int = 2
+    """Rays per pixel along each axis."""
+    view_rad: float = 0.85
+    """Angle of view from top to bottom of the fixed camera [rad]."""
+    wrist_view_rad: float = 1.25
+    """The same on the hand [rad]."""
+    least_m: float = 0.75
+    """The fixed camera is at least this far from the middle of what happens [m]."""
+    back_m: float = 0.10
+    """The hand's camera sits this far behind the tip ... [m]"""
+    beside_m: float = 0.06
+    """... and this far beside the hand's axis [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Stage:
+    """A cousin, ready to be drawn."""
+
+    scene: Scene
+    task: Task
+    meshes: Sequence[Mesh]
+    looks: Sequence[Look]
+
+
+class DrawnCamera:
+    """A camera of a name, in the cousins of an environment."""
+
+    def __init__(self, name: str, env: CousinsVectorEnv, config: CameraConfig | None = None) -> None:
+        require_cameras([name])
+        self.config = config or CameraConfig()
+        self.name, self.width, self.height = name, self.config.width, self.config.height
+        self._staged, self._body = env.episodes.staged, env.episodes.worlds.body
+        self._stage = lru_cache(maxsize=KEPT)(self._staged_of)
+
+    def film(self, rollout: Rollout, *, steps: Iterable[int] | None = None) -> Iterator[Array]:
+        """Yield a picture uint8 [h, w, 3] from before each action, or before those of `steps`."""
+        stage = self._stage(rollout.cousin)
+        camera = self._camera()
+        for step in range(rollout.steps) if steps is None else steps:
+            poses = poses_of_row(stage.scene, stage.task, self._body, rollout.about.slots, rollout.state, step)
+            meshes = [mesh.transformed(pose) for mesh, pose in zip(stage.meshes, poses, strict=True)]
+            looks = [_turned(look, pose[:3, :3]) for look, pose in zip(stage.looks, poses, strict=True)]
+            raster = render(meshes, camera, self._pose(stage, rollout, step))
+            image = shade(raster, meshes, looks=looks, light=LIGHT, background=np.array(BACKGROUND, dtype=float))
+            yield self._reduced(image)
+
+    def _staged_of(self, cousin: int) -> _Stage:
+        source = self._staged.source
+        scene = source.pack.scene(cousin) if isinstance(source, Bare) else source.scene(cousin)
+        meshes = meshes_of(scene, self._body)
+        return _Stage(
+            scene=scene, task=self._staged.cousin(cousin).task, meshes=meshes, looks=[look_of(mesh) for mesh in meshes]
+        )
+
+    def _camera(self) -> Intrinsics:
+        view = self.config.view_rad if self.name == "fixed" else self.config.wrist_view_rad
+        width, height = self.width * self.config.samples, self.height * self.config.samples
+        focal = 0.5 * height / np.tan(0.5 * view)
+        return Intrinsics(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
+
+    def _pose(self, stage: _Stage, rollout: Rollout, step: int) -> Array:
+        """Return `world_from_camera` [4, 4]."""
+        if self.name == "wrist":
+            tip = rigid(rotation_from_quat_wxyz(rollout.state.tip_quat_wxyz[step]), rollout.state.tip_position_m[step])
+            eye, ahead = transform(
+                tip, np.array([[self.config.beside_m, 0.0, -self.config.back_m], [0.0, 0.0, 0.5 * self.config.back_m]])
+            )
+            return look_at(eye, ahead, up=tip[:3, 0])
+        base = world_from_base(stage.task)
+        far = np.array([stage.task.goal_m, rollout.state.tip_position_m[0]])
+        middle = 0.5 * (far.min(axis=0) + far.max(axis=0))
+        distance = max(self.config.least_m, 1.6 * float(np.linalg.norm(far[0, :2] - base[:2, 3])))
+        towards = base[:3, :3] @ rotation_about(np.array([0.0, 0.0, 1.0]), -0.9) @ np.array([0.77, 0.0, 0.64])
+        return look_at(middle + distance * towards, middle)
+
+    def _reduced(self, image: Array) -> Array:
+        samples = self.config.samples
+        small = image.reshape(self.height, samples, self.width, samples, 3).mean(axis=(1, 3))
+        return np.rint(small).astype(np.uint8)
+
+
+def require_cameras(names: Iterable[str]) -> None:
+    """Raise `UnknownNameError` for a name that no camera has."""
+    known = ", ".join(CAMERAS)
+    for name in names:
+        if name not in CAMERAS:
+            close = difflib.get_close_matches(name, CAMERAS, n=1, cutoff=0.5)
+            guess = f"Did you mean '{close[0]}'? " if close else ""
+            raise UnknownNameError(
+                f"no camera named '{name}'", expected=f"one of {known}", hint=f"{guess}Known: {known}."
+            )
+
+
+def cameras_of(names: Iterable[str], env: CousinsVectorEnv) -> dict[str, Camera]:
+    """Return cameras by name; raises `UnknownNameError`."""
+    return {name: DrawnCamera(name, env) for name in names}
+
+
+def _turned(look: Look, rotation: Array) -> Look:
+    turned = np.asarray(rotation.T, dtype=np.float32)
+    return replace(look, corner_normals=look.corner_normals @ turned, face_normals=look.face_normals @ turned)

@@ -1,0 +1,72 @@
+"""`cousins record` over a small pack: what is written is what `cousins eval` counts."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli import run
+from flows.commands import record as record_command
+from tests.cousins.pack.packs_for_tests import small_pack
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recording") / "pack"
+    small_pack(folder, count=6)
+    return folder
+
+
+def asked(*words: str | Path) -> tuple[dict[str, Any], int]:
+    output = io.StringIO()
+    code = run([*map(str, words), "--json"], output)
+    return json.loads(output.getvalue()), code
+
+
+def test_random_rollouts_become_a_data_set(pack: Path, tmp_path: Path) -> None:
+    words = ("record", "random", "--pack", pack, "--split", "train", "--episodes", "3", "-o")
+    result, code = asked(*words, tmp_path / "set")
+    assert code == 0
+    assert (result["episodes"], result["format"], result["task"], result["engine"]) == (3, "lerobot", "push", "mujoco")
+    assert result["steps"] == json.loads((tmp_path / "set/meta/info.json").read_text())["total_frames"]
+    assert len(result["digest"]) == 64
+    assert "3 episodes" in record_command.told(result)
+    again, code = asked(*words, tmp_path / "set")
+    assert code == 2
+    assert "there already" in again["error"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--format", "rosbag"), "no format named 'rosbag'"),
+        (("--camera", "head"), "no camera named 'head'"),
+        (("--episodes", "0"), "0 episodes"),
+        (("--split", "heldout_near", "--task", "open_drawer"), "none of which affords"),
+        (("--task", "pusch"), "no task named 'pusch'"),
+    ],
+)
+def test_what_cannot_be_recorded_is_told_and_leaves_nothing(
+    pack: Path, tmp_path: Path, words: tuple[str, ...], found: str
+) -> None:
+    result, code = asked("record", "random", "--pack", pack, "-o", tmp_path / "set", *words)
+    assert code == 2
+    assert found in result["error"]["found"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_split_without_cousins_is_told(tmp_path: Path) -> None:
+    small_pack(tmp_path / "pack", count=2)
+    result, code = asked("record", "random", "--pack", tmp_path / "pack", "-o", tmp_path / "set")
+    assert code == 2
+    assert "split 'heldout_far' without a cousin" in result["error"]["found"]
+
+
+def test_a_policy_that_is_none_is_told(pack: Path, tmp_path: Path) -> None:
+    result, code = asked("record", pack, "--pack", pack, "-o", tmp_path / "set")
+    assert code == 2
+    assert "no policy.json" in result["error"]["found"]

@@ -1,0 +1,172 @@
+"""LeRobotDataset v3.0, read back as LeRobot's own loader does: names, dtypes, indices, times, videos."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cousins.errors import InputError, UnknownNameError
+from sim.recording import Rollout, about_of, write_rollouts, writer_of
+from sim.recording.pictures import cameras_of
+from tests.sim.recording.rollouts_for_tests import recorded_env, some
+
+LOADED = {
+    "timestamp": "float32",
+    "frame_index": "int64",
+    "episode_index": "int64",
+    "index": "int64",
+    "task_index": "int64",
+}
+
+
+@pytest.fixture(scope="module")
+def rollouts() -> list[Rollout]:
+    return some(recorded_env(), 5)
+
+
+@pytest.fixture(scope="module")
+def folder(rollouts: list[Rollout], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lerobot") / "set"
+    env = recorded_env()
+    written = write_rollouts(
+        rollouts, about_of(env), folder, writer=writer_of("lerobot"), cameras=cameras_of(["fixed"], env)
+    )
+    assert (written.episodes, written.steps) == (5, 50)
+    return folder
+
+
+def info_of(folder: Path) -> dict[str, Any]:
+    info: dict[str, Any] = json.loads((folder / "meta/info.json").read_text())
+    return info
+
+
+def episodes_of(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(folder / "meta/episodes/chunk-000/file-000.parquet").to_pylist()
+    return rows
+
+
+def data_of(folder: Path) -> pa.Table:
+    info, sheet = info_of(folder), episodes_of(folder)[0]
+    path = info["data_path"].format(chunk_index=sheet["data/chunk_index"], file_index=sheet["data/file_index"])
+    return pq.read_table(folder / path)
+
+
+def test_the_info_names_the_version_and_counts_all(folder: Path) -> None:
+    info = info_of(folder)
+    assert info["codebase_version"] == "v3.0"
+    assert (info["fps"], info["robot_type"]) == (20, "pusher")
+    assert (info["total_episodes"], info["total_frames"], info["total_tasks"]) == (5, 50, 1)
+    assert info["splits"] == {"train": "0:5"}
+    assert {name: info["features"][name]["dtype"] for name in LOADED} == LOADED
+
+
+def test_each_column_is_of_the_dtype_and_shape_that_the_info_tells(folder: Path) -> None:
+    features, table = info_of(folder)["features"], data_of(folder)
+    stored = {name: one for name, one in features.items() if one["dtype"] != "video"}
+    assert table.column_names == list(stored)
+    for name, one in stored.items():
+        kind = pa.from_numpy_dtype(np.dtype(one["dtype"]))
+        wanted = kind if one["shape"] == [1] else pa.list_(kind, one["shape"][0])
+        assert table.schema.field(name).type == wanted
+        assert table.column(name).null_count == 0
+        assert one["names"] is None or len(one["names"]) == one["shape"][-1]
+
+
+def test_episodes_follow_one_another_without_a_gap(folder: Path) -> None:
+    table, first = data_of(folder).to_pydict(), 0
+    for number, sheet in enumerate(episodes_of(folder)):
+        assert (sheet["episode_index"], sheet["dataset_from_index"]) == (number, first)
+        after = first + sheet["length"]
+        assert sheet["dataset_to_index"] == after
+        assert table["episode_index"][first:after] == [number] * sheet["length"]
+        assert table["frame_index"][first:after] == list(range(sheet["length"]))
+        assert table["timestamp"][first:after] == pytest.approx([k / 20 for k in range(sheet["length"])])
+        assert table["next.done"][first:after] == [False] * (sheet["length"] - 1) + [True]
+        first = after
+    assert table["index"] == list(range(50))
+    assert pq.ParquetFile(folder / "data/chunk-000/file-000.parquet").num_row_groups == 5
+
+
+def test_the_numbers_are_those_of_the_rollouts(folder: Path, rollouts: list[Rollout]) -> None:
+    table = data_of(folder).to_pydict()
+    for name, field in (("action", "action"), ("observation.policy", "policy"), ("next.reward", "reward")):
+        np.testing.assert_array_equal(np.array(table[name]), np.concatenate([getattr(one, field) for one in rollouts]))
+    assert [sheet["cousin"] for sheet in episodes_of(folder)] == [one.cousin for one in rollouts]
+    assert [sheet["seed"] for sheet in episodes_of(folder)] == [one.seed for one in rollouts]
+
+
+def test_pandas_reads_tasks_by_their_text(folder: Path) -> None:
+    tasks = pd.read_parquet(folder / "meta/tasks.parquet")
+    assert tasks.index.name == "task"
+    assert tasks.loc["push"].task_index == 0
+    assert episodes_of(folder)[0]["tasks"] == ["push"]
+
+
+def test_statistics_are_those_of_all_frames(folder: Path) -> None:
+    stats, table = json.loads((folder / "meta/stats.json").read_text()), data_of(folder).to_pydict()
+    assert set(stats) == set(info_of(folder)["features"])
+    actions = np.array(table["action"], dtype=np.float64)
+    for name, value in (("min", actions.min(0)), ("mean", actions.mean(0)), ("std", actions.std(0))):
+        assert stats["action"][name] == pytest.approx(value)
+    assert stats["action"]["count"] == [50]
+    assert set(stats["action"]) == {"min", "max", "mean", "std", "count", "q01", "q10", "q50", "q90", "q99"}
+    picture = stats["observation.images.fixed"]
+    assert np.shape(picture["mean"]) == (3, 1, 1)
+    assert np.all(np.array(picture["min"]) <= picture["q10"])
+    assert np.all(np.array(picture["q90"]) <= picture["max"])
+    assert 0.0 <= np.min(picture["min"]) <= np.max(picture["max"]) <= 1.0
+
+
+def test_a_frame_of_the_film_lies_where_the_episode_says(folder: Path) -> None:
+    info = info_of(folder)
+    feature = info["features"]["observation.images.fixed"]
+    sheets = episodes_of(folder)
+    path = info["video_path"].format(video_key="observation.images.fixed", chunk_index=0, file_index=0)
+    with av.open(str(folder / path)) as film:
+        frames = list(film.decode(video=0))
+    assert [round(frame.time * 20) for frame in frames] == list(range(50))
+    assert [frames[0].height, frames[0].width, 3] == feature["shape"]
+    assert sheets[2]["videos/observation.images.fixed/from_timestamp"] == pytest.approx(20 / 20)
+    assert sheets[2]["videos/observation.images.fixed/to_timestamp"] == pytest.approx(30 / 20)
+    assert frames[20].to_ndarray(format="rgb24").std() > 5.0
+
+
+def test_an_episode_that_never_began_is_told_beside_the_frames(tmp_path: Path) -> None:
+    env = recorded_env(2)
+    env.episodes.worlds.refused.add(1)  # type: ignore[attr-defined]
+    written = write_rollouts(some(env, 3), about_of(env), tmp_path / "set", writer=writer_of("lerobot"))
+    assert (written.episodes, written.faults, written.not_begun) == (3, 1, [1])
+    assert info_of(tmp_path / "set")["total_episodes"] == 2
+    told = json.loads((tmp_path / "set/meta/cousins.json").read_text())
+    assert [one["cousin"] for one in told["not_begun"]] == [1]
+    assert told["about"]["digest"] == "tiny"
+
+
+def test_nothing_is_left_where_no_episode_has_a_step(tmp_path: Path) -> None:
+    env = recorded_env(2)
+    env.episodes.worlds.refused.update({0, 1, 2})  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="no episode with a step"):
+        write_rollouts(some(env, 3), about_of(env), tmp_path / "set", writer=writer_of("lerobot"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_are_never_mixed(tmp_path: Path) -> None:
+    env = recorded_env()
+    (tmp_path / "set").mkdir()
+    with pytest.raises(InputError, match="there already"):
+        write_rollouts(some(env, 1), about_of(env), tmp_path / "set", writer=writer_of("lerobot"))
+
+
+def test_a_typo_in_a_format_or_camera_is_told() -> None:
+    with pytest.raises(UnknownNameError, match="no format named 'lerobt'"):
+        writer_of("lerobt")
+    with pytest.raises(UnknownNameError, match="no camera named 'wirst'"):
+        cameras_of(["wirst"], recorded_env())
