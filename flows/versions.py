@@ -31,6 +31,7 @@ LEARNING = (
     "episodes.py",
     "making.py",
     "metrics.py",
+    "recording",
     "registration.py",
     "resuming.py",
     "robot.py",

@@ -15,8 +15,10 @@ Statistics = dict[str, Any]
 
 
 def of_rows(values: Array) -> Statistics:
-    """Return the statistics of an episode's column [t] or [t, k]."""
-    table = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    """Return the statistics of an episode's column [t] or [t, k]; frames that are not finite are left out."""
+    every = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    kept = every[np.isfinite(every).all(axis=1)]
+    table = kept if len(kept) else np.zeros((1, every.shape[1]))
     found = {
         "min": table.min(axis=0),
         "max": table.max(axis=0),
@@ -24,7 +26,7 @@ def of_rows(values: Array) -> Statistics:
         "std": table.std(axis=0),
     }
     found |= {name: np.quantile(table, share, axis=0) for name, share in QUANTILES.items()}
-    return {name: value.tolist() for name, value in found.items()} | {"count": [len(table)]}
+    return {name: value.tolist() for name, value in found.items()} | {"count": [len(kept)]}
 
 
 def of_pictures(pictures: Iterable[Array]) -> Statistics:
@@ -50,10 +52,11 @@ def of_pictures(pictures: Iterable[Array]) -> Statistics:
 
 def of_all(parts: Sequence[Statistics]) -> Statistics:
     """Return the statistics over several episodes; quantiles are means of theirs, as LeRobot joins them."""
-    counts = np.array([one["count"][0] for one in parts], dtype=np.float64)
-    stacked = {name: np.array([one[name] for one in parts]) for name in parts[0] if name != "count"}
+    used = [one for one in parts if one["count"][0]] or list(parts[:1])
+    counts = np.array([max(one["count"][0], 1) for one in used], dtype=np.float64)
+    stacked = {name: np.array([one[name] for one in used]) for name in parts[0] if name != "count"}
     joined = {name: np.average(value, axis=0, weights=counts) for name, value in stacked.items()}
     squares = stacked["std"] ** 2 + stacked["mean"] ** 2
     joined["std"] = np.sqrt(np.maximum(np.average(squares, axis=0, weights=counts) - joined["mean"] ** 2, 0.0))
     joined["min"], joined["max"] = stacked["min"].min(axis=0), stacked["max"].max(axis=0)
-    return {name: value.tolist() for name, value in joined.items()} | {"count": [int(counts.sum())]}
+    return {name: value.tolist() for name, value in joined.items()} | {"count": [sum(one["count"][0] for one in parts)]}
