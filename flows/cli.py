@@ -20,7 +20,7 @@ from typing import NoReturn, TextIO
 
 from cousins import __version__
 from cousins.errors import CousinsError, InputError
-from flows.learning_arguments import eval_arguments, record_arguments, train_arguments
+from flows.learning_arguments import eval_arguments, film_arguments, record_arguments, train_arguments
 from flows.pack_arguments import pack_arguments, tasks_arguments
 
 COMMANDS = {
@@ -40,6 +40,7 @@ COMMANDS = {
     "train": "learn a task in the cousins of a pack, by Stable-Baselines3",
     "eval": "try a policy in the cousins of a split: success with intervals, every episode counted",
     "record": "write rollouts as a data set: LeRobotDataset v3 or MCAP, every episode counted",
+    "film": "film evaluation episodes chosen by chance, never the best",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
     "doctor": "tell whether this machine has what is needed",
@@ -329,6 +330,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "train": train_arguments,
     "eval": eval_arguments,
     "record": record_arguments,
+    "film": film_arguments,
     "models": _models_arguments,
     "tag-sheet": _sheet_arguments,
     "doctor": lambda _: None,

@@ -1,4 +1,4 @@
-"""What `cousins train` and `cousins eval` take."""
+"""What `cousins train`, `eval`, `record` and `film` take."""
 
 from __future__ import annotations
 
@@ -56,6 +56,15 @@ def record_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera", action="append", default=[], metavar="NAME", help="record pictures: fixed or wrist; repeat it"
     )
     parser.add_argument("--episodes", type=int, default=100, help="episodes, spread evenly over the cousins (100)")
+
+
+def film_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins film`."""
+    _rolling_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, default=Path("film.mp4"), metavar="MP4", help="film to write")
+    parser.add_argument("--loop", default="webp", metavar="NAME", help="looping picture beside it: webp or gif (webp)")
+    parser.add_argument("--camera", default="fixed", metavar="NAME", help="fixed or wrist (fixed)")
+    parser.add_argument("--episodes", type=int, default=6, help="episodes, chosen by chance from an evaluation's (6)")
 
 
 def _rolling_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from cousins.raster import Light, Look, look_of, render, shade
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Task
 from sim.recording.rollouts import Rollout
+from sim.tasks.episode import Episode
 from sim.tasks.staging import Bare
 from sim.vector_env import CousinsVectorEnv
 from sim.worlds.looks import meshes_of, poses_of_row, world_from_base
@@ -31,6 +32,13 @@ BACKGROUND: Final = (226, 229, 233)
 """Where nothing is seen."""
 LIGHT: Final = Light(direction=(0.4, -0.3, 0.85), lamp=0.55, ambient=0.5, ground=0.8)
 """A lamp above, and light from everywhere."""
+RING: Final = (40, 140, 70)
+"""Colour of the ring around a goal."""
+RING_CORNERS: Final = 48
+RING_M: Final = 0.006
+"""Width of the ring [m]."""
+RING_LIFT_M: Final = 0.002
+"""How far it lies above the goal's place, so that no table hides it [m]."""
 KEPT: Final = 4
 """Cousins whose meshes are kept ready."""
 
@@ -62,12 +70,20 @@ class CameraConfig:
     """Angle of view from top to bottom of the fixed camera [rad]."""
     wrist_view_rad: float = 1.25
     """The same on the hand [rad]."""
-    least_m: float = 0.75
+    least_m: float = 0.6
     """The fixed camera is at least this far from the middle of what happens [m]."""
+    rim_m: float = 0.06
+    """What it has in view beyond the middles of what is handled [m]."""
+    beside_rad: float = -0.9
+    """Where it stands, from straight ahead of the robot to its left [rad]."""
+    rise_rad: float = 0.75
+    """How steeply it looks down [rad]."""
     back_m: float = 0.10
     """The hand's camera sits this far behind the tip ... [m]"""
     beside_m: float = 0.06
     """... and this far beside the hand's axis [m]."""
+    goal: bool = False
+    """Whether a ring on the table shows the goal, for those who watch; no policy gets such a hint."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -96,6 +112,7 @@ class DrawnCamera:
         camera = self._camera()
         for step in range(rollout.steps) if steps is None else steps:
             poses = poses_of_row(stage.scene, stage.task, self._body, rollout.about.slots, rollout.state, step)
+            poses += [np.eye(4)] * (len(stage.meshes) - len(poses))
             meshes = [mesh.transformed(pose) for mesh, pose in zip(stage.meshes, poses, strict=True)]
             looks = [_turned(look, pose[:3, :3]) for look, pose in zip(stage.looks, poses, strict=True)]
             raster = render(meshes, camera, self._pose(stage, rollout, step))
@@ -106,8 +123,13 @@ class DrawnCamera:
         source = self._staged.source
         scene = source.pack.scene(cousin) if isinstance(source, Bare) else source.scene(cousin)
         meshes = meshes_of(scene, self._body)
+        episode = self._staged.afforded(cousin)
+        ring = [_ring(episode.goal_m, episode.goal_radius_m)] if self.config.goal and _shows_goal(episode) else []
         return _Stage(
-            scene=scene, task=self._staged.cousin(cousin).task, meshes=meshes, looks=[look_of(mesh) for mesh in meshes]
+            scene=scene,
+            task=self._staged.cousin(cousin).task,
+            meshes=[*meshes, *ring],
+            looks=[look_of(mesh) for mesh in [*meshes, *ring]],
         )
 
     def _camera(self) -> Intrinsics:
@@ -124,12 +146,22 @@ class DrawnCamera:
                 tip, np.array([[self.config.beside_m, 0.0, -self.config.back_m], [0.0, 0.0, 0.5 * self.config.back_m]])
             )
             return look_at(eye, ahead, up=tip[:3, 0])
+        points = np.array(self._points(rollout))
+        middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
+        radius = float(np.linalg.norm(points - middle, axis=1).max()) + self.config.rim_m
+        distance = max(self.config.least_m, radius / np.sin(0.5 * self.config.view_rad))
         base = world_from_base(stage.task)
-        far = np.array([stage.task.goal_m, rollout.state.tip_position_m[0]])
-        middle = 0.5 * (far.min(axis=0) + far.max(axis=0))
-        distance = max(self.config.least_m, 1.6 * float(np.linalg.norm(far[0, :2] - base[:2, 3])))
-        towards = base[:3, :3] @ rotation_about(np.array([0.0, 0.0, 1.0]), -0.9) @ np.array([0.77, 0.0, 0.64])
-        return look_at(middle + distance * towards, middle)
+        towards = base[:3, :3] @ rotation_about(np.array([0.0, 0.0, 1.0]), self.config.beside_rad)
+        rise = self.config.rise_rad
+        return look_at(middle + distance * (towards @ np.array([np.cos(rise), 0.0, np.sin(rise)])), middle)
+
+    def _points(self, rollout: Rollout) -> list[Array]:
+        """Return what the fixed camera must have in view: the tip, what is handled, and the goal."""
+        episode = self._staged.afforded(rollout.cousin)
+        objects = rollout.about.slots.objects
+        handled = [objects.index(part.name) for part in episode.parts]
+        goal = [np.array(episode.goal_m)] if _shows_goal(episode) else []
+        return [rollout.state.tip_position_m[0], *rollout.state.position_m[0, handled], *goal]
 
     def _reduced(self, image: Array) -> Array:
         samples = self.config.samples
@@ -152,6 +184,25 @@ def require_cameras(names: Iterable[str]) -> None:
 def cameras_of(names: Iterable[str], env: CousinsVectorEnv) -> dict[str, Camera]:
     """Return cameras by name; raises `UnknownNameError`."""
     return {name: DrawnCamera(name, env) for name in names}
+
+
+def _shows_goal(episode: Episode) -> bool:
+    """Tell whether the goal is a place in the world."""
+    return episode.goal_radius_m > 0.0 and not episode.place
+
+
+def _ring(middle_m: Sequence[float], radius_m: float) -> Mesh:
+    """Return a flat ring just above a place in the world."""
+    angles = np.linspace(0.0, 2.0 * np.pi, RING_CORNERS, endpoint=False)
+    circle = np.stack([np.cos(angles), np.sin(angles), np.zeros_like(angles)], axis=1)
+    rims = [circle * radius for radius in (radius_m, radius_m - RING_M)]
+    here = np.arange(RING_CORNERS)
+    following = (here + 1) % RING_CORNERS
+    inner, onward = here + RING_CORNERS, following + RING_CORNERS
+    faces = np.concatenate([np.stack([here, following, onward], axis=1), np.stack([here, onward, inner], axis=1)])
+    vertices = np.concatenate(rims) + np.array(middle_m) + np.array([0.0, 0.0, RING_LIFT_M])
+    colors = np.tile(np.array(RING, dtype=np.uint8), (len(vertices), 1))
+    return Mesh(vertices=vertices, faces=faces.astype(np.int32), colors=colors)
 
 
 def _turned(look: Look, rotation: Array) -> Look:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flows.cli import run
+from flows.commands import film as film_command
 from flows.commands import record as record_command
 from tests.cousins.pack.packs_for_tests import small_pack
 
@@ -70,3 +71,31 @@ def test_a_policy_that_is_none_is_told(pack: Path, tmp_path: Path) -> None:
     result, code = asked("record", pack, "--pack", pack, "-o", tmp_path / "set")
     assert code == 2
     assert "no policy.json" in result["error"]["found"]
+
+
+def test_a_film_shows_episodes_of_the_evaluation(pack: Path, tmp_path: Path) -> None:
+    words = ("film", "random", "--pack", pack, "--split", "train", "--episodes", "2", "-o", tmp_path / "film.mp4")
+    result, code = asked(*words)
+    assert code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "film.webp"]
+    assert [set(one) for one in result["episodes"]] == [{"cousin", "start", "success_at_end", "fault"}] * 2
+    assert result["of"] == 100
+    assert "2 of 100 evaluation episodes" in film_command.told(result)
+    again, code = asked(*words)
+    assert code == 2
+    assert "there already" in again["error"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--episodes", "101"), "--episodes 101"),
+        (("--loop", "png"), "a loop as 'png'"),
+        (("--camera", "head"), "no camera named 'head'"),
+    ],
+)
+def test_what_cannot_be_filmed_is_told(pack: Path, tmp_path: Path, words: tuple[str, ...], found: str) -> None:
+    result, code = asked("film", "random", "--pack", pack, "-o", tmp_path / "film.mp4", *words)
+    assert code == 2
+    assert found in result["error"]["found"]
+    assert list(tmp_path.iterdir()) == []
