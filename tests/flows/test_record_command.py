@@ -99,3 +99,22 @@ def test_what_cannot_be_filmed_is_told(pack: Path, tmp_path: Path, words: tuple[
     assert code == 2
     assert found in result["error"]["found"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_policy_is_recorded_in_the_episodes_of_its_evaluation(pack: Path, tmp_path: Path) -> None:
+    words = ("train", pack, "--rows", "2", "-o", tmp_path / "policy", "--steps", "64", "--twin-first", "0")
+    assert asked(*words)[1] == 0
+    where = ("--pack", pack, "--split", "train", "--episodes", "5", "--seed", "2")
+    table, _ = asked("eval", tmp_path / "policy", *where)
+    result, code = asked("record", tmp_path / "policy", *where, "-o", tmp_path / "set", "--format", "mcap")
+    assert code == 0
+    assert (result["episodes"], result["successes"]) == (table["episodes"], table["success_at_end"]["k"])
+    assert (result["once"], result["faults"]) == (table["success_once"]["k"], table["faults"])
+    told = json.loads((tmp_path / "set/episodes.json").read_text())["episodes"]
+    by_cousin = {str(one["cousin"]): 0 for one in told}
+    for one in told:
+        by_cousin[str(one["cousin"])] += 1
+    assert by_cousin == {index: one["n"] for index, one in table["by_cousin"].items()}
+    refused, code = asked("record", tmp_path / "policy", *where, "-o", tmp_path / "other", "--task", "lift")
+    assert code == 2
+    assert "--task lift for a policy that knows push" in refused["error"]["found"]

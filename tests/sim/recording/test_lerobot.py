@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,29 @@ def test_a_typo_in_a_format_or_camera_is_told() -> None:
         writer_of("lerobt")
     with pytest.raises(UnknownNameError, match="no camera named 'wirst'"):
         cameras_of(["wirst"], recorded_env())
+
+
+def test_joints_have_a_column_where_there_are_some(tmp_path: Path) -> None:
+    env = recorded_env(1)
+    one = some(env, 1)[0]
+    slots = replace(one.about.slots, joints=(("box", 0),))
+    opened = np.linspace(0.0, 0.2, one.steps)[:, None]
+    state = replace(one.state, joint_position=opened, joint_velocity=0.0 * opened)
+    told = replace(one.about, slots=slots)
+    write_rollouts([replace(one, about=told, state=state)], told, tmp_path / "set", writer=writer_of("lerobot"))
+    feature = info_of(tmp_path / "set")["features"]["world.joints"]
+    assert feature == {"dtype": "float32", "shape": [1], "names": ["box.0"]}
+    assert data_of(tmp_path / "set").to_pydict()["world.joints"] == opened[:, 0].astype(np.float32).tolist()
+
+
+def test_steps_that_are_no_whole_number_a_second_are_refused(tmp_path: Path) -> None:
+    env = recorded_env(1)
+    told = replace(about_of(env), step_s=1.0 / 19.7)
+    with pytest.raises(InputError, match="a whole number a second"):
+        write_rollouts(some(env, 1), told, tmp_path / "set", writer=writer_of("lerobot"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_no_policy_may_see_is_no_observation(folder: Path) -> None:
+    seen = {name for name in info_of(folder)["features"] if name.startswith("observation.")}
+    assert seen == {"observation.state", "observation.policy", "observation.images.fixed"}
