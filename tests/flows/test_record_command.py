@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,14 @@ def test_a_policy_is_recorded_in_the_episodes_of_its_evaluation(pack: Path, tmp_
     refused, code = asked("record", tmp_path / "policy", *where, "-o", tmp_path / "other", "--task", "lift")
     assert code == 2
     assert "--task lift for a policy that knows push" in refused["error"]["found"]
+
+
+@pytest.mark.parametrize(("format_name", "missing"), [("lerobot", "pyarrow"), ("mcap", "mcap.writer")])
+def test_a_missing_extra_is_named(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_name: str, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.delitem(sys.modules, f"sim.recording.formats.{format_name}", raising=False)
+    result, code = asked("record", "random", "--pack", pack, "-o", tmp_path / "set", "--format", format_name)
+    assert code == 2
+    assert result["error"]["expected"] == "the extra `record`"

@@ -197,3 +197,12 @@ def test_steps_that_are_no_whole_number_a_second_are_refused(tmp_path: Path) -> 
 def test_what_no_policy_may_see_is_no_observation(folder: Path) -> None:
     seen = {name for name in info_of(folder)["features"] if name.startswith("observation.")}
     assert seen == {"observation.state", "observation.policy", "observation.images.fixed"}
+
+
+def test_where_no_episode_has_a_step_no_film_is_left_either(tmp_path: Path) -> None:
+    env = recorded_env(1)
+    env.episodes.worlds.refused.update({0, 1, 2})  # type: ignore[attr-defined]
+    cameras = cameras_of(["fixed"], env)
+    with pytest.raises(InputError, match="no episode with a step"):
+        write_rollouts(some(env, 2), about_of(env), tmp_path / "set", writer=writer_of("lerobot"), cameras=cameras)
+    assert list(tmp_path.iterdir()) == []
