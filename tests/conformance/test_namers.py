@@ -15,7 +15,7 @@ from cousins.segment.labels import Namer, View
 from tests.cousins.segment.networks_for_tests import small_clip
 
 PACKAGE = "cousins.segment.namers"
-NEEDS = {"yolox": ("names", "ncnn"), "clip": ("sam", "torch")}
+NEEDS = {"yolox": ("names", "ncnn"), "clip": ("sam", "transformers")}
 
 
 @pytest.fixture(scope="module", params=names(PACKAGE))

@@ -143,7 +143,7 @@ def cut_views() -> list[Array]:
 
 
 def test_clip_shares_its_belief_among_the_words(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="the extra `sam` is not installed")
+    pytest.importorskip("transformers", reason="the extra `sam` is not installed")
     from cousins.segment.namers.clip import Config, build
 
     small_clip(tmp_path)
@@ -157,7 +157,7 @@ def test_clip_shares_its_belief_among_the_words(tmp_path: Path) -> None:
 
 
 def test_clip_without_its_files_tells_what_to_type(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="the extra `sam` is not installed")
+    pytest.importorskip("transformers", reason="the extra `sam` is not installed")
     from cousins.segment.namers.clip import Config, build
 
     with pytest.raises(InputError, match="cousins models get clip-vit-b32"):
