@@ -47,6 +47,7 @@ PROGRAMS = (
     "soak",
     "packs",
     "affordances",
+    "twin_vs_cousins",
 )
 BUSY_LOAD = 1.0
 
@@ -97,6 +98,16 @@ def most(limit: float) -> Callable[[Any], bool]:
 def least(limit: float) -> Callable[[Any], bool]:
     """Return whether a value is at least the limit."""
     return lambda value: value is not None and float(value) >= limit
+
+
+def points(split: str, key: str) -> Callable[[dict[str, Any]], float]:
+    """Return the getter of cousins less twin in a split, in points."""
+    return lambda result: 100.0 * float(result["differences"]["cousins - twin"][split][key])
+
+
+def three_arms(split: str) -> Callable[[dict[str, Any]], str]:
+    """Return the getter of the success of all three arms in a split, in percent."""
+    return lambda result: "; ".join(f"{100.0 * one['p']:.0f}" for one in result["splits"][split].values())
 
 
 ROWS = (
@@ -752,6 +763,37 @@ ROWS = (
         bar="flat",
         value=at("growth", "memory_ratio"),
         met=most(1.1),
+    ),
+    *(
+        Row(program="twin_vs_cousins", what=what, bar=bar, value=value, met=met, digits=1)
+        for what, bar, value, met in (
+            (
+                "trained in cousins less trained in the twin, heldout_far and shadow pooled [points]",
+                "≥ 40",
+                points("heldout_far+shadow", "value"),
+                least(40.0),
+            ),
+            ("the same, lower end of the interval", "≥ 20", points("heldout_far+shadow", "low"), least(20.0)),
+            ("the same in heldout_far", "", points("heldout_far", "value"), None),
+            ("the same in the shadow world (sim-to-sim)", "", points("shadow", "value"), None),
+            ("the same in the twin itself", "≥ -5", points("twin", "value"), least(-5.0)),
+            ("the same with dissimilar assets", "≥ 0", points("dissimilar", "value"), least(0.0)),
+        )
+    ),
+    *(
+        Row(
+            program="twin_vs_cousins",
+            what=f"success at the end in {split}: trained in the twin; with noise; in cousins [%]",
+            bar="",
+            value=three_arms(split),
+        )
+        for split in ("twin", "heldout_near", "heldout_far", "dissimilar", "shadow", "shadow_twin")
+    ),
+    Row(
+        program="twin_vs_cousins",
+        what="episodes; how many broke",
+        bar="",
+        value=lambda r: f"{r['episodes']}; {r['faults']}",
     ),
 )
 

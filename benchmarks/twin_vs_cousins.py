@@ -4,9 +4,10 @@ A scene is scanned by the demo's own pipeline (or given by --scene), and cousins
 three policies learn with the same settings and the same number of steps: `twin` in the twin alone; `noise` in the twin
 first, then in copies of it with other masses, frictions and starts; `cousins` in the twin first, then in the train
 split. All are tried in the same cousins from the same starts: in the twin; in `heldout_near` and `heldout_far`, which
-none has seen; `dissimilar`, a table of assets of the families, none of which was scanned; and `shadow`, held-out
-cousins under PyBullet with masses, frictions, joints, gains, latency and sensor noise that nobody was told (all
-training is in MuJoCo; this is sim-to-sim and says nothing about a real cell). `shadow_twin` is the same of the twin.
+none has seen; `dissimilar`, held-out cousins with an asset of another kind in the target's place; and `shadow`,
+held-out cousins under PyBullet with masses, frictions, joints, gains, latency and sensor noise that nobody was told
+(all training is in MuJoCo; this is sim-to-sim and says nothing about a real cell). `shadow_twin` is the same of the
+twin.
 
 Settings were chosen on cousins of the train split, for all arms alike. Every episode is counted; a broken world is a
 failure. Success is at the end, held for 1 s. Intervals of shares are Wilson's; differences are paired by seed, cousin
@@ -33,7 +34,7 @@ from typing import Any, Final
 
 from twin_vs_cousins_page import page
 from twin_vs_cousins_sums import summary
-from twin_vs_cousins_worlds import dissimilar, prepare
+from twin_vs_cousins_worlds import Dissimilar, prepare
 
 HERE: Final = Path(__file__)
 ARMS: Final = ("twin", "noise", "cousins")
@@ -141,7 +142,7 @@ def work(job: Job, plan: Plan, out: Path) -> None:
     for split in SPLITS if job.first is None else ("heldout_far",):
         kept = folder / f"tried-{split}.json"
         if not kept.is_file():
-            kept.write_text(json.dumps(tried_in(split, trained.policy, pack, plan, job, out)), encoding="utf-8")
+            kept.write_text(json.dumps(tried_in(split, trained.policy, pack, plan, job)), encoding="utf-8")
         found["splits"][split] = json.loads(kept.read_text(encoding="utf-8"))
     found["cpu_s"], found["wall_s"] = time.process_time(), time.monotonic() - began
     (out / "done").mkdir(exist_ok=True)
@@ -150,14 +151,15 @@ def work(job: Job, plan: Plan, out: Path) -> None:
     part.replace(out / "done" / f"{job.name}.json")
 
 
-def tried_in(split: str, policy: Any, pack: Any, plan: Plan, job: Job, out: Path) -> dict[str, Any]:
+def tried_in(split: str, policy: Any, pack: Any, plan: Plan, job: Job) -> dict[str, Any]:
     """Return every episode of a policy in a split; starts depend on the seed alone, not on the arm."""
     from sim.train.evaluating import evaluate
 
     held_out = pack.indices("heldout_near") + pack.indices("heldout_far")
     where: dict[str, Any] = {"pack": pack, "split": split}
     if split == "dissimilar":
-        where = dict(zip(("pack", "split"), dissimilar(out), strict=True))
+        source = Dissimilar(pack)
+        where = {"pack": source, "split": source.indices}
     if split.startswith("shadow"):
         # A third of the held-out cousins for each seed, so that few episodes meet them all.
         mixed = [index for index in held_out if (index + job.seed) % 3 == 0]
