@@ -626,10 +626,10 @@ ROWS = (
     ),
     Row(
         program="determinism",
-        what="ways to make a pack of 1,000 cousins that give one digest",
-        bar="all",
+        what="ways to make a pack that give one digest",
+        bar="all, of 1,000 cousins",
         value=lambda r: f"{r['alike']} of {r['ways']}, {r['cousins']} cousins",
-        met=lambda value: value.split(" of ")[0] == value.split(" of ")[1].split(",")[0],
+        met=lambda value: value in {f"{ways} of {ways}, 1000 cousins" for ways in range(2, 20)},
     ),
     Row(
         program="throughput",

@@ -38,7 +38,9 @@ from cousins.vary.variants import make_library
 from sim.blocks import Blocks
 from sim.bodies import build as build_body
 from sim.making import make_vector
-from sim.tasks.staging import Bare
+from sim.tasks import build_task
+from sim.tasks.staging import Bare, Staged
+from sim.tasks.task import Refused
 from sim.vector_env import CousinsVectorEnv
 from sim.worlds.backends import mujoco as mujoco_worlds
 from sim.worlds.backends.mujoco import MujocoWorlds
@@ -120,11 +122,14 @@ def table_pack(folder: Path, *, seed: int) -> Pack:
 
 
 def shown(pack: Pack) -> list[int]:
-    """Return the first cousins in which no robot stands in an object at the start."""
+    """Return the first cousins that afford pushing, and in which no robot stands in an object at the start."""
     source, found = Bare(pack), []
+    staged = Staged(source, build_task("push"), BODIES[0])
     slots = slots_of(source, pack.indices("train"))
     batches = [mujoco_worlds.build(source, build_body(body), rows=1, slots=slots) for body in BODIES]
     for index in pack.indices("train"):
+        if isinstance(staged.episode(index), Refused):
+            continue
         try:
             for batch in batches:
                 batch.show(0, index)
