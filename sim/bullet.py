@@ -86,11 +86,6 @@ def tidy_up(client: int, ball: int, visual: int) -> None:
         pybullet.removeBody(body, physicsClientId=client)
 
 
-def collision_shape(pieces: tuple[Piece, ...], path: Path, client: int, *, margin_m: float) -> int:
-    """Return Bullet's number of a compound of pieces; hulls go through one OBJ file at `path`."""
-    return created_shape(*shape_entries(pieces), path, client, margin_m=margin_m)
-
-
 def shape_entries(pieces: tuple[Piece, ...]) -> tuple[list[dict[str, Any]], bytes]:
     """Return what Bullet wants to know about primitives, and an OBJ file of all other pieces, empty without any."""
     primitives = [piece for piece in pieces if piece.kind != "mesh"]
@@ -101,12 +96,12 @@ def shape_entries(pieces: tuple[Piece, ...]) -> tuple[list[dict[str, Any]], byte
 
 
 def created_shape(
-    primitives: list[dict[str, Any]], obj: bytes, path: Path, client: int, *, margin_m: float, visual: int = -1
+    primitives: list[dict[str, Any]], obj: bytes, path: Path, client: int, *, margin_m: float, visual: int
 ) -> int:
     """Return Bullet's number of the compound that `shape_entries` describes; the OBJ file is written to `path`.
 
     Bullet takes a margin for the root of a body only, but bodies of one shape share its pieces: a body that is
-    made for that and removed sets it for all. Without a `visual` shape Bullet reads the file twice.
+    made for that and removed sets it for all. Without a `visual` shape Bullet would read the file twice.
     """
     shapes = list(primitives)
     if obj:

@@ -18,8 +18,9 @@ import numpy as np
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.worlds.bullet_clients import Stepping
-from sim.worlds.bullet_plans import ShapePlan, WorldPlan
+from sim.bullet_bodies import ShapePlan
+from sim.bullet_client import Stepping
+from sim.worlds.bullet_plans import WorldPlan
 from sim.worlds.bullet_rows import BulletRow
 from sim.worlds.worlds import Slots
 

@@ -12,15 +12,13 @@ from cousins.geometry import Array
 from cousins.scene.kinematics import asset_from_links, joints_in_order
 from sim.bodies.body import Body
 from sim.bullet import contacts_between, xyzw_of
+from sim.bullet_bodies import BASE, ShapePlan, same_ground
+from sim.bullet_client import BulletClient, Stepping, state_size
 from sim.engine import GRAVITY_M_S2, Contact, require_finite
-from sim.worlds.bullet_clients import BulletClient, Stepping, state_size
-from sim.worlds.bullet_plans import BASE, ShapePlan, WorldPlan
+from sim.worlds.bullet_plans import WorldPlan
 from sim.worlds.bullet_readings import layout_of
 from sim.worlds.faults import NOTHING_SHOWN, exploded, require_apart
 from sim.worlds.worlds import BODY, Slots
-
-MOST_BODIES: Final = 2000
-"""Bodies made until a client is emptied; each leaves some 3 kB behind."""
 
 TOUCH_M: Final = 0.001
 """What is nearer to the body than this counts as touched, as under MuJoCo: what is pushed hops a little [m]."""
@@ -50,7 +48,7 @@ class BulletRow:
         """Show a cousin from its start."""
         client, old = self._client, self._plan
         self._book.update(plan.shapes)
-        if old is None or self._broken or client.made >= MOST_BODIES or not _same_ground(old, plan):
+        if old is None or self._broken or client.full or not same_ground(old.structures, plan.structures):
             client.empty()
             self._made = set()
             for one in (*plan.structures, plan.robot):
@@ -277,9 +275,3 @@ def carried_weights(body: Body) -> dict[int, float]:
         return {}
     masses = {link.name: link.mass_kg.value for link in body.asset.links}
     return {index: GRAVITY_M_S2 * masses[joint.child] for index, joint in enumerate(order)}
-
-
-def _same_ground(old: WorldPlan, new: WorldPlan) -> bool:
-    """Whether two worlds have the same structures but for their surfaces."""
-    first, second = ([(one.name, one.shapes) for one in plan.structures] for plan in (old, new))
-    return first == second

@@ -15,10 +15,11 @@ import pybullet
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
+from sim.bullet_bodies import Shapes
+from sim.bullet_client import Stepping
 from sim.engine import Contact
-from sim.worlds.bullet_clients import Stepping
 from sim.worlds.bullet_crews import Crew, Workers, here
-from sim.worlds.bullet_plans import Shapes, WorldPlan, plan_world
+from sim.worlds.bullet_plans import WorldPlan, plan_world
 from sim.worlds.bullet_readings import frames, halt, layout_of, note_frames, state_of
 from sim.worlds.faults import NOTHING_SHOWN, cut_commands
 from sim.worlds.worlds import Slots, Source, State

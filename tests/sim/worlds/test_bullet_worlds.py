@@ -13,13 +13,13 @@ import pytest
 from cousins.errors import EngineError
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
+from sim import bullet_client
 from sim.bodies import build as body_of
+from sim.bullet_bodies import BodyPlan
+from sim.bullet_client import BulletClient
 from sim.engine import Contact
 from sim.props import box_piece, hull_piece, place, prop, scene_of, slab
-from sim.worlds import bullet_rows
 from sim.worlds.backends.pybullet import Config, PyBulletWorlds, build
-from sim.worlds.bullet_clients import BulletClient
-from sim.worlds.bullet_plans import BodyPlan
 from sim.worlds.bullet_rows import carried_weights
 from sim.worlds.faults import cut_commands, exploded, require_apart
 from sim.worlds.worlds import slots_of
@@ -71,7 +71,7 @@ def test_the_future_is_the_same_whatever_was_shown_before(
     expected = [future(worlds, index) for index in range(3)]
     for index in (2, 0, 0, 1, 2, 1, 0):
         assert future(worlds, index) == expected[index]
-    monkeypatch.setattr(bullet_rows, "MOST_BODIES", 6)
+    monkeypatch.setattr(bullet_client, "MOST_MADE", 6)
     emptied: list[BulletClient] = []
     empty = BulletClient.empty
 

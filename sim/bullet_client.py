@@ -18,10 +18,12 @@ import pybullet
 
 from cousins.errors import EngineError
 from cousins.geometry import Array
-from sim.bullet import body_dynamics, configure, created_shape, xyzw_of
+from sim.bullet import CONTACT_ERP, RESIDUAL, body_dynamics, configure, created_shape, tidy_up, xyzw_of
+from sim.bullet_bodies import BASE, BodyPlan, ShapePlan
 from sim.engine import SLEEP_SPEED
-from sim.worlds.bullet_plans import BASE, BodyPlan, ShapePlan
 
+MOST_MADE: Final = 2000
+"""Shapes and bodies made until a client is emptied; each leaves some 3 kB behind."""
 GEAR_ERP: Final = 0.2
 """Share of their difference that gears take away in a step."""
 GEAR_FORCE: Final = 1e4
@@ -40,11 +42,13 @@ class Stepping:
     """Duration of one step [s]."""
     solver_iterations: int
     """Most constraint iterations a step."""
-    residual: float
-    """Squared change of the impulses [N²·s²] at which the solver stops."""
     margin_m: float
     """Collision margin [m]."""
-    sleep: bool
+    residual: float = RESIDUAL
+    """Squared change of the impulses [N²·s²] at which the solver stops."""
+    contact_erp: float = CONTACT_ERP
+    """Share of an overlap that a step takes away."""
+    sleep: bool = False
     """Whether bodies at rest may sleep."""
 
 
@@ -58,7 +62,12 @@ class BulletClient:
         self.made = 0
         self._stepping, self._book = stepping, book
         self._shapes: dict[str, int] = {}
-        self._visual = -1
+        self._visual, self._ball = -1, -1
+
+    @property
+    def full(self) -> bool:
+        """Whether so much was made that it is to be emptied."""
+        return self.made >= MOST_MADE
 
     def empty(self) -> None:
         """Forget everything."""
@@ -67,12 +76,14 @@ class BulletClient:
             self.number,
             timestep_s=stepping.timestep_s,
             solver_iterations=stepping.solver_iterations,
+            contact_erp=stepping.contact_erp,
             residual=stepping.residual,
         )
         self._shapes, self.bodies, self.made = {"": -1}, {}, 0
         self._visual = pybullet.createVisualShape(
             pybullet.GEOM_BOX, halfExtents=[1e-3] * 3, physicsClientId=self.number
         )
+        self._ball = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=0.1, physicsClientId=self.number)
 
     def make(self, plan: BodyPlan, *, sleeps: bool = False) -> None:
         """Make a body, which may sleep where that is wished; it has to be put in its place."""
@@ -88,13 +99,7 @@ class BulletClient:
         self.made += 1
         pybullet.changeDynamics(body, BASE, physicsClientId=self.number, **body_dynamics())
         if sleeps and self._stepping.sleep:
-            pybullet.changeDynamics(
-                body,
-                BASE,
-                activationState=pybullet.ACTIVATION_STATE_ENABLE_SLEEPING,
-                sleepThreshold=SLEEP_SPEED**2,
-                physicsClientId=self.number,
-            )
+            self.let_sleep(plan.name)
         self.set_dynamics(plan)
         for joint, friction in zip(plan.joints, plan.friction, strict=True):
             pybullet.setJointMotorControl2(
@@ -105,6 +110,16 @@ class BulletClient:
                 force=friction,
                 physicsClientId=self.number,
             )
+
+    def let_sleep(self, name: str) -> None:
+        """Let a body sleep once it has been slower than `SLEEP_SPEED` for two seconds."""
+        pybullet.changeDynamics(
+            self.bodies[name],
+            BASE,
+            activationState=pybullet.ACTIVATION_STATE_ENABLE_SLEEPING,
+            sleepThreshold=SLEEP_SPEED**2,
+            physicsClientId=self.number,
+        )
 
     def link_joints(self, name: str, first: int, other: int) -> None:
         """Let gears keep two joints of a body equal."""
@@ -125,6 +140,10 @@ class BulletClient:
     def remove(self, name: str) -> None:
         """Remove a body; exact only for the one that was made last."""
         pybullet.removeBody(self.bodies.pop(name), physicsClientId=self.number)
+
+    def tidy_up(self) -> None:
+        """Let nothing be left of removed bodies; exact only where no two bodies that stayed are near each other."""
+        tidy_up(self.number, self._ball, self._visual)
 
     def set_dynamics(self, plan: BodyPlan) -> None:
         """Give a body its masses and surfaces."""
