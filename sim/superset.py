@@ -10,55 +10,27 @@ masses and frictions. The states are those of the compiled scene but for roundin
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Final
 
 import mujoco
 import numpy as np
-import trimesh
 
 from cousins.errors import EngineError
 from cousins.geometry import Array, rigid, rotation_from_quat_wxyz
-from cousins.reconstruct.assets import Asset
-from cousins.scene.inertia import principal_inertia
-from cousins.scene.mjcf import write_mjcf
-from cousins.scene.rounding import round_length, round_quaternion
-from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.rounding import round_length
+from cousins.scene.scenes import Scene, Structure
 from cousins.scene.surfaces import pair_friction
 from cousins.vary.cousins import Cousin, Library, Stand, Variant
+from sim.superset_model import GEOM_FIELDS, donors_of, laid, slot_name, with_slots
 from sim.trial import Trial, TrialConfig, riders_of
 
 PARKED_M: Final = 50.0
 """Height at which slots that a cousin leaves empty are kept [m]."""
 CLUTTER: Final = "clutter_"
 """What the names of clutter begin with."""
-_GEOM_FIELDS: Final = (
-    "geom_type",
-    "geom_dataid",
-    "geom_size",
-    "geom_pos",
-    "geom_quat",
-    "geom_rbound",
-    "geom_aabb",
-)
 _BROKEN: Final = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Variant:
-    """A variant as its slot takes it over."""
-
-    geoms: Mapping[str, Array]
-    """Fields of its pieces' geoms."""
-    center_m: Array
-    """Centre of mass in the link's frame [3]."""
-    moments: Array
-    """Principal moments for one kilogram [3]."""
-    axes: Array
-    """Quaternion of the principal axes [4]."""
 
 
 class Superset:
@@ -74,11 +46,10 @@ class Superset:
         self._names = [one.asset.name for one in library.scene.objects if not one.fixed]
         self._names += [f"{CLUTTER}{number}" for number in range(clutter)]
         movable = _movable(library)
-        spec = _spec(library.scene, movable)
-        donor = spec.compile()
-        self._variants = {key: _variant_of(donor, key, one.asset) for key, one in movable.items()}
+        spec, donor = donors_of(library.scene, movable)
+        self._variants = {key: laid(donor, key, one.asset) for key, one in movable.items()}
         most = {name: _most_pieces(movable, "" if name.startswith(CLUTTER) else name) for name in self._names}
-        self.model = _with_slots(spec, movable, most)
+        self.model = with_slots(spec, movable, most)
         self._relate(donor, movable)
         self.model.body_sameframe[list(self._bodies.values())] = 0
         self.model.geom_sameframe[np.concatenate(list(self._rows.values()))] = 0
@@ -189,7 +160,7 @@ class Superset:
         rows = self._rows[name]
         if self._shown.get(name) != stand.variant:
             count = len(variant.geoms["geom_type"])
-            for field in _GEOM_FIELDS:
+            for field in GEOM_FIELDS:
                 getattr(model, field)[rows[:count]] = variant.geoms[field]
             model.geom_contype[rows] = np.arange(len(rows)) < count
             model.geom_conaffinity[rows] = np.arange(len(rows)) < count
@@ -215,7 +186,7 @@ class Superset:
     def _relate(self, donor: Any, movable: Mapping[str, Variant]) -> None:
         """Find each slot's geoms and bodies, and the meshes as this model numbers them."""
         model = self.model
-        self._bodies = {name: int(model.body(_slot(name)).id) for name in self._names}
+        self._bodies = {name: int(model.body(slot_name(name)).id) for name in self._names}
         self._rows = {name: np.flatnonzero(model.geom_bodyid == body) for name, body in self._bodies.items()}
         self._qpos = {name: int(model.jnt_qposadr[model.body_jntadr[body]]) for name, body in self._bodies.items()}
         meshes = {donor.mesh(index).name: index for index in range(donor.nmesh)}
@@ -234,71 +205,6 @@ def _movable(library: Library) -> dict[str, Variant]:
     """Return the rigid variants of what is free."""
     fixed = {one.asset.name for one in library.scene.objects if one.fixed}
     return {key: one for key, one in library.variants.items() if one.of not in fixed and len(one.asset.links) == 1}
-
-
-def _spec(scene: Scene, movable: Mapping[str, Variant]) -> Any:
-    """Return a scene's structure and fixed objects, and every variant as a body of its own, as MuJoCo's spec."""
-    donors = [
-        Placed(asset=replace(one.asset, name=_donor(key)), world_from_asset=rigid(), fixed=True)
-        for key, one in movable.items()
-    ]
-    objects = (*(one for one in scene.objects if one.fixed), *donors)
-    with tempfile.TemporaryDirectory(prefix="cousins-superset-") as folder:
-        write_mjcf(replace(scene, objects=objects, relations=(), look=None), Path(folder), visuals=False)
-        try:
-            spec = mujoco.MjSpec.from_file(str(Path(folder) / "scene.xml"))
-            spec.compile()
-        except ValueError as error:
-            raise EngineError(f"the library was refused: {error}", engine=Superset.name) from error
-        for mesh in spec.meshes:
-            _embed(mesh, Path(folder))
-    return spec
-
-
-def _embed(mesh: Any, folder: Path) -> None:
-    """Keep a mesh's corners in the spec: its file is gone when the spec is compiled again."""
-    loaded = trimesh.load(folder / mesh.file, file_type="obj", process=False, force="mesh")
-    mesh.uservert = np.asarray(loaded.vertices, dtype=np.float32).ravel()
-    mesh.userface = np.asarray(loaded.faces, dtype=np.int32).ravel()
-    mesh.file = ""
-
-
-def _with_slots(spec: Any, movable: Mapping[str, Variant], most: Mapping[str, int]) -> Any:
-    """Return the model in which slots have taken the donors' place."""
-    pattern = spec.body(_donor(next(iter(movable)))).geoms[0]
-    for name, count in most.items():
-        body = spec.worldbody.add_body(name=_slot(name))
-        body.add_freejoint()
-        body.mass, body.inertia, body.explicitinertial, body.simple = 1.0, [1e-3] * 3, True, 0
-        for _ in range(count):
-            body.add_geom(
-                type=mujoco.mjtGeom.mjGEOM_BOX,
-                size=[0.01] * 3,
-                mass=0.0,
-                contype=0,
-                conaffinity=0,
-                condim=pattern.condim,
-                friction=pattern.friction,
-                solref=pattern.solref,
-                solimp=pattern.solimp,
-                margin=0.0,
-                gap=0.0,
-            )
-    for key in movable:
-        spec.delete(spec.body(_donor(key)))
-    return spec.compile()
-
-
-def _variant_of(donor: Any, key: str, asset: Asset) -> _Variant:
-    link = asset.links[0]
-    rows = np.flatnonzero(donor.geom_bodyid == donor.body(_donor(key)).id)
-    moments, axes = principal_inertia(link.inertia_kg_m2)
-    return _Variant(
-        geoms={field: getattr(donor, field)[rows].copy() for field in _GEOM_FIELDS},
-        center_m=link.center_of_mass_m,
-        moments=moments / link.mass_kg.value,
-        axes=round_quaternion(axes),
-    )
 
 
 def _most_pieces(movable: Mapping[str, Variant], of: str) -> int:
@@ -328,11 +234,3 @@ def _product_xyz(first: Array, second: Array) -> Array:
     """Return the vector part of the rotation from one quaternion wxyz [n, 4] to another."""
     w, v = first[:, :1], first[:, 1:]
     return np.asarray(w * second[:, 1:] - second[:, :1] * v - np.cross(v, second[:, 1:]))
-
-
-def _slot(name: str) -> str:
-    return f"slot__{name}"
-
-
-def _donor(key: str) -> str:
-    return "donor__" + key.replace("-", "_")
