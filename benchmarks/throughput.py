@@ -37,11 +37,11 @@ from cousins.vary.recipes import Recipe
 from cousins.vary.variants import make_library
 from sim.blocks import Blocks
 from sim.bodies import build as build_body
-from sim.making import make_vector
+from sim.envs.making import make_vector
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks import build_task
 from sim.tasks.staging import Bare, Staged
 from sim.tasks.task import Refused
-from sim.vector_env import CousinsVectorEnv
 from sim.worlds.backends import mujoco as mujoco_worlds
 from sim.worlds.backends.mujoco import MujocoWorlds
 from sim.worlds.backends.pybullet import PyBulletWorlds

@@ -25,24 +25,8 @@ LADDER = (
     "pack",
 )
 """Packages of the library from the bottom up; none imports from above itself (a checked contract)."""
-LEARNING = (
-    "bodies",
-    "env.py",
-    "episodes.py",
-    "making.py",
-    "metrics.py",
-    "recording",
-    "registration.py",
-    "resuming.py",
-    "robot.py",
-    "sampling.py",
-    "shadow.py",
-    "tasks",
-    "train",
-    "vector_env.py",
-    "worlds",
-)
-"""What of `sim` reads packs and makes none (a checked contract)."""
+LEARNING = ("bodies", "envs", "recording", "tasks", "train", "worlds")
+"""Packages of `sim` that read packs and make none (a checked contract)."""
 LIBRARIES = (
     "numpy",
     "scipy",

@@ -3,6 +3,6 @@
 from importlib.util import find_spec
 
 if find_spec("gymnasium") is not None:
-    from sim.registration import register_envs
+    from sim.envs.registration import register_envs
 
     register_envs()

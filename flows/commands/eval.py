@@ -14,7 +14,7 @@ from flows.words import table
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Try the policy; every episode is counted."""
     with needing("rl"):
-        from sim.shadow import LABEL
+        from sim.envs.shadow import LABEL
         from sim.train.evaluating import evaluate, failures
         from sim.train.policies import read_policy
     if arguments.episodes < 1:

@@ -15,9 +15,9 @@ from gymnasium.vector import AutoresetMode
 
 from cousins.errors import EngineError, InputError
 from cousins.geometry import Array
+from sim.envs.vector_env import GROUPS, CousinsVectorEnv
 from sim.recording.rollouts import About, Rollout
 from sim.tasks.episode import Episode
-from sim.vector_env import GROUPS, CousinsVectorEnv
 from sim.worlds.worlds import State
 
 Act = Callable[[Array], Array]

@@ -29,10 +29,10 @@ from cousins.meshes import Mesh
 from cousins.raster import Light, Look, Raster, look_of, render, shade
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Task
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.recording.rollouts import Rollout
 from sim.tasks.episode import Episode
 from sim.tasks.staging import Bare
-from sim.vector_env import CousinsVectorEnv
 from sim.worlds.looks import link_poses, meshes_of, poses_of_row, world_from_base
 
 CAMERAS: Final = ("fixed", "wrist")

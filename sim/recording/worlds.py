@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cousins.errors import InputError
 from cousins.pack.packs import Pack
-from sim.making import make_vector, source_of
-from sim.vector_env import CousinsVectorEnv
+from sim.envs.making import make_vector, source_of
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.worlds.worlds import Source
 
 

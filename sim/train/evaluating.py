@@ -16,11 +16,11 @@ import numpy as np
 from cousins.errors import EngineError, InputError
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
-from sim.making import make_vector, source_of
+from sim.envs.making import make_vector, source_of
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks.episode import Episode
 from sim.train.policies import Policy
 from sim.train.shares import Share, share
-from sim.vector_env import CousinsVectorEnv
 from sim.worlds.worlds import Source
 
 MOVED: Final = 0.1

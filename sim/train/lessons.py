@@ -7,15 +7,15 @@ from pathlib import Path
 
 from cousins.errors import InputError
 from cousins.pack.packs import Pack
-from sim.making import make_vector, source_of
-from sim.sampling import Sampler
+from sim.envs.making import make_vector, source_of
+from sim.envs.sampling import Sampler
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks import Task, build_task
 from sim.tasks.episode import Episode
 from sim.tasks.staging import Staged
 from sim.train.noise import COPIES, SHIFT_M, TURN_RAD, NoisyTwin
 from sim.train.replaying import Even, Prioritised, TwinFirst
 from sim.train.settings import REPLAYS, WORLDS, Training
-from sim.vector_env import CousinsVectorEnv
 from sim.worlds.worlds import Source
 
 

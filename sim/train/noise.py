@@ -14,7 +14,7 @@ from cousins.affordances import Signature
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from cousins.vary.distributions import LogUniform, Uniform
-from sim.shadow import Shadow, ShadowRanges
+from sim.envs.shadow import Shadow, ShadowRanges
 from sim.tasks.affording import signatures_of
 from sim.worlds.worlds import Source
 

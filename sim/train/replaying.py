@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sim.sampling import Hearing, Sampler
+from sim.envs.sampling import Hearing, Sampler
 
 MEMORY: Final = 0.8
 """Weight of what a cousin's share of successes was before its latest episode."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from ray.tune.registry import register_env
 
-from sim.env import CousinsEnv
-from sim.registration import TASKS, env_id
+from sim.envs.env import CousinsEnv
+from sim.envs.registration import TASKS, env_id
 
 
 def register() -> None:

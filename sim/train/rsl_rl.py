@@ -15,7 +15,7 @@ from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
 from cousins.errors import InputError
-from sim.vector_env import GROUPS, CousinsVectorEnv
+from sim.envs.vector_env import GROUPS, CousinsVectorEnv
 
 
 class RslRlVecEnv(VecEnv):

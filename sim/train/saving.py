@@ -15,12 +15,12 @@ from safetensors.numpy import load, save
 
 from cousins.codec import plain
 from cousins.errors import InputError
-from sim.resuming import resume, saved
+from sim.envs.resuming import resume, saved
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.train.learners import put_state, state_of
 from sim.train.policies import CARD, write_whole
 from sim.train.replaying import put_sampler_state, sampler_state
 from sim.train.settings import Training
-from sim.vector_env import CousinsVectorEnv
 
 RECORD: Final = "training.json"
 _WORLD: Final = "environment/"

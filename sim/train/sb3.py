@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
 from cousins.errors import InputError
 from cousins.geometry import Array
-from sim.vector_env import CousinsVectorEnv
+from sim.envs.vector_env import CousinsVectorEnv
 
 
 class Sb3VecEnv(VecEnv):

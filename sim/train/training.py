@@ -20,13 +20,13 @@ from stable_baselines3.common.logger import configure
 
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.train.learners import FLOOR, arrays_of, layers_of, make_learner, normalised, put_arrays
 from sim.train.lessons import environment_of
 from sim.train.policies import Card, Policy, read_policy, write_policy
 from sim.train.saving import Mark, put_back, require_free, save_mark
 from sim.train.sb3 import Sb3VecEnv
 from sim.train.settings import Training
-from sim.vector_env import CousinsVectorEnv
 from sim.worlds.worlds import Source
 
 MARKS: Final = 40

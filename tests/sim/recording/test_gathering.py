@@ -6,12 +6,12 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from tests.sim.test_env import fake_env
 
 from cousins.errors import InputError
 from sim.recording import Rollout, about_of, gather, plan_of
 from sim.worlds.worlds import State
 from tests.sim.recording.rollouts_for_tests import recorded_env, some
-from tests.sim.test_env import fake_env
 
 ARRAYS = ("policy", "privileged", "action", "reward", "progress", "successes")
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.props import slab
 from sim.recording.pictures import CameraConfig, DrawnCamera
-from sim.vector_env import CousinsVectorEnv
 from tests.sim.recording.rollouts_for_tests import recorded_env, some
 from tests.sim.worlds_for_tests import TOP_M
 

@@ -9,8 +9,8 @@ import numpy as np
 from cousins.geometry import Array, quat_wxyz_from_rotation, rotation_about
 from sim.bodies import build
 from sim.bodies.controllers import Controller, joint_velocity
-from sim.episodes import EpisodeConfig, Episodes
-from sim.robot import Robot
+from sim.envs.episodes import EpisodeConfig, Episodes
+from sim.envs.robot import Robot
 from sim.tasks import Episode, Judged, Task, View, build_task
 from sim.tasks.common import body_features
 from sim.tasks.staging import Staged

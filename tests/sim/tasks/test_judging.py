@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.registration import TASKS
+from sim.envs.registration import TASKS
 from sim.tasks import PROFILES, build_task, task_names
 from tests.sim.tasks.scenes_for_tests import bowl_source, cabinet_source, drawer_source, stack_source, table_source
 from tests.sim.tasks.stages_for_tests import Stage, staged

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from sim.registration import env_id
+from sim.envs.registration import env_id
 from tests.sim.tasks import scenes_for_tests as scenes
 from tests.sim.tasks import scripts_for_tests as scripts
 from tests.sim.worlds_for_tests import TinySource

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.sim.test_env import fake_env
 
 from cousins.errors import InputError
-from tests.sim.test_env import fake_env
 
 CONFIG: dict[str, Any] = {
     "num_steps_per_env": 16,
@@ -102,7 +102,7 @@ def test_rllib_is_told_of_every_task() -> None:
     pytest.importorskip("ray.rllib", exc_type=ImportError)
     from ray.tune.registry import ENV_CREATOR, _global_registry
 
-    from sim.registration import TASKS, env_id
+    from sim.envs.registration import TASKS, env_id
     from sim.train.rllib import register
     from tests.sim.worlds_for_tests import boxes
 

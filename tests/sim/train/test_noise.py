@@ -35,7 +35,7 @@ def test_the_seed_decides_and_is_told_by_the_digest() -> None:
 
 
 def test_noise_is_milder_than_a_shadow_world() -> None:
-    from sim.shadow import ShadowRanges
+    from sim.envs.shadow import ShadowRanges
 
     wide = ShadowRanges()
     for name in ("mass", "friction", "restitution", "joint_damping", "joint_friction"):

@@ -18,13 +18,13 @@ from cousins.vary.cousins import SPLITS
 from sim.bodies.body import Body
 from sim.bodies.controllers import Control, Controller, ee_delta, joint_delta, joint_velocity
 from sim.bodies.named import build as build_body
-from sim.episodes import EpisodeConfig, Episodes
-from sim.robot import Robot
-from sim.sampling import Sampler, Uniform
-from sim.shadow import LABEL, Shadow, shadow_robot
+from sim.envs.episodes import EpisodeConfig, Episodes
+from sim.envs.robot import Robot
+from sim.envs.sampling import Sampler, Uniform
+from sim.envs.shadow import LABEL, Shadow, shadow_robot
+from sim.envs.vector_env import CousinsVectorEnv, Observations
 from sim.tasks import Task, build_task
 from sim.tasks.staging import Bare, Staged
-from sim.vector_env import CousinsVectorEnv, Observations
 from sim.worlds.worlds import Source, Worlds
 
 WORLDS: Final = "sim.worlds.backends"

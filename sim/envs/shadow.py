@@ -20,7 +20,7 @@ from cousins.reconstruct.assets import Asset
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.vary.cousins import Cousin
 from cousins.vary.distributions import Distribution, LogUniform, Uniform, written
-from sim.robot import Robot
+from sim.envs.robot import Robot
 from sim.tasks.affording import signatures_of
 from sim.worlds.worlds import Source
 

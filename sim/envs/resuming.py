@@ -16,8 +16,8 @@ import numpy as np
 
 from cousins.errors import EngineError, InputError
 from cousins.geometry import Array
+from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks import Rows
-from sim.vector_env import CousinsVectorEnv
 
 
 def saved(env: CousinsVectorEnv) -> dict[str, Array]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cousins.geometry import Array
-from sim.episodes import Stepped
+from sim.envs.episodes import Stepped
 
 
 class Metrics:

@@ -23,8 +23,8 @@ def register_envs() -> None:
             continue
         gym.register(
             id=env_id(task),
-            entry_point="sim.env:CousinsEnv",
-            vector_entry_point="sim.making:make_vector",
+            entry_point="sim.envs.env:CousinsEnv",
+            vector_entry_point="sim.envs.making:make_vector",
             kwargs={"task": task},
             disable_env_checker=True,
         )

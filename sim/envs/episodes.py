@@ -15,7 +15,7 @@ import numpy as np
 from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.bodies.controllers import Controller
-from sim.robot import Robot
+from sim.envs.robot import Robot
 from sim.tasks import Rows, Task
 from sim.tasks.common import body_features, privileged_features
 from sim.tasks.episode import Drawn, Episode, drawn

@@ -1,0 +1,1 @@
+"""Environments: cousins with a task and a robot, stepped as Gymnasium expects."""
