@@ -6,11 +6,11 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from tests.sim.test_env import fake_env
 
 from cousins.errors import InputError
 from sim.recording import Rollout, about_of, gather, plan_of
 from sim.worlds.worlds import State
+from tests.sim.envs.test_env import fake_env
 from tests.sim.recording.rollouts_for_tests import recorded_env, some
 
 ARRAYS = ("policy", "privileged", "action", "reward", "progress", "successes")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.sim.test_env import fake_env
 
 from cousins.errors import InputError
+from tests.sim.envs.test_env import fake_env
 
 CONFIG: dict[str, Any] = {
     "num_steps_per_env": 16,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from stable_baselines3 import PPO, SAC
-from tests.sim.test_env import fake_env
 
 from cousins.errors import InputError
 from sim.train.sb3 import Sb3VecEnv
+from tests.sim.envs.test_env import fake_env
 
 
 def test_ended_rows_tell_what_was_seen_last_and_whether_time_was_up() -> None:
