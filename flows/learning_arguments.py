@@ -30,6 +30,9 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         "--twin-first", type=float, default=0.1, metavar="SHARE", help="of the steps, in the twin alone; 0: never (0.1)"
     )
     parser.add_argument("--replay", default="uniform", metavar="NAME", help="uniform or prioritised (uniform)")
+    parser.add_argument(
+        "--robot", metavar="NAME", help="exact, or varied in gain, latency and noise (varied; exact in the twin alone)"
+    )
     parser.add_argument("--rows", type=int, default=32, help="worlds side by side (32)")
     parser.add_argument("--body", metavar="NAME", help="body; the task's first where not given")
 

@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         first=arguments.first,
         twin_share=arguments.twin_first,
         replay=arguments.replay,
+        robot=arguments.robot,
         rows=arguments.rows,
         body=arguments.body,
         learning=learning_of(arguments.algo),

@@ -119,7 +119,9 @@ class Controller:
         self._arm = len(body.drives) - len(body.fingers)
         self._target = np.zeros((rows, len(body.drives)))
         self._pose = np.tile(np.eye(4), (rows, 1, 1))
-        self._queue = np.zeros((control.late, rows, self.action_size))
+        self._each = np.arange(rows)
+        self._late = np.full(rows, control.late)
+        self._queue = np.zeros((control.late + 1, rows, self.action_size))
         self._rows = np.array([AXES.index(axis) for axis in control.axes], dtype=np.int64)
         self._scale = np.where(self._rows < 3, control.most_m_s, control.most_rad_s) / control.rate_hz
         lead = LEAD / control.rate_hz
@@ -130,26 +132,31 @@ class Controller:
         self._target[rows] = drive_position[rows]
         self._pose[rows] = reach(self._chain, drive_position[rows]).base_from_tip
         self._queue[:, rows] = 0.0
-        if self.body.fingers and self.control.late:
+        if self.body.fingers:
             shut, open_ = self._stops()
             held = (drive_position[rows, self._arm :] - shut) / (open_ - shut)
             self._queue[:, rows, -1] = 2.0 * held.mean(axis=1) - 1.0
 
+    def allow(self, later: int) -> None:
+        """Make room for rows whose commands act so many commands later than the control says; all begin anew."""
+        self._queue = np.zeros((self.control.late + later + 1, len(self._each), self.action_size))
+
+    def delay(self, row: int, later: int) -> None:
+        """Let the commands of a row act so many commands later than the control says."""
+        self._late[row] = self.control.late + later
+
     def arrays(self) -> dict[str, Array]:
-        """Return the arrays themselves that decide what it does next: targets and commands on their way."""
-        return {"target": self._target, "pose": self._pose, "queue": self._queue}
+        """Return the arrays themselves that decide what it does next: targets, and commands on their way."""
+        return {"target": self._target, "pose": self._pose, "queue": self._queue, "late": self._late}
 
     def speeds(self, action: Array, drive_position: Array) -> Array:
         """Return the speeds [n, drives] that actions [n, action_size] ask for at drive positions [n, drives].
 
         Call it once a command: targets move and the queue advances. A NaN in an action stays one.
         """
-        action = np.clip(action, -1.0, 1.0)
-        if self.control.late:
-            acting = self._queue[0].copy()
-            self._queue[:-1] = self._queue[1:]
-            self._queue[-1] = action
-            action = acting
+        self._queue[:-1] = self._queue[1:]
+        self._queue[-1] = np.clip(action, -1.0, 1.0)
+        action = self._queue[len(self._queue) - 1 - self._late, self._each]
         speeds = np.empty_like(drive_position)
         arm = action[:, : self.action_size - bool(self.body.fingers)]
         if self.control.kind == "joint_velocity":

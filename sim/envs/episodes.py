@@ -15,7 +15,7 @@ import numpy as np
 from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.bodies.controllers import Controller
-from sim.envs.robot import Robot
+from sim.envs.robot import Robot, RobotRanges, Robots
 from sim.tasks import Rows, Task
 from sim.tasks.common import body_features, privileged_features
 from sim.tasks.episode import Drawn, Episode, drawn
@@ -67,9 +67,17 @@ class Episodes:
     """Rows of worlds with a task in each."""
 
     def __init__(
-        self, worlds: Worlds, staged: Staged, controller: Controller, *, robot: Robot, config: EpisodeConfig
+        self,
+        worlds: Worlds,
+        staged: Staged,
+        controller: Controller,
+        *,
+        robot: Robot | RobotRanges,
+        config: EpisodeConfig,
     ) -> None:
-        self.worlds, self.staged, self.controller, self.robot = worlds, staged, controller, robot
+        self.worlds, self.staged, self.controller = worlds, staged, controller
+        self.robots = Robots(robot, worlds.size, len(worlds.body.drives))
+        controller.allow(self.robots.latest)
         self.task: Task = staged.task
         self.substeps = max(1, round(1.0 / (config.control_hz * worlds.timestep_s)))
         self.step_s = self.substeps * worlds.timestep_s
@@ -101,6 +109,7 @@ class Episodes:
         self.cousin[row], self.length[row], self.held[row] = index, 0, 0
         self.action[row] = 0.0
         self.noise[row] = np.random.default_rng(rng.integers(2**63))
+        self.controller.delay(row, self.robots.begin(row, self.noise[row]))
 
     def observe(self, begun: Sequence[int]) -> tuple[Array, Array]:
         """Return what policy and critic see after some rows have begun, float32 [n, p] and [n, q]."""
@@ -117,7 +126,8 @@ class Episodes:
     def arrays(self) -> dict[str, Array]:
         """Return the arrays themselves that tell how far the episodes are."""
         names = ("cousin", "length", "held", "action", "policy", "privileged")
-        return {name: getattr(self, name) for name in names}
+        robots = {f"robots.{name}": values for name, values in self.robots.arrays().items()}
+        return {**{name: getattr(self, name) for name in names}, **robots}
 
     def take_up(self) -> None:
         """Go on after the worlds and all arrays were put back."""
@@ -128,7 +138,7 @@ class Episodes:
         """Advance all rows by one action [n, size] in [-1, 1] each."""
         assert self._state is not None, "begin and observe come first"
         self.action[:] = actions
-        speeds = self.controller.speeds(self.action, self._state.drive_position) * self.robot.gain
+        speeds = self.controller.speeds(self.action, self._state.drive_position) * self.robots.gain
         faults = self.worlds.step(speeds, self.substeps)
         state = self.worlds.read()
         broken = np.array([bool(fault) for fault in faults])
@@ -163,7 +173,8 @@ class Episodes:
     def _remember(self, state: State, seen: Array) -> View:
         """Look at a state and keep what some rows, by number, see; the others keep what they saw last."""
         view = self._see(state)
-        sensed = view if self.robot.exact else self._see(self.robot.sensed(state, self.noise, seen))
+        noisy = self.robots.sensed(state, self.noise, seen)
+        sensed = view if noisy is state else self._see(noisy)
         parts = [body_features(self.rows, sensed), self.task.observe(self.rows, sensed), self.action]
         policy, privileged = np.concatenate(parts, axis=1), privileged_features(self.rows, view)
         if not self.policy.shape[1]:

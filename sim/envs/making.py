@@ -19,7 +19,7 @@ from sim.bodies.body import Body
 from sim.bodies.controllers import Control, Controller, ee_delta, joint_delta, joint_velocity
 from sim.bodies.named import build as build_body
 from sim.envs.episodes import EpisodeConfig, Episodes
-from sim.envs.robot import Robot
+from sim.envs.robot import Robot, RobotRanges
 from sim.envs.sampling import Sampler, Uniform
 from sim.envs.shadow import LABEL, Shadow, shadow_robot
 from sim.envs.vector_env import CousinsVectorEnv, Observations
@@ -50,7 +50,7 @@ def make_vector(
     control_hz: float = 20.0,
     hold_s: float = 1.0,
     task_options: Mapping[str, Any] | None = None,
-    robot: Robot | Mapping[str, Any] | None = None,
+    robot: Robot | RobotRanges | Mapping[str, Any] | None = None,
     shadow: int | None = None,
     sampler: Sampler | None = None,
     autoreset: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -65,7 +65,8 @@ def make_vector(
     `pack` is a folder, a reference such as `demo:v1@https://…`, an open pack or any source of worlds; `split` is a
     split of the pack or the numbers of cousins. `digest` and `engine_version` are what they must be where they are
     told, as `spec.kwargs` of an environment that was made before has them. `shadow` is the seed of a shadow world:
-    hidden physics, and where no `robot` is told one of its own. Raises `InputError`.
+    hidden physics, and where no `robot` is told one of its own. Of `RobotRanges` each episode draws a robot. Raises
+    `InputError`.
     """
     source, indices = source_of(pack, split)
     _require("pack of digest", source.digest, digest)
@@ -78,8 +79,7 @@ def make_vector(
     staged = Staged(source, chosen, machine.name)
     if robot is None and shadow is not None:
         robot = shadow_robot(shadow, drives=len(machine.drives))
-    imperfect = robot if isinstance(robot, Robot) else Robot(**(robot or {}))
-    controller = Controller(_control(control, machine, control_hz, imperfect), machine, num_envs)
+    controller = Controller(_control(control, machine, control_hz), machine, num_envs)
     picked: Sampler = sampler or Uniform(staged, indices)
     module = load(WORLDS, engine, kind="engine of worlds")
     config = module.Config(**(engine_options or {}))
@@ -90,7 +90,7 @@ def make_vector(
         worlds,
         staged,
         controller,
-        robot=imperfect,
+        robot=robot if isinstance(robot, (Robot, RobotRanges)) else Robot(**(robot or {})),
         config=EpisodeConfig(control_hz=control_hz, hold_s=hold_s),
     )
     return CousinsVectorEnv(
@@ -123,14 +123,14 @@ def source_of(pack: str | Path | Pack | Source, split: str | Sequence[int]) -> t
     return source, numbers if there is None else sorted(set(numbers) & set(there))
 
 
-def _control(control: str | Control, body: Body, hz: float, robot: Robot) -> Control:
-    """Return the control of a name, at the environment's rate; the robot's own latency comes on top."""
+def _control(control: str | Control, body: Body, hz: float) -> Control:
+    """Return the control of a name, at the environment's rate."""
     if isinstance(control, str):
         if control not in CONTROLS:
             known = ", ".join(CONTROLS)
             raise InputError(f"control {control!r}", expected=f"one of {known}", hint="Type one of them.")
         control = CONTROLS[control](body)
-    return replace(control, rate_hz=hz, latency_s=control.latency_s + robot.latency_steps / hz)
+    return replace(control, rate_hz=hz)
 
 
 def _body_name(task: Task, name: str | None) -> str:

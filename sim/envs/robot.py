@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cousins.geometry import Array
+from cousins.vary.distributions import Distribution, Uniform
 from sim.worlds.worlds import State
 
 
@@ -26,23 +27,85 @@ class Robot:
     joint_noise: float = 0.0
     """The same of the objects' joints [rad or m]."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class RobotRanges:
+    """Robots to draw from. The defaults are wide, for training: few real arms with a camera over them are outside."""
+
+    gain: Distribution = Uniform(low=0.7, high=1.3)
+    """Of each drive's speed over what it is told."""
+    latency_steps: Distribution = Uniform(low=0.0, high=3.0)
+    """Actions by which the robot acts later than it says; rounded."""
+    position_noise_m: Distribution = Uniform(low=0.0, high=0.008)
+    """Standard deviation of each place that is seen [m]."""
+    angle_noise_rad: Distribution = Uniform(low=0.0, high=0.06)
+    """The same of each orientation [rad]."""
+    joint_noise: Distribution = Uniform(low=0.0, high=0.012)
+    """The same of each joint [rad or m]."""
+
+    def draw(self, rng: np.random.Generator, *, drives: int) -> Robot:
+        """Return one of them."""
+        late, position, angle, joint = rng.random(4).tolist()
+        return Robot(
+            gain=tuple(self.gain.at(share) for share in rng.random(drives).tolist()),
+            latency_steps=round(self.latency_steps.at(late)),
+            position_noise_m=self.position_noise_m.at(position),
+            angle_noise_rad=self.angle_noise_rad.at(angle),
+            joint_noise=self.joint_noise.at(joint),
+        )
+
+
+class Robots:
+    """The robots of all rows: the same one in each, or one drawn anew for each episode."""
+
+    def __init__(self, given: Robot | RobotRanges, rows: int, drives: int) -> None:
+        self._given = given
+        self._gain = np.ones((rows, drives))
+        self._late = np.zeros(rows, dtype=np.int64)
+        self._noise = np.zeros((rows, 3))
+
     @property
-    def exact(self) -> bool:
-        """True where what is seen is as it is."""
-        return not (self.position_noise_m or self.angle_noise_rad or self.joint_noise)
+    def latest(self) -> int:
+        """Most actions that pass until one acts."""
+        given = self._given
+        return given.latency_steps if isinstance(given, Robot) else round(given.latency_steps.ends[1])
+
+    @property
+    def gain(self) -> Array:
+        """Of each drive [n, drives]."""
+        return self._gain
+
+    def begin(self, row: int, rng: np.random.Generator) -> int:
+        """Give a row its robot; return the actions that pass until one acts."""
+        drives = self._gain.shape[1]
+        robot = self._given if isinstance(self._given, Robot) else self._given.draw(rng, drives=drives)
+        self._gain[row] = robot.gain
+        self._late[row] = robot.latency_steps
+        self._noise[row] = robot.position_noise_m, robot.angle_noise_rad, robot.joint_noise
+        return robot.latency_steps
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays themselves that tell which robots there are."""
+        return {"gain": self._gain, "late": self._late, "noise": self._noise}
 
     def sensed(self, state: State, rngs: Sequence[np.random.Generator], rows: Array) -> State:
-        """Return the state as some rows, by number, see it; each takes its noise from its own generator."""
+        """Return the state as some rows, by number, see it; each takes its noise from its own generator.
+
+        Where all robots see what is there, it is the state itself.
+        """
+        if not self._noise.any():
+            return state
         k, j = state.position_m.shape[1], state.joint_position.shape[1]
         noise = np.zeros((len(rngs), 6 * k + j))
         for row in rows:
             noise[row] = rngs[row].standard_normal(6 * k + j)
         shift, turn = noise[:, : 3 * k].reshape(-1, k, 3), noise[:, 3 * k : 6 * k].reshape(-1, k, 3)
+        position, angle, joint = self._noise.T
         return replace(
             state,
-            position_m=state.position_m + self.position_noise_m * shift,
-            quat_wxyz=_turned(state.quat_wxyz, self.angle_noise_rad * turn),
-            joint_position=state.joint_position + self.joint_noise * noise[:, 6 * k :],
+            position_m=state.position_m + position[:, None, None] * shift,
+            quat_wxyz=_turned(state.quat_wxyz, angle[:, None, None] * turn),
+            joint_position=state.joint_position + joint[:, None] * noise[:, 6 * k :],
         )
 
 

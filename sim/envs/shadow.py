@@ -20,7 +20,7 @@ from cousins.reconstruct.assets import Asset
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.vary.cousins import Cousin
 from cousins.vary.distributions import Distribution, LogUniform, Uniform, written
-from sim.envs.robot import Robot
+from sim.envs.robot import Robot, RobotRanges
 from sim.tasks.affording import signatures_of
 from sim.worlds.worlds import Source
 
@@ -28,6 +28,14 @@ LABEL: Final = "sim-to-sim"
 """What every number from a shadow world is labelled with."""
 FRICTION_ENDS: Final = (0.05, 1.5)
 """Friction coefficients stay in here."""
+ROBOTS: Final = RobotRanges(
+    gain=Uniform(low=0.8, high=1.15),
+    latency_steps=Uniform(low=1.0, high=3.0),
+    position_noise_m=Uniform(low=0.002, high=0.006),
+    angle_noise_rad=Uniform(low=0.01, high=0.05),
+    joint_noise=Uniform(low=0.002, high=0.01),
+)
+"""Robots of shadow worlds: each is late, and none sees exactly."""
 _ROBOT: Final = (1 << 32) - 1
 """Spawn key of the robot's draws; no cousin has this number."""
 
@@ -46,16 +54,8 @@ class ShadowRanges:
     """Of each joint's viscous damping."""
     joint_friction: Distribution = LogUniform(low=0.3, high=3.0)
     """Of each joint's dry friction."""
-    gain: Distribution = Uniform(low=0.8, high=1.15)
-    """Of each drive's speed over what it is told."""
-    latency_steps: Distribution = Uniform(low=1.0, high=3.0)
-    """Actions by which the robot acts later than it says; rounded."""
-    position_noise_m: Distribution = Uniform(low=0.002, high=0.006)
-    """Standard deviation of each place that is seen [m]."""
-    angle_noise_rad: Distribution = Uniform(low=0.01, high=0.05)
-    """The same of each orientation [rad]."""
-    joint_noise: Distribution = Uniform(low=0.002, high=0.01)
-    """The same of each joint [rad or m]."""
+    robot: RobotRanges = ROBOTS
+    """Robots of which one is drawn; no factors."""
 
 
 class Shadow:
@@ -127,22 +127,15 @@ class Shadow:
 
 def shadow_robot(seed: int, *, drives: int, ranges: ShadowRanges | None = None) -> Robot:
     """Return how the robot of a shadow world differs from a perfect one; an environment applies it."""
-    if ranges is None:
-        ranges = ShadowRanges()
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_ROBOT,)))
-    late, position, angle, joint = rng.random(4).tolist()
-    return Robot(
-        gain=tuple(ranges.gain.at(share) for share in rng.random(drives).tolist()),
-        latency_steps=round(ranges.latency_steps.at(late)),
-        position_noise_m=ranges.position_noise_m.at(position),
-        angle_noise_rad=ranges.angle_noise_rad.at(angle),
-        joint_noise=ranges.joint_noise.at(joint),
-    )
+    return (ranges or ShadowRanges()).robot.draw(rng, drives=drives)
 
 
 def describe(ranges: ShadowRanges) -> dict[str, Any]:
     """Return the label and the ranges, as a report shows them: never what was drawn."""
-    return {"label": LABEL, "ranges": {name: written(getattr(ranges, name)) for name in ranges.__dataclass_fields__}}
+    physics = {name: written(getattr(ranges, name)) for name in ranges.__dataclass_fields__ if name != "robot"}
+    robot = {name: written(getattr(ranges.robot, name)) for name in ranges.robot.__dataclass_fields__}
+    return {"label": LABEL, "ranges": {**physics, **robot}}
 
 
 def _friction(quantity: Quantity, factor: float) -> Quantity:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cousins.errors import InputError
 from cousins.pack.packs import Pack
 from sim.envs.making import make_vector, source_of
+from sim.envs.robot import Robot, RobotRanges
 from sim.envs.sampling import Sampler
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks import Task, build_task
@@ -15,7 +16,7 @@ from sim.tasks.episode import Episode
 from sim.tasks.staging import Staged
 from sim.train.noise import COPIES, SHIFT_M, TURN_RAD, NoisyTwin
 from sim.train.replaying import Even, Prioritised, TwinFirst
-from sim.train.settings import REPLAYS, WORLDS, Training
+from sim.train.settings import REPLAYS, ROBOTS, WORLDS, Training
 from sim.worlds.worlds import Source
 
 
@@ -46,6 +47,7 @@ def environment_of(pack: str | Path | Pack | Source, training: Training) -> tupl
         control=training.control,
         control_hz=training.control_hz,
         sampler=sampler,
+        robot=_robot(training),
         autoreset="same_step",
     )
     return digest, env
@@ -59,6 +61,12 @@ def _task(training: Training) -> Task:
         wider = {"start_shift_m": SHIFT_M, "start_turn_rad": TURN_RAD}
         wanted |= {name: value for name, value in wider.items() if name in known}
     return build_task(training.task, **wanted)
+
+
+def _robot(training: Training) -> Robot | RobotRanges:
+    """Return the robot, or those that episodes draw from."""
+    exact = training.worlds == "twin" if training.robot is None else training.robot == "exact"
+    return Robot() if exact else RobotRanges()
 
 
 def _twin_first(training: Training, afforded: list[int]) -> Sampler:
@@ -75,6 +83,11 @@ def _drawing(training: Training, afforded: list[int]) -> Sampler:
 
 
 def _require_known(training: Training) -> None:
-    for what, found, known in (("worlds", training.worlds, WORLDS), ("replay", training.replay, REPLAYS)):
+    told = (
+        ("worlds", training.worlds, WORLDS),
+        ("replay", training.replay, REPLAYS),
+        ("robot", training.robot or ROBOTS[0], ROBOTS),
+    )
+    for what, found, known in told:
         if found not in known:
             raise InputError(f"{what} {found!r}", expected="one of " + ", ".join(known), hint="Type one of them.")

@@ -11,6 +11,8 @@ Algorithm = Literal["ppo", "sac"]
 ALGORITHMS: Final = ("ppo", "sac")
 Worlds = Literal["twin", "noise", "cousins"]
 WORLDS: Final = ("twin", "noise", "cousins")
+RobotKind = Literal["exact", "varied"]
+ROBOTS: Final = ("exact", "varied")
 Replay = Literal["uniform", "prioritised"]
 REPLAYS: Final = ("uniform", "prioritised")
 
@@ -71,6 +73,9 @@ class Training:
     """Share of the later episodes that show the twin still."""
     replay: Replay = "uniform"
     """How cousins are drawn."""
+    robot: RobotKind | None = None
+    """Whether the robot does as it is told and sees what is there, or each episode has one with a gain, latency and
+    noise of its own (`RobotRanges`); None for varied, but exact in the twin alone."""
     rows: int = 32
     """Worlds side by side."""
     body: str | None = None

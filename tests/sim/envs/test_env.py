@@ -14,7 +14,7 @@ from sim.bodies import build
 from sim.bodies.controllers import Controller, ee_delta
 from sim.envs.env import CousinsEnv
 from sim.envs.episodes import EpisodeConfig, Episodes
-from sim.envs.robot import Robot
+from sim.envs.robot import Robot, RobotRanges
 from sim.envs.sampling import Uniform
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.props import place
@@ -27,7 +27,7 @@ AHEAD = np.array([1.0, 0.0])
 
 
 def fake_env(
-    rows: int = 2, *, robot: Robot | None = None, count: int = 3, horizon_s: float = 1.0, **options
+    rows: int = 2, *, robot: Robot | RobotRanges | None = None, count: int = 3, horizon_s: float = 1.0, **options
 ) -> CousinsVectorEnv:  # type: ignore[no-untyped-def]
     source, body = boxes(count), build("pusher")
     staged = Staged(source, build_task("push", horizon_s=horizon_s), body.name)
@@ -206,12 +206,8 @@ def test_latency_and_gain_change_when_and_how_far_it_moves() -> None:
         source, body = boxes(1), build("pusher")
         staged = Staged(source, build_task("push"), body.name)
         worlds = FakeWorlds(source, body, rows=1, slots=staged.slots([0]))
-        from dataclasses import replace
-
-        control = ee_delta(body)
-        control = replace(control, latency_s=robot.latency_steps / control.rate_hz)
         env = CousinsVectorEnv(
-            Episodes(worlds, staged, Controller(control, body, 1), robot=robot, config=EpisodeConfig()),
+            Episodes(worlds, staged, Controller(ee_delta(body), body, 1), robot=robot, config=EpisodeConfig()),
             Uniform(staged, [0]),
         )
         env.reset(seed=0)
@@ -219,6 +215,24 @@ def test_latency_and_gain_change_when_and_how_far_it_moves() -> None:
     assert ways["late"][:2] == [0.0, 0.0]
     assert ways["late"][2] == pytest.approx(ways["plain"][0], rel=1e-5)
     assert ways["strong"][0] == pytest.approx(1.3 * ways["plain"][0], rel=1e-5)
+
+
+def test_each_episode_draws_a_robot_of_its_own_whatever_the_other_rows_are() -> None:
+    ranges = RobotRanges()
+    many, one = fake_env(8, robot=ranges), fake_env(1, robot=ranges)
+    together, alone = many.reset(seed=[5] * 8, options={"cousin": 0})[0], one.reset(seed=5, options={"cousin": 0})[0]
+    np.testing.assert_array_equal(together, np.repeat(alone, 8, axis=0))
+    many.reset(seed=0, options={"cousin": 0})
+    moved = np.zeros((8, 4))
+    for step in range(4):
+        moved[:, step] = many.step(np.tile(AHEAD, (8, 1)))[0][:, 0]
+    first = [int(np.flatnonzero(row)[0]) for row in moved]
+    assert len(set(first)) > 1
+    robots = many.episodes.robots.arrays()
+    assert first == robots["late"].tolist()
+    np.testing.assert_allclose(
+        moved[np.arange(8), first] / moved[0, first[0]], robots["gain"][:, 0] / robots["gain"][0, 0], rtol=1e-5
+    )
 
 
 def test_stepping_before_a_reset_and_odd_masks_are_refused() -> None:

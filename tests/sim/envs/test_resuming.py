@@ -10,11 +10,12 @@ import pytest
 
 from cousins.errors import InputError
 from sim.envs.resuming import resume, saved
-from sim.envs.robot import Robot
+from sim.envs.robot import Robot, RobotRanges
 from tests.sim.tasks.scenes_for_tests import drawer_source, table_source
 from tests.sim.worlds_for_tests import TinySource, boxes
 
 ROBOT = Robot(position_noise_m=0.003, joint_noise=0.001, latency_steps=2)
+ROBOTS = {"next_step": ROBOT, "same_step": RobotRanges()}
 
 
 def made(task: str, source: TinySource, **options: object) -> gym.vector.VectorEnv:  # type: ignore[type-arg]
@@ -36,12 +37,12 @@ def played(envs: gym.vector.VectorEnv, steps: int, seed: int) -> list[np.ndarray
 @pytest.mark.parametrize("autoreset", ["next_step", "same_step"])
 @pytest.mark.parametrize(("task", "source"), [("Push", lambda: boxes(3)), ("CloseDrawer", drawer_source)])
 def test_what_was_saved_goes_on_bit_for_bit(task: str, source, autoreset: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    unbroken = made(task, source(), autoreset=autoreset)
+    unbroken = made(task, source(), autoreset=autoreset, robot=ROBOTS[autoreset])
     unbroken.reset(seed=3)
     played(unbroken, 37, seed=0)
     np.savez(tmp_path / "saved.npz", **saved(unbroken))
     wanted = played(unbroken, 45, seed=1)
-    later = made(task, source(), autoreset=autoreset)
+    later = made(task, source(), autoreset=autoreset, robot=ROBOTS[autoreset])
     with np.load(tmp_path / "saved.npz") as found:
         resume(later, found)
     for one, other in zip(wanted, played(later, 45, seed=1), strict=True):

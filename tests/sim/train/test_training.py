@@ -142,6 +142,7 @@ def test_every_episode_is_counted_and_a_start_is_the_same_for_every_policy(tmp_p
     [
         ({"worlds": "moon"}, "worlds 'moon'"),
         ({"replay": "best"}, "replay 'best'"),
+        ({"robot": "perfect"}, "robot 'perfect'"),
         ({"learning": Learning(algorithm="magic")}, "algorithm 'magic'"),  # type: ignore[arg-type]
     ],
 )
