@@ -11,7 +11,7 @@ from cousins.errors import InputError
 from flows.extras import needing
 
 if TYPE_CHECKING:
-    from sim.train.training import Progress
+    from sim.train.marks import Progress
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:

@@ -18,12 +18,10 @@ from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.train.policies import MEAN, VARIANCE
 from sim.train.sb3 import Sb3VecEnv
-from sim.train.settings import ALGORITHMS, Algorithm, Learning
+from sim.train.settings import ALGORITHMS, FLOOR, Algorithm, Learning
 
 COUNT: Final = "observation.count"
 RETURNS: Final = ("return.mean", "return.var", "return.count")
-FLOOR: Final = 1e-3
-"""Added to the variance of each observation: 3 cm, or 0.03 rad."""
 _LAYERS: Final = {"ppo": ("mlp_extractor.policy_net", "action_net"), "sac": ("actor.latent_pi", "actor.mu")}
 _REPLAYED: Final = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 

@@ -20,7 +20,9 @@ from sim.train.settings import REPLAYS, ROBOTS, WORLDS, Training
 from sim.worlds.worlds import Source
 
 
-def environment_of(pack: str | Path | Pack | Source, training: Training) -> tuple[str, CousinsVectorEnv]:
+def environment_of(
+    pack: str | Path | Pack | Source, training: Training, *, autoreset: str = "same_step"
+) -> tuple[str, CousinsVectorEnv]:
     """Return the digest of a training's pack, and its environment."""
     _require_known(training)
     source, twin = source_of(pack, "twin" if isinstance(pack, (str, Path, Pack)) else [0])
@@ -48,7 +50,7 @@ def environment_of(pack: str | Path | Pack | Source, training: Training) -> tupl
         control_hz=training.control_hz,
         sampler=sampler,
         robot=_robot(training),
-        autoreset="same_step",
+        autoreset=autoreset,
     )
     return digest, env
 

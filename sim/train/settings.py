@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from cousins.errors import InputError
 
+FLOOR: Final = 1e-3
+"""Added to the variance of each observation: 3 cm, or 0.03 rad."""
 Algorithm = Literal["ppo", "sac"]
 ALGORITHMS: Final = ("ppo", "sac")
 Worlds = Literal["twin", "noise", "cousins"]

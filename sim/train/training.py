@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
@@ -21,42 +20,14 @@ from stable_baselines3.common.logger import configure
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
 from sim.envs.vector_env import CousinsVectorEnv
-from sim.train.learners import FLOOR, arrays_of, layers_of, make_learner, normalised, put_arrays
+from sim.train.learners import arrays_of, layers_of, make_learner, normalised, put_arrays
 from sim.train.lessons import environment_of
+from sim.train.marks import LOGS, MARKS, Mark, Progress, Trained, point_of, require_free
 from sim.train.policies import Card, Policy, read_policy, write_policy
-from sim.train.saving import Mark, put_back, require_free, save_mark
+from sim.train.saving import put_back, save_mark
 from sim.train.sb3 import Sb3VecEnv
-from sim.train.settings import Training
+from sim.train.settings import FLOOR, Training
 from sim.worlds.worlds import Source
-
-MARKS: Final = 40
-"""Points of a learning curve."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How a training goes."""
-
-    steps: int
-    """Steps done."""
-    of: int
-    """Steps in all."""
-    steps_per_second: float
-    """By the clock, updates included."""
-    success_at_end: float
-    """Share of the episodes since the last mark that ended in success."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """What a training gave."""
-
-    policy: Policy
-    """The policy."""
-    seconds: float
-    """By the clock, of all runs of it."""
-    curve: tuple[dict[str, float], ...]
-    """Learning curve: `steps`, `episodes`, and of these `success_at_end`, `success_once` and `return`."""
 
 
 class _Listener(BaseCallback):
@@ -112,7 +83,7 @@ def _train(
             put_arrays(learner, given.arrays)
             before = given.card.steps
         output.mkdir(parents=True, exist_ok=True)
-        learner.set_logger(configure(str(output / "logs"), ["tensorboard"]))
+        learner.set_logger(configure(str(output / LOGS), ["tensorboard"]))
         listener = _Listener()
         _, callback = learner._setup_learn(training.steps, listener)
         mark = Mark(training=training, digest=digest, before=before)
@@ -125,13 +96,13 @@ def _train(
             _advance(learner, callback, training)
             if learner.num_timesteps // every == done // every and learner.num_timesteps < training.steps:
                 continue
-            mark = mark.grown(_point(learner.num_timesteps, listener), time.monotonic() - began)
+            mark = mark.grown(point_of(learner.num_timesteps, listener.ended), time.monotonic() - began)
             listener.ended.clear()
             _log(learner, mark)
             write_policy(_policy(learner, training, env, mark), output)
             save_mark(output, mark, learner, env)
             if tell is not None:
-                tell(_progress(mark, training))
+                tell(mark.progress())
         return Trained(policy=read_policy(output), seconds=mark.seconds, curve=mark.curve)
     finally:
         env.close()
@@ -156,28 +127,10 @@ def _advance(learner: Any, callback: BaseCallback, training: Training) -> None:
         learner.train(batch_size=learner.batch_size, gradient_steps=learner.gradient_steps)
 
 
-def _point(steps: int, listener: _Listener) -> dict[str, float]:
-    """Return a point of the learning curve; shares are 0 where no episode has ended."""
-    names = ("success_at_end", "success_once", "return")
-    count = len(listener.ended)
-    means = {name: sum(float(one[name]) for one in listener.ended) / max(count, 1) for name in names}
-    return {"steps": steps, "episodes": count, **means}
-
-
 def _log(learner: Any, mark: Mark) -> None:
     for name, value in mark.curve[-1].items():
         learner.logger.record(f"cousins/{name}", value)
     learner.logger.dump(step=learner.num_timesteps)
-
-
-def _progress(mark: Mark, training: Training) -> Progress:
-    last = mark.curve[-1]
-    return Progress(
-        steps=int(last["steps"]),
-        of=training.steps,
-        steps_per_second=last["steps"] / max(mark.seconds, 1e-9),
-        success_at_end=last["success_at_end"],
-    )
 
 
 def _policy(learner: Any, training: Training, env: CousinsVectorEnv, mark: Mark) -> Policy:

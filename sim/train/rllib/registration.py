@@ -1,6 +1,6 @@
 """Cousins for RLlib: `register()`, then `PPOConfig().environment("cousins/Push-v0", env_config={"pack": …})`.
 
-Needs Ray with its own extra: pip install 'ray[rllib]'.
+Needs the extra `rllib`.
 """
 
 from __future__ import annotations

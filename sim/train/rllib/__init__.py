@@ -1,0 +1,5 @@
+"""Cousins for RLlib."""
+
+from sim.train.rllib.registration import register
+
+__all__ = ["register"]
