@@ -13,9 +13,9 @@ from cousins.geometry import Array, transform
 from cousins.reconstruct.assets import Joint
 from cousins.scene.kinematics import asset_from_links, joints_in_order
 from cousins.scene.scenes import Placed
-from cousins.vary.footprints import footprint_of_structure, free, rectangle
+from cousins.vary.footprints import footprint_of_asset, footprint_of_structure, free, rectangle
 from sim.tasks.affording import outlines
-from sim.tasks.episode import Episode, Hinge, Part
+from sim.tasks.episode import Episode, Hinge, Part, Start
 from sim.tasks.frames import crossed, length
 from sim.tasks.rows import Rows
 from sim.tasks.task import Known
@@ -39,6 +39,8 @@ MOUNT_M: Final = {"pusher": 0.055, "gripper": 0.15}
 """Height of a handle over the base by body; what is not listed has its base this far below: `MOUNT_ELSE_M` [m]."""
 MOUNT_ELSE_M: Final = 0.25
 """The same for arms [m]."""
+STANDING: Final = 17
+"""Seed of where robots stand; a cousin's own random numbers go on from it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -111,17 +113,26 @@ def _handle(placed: Placed, signature: Signature, number: int, joint: Joint, aff
     )
 
 
-def stance(handle: Handle, known: Known, body: str) -> dict[str, tuple[float, float, float] | float] | None:
-    """Return where a robot stands before a handle, as fields of an episode; None where something is in its way."""
+def stance(
+    handle: Handle, known: Known, body: str, *, off_m: float = 0.0, askew_rad: float = 0.0
+) -> dict[str, tuple[float, float, float] | float] | None:
+    """Return where a robot stands before a handle, as fields of an episode; None where something is in its way.
+
+    It stands straight before it, or up to `off_m` from there along and across and turned by up to `askew_rad`: where
+    exactly is drawn by the cousin's own random numbers, the same for every body and policy.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(STANDING, spawn_key=known.cousin.draw))
+    along_m, across_m, turn_rad = rng.uniform(-1.0, 1.0, 3) * (off_m, off_m, askew_rad)
     level = handle.way[:2] / np.linalg.norm(handle.way[:2])
     reach = min(AWAY_M + (handle.lever_m if handle.hinge.revolute else handle.travel), FARTHEST_M)
-    x, y, z = (float(value) for value in handle.place_m)
-    middle = handle.place_m[:2] + level * reach / 2.0
+    base = handle.place_m[:2] + (reach + along_m) * level + across_m * np.array([-level[1], level[0]])
+    z = float(handle.place_m[2])
+    middle, way = 0.5 * (handle.place_m[:2] + base), base - handle.place_m[:2]
     half, below, above = HAND_M
     corridor = rectangle(
         (float(middle[0]), float(middle[1])),
-        (reach / 2.0, half),
-        float(np.arctan2(level[1], level[0])),
+        (0.5 * float(np.linalg.norm(way)), half),
+        float(np.arctan2(way[1], way[0])),
         (z - below, z + above),
     )
     others = [*outlines(known, but=[handle.part.name]), *map(footprint_of_structure, known.scene.structures)]
@@ -130,20 +141,49 @@ def stance(handle: Handle, known: Known, body: str) -> dict[str, tuple[float, fl
     ground_m = handle.placed.world_from_asset[2, 3] - 0.5 * handle.part.size_m[2]
     base_z = max(z - MOUNT_M.get(body, MOUNT_ELSE_M), float(ground_m))
     return {
-        "base_m": (x + float(level[0]) * reach, y + float(level[1]) * reach, base_z),
-        "base_yaw_rad": float(np.arctan2(-level[1], -level[0])),
+        "base_m": (float(base[0]), float(base[1]), base_z),
+        "base_yaw_rad": float(np.arctan2(-level[1], -level[0])) + turn_rad,
     }
 
 
 def find_handle(
-    known: Known, body: str, *, revolute: bool, fits: Callable[[Handle], bool] = lambda _: True
+    known: Known,
+    body: str,
+    *,
+    revolute: bool,
+    fits: Callable[[Handle], bool] = lambda _: True,
+    off_m: float = 0.0,
+    askew_rad: float = 0.0,
 ) -> tuple[Handle, dict[str, tuple[float, float, float] | float]] | None:
     """Return the highest handle before which a robot finds room, and where it stands; None where there is none."""
     for handle in handles_of(known, revolute=revolute):
-        standing = stance(handle, known, body) if fits(handle) else None
+        standing = stance(handle, known, body, off_m=off_m, askew_rad=askew_rad) if fits(handle) else None
         if standing is not None:
             return handle, standing
     return None
+
+
+def starts_open(handle: Handle, known: Known, *, shift_m: float, turn_rad: float) -> tuple[Start, ...]:
+    """Return where furniture that stands free, its joint open, may start around its place; none for what is fixed.
+
+    Nor for what carries another object, which would stay behind.
+    """
+    placed, name = handle.placed, handle.part.name
+    carries = any(one.object == name and one.kind in ("on", "inside") for one in known.scene.relations)
+    if placed.fixed or carries or (shift_m == 0.0 and turn_rad == 0.0):
+        return ()
+    joint = [one for one in joints_in_order(placed.asset) if one.kind != "fixed"][handle.hinge.number]
+    turn = placed.world_from_asset[:3, :3]
+    return (
+        Start(
+            name=name,
+            home=placed.world_from_asset,
+            shape=footprint_of_asset(placed.asset, turn, joints={joint.name: handle.hinge.opened}),
+            others=outlines(known, but=[name]),
+            shift_m=shift_m,
+            turn_rad=turn_rad,
+        ),
+    )
 
 
 def share_open(rows: Rows, view: View) -> Array:

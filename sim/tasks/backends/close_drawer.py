@@ -1,4 +1,8 @@
-"""Push a drawer shut."""
+"""Push a drawer shut.
+
+A robot never stands exactly before a drawer: each cousin has it somewhat aside and askew, so that driving straight on
+does not do.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import numpy as np
 from sim.tasks.common import tip_to_handle
 from sim.tasks.episode import Episode
 from sim.tasks.frames import nearness
-from sim.tasks.hinging import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
+from sim.tasks.hinging import episode_of, find_handle, hinge_features, joint_still, left_m, share_open, starts_open
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
 from sim.tasks.view import View, knocked
@@ -33,13 +37,21 @@ class Config:
     """Largest share of the drawer's way by which a shut one is out."""
     start_share: tuple[float, float] = (0.4, 0.9)
     """Between which shares of its way it is out at the start."""
+    start_shift_m: float = 0.01
+    """Largest move of furniture that stands free along x and y at the start [m]."""
+    start_turn_rad: float = 0.1
+    """Largest turn of it about z [rad]."""
+    off_m: float = 0.08
+    """Farthest that a robot stands from straight before the handle, along and across [m]."""
+    askew_rad: float = 0.3
+    """Farthest that it is turned away from the drawer [rad]."""
 
 
 def build(config: Config) -> Task:
     """Return the task."""
 
     def afford(known: Known, body: str) -> Episode | Refused:
-        found = find_handle(known, body, revolute=False)
+        found = find_handle(known, body, revolute=False, off_m=config.off_m, askew_rad=config.askew_rad)
         if found is None:
             return Refused(reason="no drawer whose handle is free and before which a robot finds room")
         handle, standing = found
@@ -50,7 +62,11 @@ def build(config: Config) -> Task:
             f"a drawer of {handle.placed.asset.label} that is out slides back by up to {100 * handle.travel:.0f} cm; "
             "its handle and the room before it are free"
         )
-        return replace(episode_of(handle, standing, proof), joint_range=(starts[0], starts[1]))
+        return replace(
+            episode_of(handle, standing, proof),
+            joint_range=(starts[0], starts[1]),
+            starts=starts_open(handle, known, shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
+        )
 
     def judge(rows: Rows, view: View) -> Judged:
         out, begun = share_open(rows, view), (rows.start_joint - rows.closed) / (rows.opened - rows.closed)
