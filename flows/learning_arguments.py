@@ -15,7 +15,12 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--algo", default="ppo", metavar="NAME", help="who learns: ppo or sac (ppo)")
     parser.add_argument("--steps", type=int, default=400_000, help="environment steps (400000)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="POLICY", help="policy folder to write")
-    parser.add_argument("--resume", action="store_true", help="go on with the training in that folder, exactly")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the training in that folder, bit for bit; on Ray with its weights, optimiser and means, in"
+        " new episodes (only in a folder that you trust: RLlib's own files are pickles)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
     parser.add_argument("--from", dest="start", type=Path, metavar="POLICY", help="policy to start from")
     parser.add_argument(
@@ -35,6 +40,15 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rows", type=int, default=32, help="worlds side by side (32)")
     parser.add_argument("--body", metavar="NAME", help="body; the task's first where not given")
+    parser.add_argument(
+        "--runner",
+        default="local",
+        metavar="NAME",
+        help="local: Stable-Baselines3 in this process; ray: PPO of RLlib, whose workers divide steps and rows among"
+        " them, on the cluster of RAY_ADDRESS or one of this machine, each with a replay of its own; no two runs are"
+        " the same there (local)",
+    )
+    parser.add_argument("--workers", type=int, default=2, help="ray: processes that collect rollouts (2)")
 
 
 def eval_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from cousins.errors import InputError
+from cousins.errors import InputError, UnknownNameError
 from flows.extras import needing
 
 if TYPE_CHECKING:
-    from sim.train.marks import Progress
+    from sim.train.marks import Progress, Trained
+
+RUNNERS: Final = ("local", "ray")
+"""Who collects what is learned from."""
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Train, or go on with it, and tell how often it succeeds at the end of its episodes."""
+    train = _trainer(arguments.runner, arguments.workers)
     with needing("rl"):
         from sim.train.settings import Training, learning_of
-        from sim.train.training import train
-    for name in ("steps", "rows"):
+    for name in ("steps", "rows", "workers"):
         _require_positive(name, getattr(arguments, name))
     if arguments.first is not None:
         _require_positive("first", arguments.first)
@@ -46,6 +51,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         "policy": os.fspath(arguments.output),
         "task": training.task,
         "algo": training.learning.algorithm,
+        "runner": arguments.runner,
+        "workers_replaced": trained.replaced,
         "worlds": training.worlds,
         "steps": steps,
         "seconds": round(trained.seconds, 3),
@@ -68,10 +75,28 @@ def told(result: dict[str, Any]) -> str:
     )
 
 
+def _trainer(runner: str, workers: int) -> Callable[..., Trained]:
+    """Return what trains: Stable-Baselines3 in this process, or RLlib over a Ray cluster."""
+    if runner not in RUNNERS:
+        raise UnknownNameError(
+            f"no runner of trainings named '{runner}'",
+            expected="one of " + ", ".join(RUNNERS),
+            hint="Type --runner local.",
+        )
+    if runner == "ray":
+        with needing("rllib"):
+            from sim.train.rllib import train_on_ray
+        return partial(train_on_ray, workers=workers)
+    with needing("rl"):
+        from sim.train.training import train
+    return train
+
+
 def _tell(progress: Progress) -> None:
+    replaced = f", {progress.replaced} dead workers replaced" if progress.replaced else ""
     sys.stderr.write(
         f"  {progress.steps:>9} of {progress.of} steps, {progress.steps_per_second:5.0f} a second, "
-        f"success {progress.success_at_end:.0%}\n"
+        f"success {progress.success_at_end:.0%}{replaced}\n"
     )
     sys.stderr.flush()
 

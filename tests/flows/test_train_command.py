@@ -66,6 +66,8 @@ def test_evaluation_counts_every_episode(folder: Path) -> None:
     [
         (("--steps", "0"), "--steps 0"),
         (("--algo", "magic"), "algorithm 'magic'"),
+        (("--runner", "rey"), "no runner of trainings named 'rey'"),
+        (("--workers", "0"), "--workers 0"),
         (("--twin-first", "2"), "--twin-first 2.0"),
         (("--worlds", "moon"), "worlds 'moon'"),
         (("--task", "pusch"), "no task named 'pusch'"),
