@@ -1,11 +1,12 @@
 """Training in cousins of a scan beside training in its twin, measured where it counts.
 
-A scene is scanned by the demo's own pipeline (or given by --scene), and cousins of it are made. For each task and seed
-three policies learn with the same settings and the same number of steps: `twin` in the twin alone; `noise` in the twin
+A scene is scanned by the demo's own pipeline (or given by --scene), and cousins of it are made. A scan shows no joints:
+for `close_drawer` a drawer unit of our families is put onto the scanned desk by program, and cousins are made of that.
+For each task and seed three policies learn with the same settings and the same number of steps: `twin` in the twin alone; `noise` in the twin
 first, then in copies of it with other masses, frictions and starts; `cousins` in the twin first, then in the train
 split. All are tried in the same cousins from the same starts: in the twin; in `heldout_near` and `heldout_far`, which
-none has seen; `dissimilar`, held-out cousins with an asset of another kind in the target's place; and `shadow`,
-held-out cousins under PyBullet with masses, frictions, joints, gains, latency and sensor noise that nobody was told
+none has seen; `dissimilar`, held-out cousins with an asset of another kind in the target's place (for the drawer, the
+cabinets of LIBERO, joined to the desk); and `shadow`, held-out cousins under PyBullet with masses, frictions, joints, gains, latency and sensor noise that nobody was told
 (all training is in MuJoCo; this is sim-to-sim and says nothing about a real cell). `shadow_twin` is the same of the
 twin.
 
@@ -34,13 +35,15 @@ from typing import Any, Final
 
 from twin_vs_cousins_page import page
 from twin_vs_cousins_sums import summary
-from twin_vs_cousins_worlds import Dissimilar, prepare
+from twin_vs_cousins_worlds import DRAWERS, dissimilar, prepare
 
 HERE: Final = Path(__file__)
 ARMS: Final = ("twin", "noise", "cousins")
 SPLITS: Final = ("twin", "heldout_near", "heldout_far", "dissimilar", "shadow", "shadow_twin")
 TIMESTEP_S: Final = 1.0 / 240.0
 """Of the engine in training; policies are tried at the engine's own, 1/480 s."""
+PACKS: Final = {"close_drawer": DRAWERS}
+"""Packs by task; `pack` for all others."""
 ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -64,9 +67,9 @@ class Plan:
 
 QUICK: Final = Plan(tasks=("push",), seeds=3, steps={"push": 320_000}, episodes=34, counts=(), count=160)
 FULL: Final = Plan(
-    tasks=("push", "pull", "lift"),
+    tasks=("push", "close_drawer", "lift"),
     seeds=5,
-    steps={"push": 500_000, "pull": 500_000, "lift": 500_000},
+    steps={"push": 500_000, "close_drawer": 300_000, "lift": 500_000},
     episodes=30,
     counts=(1, 3, 10, 30, 100),
     count=240,
@@ -100,7 +103,7 @@ def main() -> None:
         work(Job(**json.loads(arguments.job)), plan, out)
         return
     began = time.monotonic()
-    prepare(out, scene=arguments.scene, count=plan.count)
+    prepare(out, scene=arguments.scene, count=plan.count, packs=dict.fromkeys(map(_pack, plan.tasks)))
     jobs = jobs_of(plan)
     with ThreadPoolExecutor(arguments.workers) as pool:
         for job in pool.map(lambda job: _child(job, out, quick=arguments.quick), jobs):
@@ -126,7 +129,7 @@ def work(job: Job, plan: Plan, out: Path) -> None:
     from sim.train.settings import Training, learning_of
     from sim.train.training import train
 
-    pack, folder = open_folder(out / "pack"), out / "policies" / job.name
+    pack, folder = open_folder(out / _pack(job.task)), out / "policies" / job.name
     training = Training(
         task=job.task,
         steps=plan.steps[job.task],
@@ -158,7 +161,7 @@ def tried_in(split: str, policy: Any, pack: Any, plan: Plan, job: Job) -> dict[s
     held_out = pack.indices("heldout_near") + pack.indices("heldout_far")
     where: dict[str, Any] = {"pack": pack, "split": split}
     if split == "dissimilar":
-        source = Dissimilar(pack)
+        source = dissimilar(pack, _pack(job.task))
         where = {"pack": source, "split": source.indices}
     if split.startswith("shadow"):
         # A third of the held-out cousins for each seed, so that few episodes meet them all.
@@ -168,6 +171,11 @@ def tried_in(split: str, policy: Any, pack: Any, plan: Plan, job: Job) -> dict[s
     episodes = plan.episodes if split != "shadow_twin" else max(12, plan.episodes // 3)
     found = evaluate(policy, episodes=episodes, seed=100 + job.seed, **where)
     return {"engine": found.engine, "refused": len(found.refused), "tried": [asdict(one) for one in found.tried]}
+
+
+def _pack(task: str) -> str:
+    """Return the name of a task's pack."""
+    return PACKS.get(task, "pack")
 
 
 def _child(job: Job, out: Path, *, quick: bool) -> Job:

@@ -66,12 +66,12 @@ def with_drawers(scene: Scene) -> Scene:
     Raises `ValueError` where there is no such place.
     """
     unit = family("drawer_unit").build(UNIT, name=NAME, rng=np.random.default_rng(SEED))
-    signature, others = signature_of(unit), [_seen(one) for one in scene.objects]
+    signature, others = signature_of(unit), [seen(one) for one in scene.objects]
     for desk in (one for one in scene.structures if one.kind == "table"):
         for placed in _places(unit, desk):
-            apart_m = min((distance_m(_seen(placed), other) for other in others), default=1.0)
+            apart_m = min((distance_m(seen(placed), other) for other in others), default=1.0)
             tried = replace(scene, objects=(*scene.objects, placed))
-            if apart_m > ALONE_M and covers(footprint_of_structure(desk), _seen(placed)) and _affords(tried, signature):
+            if apart_m > ALONE_M and covers(footprint_of_structure(desk), seen(placed)) and _affords(tried, signature):
                 told = f"{NAME} was not scanned: a unit of the family drawer_unit was put onto {desk.name} by program"
                 found = replace(tried, name=f"{scene.name}_drawers", fallbacks=(*scene.fallbacks, told))
                 return replace(found, relations=find_relations(found))
@@ -90,7 +90,8 @@ def _places(unit: Asset, desk: Structure) -> Iterator[Placed]:
             yield place(unit, float(x), float(y), z, rotation=turn)
 
 
-def _seen(placed: Placed) -> Footprint:
+def seen(placed: Placed) -> Footprint:
+    """Return an object from above, where it stands."""
     x, y, z = (float(value) for value in placed.world_from_asset[:3, 3])
     return footprint_of_asset(placed.asset, placed.world_from_asset[:3, :3]).placed(x, y, 0.0, z)
 
@@ -103,6 +104,6 @@ def _affords(scene: Scene, signature: Signature) -> bool:
         cousin=cousin,
         scene=replace(scene, objects=(last,)),
         signatures={NAME: signature},
-        outlines={one.asset.name: _seen(one) for one in scene.objects},
+        outlines={one.asset.name: seen(one) for one in scene.objects},
     )
     return all(isinstance(build_task(task).afford(known, body), Episode) for task, body in TASKS)

@@ -1,12 +1,14 @@
 """Drawer units of three kinds that the families do not have, as a user's library for `cousins vary --library`.
 
 `knobs` have knobs instead of bars, `pigeonholes` have them too and an open compartment over their drawers, `columns`
-have bars on drawers side by side. All fronts look to -y.
+have bars on drawers side by side. The two foreign ones are LIBERO's cabinets, which its authors modelled: no cousin
+is trained in them. All fronts look to -y.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -19,8 +21,12 @@ from cousins.families.carcass import GAP_M, REACH_M, carcass, drawer
 from cousins.families.family import ParametricFamily, Values, count, span
 from cousins.families.library import LibraryAsset, keep
 from cousins.families.parts import block
+from cousins.reconstruct.assets import Asset
+from cousins.scene.adding import asset_from, sources_of
 from cousins.vary.offers import LICENCE
 
+LIBERO: Final = Path(__file__).parents[1] / "../shared/data/articulated/libero"
+"""Lifelong-Robot-Learning/LIBERO, libero/libero/assets/articulated_objects."""
 EACH: Final = 3
 """Units of each kind."""
 SEED: Final = 5
@@ -54,6 +60,13 @@ def write_units(folder: Path) -> None:
                     source_digest=f"{SEED:064d}",
                 ),
             )
+
+
+def foreign_units(name: str) -> list[Asset]:
+    """Return LIBERO's cabinets of three drawers each, under a name."""
+    if not LIBERO.is_dir():
+        raise FileNotFoundError(f"{LIBERO}: the articulated objects of LIBERO, as its SOURCE.json tells")
+    return [replace(asset_from(one, licence="MIT").asset, name=name) for one in sources_of(LIBERO)]
 
 
 def kinds() -> tuple[ParametricFamily, ...]:

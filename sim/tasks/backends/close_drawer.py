@@ -41,9 +41,9 @@ class Config:
     """Largest move of furniture that stands free along x and y at the start [m]."""
     start_turn_rad: float = 0.1
     """Largest turn of it about z [rad]."""
-    off_m: float = 0.08
+    off_m: float = 0.15
     """Farthest that a robot stands from straight before the handle, along and across [m]."""
-    askew_rad: float = 0.3
+    askew_rad: float = 0.4
     """Farthest that it is turned away from the drawer [rad]."""
 
 
