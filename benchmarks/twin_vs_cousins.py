@@ -2,13 +2,13 @@
 
 A scene is scanned by the demo's own pipeline (or given by --scene), and cousins of it are made. A scan shows no joints:
 for `close_drawer` a drawer unit of our families is put onto the scanned desk by program, and cousins are made of that.
-For each task and seed three policies learn with the same settings and the same number of steps: `twin` in the twin alone; `noise` in the twin
-first, then in copies of it with other masses, frictions and starts; `cousins` in the twin first, then in the train
-split. All are tried in the same cousins from the same starts: in the twin; in `heldout_near` and `heldout_far`, which
-none has seen; `dissimilar`, held-out cousins with an asset of another kind in the target's place (for the drawer, the
-cabinets of LIBERO, joined to the desk); and `shadow`, held-out cousins under PyBullet with masses, frictions, joints, gains, latency and sensor noise that nobody was told
-(all training is in MuJoCo; this is sim-to-sim and says nothing about a real cell). `shadow_twin` is the same of the
-twin.
+For each task and seed three policies learn with the same settings and the same number of steps: `twin` in the twin
+alone; `noise` in the twin first, then in copies of it with other masses, frictions and starts; `cousins` in the twin
+first, then in the train split. All are tried in the same cousins from the same starts: in the twin; in `heldout_near`
+and `heldout_far`, which none has seen; `dissimilar`, held-out cousins with an asset of another kind in the target's
+place (for the drawer LIBERO's cabinets, joined to the desk); and `shadow`, held-out cousins under PyBullet with masses,
+frictions, joints, gains, latency and sensor noise that nobody was told (all training is in MuJoCo; this is sim-to-sim
+and says nothing about a real cell). `shadow_twin` is the same of the twin.
 
 Settings were chosen on cousins of the train split, for all arms alike. Every episode is counted; a broken world is a
 failure. Success is at the end, held for 1 s. Intervals of shares are Wilson's; differences are paired by seed, cousin
