@@ -66,7 +66,7 @@ def gripper() -> Body:
     rails = [ghost(name, mass_kg=1.0) for name in ("base", "bridge", "trolley", "lift")]
     drives = (
         *(
-            Drive(joint=name, most_force=40.0, most_speed=0.5, home=home)
+            Drive(joint=name, most_force=40.0, most_speed=0.25, home=home)
             for name, home in zip("xyz", HOME_M, strict=True)
         ),
         Drive(joint="yaw", most_force=4.0, most_speed=2.0, home=0.0, armature=0.01),

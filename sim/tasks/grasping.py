@@ -28,6 +28,10 @@ NEAR_M: Final = 0.03
 """A tip that is nearer to the grasp has the object between its fingers [m]."""
 ROOM_M: Final = 0.01
 """By so much wider than the object fingers come to it [m]."""
+DEEP_M: Final = 0.015
+"""A tip that is higher over the grasp stands on the object rather than around it [m]."""
+FINE_M: Final = 0.03
+"""The last of the way to a grasp is seen magnified so many metres to 1 [m]."""
 CLOSING_M: Final = 0.03
 """Over the last of their way so long it counts how far fingers around the object have closed [m]."""
 SNUG_M: Final = 0.006
@@ -86,11 +90,18 @@ def _carried(placed: Placed) -> bool:
     return bool(2.0 * placed.asset.friction.value * GRIP_N >= SPARE * 9.81 * mass_kg)
 
 
-def grasp_features(view: View) -> Array:
-    """Return what a policy sees of an object that it takes: the way to the grasp, its turn, size and motion [n, 25]."""
+def grasp_features(rows: Rows, view: View) -> Array:
+    """Return what a policy sees of an object that it takes: the way to the grasp, its turn, size and motion [n, 30].
+
+    The way and the opening are there twice: whole, and the last of them magnified, where millimetres decide.
+    """
+    way, gap = view.hold_m - view.tip_m, _gap_m(rows, view)
     return np.concatenate(
         [
-            view.hold_m - view.tip_m,
+            way,
+            np.clip(way / FINE_M, -1.0, 1.0),
+            np.clip(gap / FINE_M, -1.0, 1.0)[:, None],
+            rows.width_m[rows.index, view.current][:, None],
             view.hold_axis,
             view.finger_axis,
             view.size_m,
@@ -119,18 +130,27 @@ class Grip:
 
 def grip_of(rows: Rows, view: View) -> Grip:
     """Return how far the hand has got; that fingers closed on the object is seen by their opening where they slide."""
-    away = length(view.hold_m - view.tip_m)
+    way = view.hold_m - view.tip_m
+    away = length(way)
     aligned = np.abs((view.hold_axis * view.finger_axis).sum(axis=1))
-    width = rows.width_m[rows.index, view.current]
-    opening = view.state.drive_position[:, rows.fingers].sum(axis=1) if rows.slides else width
-    wide, off = np.clip(opening / (width + ROOM_M), 0.0, 1.0), np.abs(opening - width)
-    around, snug = away < NEAR_M, 1.0 - np.clip(off / CLOSING_M, 0.0, 1.0)
+    width, gap = rows.width_m[rows.index, view.current], _gap_m(rows, view)
+    wide = np.clip((width + gap) / (width + ROOM_M), 0.0, 1.0)
+    near = 0.6 * nearness(away) + 0.4 * (1.0 - np.tanh(40.0 * away))
+    around, snug = (away < NEAR_M) & (way[:, 2] > -DEEP_M), 1.0 - np.clip(np.abs(gap) / CLOSING_M, 0.0, 1.0)
     return Grip(
         away_m=away,
-        ready=0.7 * nearness(away) * (0.4 + 0.3 * aligned**2 + 0.3 * wide) + 0.3 * around * snug,
-        gripped=view.touched & around & (off < SNUG_M),
+        ready=0.7 * near * (0.4 + 0.3 * aligned**2 + 0.3 * wide) + 0.3 * around * snug,
+        gripped=view.touched & around & (np.abs(gap) < SNUG_M),
         released=~view.touched & (away > RELEASED_M),
     )
+
+
+def _gap_m(rows: Rows, view: View) -> Array:
+    """Return by how much fingers that slide are wider open than the object [n] [m]; 0 for others."""
+    if not rows.slides:
+        return np.zeros(len(rows.index))
+    opening = view.state.drive_position[:, rows.fingers].sum(axis=1)
+    return np.asarray(opening - rows.width_m[rows.index, view.current])
 
 
 def sunk_m(view: View) -> Array:

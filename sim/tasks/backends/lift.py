@@ -17,6 +17,8 @@ from sim.tasks.view import View, knocked
 
 STEADY_M_S: Final = 0.05
 """Slower than this what hangs in a hand is held still [m/s]."""
+OFF_M: Final = 0.02
+"""At this height it has left the ground [m]."""
 ROBOSUITE_M: Final = 0.04
 """Lift: height over the table [m]."""
 MANISKILL_M: Final = 0.025
@@ -75,10 +77,9 @@ def build(config: Config) -> Task:
             distance <= METAWORLD_M,
         ]
         progress = np.clip(height / config.height_m, 0.0, 1.0) * view.touched
-        up = np.clip(height / config.goal_m, 0.0, 1.0) * (
-            1.0 - np.tanh(5.0 * length((view.goal_m - view.target_m)[:, :2]))
-        )
-        staged = 0.25 * grip.ready + grip.gripped * (0.15 + 0.5 * up)
+        off = np.clip(height / OFF_M, 0.0, 1.0)
+        there, calm = 1.0 - np.tanh(8.0 * distance), 1.0 - np.tanh(10.0 * length(view.velocity_m_s))
+        staged = 0.3 * grip.ready + grip.gripped * (0.1 + off * (0.1 + 0.3 * there + 0.1 * calm))
         return Judged(
             reward=np.where(ours, 1.0, staged),
             progress=progress,
@@ -87,7 +88,7 @@ def build(config: Config) -> Task:
         )
 
     def observe(rows: Rows, view: View) -> np.ndarray:
-        return np.concatenate([grasp_features(view), view.goal_m - view.target_m, rows.width_m[:, :1]], axis=1)
+        return np.concatenate([grasp_features(rows, view), view.goal_m - view.target_m], axis=1)
 
     return Task(
         name="lift",

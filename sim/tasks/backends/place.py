@@ -90,8 +90,7 @@ def place_features(rows: Rows, view: View) -> Array:
     """Return what a policy sees of an object and of the opening that it shall pass."""
     return np.concatenate(
         [
-            grasp_features(view),
-            rows.width_m[rows.index, view.current][:, None],
+            grasp_features(rows, view),
             view.goal_m - view.target_m,
             view.goal_m - view.tip_m,
             rows.goal_radius_m[:, None],

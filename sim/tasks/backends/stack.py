@@ -117,7 +117,7 @@ def _episode(known: Known, held: Held, lower: Placed, config: Config, *, foot_m:
 def _observe(rows: Rows, view: View) -> Array:
     return np.concatenate(
         [
-            grasp_features(view),
+            grasp_features(rows, view),
             rows.width_m[:, :1],
             view.goal_m - view.target_m,
             view.goal_m - view.tip_m,

@@ -107,10 +107,10 @@ def test_a_late_command_acts_when_its_time_has_come() -> None:
     speeds = [arm.speeds(action, q) for action in asked]
     np.testing.assert_allclose(speeds[0][:, :4], 0.0)
     np.testing.assert_allclose(speeds[0][:, 4:], 0.0, atol=1e-9)
-    np.testing.assert_allclose(speeds[2][:, :3], 0.05)
+    np.testing.assert_allclose(speeds[2][:, :3], 0.025)
     arm.reset(np.array([False, True]), q)
     later = arm.speeds(asked[0], q)
-    np.testing.assert_allclose(later[0, :3], 0.15)
+    np.testing.assert_allclose(later[0, :3], 0.075)
     np.testing.assert_allclose(later[1, :3], 0.0)
 
 

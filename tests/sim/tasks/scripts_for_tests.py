@@ -140,7 +140,7 @@ def pull_handle(rows: Rows, view: View, row: int, memory: dict[str, float]) -> A
     if upright and memory["closing"] < 12:
         return np.array([0.0, 0.0, 0.0, turn, hand])
     left = abs(rows.opened[row] - view.joint[row])
-    speed = 0.35
+    speed = 0.7
     if left < 0.15 * abs(rows.opened[row]):
         return np.array([0.0, 0.0, 0.0, 0.0, hand])
     return np.array([*np.clip(level * speed + 0.2 * toward(view, row, point), -1.0, 1.0), turn, hand])
