@@ -35,6 +35,8 @@ FARTHEST_M: Final = 0.7
 """Farthest from the base to the handle [m]."""
 HAND_M: Final = (0.10, 0.02, 0.15)
 """Room for a hand at the handle: half its width, below and above [m]."""
+STICK_M: Final = {"pusher": 0.05}
+"""How far a body reaches below a handle, where that is more than a hand does [m]."""
 MOUNT_M: Final = {"pusher": 0.055, "gripper": 0.15}
 """Height of a handle over the base by body; what is not listed has its base this far below: `MOUNT_ELSE_M` [m]."""
 MOUNT_ELSE_M: Final = 0.25
@@ -133,7 +135,7 @@ def stance(
         (float(middle[0]), float(middle[1])),
         (0.5 * float(np.linalg.norm(way)), half),
         float(np.arctan2(way[1], way[0])),
-        (z - below, z + above),
+        (z - STICK_M.get(body, below), z + above),
     )
     others = [*outlines(known, but=[handle.part.name]), *map(footprint_of_structure, known.scene.structures)]
     if not all(free(corridor, other, gap_m=0.0) for other in others):

@@ -10,7 +10,8 @@ import pytest
 from cousins.errors import InputError, UnknownNameError
 from cousins.geometry import Array, rigid, rotation_about
 from cousins.scene.relations import find_relations
-from cousins.scene.scenes import Structure
+from cousins.scene.scenes import Placed, Structure
+from cousins.vary.cousins import Cousin
 from cousins.vary.goals import NO_TASK
 from sim.props import place, slab
 from sim.tasks import Episode, Refused, build_task, task_names
@@ -189,6 +190,60 @@ def test_a_robot_stands_before_the_drawer_and_looks_at_it() -> None:
     assert cousin.task.robot_yaw_rad == pytest.approx(0.0, abs=1e-6)
     assert wrapped.digest != source.digest
     assert Staged(source, build_task("push"), "pusher").digest == source.digest
+
+
+def test_before_a_drawer_to_be_shut_each_cousin_has_its_robot_elsewhere_within_15_cm_and_0_4_rad() -> None:
+    class Drawn(TinySource):
+        def cousin(self, index: int) -> Cousin:
+            return replace(super().cousin(index), draw=(index,) if index else ())
+
+    tiny = drawer_source()
+    source = Drawn(scenes=dict.fromkeys(range(20), tiny.scenes[0]), tasks=dict.fromkeys(range(20), NO_TASK))
+    straight = Staged(source, build_task("close_drawer", off_m=0.0, askew_rad=0.0), "pusher").afforded(0)
+    wrapped = Staged(source, build_task("close_drawer"), "pusher")
+    off = np.array([wrapped.afforded(index).base_m for index in range(20)]) - straight.base_m
+    turned = np.array([wrapped.afforded(index).base_yaw_rad for index in range(20)]) - straight.base_yaw_rad
+    assert 0.1 < np.abs(off[:, 0]).max() <= 0.15
+    assert 0.1 < np.abs(off[:, 1]).max() <= 0.15
+    assert not off[:, 2].any()
+    assert 0.3 < np.abs(turned).max() <= 0.4
+    again = Staged(source, build_task("close_drawer"), "gripper").afforded(7)
+    np.testing.assert_array_equal(again.base_m[:2], wrapped.afforded(7).base_m[:2])
+
+
+def test_a_unit_that_stands_free_starts_around_its_place_with_room_for_its_open_drawer() -> None:
+    def free(*more: Placed) -> Episode:
+        source = drawer_source()
+        scene = source.scenes[0]
+        scene = replace(scene, objects=(replace(scene.objects[0], fixed=False), *more))
+        source.scenes[0] = replace(scene, relations=find_relations(scene))
+        found = asked("close_drawer", source)
+        assert isinstance(found, Episode)
+        return found
+
+    (start,) = free().starts
+    assert start.name == "drawer_unit"
+    assert start.shape.radius_m > 0.4
+    places = [drawn(free(), np.random.default_rng(seed)).placements[0][1] for seed in range(10)]
+    assert 0.003 < max(float(np.abs(place[:2, 3]).max()) for place in places) <= 0.01
+    on_top = place(box_asset("box", (0.1, 0.1, 0.1)), 0.0, 0.0, 0.65001)
+    assert free(on_top).starts == ()
+    fixed = asked("close_drawer", drawer_source())
+    assert isinstance(fixed, Episode)
+    assert fixed.starts == ()
+
+
+def test_a_stick_reaches_lower_than_a_hand_so_a_low_box_is_in_its_way_alone() -> None:
+    source = drawer_source()
+    scene = source.scenes[0]
+    handle = Staged(source, build_task("open_drawer"), "gripper").afforded(0)
+    top_m = float(scene.objects[0].world_from_asset[2, 3] + handle.parts[0].hold_m[2]) - 0.03
+    low = place(box_asset("low", (0.6, 0.6, top_m)), -0.6, 0.0, 0.5 * top_m + 1e-5)
+    source.scenes[0] = replace(scene, objects=(*scene.objects, low))
+    with_hand = Staged(source, build_task("close_drawer"), "gripper").episode(0)
+    with_stick = Staged(source, build_task("close_drawer"), "pusher").episode(0)
+    assert isinstance(with_hand, Episode)
+    assert isinstance(with_stick, Refused)
 
 
 def test_columns_are_the_same_from_signatures_as_from_scenes() -> None:
