@@ -137,7 +137,7 @@ def work(job: Job, plan: Plan, out: Path) -> None:
         worlds=job.arm,  # type: ignore[arg-type]
         first=job.first,
         timestep_s=TIMESTEP_S,
-        learning=learning_of("ppo"),
+        learning=learning_of("ppo", job.task),
     )
     began = time.monotonic()
     trained = train(pack, training, folder, resume=(folder / "training.json").is_file())

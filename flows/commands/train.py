@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         robot=arguments.robot,
         rows=arguments.rows,
         body=arguments.body,
-        learning=learning_of(arguments.algo),
+        learning=learning_of(arguments.algo, arguments.task),
     )
     trained = train(
         arguments.pack, training, arguments.output, resume=arguments.resume, start=arguments.start, tell=_tell

@@ -6,6 +6,7 @@ twin (an object's size) is not blown up where it does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -45,7 +46,7 @@ def make_learner(env: VecNormalize, learning: Learning, *, seed: int) -> Any:
             ent_coef=learning.entropy,
             use_sde=learning.explore_steps > 0,
             sde_sample_freq=learning.explore_steps or -1,
-            policy_kwargs={"net_arch": list(learning.network), "log_std_init": learning.log_deviation},
+            policy_kwargs={"net_arch": list(learning.network), "log_std_init": _log_deviation(learning)},
             **shared,
         )
     if learning.algorithm == "sac":
@@ -63,6 +64,16 @@ def make_learner(env: VecNormalize, learning: Learning, *, seed: int) -> Any:
     raise InputError(
         f"algorithm {learning.algorithm!r}", expected="one of " + ", ".join(ALGORITHMS), hint="Type one of them."
     )
+
+
+def _log_deviation(learning: Learning) -> float:
+    """Return the logarithm that the algorithm starts from.
+
+    With gSDE it is that of a weight on each unit of the last hidden layer: divided by the root of their number, units
+    at 1 give the actions the deviation that is asked for.
+    """
+    units = learning.network[-1] if learning.explore_steps > 0 else 1
+    return learning.log_deviation - 0.5 * math.log(units)
 
 
 def even_batch(total: int, most: int) -> int:

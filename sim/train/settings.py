@@ -19,6 +19,12 @@ Replay = Literal["uniform", "prioritised"]
 REPLAYS: Final = ("uniform", "prioritised")
 
 
+GRASPING: Final = ("lift", "place", "stack", "clear_table")
+"""Tasks whose fingers must stay closed while they are lifted."""
+GRASP_STEPS: Final = 8
+"""For so many steps exploration goes the same way in those tasks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Learning:
     """How an algorithm learns."""
@@ -40,7 +46,8 @@ class Learning:
     log_deviation: float = -0.3
     """PPO: logarithm of the actions' deviation at the start."""
     explore_steps: int = 0
-    """PPO: steps for which exploration goes the same way, as a function of what is seen (gSDE); 0 draws every step."""
+    """PPO: steps for which exploration goes the same way, as a function of what is seen (gSDE); 0 draws every step,
+    and so does the learner on Ray whatever is told here."""
     entropy: float = 0.002
     """PPO: weight of the entropy."""
     warm_up: int = 2000
@@ -96,10 +103,14 @@ class Training:
     """How."""
 
 
-def learning_of(algorithm: str) -> Learning:
-    """Return how an algorithm learns; raises `InputError` for an unknown one."""
+def learning_of(algorithm: str, task: str = "push") -> Learning:
+    """Return how an algorithm learns a task; raises `InputError` for an unknown algorithm.
+
+    Where a hand grasps, PPO explores the same way for `GRASP_STEPS` steps: fingers whose opening is drawn anew every
+    step let go again before the object has left the ground.
+    """
     if algorithm == "ppo":
-        return Learning()
+        return Learning(explore_steps=GRASP_STEPS if task in GRASPING else 0)
     if algorithm == "sac":
         return replace(Learning(), algorithm="sac", learning_rate=1e-3, batch=256)
     raise InputError(f"algorithm {algorithm!r}", expected="one of " + ", ".join(ALGORITHMS), hint="Type one of them.")

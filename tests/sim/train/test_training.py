@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cousins.errors import InputError
 from sim.train.evaluating import evaluate
@@ -29,11 +30,14 @@ SAC = replace(
 )
 
 
+SMOOTH = replace(PPO, learning=replace(PPO.learning, explore_steps=8))
+
+
 class KilledError(Exception):
     """The end of a training, from outside."""
 
 
-@pytest.mark.parametrize(("training", "steps"), [(PPO, 101), (SAC, 57)], ids=["ppo", "sac"])
+@pytest.mark.parametrize(("training", "steps"), [(PPO, 101), (SMOOTH, 101), (SAC, 57)], ids=["ppo", "gsde", "sac"])
 def test_a_training_that_is_killed_at_any_step_goes_on_bit_for_bit(
     training: Training, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +62,7 @@ def test_a_training_that_is_killed_at_any_step_goes_on_bit_for_bit(
         np.testing.assert_array_equal(later.policy.arrays[name], values, err_msg=name)
 
 
-@pytest.mark.parametrize("training", [PPO, SAC], ids=["ppo", "sac"])
+@pytest.mark.parametrize("training", [PPO, SMOOTH, SAC], ids=["ppo", "gsde", "sac"])
 def test_what_was_written_acts_as_the_learner_does(training: Training, tmp_path: Path) -> None:
     policy = train(boxes(3), training, tmp_path / "policy").policy
     _, env = environment_of(boxes(3), training)
@@ -68,6 +72,24 @@ def test_what_was_written_acts_as_the_learner_does(training: Training, tmp_path:
     wanted, _ = learner.predict(learner.env.normalize_obs(seen), deterministic=True)
     np.testing.assert_allclose(policy.act(seen), wanted, atol=1e-5)
     env.close()
+
+
+def test_exploration_that_goes_on_deviates_as_much_as_is_asked_for() -> None:
+    steady = Learning(network=(64, 64), explore_steps=8)
+    for learning in (steady, replace(steady, explore_steps=0)):
+        _, env = environment_of(boxes(3), replace(PPO, learning=learning))
+        learner = make_learner(normalised(Sb3VecEnv(env), learning), learning, seed=0)
+        seen = torch.as_tensor(np.random.default_rng(0).normal(size=(200, env.single_observation_space.shape[0])))
+        deviation = learner.policy.get_distribution(seen.float()).distribution.stddev
+        ratio = float(deviation.detach().mean()) / np.exp(learning.log_deviation)
+        assert 0.5 < ratio <= 1.01
+        env.close()
+
+
+def test_where_a_hand_grasps_exploration_goes_on() -> None:
+    assert learning_of("ppo", "lift").explore_steps == 8
+    assert learning_of("ppo", "push") == learning_of("ppo")
+    assert learning_of("ppo").explore_steps == 0
 
 
 def test_the_same_seed_gives_the_same_policy_and_another_one_another(tmp_path: Path) -> None:
