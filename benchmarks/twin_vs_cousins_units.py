@@ -64,9 +64,17 @@ def write_units(folder: Path) -> None:
 
 def foreign_units(name: str) -> list[Asset]:
     """Return LIBERO's cabinets of three drawers each, under a name."""
-    if not LIBERO.is_dir():
-        raise FileNotFoundError(f"{LIBERO}: the articulated objects of LIBERO, as its SOURCE.json tells")
+    require_foreign()
     return [replace(asset_from(one, licence="MIT").asset, name=name) for one in sources_of(LIBERO)]
+
+
+def require_foreign() -> None:
+    """Raise `FileNotFoundError` where LIBERO's cabinets are not at hand."""
+    if not LIBERO.is_dir():
+        raise FileNotFoundError(
+            f"no cabinets of LIBERO in {LIBERO}: put libero/libero/assets/articulated_objects of "
+            "Lifelong-Robot-Learning/LIBERO there, as of commit 8f1084e3132a"
+        )
 
 
 def kinds() -> tuple[ParametricFamily, ...]:

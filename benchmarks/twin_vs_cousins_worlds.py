@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from twin_vs_cousins_drawer import NAME, put_drawers, seen
-from twin_vs_cousins_units import foreign_units, write_units
+from twin_vs_cousins_units import foreign_units, require_foreign, write_units
 
 from cousins.affordances import Signature
 from cousins.affordances.measure import signature_of
@@ -49,6 +49,8 @@ def prepare(out: Path, *, scene: Path | None, count: int, packs: Iterable[str]) 
     if not (scanned / "scene.json").is_file():
         _cousins("demo", "--force", "-o", str(scanned))
     for name in packs:
+        if name == DRAWERS:
+            require_foreign()
         if not (out / name / "pack.json").is_file():
             words = _with_drawers(scanned, out) if name == DRAWERS else [str(scanned)]
             _cousins("vary", *words, "-n", str(count), "--seed", str(SEED), "-o", str(out / name))
