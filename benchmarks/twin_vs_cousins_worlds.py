@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -42,15 +42,18 @@ DRAWERS = "pack-drawer"
 RECIPE = replace(Recipe(), swap=replace(Swap(), families=Constant(value=8), library=Constant(value=9)))
 """Of that pack: as usual, with enough swaps for all units of the library."""
 
+Swapped = Callable[[int], Placed]
+"""Returns by the number of a cousin an object of its scene as another asset in its place, under the old name."""
 
-def prepare(out: Path, *, scene: Path | None, count: int, packs: Iterable[str]) -> None:
+
+def prepare(out: Path, *, scene: Path | None, count: int, packs: Collection[str]) -> None:
     """Scan a scene, where none is given, and make packs of it by name, where that was not done before."""
+    if DRAWERS in packs:
+        require_foreign()
     scanned = scene or out / "scene"
     if not (scanned / "scene.json").is_file():
         _cousins("demo", "--force", "-o", str(scanned))
     for name in packs:
-        if name == DRAWERS:
-            require_foreign()
         if not (out / name / "pack.json").is_file():
             words = _with_drawers(scanned, out) if name == DRAWERS else [str(scanned)]
             _cousins("vary", *words, "-n", str(count), "--seed", str(SEED), "-o", str(out / name))
@@ -68,10 +71,6 @@ def _with_drawers(scanned: Path, out: Path) -> list[str]:
 def dissimilar(pack: Pack, name: str) -> Dissimilar:
     """Return the dissimilar assets in a pack of that name."""
     return Dissimilar(pack, foreign_drawers(pack) if name == DRAWERS else other_kinds(pack))
-
-
-Swapped = Callable[[int], Placed]
-"""Returns by the number of a cousin an object of its scene as another asset in its place, under the old name."""
 
 
 class Dissimilar:
