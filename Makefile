@@ -40,7 +40,7 @@ $(BIN)/python:
 
 # A stamp by set of extras: an install is done once, and again when the pins change.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows,vision]'
+	$(PIP) -e '.[sim,flows,vision,rl]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

@@ -24,7 +24,7 @@ from flows.learning_arguments import eval_arguments, film_arguments, record_argu
 from flows.pack_arguments import pack_arguments, tasks_arguments
 
 COMMANDS = {
-    "demo": "run the whole pipeline on a built-in simulated phone capture with known truth",
+    "demo": "run the whole pipeline on a built-in simulated phone capture with known truth, to a trained policy",
     "scan": "turn a phone export into a physics-ready scene",
     "inspect": "tell what is in a capture or scene: quality, warnings, numbers",
     "check": "check a scene folder or anyone's USD file: schema and physics gates",
@@ -216,6 +216,9 @@ def _sheet_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("out/demo"), metavar="SCENE", help="scene folder")
+    parser.add_argument(
+        "--no-policy", dest="policy", action="store_false", help="end with the twin: no pack, no training (extra `rl`)"
+    )
     _run_arguments(parser)
 
 

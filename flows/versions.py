@@ -49,15 +49,20 @@ EXTRAS = ("av", "ncnn", "opencv-python-headless", "pillow-heif", "pycolmap", "to
 
 @cache
 def code_version(top: str) -> str:
-    """Return the digest of all code that a stage of package `top` can reach; `sim` reaches all but `LEARNING`."""
+    """Return the digest of all code that a stage of package `top` can reach.
+
+    `sim` reaches all but `LEARNING`, and `learning` that too.
+    """
     above = LADDER[LADDER.index(top) + 1 :] if top in LADDER else ()
     library = Path(cousins.__file__).parent
     folders = [path for path in library.iterdir() if path.name not in above]
     here = Path(__file__).parent
     files = [here / "stages.py", here / "pictures.py", here / "glb.py"]
-    for folder in [*folders, *([here.parent / "sim"] if top == "sim" else [])]:
+    if top == "learning":
+        files.append(here / "first_policy.py")
+    for folder in [*folders, *([here.parent / "sim"] if top in ("sim", "learning") else [])]:
         files += [folder] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
-    left_out = {"__pycache__", *LEARNING}
+    left_out = {"__pycache__", *(() if top == "learning" else LEARNING)}
     kept = sorted(path for path in files if not left_out.intersection(path.relative_to(here.parent).parts))
     code = {path.relative_to(here.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
     return digest_of({"code": code, "libraries": installed_versions()})

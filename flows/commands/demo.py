@@ -1,4 +1,4 @@
-"""`cousins demo`: a simulated phone capture with known truth, then a scan of it."""
+"""`cousins demo`: a simulated phone capture with known truth, a scan of it, and a tiny policy from its cousins."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from cousins.codec import decode, encode
 from flows.choices import choices
 from flows.desk import Desk, Options, Stage
+from flows.first_policy import first_policy, told_policy
 from flows.progress import told_stages
 from flows.publish import require_free
 from flows.run import Order, default_store, scan
@@ -21,7 +22,7 @@ CAPTURE, TRUTH = "demo", "truth.bin"
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Record, scan, compare with the truth."""
+    """Record, scan, compare with the truth; then a small pack, a tiny policy, and how it does."""
     require_free(arguments.output, force=arguments.force)
     options = Options(seed=arguments.seed, **choices(arguments.segmenter, arguments.names))
     store = default_store()
@@ -36,12 +37,16 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             force=arguments.force,
         )
         truth: Truth = desk.read(RECORD, recorded)
-        return scan(order, tell=tell, store=store, judge=lambda scene: {"truth": compare(scene, truth)}), 0
+        result = scan(order, tell=tell, store=store, judge=lambda scene: {"truth": compare(scene, truth)})
+        if arguments.policy:
+            result["policy"] = first_policy(desk, arguments.output)
+        return result, 0
 
 
 def told(result: dict[str, Any]) -> str:
     """Return what was made, and how far it is from the truth."""
-    return "\n".join([told_scan(result), "", *told_truth(result["truth"])])
+    policy = ["", *told_policy(result["policy"])] if "policy" in result else []
+    return "\n".join([told_scan(result), "", *told_truth(result["truth"]), *policy])
 
 
 def _record(desk: Desk, folder: Path) -> None:
