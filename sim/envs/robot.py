@@ -42,9 +42,13 @@ class RobotRanges:
     """The same of each orientation [rad]."""
     joint_noise: Distribution = Uniform(low=0.0, high=0.012)
     """The same of each joint [rad or m]."""
+    perfect: float = 0.0
+    """Share of the episodes with a perfect robot instead."""
 
     def draw(self, rng: np.random.Generator, *, drives: int) -> Robot:
         """Return one of them."""
+        if self.perfect and rng.random() < self.perfect:
+            return Robot()
         late, position, angle, joint = rng.random(4).tolist()
         return Robot(
             gain=tuple(self.gain.at(share) for share in rng.random(drives).tolist()),
@@ -59,6 +63,8 @@ class Robots:
     """The robots of all rows: the same one in each, or one drawn anew for each episode."""
 
     def __init__(self, given: Robot | RobotRanges, rows: int, drives: int) -> None:
+        self.vary = True
+        """Whether robots are drawn; while it is False, those of ranges are perfect."""
         self._given = given
         self._gain = np.ones((rows, drives))
         self._late = np.zeros(rows, dtype=np.int64)
@@ -78,7 +84,9 @@ class Robots:
     def begin(self, row: int, rng: np.random.Generator) -> int:
         """Give a row its robot; return the actions that pass until one acts."""
         drives = self._gain.shape[1]
-        robot = self._given if isinstance(self._given, Robot) else self._given.draw(rng, drives=drives)
+        robot = self._given
+        if isinstance(robot, RobotRanges):
+            robot = robot.draw(rng, drives=drives) if self.vary else Robot()
         self._gain[row] = robot.gain
         self._late[row] = robot.latency_steps
         self._noise[row] = robot.position_noise_m, robot.angle_noise_rad, robot.joint_noise

@@ -134,7 +134,7 @@ def shadow_robot(seed: int, *, drives: int, ranges: ShadowRanges | None = None) 
 def describe(ranges: ShadowRanges) -> dict[str, Any]:
     """Return the label and the ranges, as a report shows them: never what was drawn."""
     physics = {name: written(getattr(ranges, name)) for name in ranges.__dataclass_fields__ if name != "robot"}
-    robot = {name: written(getattr(ranges.robot, name)) for name in ranges.robot.__dataclass_fields__}
+    robot = {name: written(getattr(ranges.robot, name)) for name in Robot.__dataclass_fields__}
     return {"label": LABEL, "ranges": {**physics, **robot}}
 
 

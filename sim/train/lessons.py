@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Final
 
 from cousins.errors import InputError
 from cousins.pack.packs import Pack
@@ -18,6 +19,9 @@ from sim.train.noise import COPIES, SHIFT_M, TURN_RAD, NoisyTwin
 from sim.train.replaying import Even, Prioritised, TwinFirst
 from sim.train.settings import REPLAYS, ROBOTS, WORLDS, Training
 from sim.worlds.worlds import Source
+
+PERFECT: Final = 0.5
+"""Share of the episodes whose robot is perfect where robots vary."""
 
 
 def environment_of(
@@ -68,7 +72,7 @@ def _task(training: Training) -> Task:
 def _robot(training: Training) -> Robot | RobotRanges:
     """Return the robot, or those that episodes draw from."""
     exact = training.worlds == "twin" if training.robot is None else training.robot == "exact"
-    return Robot() if exact else RobotRanges()
+    return Robot() if exact else RobotRanges(perfect=PERFECT)
 
 
 def _twin_first(training: Training, afforded: list[int]) -> Sampler:

@@ -85,6 +85,8 @@ class Training:
     robot: RobotKind | None = None
     """Whether the robot does as it is told and sees what is there, or each episode has one with a gain, latency and
     noise of its own (`RobotRanges`); None for varied, but exact in the twin alone."""
+    robot_after: float = 0.5
+    """Share of the steps after which robots vary; half of those that come later are still perfect."""
     rows: int = 32
     """Worlds side by side."""
     body: str | None = None

@@ -75,6 +75,7 @@ def _train(
     if not resume:
         require_free(output)
     digest, env = environment_of(pack, training)
+    _set_robots(env, training, 0)
     try:
         learner = make_learner(normalised(Sb3VecEnv(env), training.learning), training.learning, seed=training.seed)
         before = 0
@@ -93,6 +94,7 @@ def _train(
         began = time.monotonic() - mark.seconds
         while learner.num_timesteps < training.steps:
             done = learner.num_timesteps
+            _set_robots(env, training, done)
             _advance(learner, callback, training)
             if learner.num_timesteps // every == done // every and learner.num_timesteps < training.steps:
                 continue
@@ -106,6 +108,11 @@ def _train(
         return Trained(policy=read_policy(output), seconds=mark.seconds, curve=mark.curve)
     finally:
         env.close()
+
+
+def _set_robots(env: CousinsVectorEnv, training: Training, steps: int) -> None:
+    """Let the robots of the episodes that begin after so many steps vary, or not yet."""
+    env.episodes.robots.vary = steps >= training.robot_after * training.steps
 
 
 def _advance(learner: Any, callback: BaseCallback, training: Training) -> None:

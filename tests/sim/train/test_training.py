@@ -173,3 +173,22 @@ def test_unknown_words_are_refused(changes: dict[str, object], match: str, tmp_p
         train(boxes(3), replace(PPO, **changes), tmp_path / "policy")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="algorithm 'magic'"):
         learning_of("magic")
+
+
+def test_robots_vary_after_a_share_of_the_steps_and_half_stay_perfect(tmp_path: Path) -> None:
+    from sim.envs.robot import Robots
+
+    seen: list[bool] = []
+    drawn = Robots.begin
+
+    def noted(self: Robots, row: int, rng: np.random.Generator) -> int:
+        found = drawn(self, row, rng)
+        seen.append(bool((self.gain[row] != 1.0).any()))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Robots, "begin", noted)
+        train(boxes(3), replace(PPO, worlds="cousins", cousins=(1, 2), steps=2000), tmp_path / "policy")
+    half = len(seen) // 2
+    assert not any(seen[: half - 4])
+    assert 0.2 < np.mean(seen[half + 4 :]) < 0.8
