@@ -79,7 +79,7 @@ def build(config: Config) -> Task:
         progress = np.clip(height / config.height_m, 0.0, 1.0) * view.touched
         off = np.clip(height / OFF_M, 0.0, 1.0)
         there, calm = 1.0 - np.tanh(8.0 * distance), 1.0 - np.tanh(10.0 * length(view.velocity_m_s))
-        staged = 0.3 * grip.ready + grip.gripped * (0.1 + off * (0.1 + 0.3 * there + 0.1 * calm))
+        staged = 0.25 * grip.ready + grip.gripped * (0.1 + off * (0.1 + there * (0.2 + 0.3 * calm)))
         return Judged(
             reward=np.where(ours, 1.0, staged),
             progress=progress,

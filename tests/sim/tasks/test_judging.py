@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cousins.geometry import Array
 from sim.envs.registration import TASKS
 from sim.tasks import PROFILES, build_task, task_names
 from tests.sim.tasks.scenes_for_tests import bowl_source, cabinet_source, drawer_source, stack_source, table_source
@@ -86,6 +87,50 @@ def test_lifted_is_4_cm_for_robosuite_5_in_hand_for_us_and_near_a_goal_at_10_for
     assert _lifted(stage, 0.09, touched=False) == {"robosuite", "metaworld", "maniskill"}
     stage.worlds.speeds[0, 0] = 0.3
     assert "maniskill" not in _lifted(stage, 0.09)
+
+
+def _worth(stage: Stage, tip_m: Array, opening_m: float, *, raised_m: float = 0.0, speed_m_s: float = 0.0) -> float:
+    """Return the reward of a hand whose tip stands so over the grasp, so wide open, the object raised by so much."""
+    stage.put("box", np.array([0.0, 0.0, UP + raised_m]))
+    stage.move("box", np.array([0.0, 0.0, speed_m_s]))
+    hold = np.array([0.0, 0.0, UP + raised_m]) + stage.episodes.rows.hold_m[0, 0]
+    stage.worlds.drives[0, :3] = hold + tip_m - stage.worlds.base[0]
+    stage.worlds.drives[0, 4:] = opening_m / 2.0
+    return float(stage.judged().reward[0])
+
+
+def test_every_stage_of_a_lift_is_worth_more_than_the_one_before() -> None:
+    stage = staged("lift", table_source(), **STILL)
+    width = float(stage.episodes.rows.width_m[0, 0])
+    there = np.zeros(3)
+    found = [
+        _worth(stage, np.array([0.1, 0.1, 0.2]), 0.09),
+        _worth(stage, np.array([0.0, 0.0, 0.1]), 0.09),
+        _worth(stage, np.array([0.0, 0.0, 0.03]), 0.09),
+        _worth(stage, there, width + 0.02),
+        _worth(stage, there, width + 0.01),
+        _worth(stage, there, width),
+        _worth(stage, there, width, raised_m=0.01, speed_m_s=0.25),
+        _worth(stage, there, width, raised_m=0.03, speed_m_s=0.25),
+        _worth(stage, there, width, raised_m=0.1, speed_m_s=0.25),
+        _worth(stage, there, width, raised_m=0.1, speed_m_s=0.08),
+        _worth(stage, there, width, raised_m=0.1),
+    ]
+    assert found == sorted(found)
+    assert min(np.diff(found)) > 0.005
+    assert found[-1] == 1.0
+    assert _worth(stage, there, width, raised_m=0.25, speed_m_s=0.08) < found[-3], "flying past the goal pays less"
+    assert _worth(stage, np.array([0.0, 0.0, 0.02]), width) < found[5], "shut above the object is no grip"
+
+
+def test_the_last_of_the_way_to_a_grasp_is_seen_magnified_and_the_whole_of_it_too() -> None:
+    stage = staged("lift", table_source(), **STILL)
+    seen = []
+    for x in (0.0, 0.003, 0.2):
+        _worth(stage, np.array([x, 0.0, 0.0]), 0.06)
+        seen.append(build_task("lift").observe(stage.episodes.rows, stage.view())[0])
+    np.testing.assert_allclose(np.ptp(seen[:2], axis=0)[[0, 3]], [0.003, 0.1], atol=1e-9)
+    np.testing.assert_allclose([seen[2][0], seen[2][3]], [-0.2, -1.0], atol=1e-9)
 
 
 def test_placed_is_inside_at_rest_and_let_go() -> None:
