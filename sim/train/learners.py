@@ -44,6 +44,7 @@ def make_learner(env: VecNormalize, learning: Learning, *, seed: int) -> Any:
             n_steps=learning.rollout,
             n_epochs=learning.epochs,
             ent_coef=learning.entropy,
+            target_kl=learning.most_divergence,
             use_sde=learning.explore_steps > 0,
             sde_sample_freq=learning.explore_steps or -1,
             policy_kwargs={"net_arch": list(learning.network), "log_std_init": _log_deviation(learning)},

@@ -86,8 +86,16 @@ def test_exploration_that_goes_on_deviates_as_much_as_is_asked_for() -> None:
         env.close()
 
 
-def test_where_a_hand_grasps_exploration_goes_on() -> None:
+def test_an_update_ends_early_where_a_divergence_is_told(tmp_path: Path) -> None:
+    short = replace(PPO, steps=64)
+    tight = replace(short, learning=replace(short.learning, most_divergence=1e-9))
+    free, held = (train(boxes(3), one, tmp_path / str(n)).policy.arrays for n, one in enumerate((short, tight)))
+    assert not np.array_equal(free["action_net.weight"], held["action_net.weight"])
+
+
+def test_where_a_hand_grasps_exploration_goes_on_and_updates_are_small() -> None:
     assert learning_of("ppo", "lift").explore_steps == 8
+    assert learning_of("ppo", "lift").most_divergence == 0.03
     assert learning_of("ppo", "push") == learning_of("ppo")
     assert learning_of("ppo").explore_steps == 0
 
