@@ -48,7 +48,7 @@ class Learning:
     explore_steps: int = 0
     """PPO: steps for which exploration goes the same way, as a function of what is seen (gSDE); 0 draws every step,
     and so does the learner on Ray whatever is told here."""
-    most_divergence: float | None = None
+    most_divergence: float | None = 0.03
     """PPO: an update ends early once the policy has moved from what it was by half as much again (Kullback-Leibler
     divergence in nats); None for never, and so does the learner on Ray whatever is told here."""
     entropy: float = 0.002
@@ -112,11 +112,11 @@ def learning_of(algorithm: str, task: str = "push") -> Learning:
     """Return how an algorithm learns a task; raises `InputError` for an unknown algorithm.
 
     Where a hand grasps, PPO explores the same way for `GRASP_STEPS` steps: fingers whose opening is drawn anew every
-    step let go again before the object has left the ground. Its updates are smaller: at 5e-4 over ten epochs half of
-    all ratios were cut, and what had been learned was lost again.
+    step let go again before the object has left the ground. It goes in smaller steps there: what had been learned was
+    lost again.
     """
     if algorithm == "ppo" and task in GRASPING:
-        return Learning(explore_steps=GRASP_STEPS, learning_rate=3e-4, most_divergence=0.03)
+        return Learning(explore_steps=GRASP_STEPS, learning_rate=3e-4)
     if algorithm == "ppo":
         return Learning()
     if algorithm == "sac":
