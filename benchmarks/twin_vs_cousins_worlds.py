@@ -52,7 +52,7 @@ def prepare(out: Path, *, scene: Path | None, count: int, packs: Collection[str]
         require_foreign()
     scanned = scene or out / "scene"
     if not (scanned / "scene.json").is_file():
-        _cousins("demo", "--force", "-o", str(scanned))
+        _cousins("demo", "--force", "--no-policy", "-o", str(scanned))
     for name in packs:
         if not (out / name / "pack.json").is_file():
             words = _with_drawers(scanned, out) if name == DRAWERS else [str(scanned)]

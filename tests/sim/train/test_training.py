@@ -196,7 +196,11 @@ def test_robots_vary_after_a_share_of_the_steps_and_half_stay_perfect(tmp_path: 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Robots, "begin", noted)
-        train(boxes(3), replace(PPO, worlds="cousins", cousins=(1, 2), steps=2000, horizon_s=0.5, robot_after=0.5), tmp_path / "policy")
+        train(
+            boxes(3),
+            replace(PPO, worlds="cousins", cousins=(1, 2), steps=2000, horizon_s=0.5, robot_after=0.5),
+            tmp_path / "policy",
+        )
     half = len(seen) // 2
     assert not any(seen[: half - 4])
     assert 0.2 < np.mean(seen[half + 4 :]) < 0.8
