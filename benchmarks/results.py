@@ -48,6 +48,7 @@ PROGRAMS = (
     "packs",
     "affordances",
     "twin_vs_cousins",
+    "replay",
 )
 BUSY_LOAD = 1.0
 
@@ -108,6 +109,21 @@ def points(split: str, key: str) -> Callable[[dict[str, Any]], float]:
 def three_arms(split: str) -> Callable[[dict[str, Any]], str]:
     """Return the getter of the success of all three arms in a split, in percent."""
     return lambda result: "; ".join(f"{100.0 * one['p']:.0f}" for one in result["splits"][split].values())
+
+
+def replayed(arm: str) -> Callable[[dict[str, Any]], str]:
+    """Return the getter of an arm's success with its interval, in percent."""
+    return lambda result: "{p:.0%} of {n} [{low:.0%}, {high:.0%}]".format(**result["shares"][arm]["success_at_end"])
+
+
+def replay_gain(groups: str) -> Callable[[dict[str, Any]], str]:
+    """Return the getter of prioritised less even replay with its interval, in points."""
+
+    def get(result: dict[str, Any]) -> str:
+        found = result["prioritised_less_uniform"][groups]
+        return " ".join([f"{100 * found['value']:+.1f}", f"[{100 * found['low']:+.1f}, {100 * found['high']:+.1f}]"])
+
+    return get
 
 
 ROWS = (
@@ -794,6 +810,16 @@ ROWS = (
         what="episodes; how many broke",
         bar="",
         value=lambda r: f"{r['episodes']}; {r['faults']}",
+    ),
+    *(
+        Row(program="replay", what=what, bar="", value=value)
+        for what, value in (
+            ("success in heldout_near and heldout_far: before the arms part [%]", replayed("twin alone")),
+            ("with cousins drawn evenly [%]", replayed("uniform")),
+            ("with those drawn most that teach most [%]", replayed("prioritised")),
+            ("the latter less the former, cousins drawn anew [points]", replay_gain("cousins")),
+            ("the same, seeds drawn anew [points]", replay_gain("seeds")),
+        )
     ),
 )
 
