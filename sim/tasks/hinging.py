@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,13 +13,13 @@ from cousins.geometry import Array, transform
 from cousins.reconstruct.assets import Joint
 from cousins.scene.kinematics import asset_from_links, joints_in_order
 from cousins.scene.scenes import Placed
-from cousins.vary.footprints import footprint_of_asset, footprint_of_structure, free, rectangle
+from cousins.vary.footprints import Footprint, footprint_of_asset, footprint_of_structure, free, rectangle
 from sim.tasks.affording import outlines
 from sim.tasks.episode import Episode, Hinge, Part, Start
 from sim.tasks.frames import crossed, length
 from sim.tasks.rows import Rows
 from sim.tasks.task import Known
-from sim.tasks.view import View
+from sim.tasks.view import KNOCKED, View
 
 LEAST_DRAWER_M: Final = 0.08
 """Least way of a drawer [m]."""
@@ -41,6 +41,10 @@ MOUNT_M: Final = {"pusher": 0.055, "gripper": 0.15}
 """Height of a handle over the base by body; what is not listed has its base this far below: `MOUNT_ELSE_M` [m]."""
 MOUNT_ELSE_M: Final = 0.25
 """The same for arms [m]."""
+STILL_M_S: Final = 0.02
+"""Slower than this furniture is at rest [m/s]."""
+FALLEN_M: Final = 0.05
+"""What sank by more than this has left its ground [m]."""
 STANDING: Final = 17
 """Seed of where robots stand; a cousin's own random numbers go on from it."""
 
@@ -137,8 +141,11 @@ def stance(
         float(np.arctan2(way[1], way[0])),
         (z - STICK_M.get(body, below), z + above),
     )
-    others = [*outlines(known, but=[handle.part.name]), *map(footprint_of_structure, known.scene.structures)]
-    if not all(free(corridor, other, gap_m=0.0) for other in others):
+    objects = outlines(known, but=[handle.part.name])
+    structures = [footprint_of_structure(one) for one in known.scene.structures]
+    if not all(free(corridor, other, gap_m=0.0) for other in (*objects, *structures)):
+        return None
+    if not handle.hinge.revolute and _meets_opening(handle, known, objects):
         return None
     ground_m = handle.placed.world_from_asset[2, 3] - 0.5 * handle.part.size_m[2]
     base_z = max(z - MOUNT_M.get(body, MOUNT_ELSE_M), float(ground_m))
@@ -174,18 +181,30 @@ def starts_open(handle: Handle, known: Known, *, shift_m: float, turn_rad: float
     carries = any(one.object == name and one.kind in ("on", "inside") for one in known.scene.relations)
     if placed.fixed or carries or (shift_m == 0.0 and turn_rad == 0.0):
         return ()
-    joint = [one for one in joints_in_order(placed.asset) if one.kind != "fixed"][handle.hinge.number]
-    turn = placed.world_from_asset[:3, :3]
     return (
         Start(
             name=name,
             home=placed.world_from_asset,
-            shape=footprint_of_asset(placed.asset, turn, joints={joint.name: handle.hinge.opened}),
+            shape=_open_shape(handle),
             others=outlines(known, but=[name]),
             shift_m=shift_m,
             turn_rad=turn_rad,
         ),
     )
+
+
+def _meets_opening(handle: Handle, known: Known, objects: Sequence[Footprint]) -> bool:
+    """Tell whether furniture meets an object with its joint open that it does not touch with it closed."""
+    x, y, z = (float(value) for value in handle.placed.world_from_asset[:3, 3])
+    shut, drawn_out = known.outlines[handle.part.name], _open_shape(handle).placed(x, y, 0.0, z)
+    return any(free(shut, other, gap_m=0.0) and not free(drawn_out, other, gap_m=0.0) for other in objects)
+
+
+def _open_shape(handle: Handle) -> Footprint:
+    """Return furniture from above with its joint open, about its origin, turned as it stands."""
+    placed = handle.placed
+    joint = [one for one in joints_in_order(placed.asset) if one.kind != "fixed"][handle.hinge.number]
+    return footprint_of_asset(placed.asset, placed.world_from_asset[:3, :3], joints={joint.name: handle.hinge.opened})
 
 
 def share_open(rows: Rows, view: View) -> Array:
@@ -222,6 +241,18 @@ def hinge_features(rows: Rows, view: View) -> Array:
 def joint_still(view: View, *, most: float = 0.02) -> Array:
     """Tell whether the joint is slower than this [m/s or rad/s], bool [n]; a door may turn five times as fast."""
     return np.asarray(np.abs(view.joint_speed) < most)
+
+
+def fallen(view: View) -> Array:
+    """Tell whether the furniture has left its ground, bool [n]."""
+    return np.asarray(view.start_m[:, 2] - view.target_m[:, 2] > FALLEN_M)
+
+
+def stands(rows: Rows, view: View) -> Array:
+    """Tell whether the furniture stands where it stood or was shifted to, upright and at rest, bool [n]."""
+    up = rows.start_up[rows.index, rows.part[rows.index, view.current]]
+    upright = (view.target_rotation[:, 2] * up).sum(axis=1) >= KNOCKED
+    return np.asarray(upright & ~fallen(view) & (length(view.velocity_m_s) < STILL_M_S))
 
 
 def episode_of(handle: Handle, standing: dict[str, tuple[float, float, float] | float], proof: str) -> Episode:

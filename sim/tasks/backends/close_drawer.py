@@ -14,7 +14,17 @@ import numpy as np
 from sim.tasks.common import tip_to_handle
 from sim.tasks.episode import Episode
 from sim.tasks.frames import nearness
-from sim.tasks.hinging import episode_of, find_handle, hinge_features, joint_still, left_m, share_open, starts_open
+from sim.tasks.hinging import (
+    episode_of,
+    fallen,
+    find_handle,
+    hinge_features,
+    joint_still,
+    left_m,
+    share_open,
+    stands,
+    starts_open,
+)
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
 from sim.tasks.view import View, knocked
@@ -70,7 +80,7 @@ def build(config: Config) -> Task:
 
     def judge(rows: Rows, view: View) -> Judged:
         out, begun = share_open(rows, view), (rows.start_joint - rows.closed) / (rows.opened - rows.closed)
-        ours = (out <= config.share) & joint_still(view) & ~knocked(rows, view.state)
+        ours = (out <= config.share) & joint_still(view) & stands(rows, view) & ~knocked(rows, view.state)
         left = left_m(rows, view, rows.closed)
         near = nearness(tip_to_handle(view))
         done = np.clip((begun - out) / np.maximum(begun - config.share, 1e-3), 0.0, 1.0)
@@ -78,7 +88,7 @@ def build(config: Config) -> Task:
             reward=np.where(ours, 1.0, 0.25 * near + 0.6 * done),
             progress=np.where(ours, 1.0, 0.99 * done),
             successes=np.stack([ours, left <= LIBERO_M, left <= METAWORLD_M, out <= ROBOCASA], axis=1),
-            failed=np.zeros(len(ours), dtype=np.bool_),
+            failed=fallen(view),
         )
 
     return Task(

@@ -238,7 +238,7 @@ def test_a_stick_reaches_lower_than_a_hand_so_a_low_box_is_in_its_way_alone() ->
     scene = source.scenes[0]
     handle = Staged(source, build_task("open_drawer"), "gripper").afforded(0)
     top_m = float(scene.objects[0].world_from_asset[2, 3] + handle.parts[0].hold_m[2]) - 0.03
-    low = place(box_asset("low", (0.6, 0.6, top_m)), -0.6, 0.0, 0.5 * top_m + 1e-5)
+    low = place(box_asset("low", (0.2, 0.6, top_m)), -0.65, 0.0, 0.5 * top_m + 1e-5)
     source.scenes[0] = replace(scene, objects=(*scene.objects, low))
     with_hand = Staged(source, build_task("close_drawer"), "gripper").episode(0)
     with_stick = Staged(source, build_task("close_drawer"), "pusher").episode(0)

@@ -201,6 +201,25 @@ def test_a_drawer_is_closed_at_5_percent_65_mm_or_5_mm() -> None:
         assert stage.holds() == wanted, share
 
 
+@pytest.mark.parametrize(("task", "share"), [("close_drawer", 0.01), ("open_drawer", 0.9)])
+def test_a_drawer_does_not_count_while_its_unit_moves_lies_or_has_fallen(task: str, share: float) -> None:
+    stage = staged(task, drawer_source())
+    stage.open(share)
+    assert "ours" in stage.holds()
+    place = stage.worlds.position[0, stage.column("drawer_unit")].copy()
+    stage.move("drawer_unit", np.array([0.03, 0.0, 0.0]))
+    assert "ours" not in stage.holds()
+    assert stage.judged().reward[0] < 0.9
+    stage.move("drawer_unit", np.zeros(3))
+    assert "ours" in stage.holds()
+    stage.put("drawer_unit", place, tilt_rad=0.7)
+    assert "ours" not in stage.holds()
+    assert not stage.judged().failed[0]
+    stage.put("drawer_unit", place - np.array([0.0, 0.0, 0.1]))
+    assert "ours" not in stage.holds()
+    assert stage.judged().failed[0]
+
+
 def test_a_door_is_open_at_75_percent_0_3_rad_1_3_rad_or_90_percent() -> None:
     stage = staged("open_door", cabinet_source())
     hinge = stage.episode.hinge
