@@ -37,7 +37,7 @@ COMMANDS = {
     "assets": "let your own assets stand in cousins: `assets add FOLDER --licence SPDX`, `assets ls`",
     "pack": "push, pull, verify, compare and look at packs: `pack info PACK`",
     "tasks": "list which tasks the cousins of a pack afford, with the proof",
-    "train": "learn a task in the cousins of a pack, by Stable-Baselines3",
+    "train": "learn a task in the cousins of a pack, by Stable-Baselines3 or on Ray by RLlib",
     "eval": "try a policy in the cousins of a split: success with intervals, every episode counted",
     "record": "write rollouts as a data set: LeRobotDataset v3 or MCAP, every episode counted",
     "film": "film evaluation episodes chosen by chance, never the best",

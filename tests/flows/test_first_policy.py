@@ -14,6 +14,7 @@ from cousins.store import Store
 from flows import first_policy as module
 from flows.desk import Desk, Options, Reference, Stage
 from flows.first_policy import SPLITS, first_policy, told_policy
+from flows.versions import code_version
 from sim.props import place, scene_of, slab
 from tests.cousins.scene.scenes_for_tests import box_asset
 
@@ -87,3 +88,7 @@ def test_where_nothing_can_be_pushed_the_reason_is_told(
     found = first_policy(Desk(store=Store(tmp_path / "store"), options=Options()), scene)
     assert "none of which affords open_door" in found["skipped"]
     assert not (scene / "pack").exists()
+
+
+def test_a_policy_is_stale_when_the_code_of_learning_changes_and_a_scan_is_not() -> None:
+    assert len({code_version("sim"), code_version("learning"), code_version("pack")}) == 3
