@@ -89,7 +89,8 @@ class Training:
     """Whether the robot does as it is told and sees what is there, or each episode has one with a gain, latency and
     noise of its own (`RobotRanges`); None for varied, but exact in the twin alone."""
     robot_after: float = 0.6
-    """Share of the steps after which robots vary; half of the episodes after it still have a perfect one."""
+    """Share of the steps after which robots vary; half of the episodes after it still have a perfect one. On Ray, whose
+    workers are not told how far a training is, they vary from the start."""
     rows: int = 32
     """Worlds side by side."""
     body: str | None = None
