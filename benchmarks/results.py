@@ -807,6 +807,24 @@ ROWS = (
     ),
     Row(
         program="twin_vs_cousins",
+        what="trained in cousins less trained with ordinary noise, heldout_far and shadow pooled: value [95 %] [points]",
+        bar="",
+        value=lambda r: "{value:.0f} [{low:.0f}, {high:.0f}]".format(
+            **{
+                name: 100.0 * r["differences"]["cousins - noise"]["heldout_far+shadow"][name]
+                for name in ("value", "low", "high")
+            }
+        ),
+    ),
+    Row(
+        program="twin_vs_cousins",
+        what="seeds of each task",
+        bar="≥ 5 of push, close_drawer and lift",
+        value=lambda r: ", ".join(f"{task} {count}" for task, count in r["seeds"].items()),
+        met=lambda value: all(int(one.split()[1]) >= 5 for one in value.split(", ")) and value.count(",") == 2,
+    ),
+    Row(
+        program="twin_vs_cousins",
         what="episodes; how many broke",
         bar="",
         value=lambda r: f"{r['episodes']}; {r['faults']}",

@@ -19,6 +19,7 @@ Each finished training and evaluation is a JSON file under --out, and a rerun go
     python benchmarks/twin_vs_cousins.py --quick --json
     python benchmarks/twin_vs_cousins.py --out out/headline
     python benchmarks/twin_vs_cousins.py --out out/headline --tasks push,close_drawer --seeds 3
+    python benchmarks/twin_vs_cousins.py --out out/headline --done
 """
 
 from __future__ import annotations
@@ -103,18 +104,33 @@ def main() -> None:
     if arguments.job is not None:
         work(Job(**json.loads(arguments.job)), plan, out)
         return
+    if arguments.done:
+        _tell(plan, [job for job in jobs_of(plan) if _whole(job, out)], out, arguments, seconds=0.0)
+        return
     began = time.monotonic()
     prepare(out, scene=arguments.scene, count=plan.count, packs=dict.fromkeys(map(_pack, plan.tasks)))
     jobs = jobs_of(plan)
     with ThreadPoolExecutor(arguments.workers) as pool:
         for job in pool.map(lambda job: _child(job, out, quick=arguments.quick), jobs):
             print(f"{time.monotonic() - began:7.0f} s  {job.name}", file=sys.stderr, flush=True)
+    _tell(plan, jobs, out, arguments, seconds=time.monotonic() - began)
+
+
+def _tell(plan: Plan, jobs: list[Job], out: Path, arguments: argparse.Namespace, *, seconds: float) -> None:
+    """Add up what came of the jobs, write the report, and print it."""
     result = summary(out / "done", [job.name for job in jobs], arms=ARMS, splits=SPLITS)
-    result = {"quick": arguments.quick, "plan": asdict(plan), "seconds": time.monotonic() - began, **result}
+    seeds = {task: len({job.seed for job in jobs if job.task == task}) for task in plan.tasks}
+    result = {"quick": arguments.quick, "plan": asdict(plan), "seeds": seeds, "seconds": seconds, **result}
     (out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (out / "report.html").write_text(page(result), encoding="utf-8")
     told = {name: value for name, value in result.items() if name not in ("curves", "heat")}
     print(json.dumps(told) if arguments.json else json.dumps(told["splits"], indent=1))
+
+
+def _whole(job: Job, out: Path) -> bool:
+    """Tell whether a job is done, and those of the other arms that it is compared with."""
+    arms = ARMS if job.first is None else (job.arm,)
+    return all((out / "done" / f"{replace(job, arm=arm).name}.json").is_file() for arm in arms)
 
 
 def jobs_of(plan: Plan) -> list[Job]:
@@ -206,6 +222,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="push alone, three seeds")
     parser.add_argument("--tasks", help="only these of the plan's, with commas")
     parser.add_argument("--seeds", type=int, help="only so many of the plan's")
+    parser.add_argument("--done", action="store_true", help="train nothing: add up the seeds that are done in --out")
     parser.add_argument("--out", type=Path, default=Path("out/twin_vs_cousins"), help="folder of all that is made")
     parser.add_argument("--scene", type=Path, help="scene folder to use; the demo's where not given")
     parser.add_argument("--workers", type=int, default=2, help="trainings side by side, one thread each")
