@@ -807,7 +807,7 @@ ROWS = (
     ),
     Row(
         program="twin_vs_cousins",
-        what="trained in cousins less trained with ordinary noise, heldout_far and shadow pooled, and its 95 % [points]",
+        what="trained in cousins less trained with noise, heldout_far and shadow pooled, with its 95 % [points]",
         bar="",
         value=lambda r: "{value:.0f} [{low:.0f}, {high:.0f}]".format(
             **{
