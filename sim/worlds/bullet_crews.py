@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
@@ -239,12 +240,15 @@ def _work(pipe: Connection, body: Body, slots: Slots, stepping: Stepping, rows: 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     book: dict[str, ShapePlan] = {}
     mine = [BulletRow(body, slots, stepping, book) for _ in range(rows)]
-    pipe.send("ready")
+    with suppress(EOFError, BrokenPipeError):
+        pipe.send("ready")
+        _answer(pipe, mine)
+
+
+def _answer(pipe: Connection, mine: list[BulletRow]) -> None:
+    """Do what is asked; raises `EOFError` or `BrokenPipeError` once the other end is closed."""
     while True:
-        try:
-            kind, *given = pipe.recv()
-        except EOFError:
-            return
+        kind, *given = pipe.recv()
         if kind == "step":
             pipe.send(_stepped(mine, *given))
             continue
