@@ -25,10 +25,11 @@ from cousins.scene.looks import Look
 from cousins.scene.relations import NEXT_TO_M, find_relations
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.vary.cousins import Cousin
-from cousins.vary.footprints import Footprint, covers, distance_m, footprint_of_asset, footprint_of_structure
+from cousins.vary.footprints import covers, distance_m, footprint_of_structure
 from cousins.vary.goals import NO_TASK
 from sim.props import place
 from sim.tasks import build_task
+from sim.tasks.affording import seen_from_above
 from sim.tasks.episode import Episode
 from sim.tasks.task import Known
 
@@ -66,12 +67,16 @@ def with_drawers(scene: Scene) -> Scene:
     Raises `ValueError` where there is no such place.
     """
     unit = family("drawer_unit").build(UNIT, name=NAME, rng=np.random.default_rng(SEED))
-    signature, others = signature_of(unit), [seen(one) for one in scene.objects]
+    signature, others = signature_of(unit), [seen_from_above(one) for one in scene.objects]
     for desk in (one for one in scene.structures if one.kind == "table"):
         for placed in _places(unit, desk):
-            apart_m = min((distance_m(seen(placed), other) for other in others), default=1.0)
+            apart_m = min((distance_m(seen_from_above(placed), other) for other in others), default=1.0)
             tried = replace(scene, objects=(*scene.objects, placed))
-            if apart_m > ALONE_M and covers(footprint_of_structure(desk), seen(placed)) and _affords(tried, signature):
+            if (
+                apart_m > ALONE_M
+                and covers(footprint_of_structure(desk), seen_from_above(placed))
+                and _affords(tried, signature)
+            ):
                 told = f"{NAME} was not scanned: a unit of the family drawer_unit was put onto {desk.name} by program"
                 found = replace(tried, name=f"{scene.name}_drawers", fallbacks=(*scene.fallbacks, told))
                 return replace(found, relations=find_relations(found))
@@ -90,12 +95,6 @@ def _places(unit: Asset, desk: Structure) -> Iterator[Placed]:
             yield place(unit, float(x), float(y), z, rotation=turn)
 
 
-def seen(placed: Placed) -> Footprint:
-    """Return an object from above, where it stands."""
-    x, y, z = (float(value) for value in placed.world_from_asset[:3, 3])
-    return footprint_of_asset(placed.asset, placed.world_from_asset[:3, :3]).placed(x, y, 0.0, z)
-
-
 def _affords(scene: Scene, signature: Signature) -> bool:
     """Tell whether robots can stand before the drawers of the scene's last object."""
     cousin = Cousin(index=0, split="twin", stands=(), grounds=(), relations=(), look=Look(), task=NO_TASK, distances={})
@@ -104,6 +103,6 @@ def _affords(scene: Scene, signature: Signature) -> bool:
         cousin=cousin,
         scene=replace(scene, objects=(last,)),
         signatures={NAME: signature},
-        outlines={one.asset.name: seen(one) for one in scene.objects},
+        outlines={one.asset.name: seen_from_above(one) for one in scene.objects},
     )
     return all(isinstance(build_task(task).afford(known, body), Episode) for task, body in TASKS)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from twin_vs_cousins_drawer import NAME, put_drawers, seen
+from twin_vs_cousins_drawer import NAME, put_drawers
 from twin_vs_cousins_units import foreign_units, require_foreign, write_units
 
 from cousins.affordances import Signature
@@ -25,6 +25,7 @@ from cousins.vary.footprints import free
 from cousins.vary.offers import families
 from cousins.vary.recipes import Recipe, Swap, recipe_toml
 from cousins.vary.variants import lowest_point_m
+from sim.tasks.affording import seen_from_above
 from sim.tasks.staging import Bare
 
 SEED = 11
@@ -100,8 +101,8 @@ class Dissimilar:
     def _fits(self, index: int) -> bool:
         """Tell whether the asset finds room among the other objects."""
         placed, objects = self._swapped(index), self._source.scene(index).objects
-        others = [seen(one) for one in objects if one.asset.name != placed.asset.name]
-        return all(free(seen(placed), other, gap_m=GAP_M) for other in others)
+        others = [seen_from_above(one) for one in objects if one.asset.name != placed.asset.name]
+        return all(free(seen_from_above(placed), other, gap_m=GAP_M) for other in others)
 
 
 def other_kinds(pack: Pack) -> Swapped:

@@ -39,7 +39,7 @@ def known_of(source: Source, scene: Scene, index: int) -> Known:
         cousin=source.cousin(index),
         scene=scene,
         signatures=signatures_of(source, scene, index),
-        outlines={placed.asset.name: _seen(placed) for placed in scene.objects},
+        outlines={placed.asset.name: seen_from_above(placed) for placed in scene.objects},
     )
 
 
@@ -50,7 +50,8 @@ def signatures_of(source: Source, scene: Scene, index: int) -> Mapping[str, Sign
     return {placed.asset.name: signature_of(placed.asset) for placed in scene.objects}
 
 
-def _seen(placed: Placed) -> Footprint:
+def seen_from_above(placed: Placed) -> Footprint:
+    """Return an object from above, where it stands."""
     x, y, z = (float(value) for value in placed.world_from_asset[:3, 3])
     return footprint_of_asset(placed.asset, placed.world_from_asset[:3, :3]).placed(x, y, 0.0, z)
 

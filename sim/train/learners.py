@@ -17,11 +17,10 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from cousins.errors import InputError
 from cousins.geometry import Array
-from sim.train.policies import MEAN, VARIANCE
+from sim.train.policies import COUNT, MEAN, VARIANCE
 from sim.train.sb3 import Sb3VecEnv
 from sim.train.settings import ALGORITHMS, FLOOR, Algorithm, Learning
 
-COUNT: Final = "observation.count"
 RETURNS: Final = ("return.mean", "return.var", "return.count")
 _LAYERS: Final = {"ppo": ("mlp_extractor.policy_net", "action_net"), "sac": ("actor.latent_pi", "actor.mu")}
 _REPLAYED: Final = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")

@@ -25,6 +25,7 @@ CARD: Final = "policy.json"
 FORMAT: Final = "cousins policy 1"
 MEAN: Final = "observation.mean"
 VARIANCE: Final = "observation.var"
+COUNT: Final = "observation.count"
 FARTHEST: Final = 10.0
 """Observations are cut to so many deviations."""
 _ACTIVATIONS: Final[dict[str, Callable[[Array], Array]]] = {

@@ -16,12 +16,11 @@ from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LI
 from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.train.marks import COUNTED
-from sim.train.policies import MEAN, VARIANCE
+from sim.train.policies import COUNT, MEAN, VARIANCE
 from sim.train.rllib.normalising import NOTHING, Moments, Normaliser
 from sim.train.rllib.rows import ROWS, rows_each
 from sim.train.settings import Learning, Training
 
-COUNT: Final = "observation.count"
 EPISODES: Final = "cousins_episodes"
 RESTORE_S: Final = 120.0
 """A worker that was replaced gets so long to come up [s]."""
