@@ -10,7 +10,7 @@ from sim.envs.vector_env import CousinsVectorEnv
 from sim.props import slab
 from sim.recording.pictures import CameraConfig, DrawnCamera
 from tests.sim.recording.rollouts_for_tests import recorded_env, some
-from tests.sim.worlds_for_tests import TOP_M
+from tests.sim.worlds_for_tests import TOP_M, TinySource
 
 SMALL = CameraConfig(width=48, height=36, samples=1)
 
@@ -37,8 +37,9 @@ def test_a_camera_looks_around_what_is_in_its_way() -> None:
     board = slab("board", size_m=(0.3, 0.3, 0.02), top_m=TOP_M + 0.45)
     board = replace(board, visual=board.visual.transformed(_aside(0.28, -0.33)))
     source = hidden.episodes.staged.source
-    for index, scene in list(source.scenes.items()):  # type: ignore[attr-defined]
-        source.scenes[index] = replace(scene, structures=(*scene.structures, board))  # type: ignore[attr-defined]
+    assert isinstance(source, TinySource)
+    for index, scene in list(source.scenes.items()):
+        source.scenes[index] = replace(scene, structures=(*scene.structures, board))
     np.testing.assert_array_equal(seen(env)[0], seen(env, one_side)[0])
     np.testing.assert_array_equal(seen(hidden)[0], seen(hidden, other_side)[0])
 
