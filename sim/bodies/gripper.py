@@ -26,6 +26,8 @@ Y_M: Final = (-0.7, 0.7)
 """Way to the sides [m]."""
 Z_M: Final = (BELOW_M + 0.002, 0.6)
 """Height of the tip over the base plane: the fingertips stay 2 mm above it [m]."""
+MOST_M_S: Final = 0.15
+"""Largest speed along a rail [m/s]: so slow that what hangs in the hand can be held still."""
 HOME_M: Final = (0.25, 0.0, 0.3)
 """Place of the tip at the start [m]."""
 
@@ -66,7 +68,7 @@ def gripper() -> Body:
     rails = [ghost(name, mass_kg=1.0) for name in ("base", "bridge", "trolley", "lift")]
     drives = (
         *(
-            Drive(joint=name, most_force=40.0, most_speed=0.25, home=home)
+            Drive(joint=name, most_force=40.0, most_speed=MOST_M_S, home=home)
             for name, home in zip("xyz", HOME_M, strict=True)
         ),
         Drive(joint="yaw", most_force=4.0, most_speed=2.0, home=0.0, armature=0.01),

@@ -23,8 +23,8 @@ Y_M: Final = (-0.7, 0.7)
 """Way to the sides [m]."""
 MOST_N: Final = 10.0
 """Largest force along a rail [N]."""
-MOST_M_S: Final = 0.5
-"""Largest speed along a rail [m/s]."""
+MOST_M_S: Final = 0.25
+"""Largest speed along a rail [m/s]: 12 mm in one of 20 actions a second, so that a late robot does not sway."""
 MASS_KG: Final = 1.0
 """Mass of the carriage, and of the stick [kg]."""
 

@@ -32,6 +32,9 @@ DEEP_M: Final = 0.015
 """A tip that is higher over the grasp stands on the object rather than around it [m]."""
 FINE_M: Final = 0.03
 """The last of the way to a grasp is seen magnified so many metres to 1 [m]."""
+FUNNEL: Final = (2.0, 0.05)
+"""Beside a grasp a tip is well placed at so many times its distance over it, or at this height [m]: lower down it would
+meet the object from the side."""
 CLOSING_M: Final = 0.03
 """Over the last of their way so long it counts how far fingers around the object have closed [m]."""
 SNUG_M: Final = 0.006
@@ -131,11 +134,12 @@ class Grip:
 def grip_of(rows: Rows, view: View) -> Grip:
     """Return how far the hand has got; that fingers closed on the object is seen by their opening where they slide."""
     way = view.hold_m - view.tip_m
-    away = length(way)
+    away, (steep, high) = length(way), FUNNEL
+    low = np.maximum(np.minimum(steep * length(way[:, :2]), high) + way[:, 2], 0.0)
     aligned = np.abs((view.hold_axis * view.finger_axis).sum(axis=1))
     width, gap = rows.width_m[rows.index, view.current], _gap_m(rows, view)
     wide = np.clip((width + gap) / (width + ROOM_M), 0.0, 1.0)
-    near = 0.6 * nearness(away) + 0.4 * (1.0 - np.tanh(40.0 * away))
+    near = 0.6 * nearness(away + low) + 0.4 * (1.0 - np.tanh(40.0 * (away + low)))
     around, snug = (away < NEAR_M) & (way[:, 2] > -DEEP_M), 1.0 - np.clip(np.abs(gap) / CLOSING_M, 0.0, 1.0)
     return Grip(
         away_m=away,

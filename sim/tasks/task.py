@@ -86,7 +86,7 @@ class Task:
     choose: Callable[[Rows, State], Array] | None = None
     """Return which part is the target now [n]; None where it is always the first."""
     moves_base: bool = False
-    """True where the robot stands elsewhere than the cousin has it."""
+    """True where a robot may stand elsewhere than the cousin has it."""
     most_parts: int = 1
     """Most objects that are handled in one episode."""
 

@@ -113,11 +113,11 @@ def learning_of(algorithm: str, task: str = "push") -> Learning:
     """Return how an algorithm learns a task; raises `InputError` for an unknown algorithm.
 
     Where a hand grasps, PPO explores the same way for `GRASP_STEPS` steps: fingers whose opening is drawn anew every
-    step let go again before the object has left the ground. It goes in smaller steps there: what had been learned was
-    lost again.
+    step let go again before the object has left the ground. It explores less there, and is paid nothing for exploring:
+    what hangs in a hand must come to rest.
     """
     if algorithm == "ppo" and task in GRASPING:
-        return Learning(explore_steps=GRASP_STEPS, learning_rate=3e-4)
+        return Learning(explore_steps=GRASP_STEPS, log_deviation=-0.7, entropy=0.0)
     if algorithm == "ppo":
         return Learning()
     if algorithm == "sac":

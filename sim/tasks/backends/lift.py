@@ -7,10 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from sim.tasks.affording import base_of, part_of, starts_of
+from cousins.geometry import transform
+from sim.tasks.affording import part_of, starts_of
 from sim.tasks.episode import Episode
 from sim.tasks.frames import length
 from sim.tasks.grasping import drives_rest, grasp_features, grip_of, sunk_m, takeable
+from sim.tasks.rails import over
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
 from sim.tasks.view import View, knocked
@@ -49,20 +51,21 @@ def build(config: Config) -> Task:
     """Return the task."""
 
     def afford(known: Known, body: str) -> Episode | Refused:
-        del body
         takes = takeable(known)
         if isinstance(takes, Refused):
             return takes
         held = takes[0]
         asset = held.placed.asset
-        x, y, z = (float(value) for value in held.placed.world_from_asset[:3, 3])
+        pose, grasp = held.placed.world_from_asset, held.grasp
+        x, y, z = (float(value) for value in pose[:3, 3])
+        axis = (pose[:3, :3] @ np.array(grasp.axis))[:2]
         return Episode(
             proof=f"{asset.label} has a free grasp from above, {1e3 * held.grasp.width_m:.0f} mm wide, "
             "and its weight is held by friction",
             parts=(part_of(held.placed, known.signatures[asset.name], held.grasp),),
             goal_m=(x, y, z + config.goal_m),
             starts=starts_of(known, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-            **base_of(known.cousin),
+            **over(known.cousin, body, hold_m=transform(pose, np.array(grasp.center_m))[:2], axis=axis),
         )
 
     def judge(rows: Rows, view: View) -> Judged:
@@ -78,8 +81,8 @@ def build(config: Config) -> Task:
         ]
         progress = np.clip(height / config.height_m, 0.0, 1.0) * view.touched
         off = np.clip(height / OFF_M, 0.0, 1.0)
-        there, calm = 1.0 - np.tanh(8.0 * distance), 1.0 - np.tanh(10.0 * length(view.velocity_m_s))
-        staged = 0.25 * grip.ready + grip.gripped * (0.1 + off * (0.1 + there * (0.2 + 0.3 * calm)))
+        there, calm = 1.0 - np.tanh(8.0 * distance), 1.0 - np.tanh(4.0 * length(view.velocity_m_s))
+        staged = 0.4 * grip.ready + grip.gripped * (0.1 + off * (0.1 + there * (0.1 + 0.25 * calm)))
         return Judged(
             reward=np.where(ours, 1.0, staged),
             progress=progress,
@@ -99,4 +102,5 @@ def build(config: Config) -> Task:
         afford=afford,
         observe=observe,
         judge=judge,
+        moves_base=True,
     )

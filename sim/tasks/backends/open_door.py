@@ -30,7 +30,7 @@ STILL_RAD_S: Final = 0.1
 class Config:
     """How a door is opened."""
 
-    horizon_s: float = 10.0
+    horizon_s: float = 15.0
     """Duration of an episode [s]."""
     share: float = 0.75
     """Share of the door's turn that counts as open."""

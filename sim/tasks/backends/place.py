@@ -40,7 +40,7 @@ METAWORLD_M: Final = 0.07
 class Config:
     """How an object is put into a container."""
 
-    horizon_s: float = 10.0
+    horizon_s: float = 15.0
     """Duration of an episode [s]."""
     start_shift_m: float = 0.01
     """Largest move of the object's start along x and y [m]."""

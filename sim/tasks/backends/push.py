@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from cousins.scene.scenes import Placed
-from cousins.vary.footprints import rectangle
-from sim.tasks.affording import base_of, ground_of, is_free, outline, outlines, part_of, starts_of, target_of
+from sim.tasks.affording import ground_of, is_free, outline, outlines, part_of, starts_of, target_of
 from sim.tasks.episode import Episode
+from sim.tasks.rails import behind, stick_room
 from sim.tasks.sliding import STICK_M, judge_slide, slide_features
 from sim.tasks.task import Known, Refused, Task
 
@@ -38,7 +38,6 @@ def build(config: Config) -> Task:
     """Return the task."""
 
     def afford(known: Known, body: str) -> Episode | Refused:
-        del body
         placed = target_of(known)
         if isinstance(placed, Refused):
             return placed
@@ -48,7 +47,8 @@ def build(config: Config) -> Task:
         far_m = float(np.linalg.norm(np.array(task.goal_m[:2]) - placed.world_from_asset[:2, 3]))
         if far_m <= task.goal_radius_m:
             return Refused(reason="the object starts within its goal")
-        if not _way_is_free(known, placed):
+        standing = _standing(known, placed, body)
+        if standing is None:
             return Refused(reason="something stands on the way to the goal, or where a stick would push from")
         return Episode(
             proof=f"{placed.asset.label} stands free on {ground.name}; its goal, {100 * far_m:.0f} cm away, is free, "
@@ -58,7 +58,7 @@ def build(config: Config) -> Task:
             goal_radius_m=task.goal_radius_m,
             ground_friction=ground.friction.value,
             starts=starts_of(known, [placed.asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-            **base_of(known.cousin),
+            **standing,
         )
 
     return Task(
@@ -70,17 +70,21 @@ def build(config: Config) -> Task:
         afford=afford,
         observe=slide_features,
         judge=judge_slide,
+        moves_base=True,
     )
 
 
-def _way_is_free(known: Known, placed: Placed) -> bool:
-    """Tell whether an object finds room on its way, and a stick behind it, on the far side from the goal."""
+def _standing(known: Known, placed: Placed, body: str) -> dict[str, Any] | None:
+    """Return where a robot stands; None unless an object finds room on its way, and a stick on its far side."""
     name, start = placed.asset.name, placed.world_from_asset
     move = np.array([*known.cousin.task.goal_m[:2], start[2, 3]]) - start[:3, 3]
     way = move / max(float(np.linalg.norm(move)), 1e-6)
     reach = 0.5 * float(np.abs(start[:3, :3].T @ way) @ np.array(known.signatures[name].size_m)) + ROOM_M
-    spot, shape = start[:3, 3] - reach * way, outline(known, name)
-    stick = rectangle((spot[0], spot[1]), (ROOM_M, ROOM_M), 0.0, (shape.bottom_m + STICK_UP_M, shape.top_m))
+    spot, shape = (start[:3, 3] - reach * way)[:2], outline(known, name)
+    room = stick_room(ROOM_M, bottom_m=shape.bottom_m + STICK_UP_M, top_m=shape.top_m)
     others = outlines(known, but=[name])
     moved = (outline(known, name, move_m=share * move) for share in SHARES)
-    return is_free(stick, others, None) and all(is_free(one, others, None) for one in moved)
+    stick = room.placed(float(spot[0]), float(spot[1]), 0.0, 0.0)
+    if not is_free(stick, others, None) or not all(is_free(one, others, None) for one in moved):
+        return None
+    return behind(known.cousin, body, spot_m=spot, way=way[:2], room=room, others=[*others, shape])

@@ -35,7 +35,7 @@ SHARE: Final = 0.25
 class Config:
     """How objects are stacked."""
 
-    horizon_s: float = 10.0
+    horizon_s: float = 15.0
     """Duration of an episode [s]."""
     start_shift_m: float = 0.01
     """Largest move of the object's start along x and y [m]."""

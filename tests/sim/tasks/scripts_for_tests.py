@@ -10,7 +10,7 @@ from cousins.geometry import Array
 from sim.tasks import Rows, View
 from sim.tasks.sliding import behind
 
-STEP_M = 0.02
+STEP_M = 0.012
 """Way of a tip in one action at 1, about [m]."""
 Script = Callable[[Rows, View, int, dict[str, float]], Array]
 
@@ -64,7 +64,7 @@ def grasp(view: View, row: int, memory: dict[str, float]) -> Array | None:
         if view.tip_m[row, 2] - hold[2] < 0.006 or memory.get("down", 0.0) > 25:
             memory["phase"], memory["closing"] = 2.0, 0.0
         memory["down"] = memory.get("down", 0.0) + 1
-        return np.array([*toward(view, row, hold, speed=0.5), turn, 1.0])
+        return np.array([*toward(view, row, hold, speed=0.8), turn, 1.0])
     if phase == 2.0:
         memory["closing"] += 1
         if memory["closing"] > 12:
@@ -79,7 +79,7 @@ def lift(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
     if action is not None:
         return action
     way = view.goal_m[row] - view.target_m[row]
-    return np.array([*np.clip(way / STEP_M, -0.3, 0.3), 0.0, -1.0])
+    return np.array([*np.clip(way / STEP_M, -0.5, 0.5), 0.0, -1.0])
 
 
 def carry(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
@@ -96,20 +96,20 @@ def carry(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
         up = view.goal_m[row, 2] + half + 0.06 - view.target_m[row, 2]
         if up < 0.01:
             memory["phase"] = 4.0
-        return np.array([0.0, 0.0, np.clip(up / STEP_M, -0.5, 0.5), 0.0, -1.0])
+        return np.array([0.0, 0.0, np.clip(up / STEP_M, -0.8, 0.8), 0.0, -1.0])
     if memory["phase"] == 4.0:
         flat = way[:2]
         height = way[2] + half + 0.06
         if np.linalg.norm(flat) < 0.008:
             memory["phase"] = 5.0
-        return np.array([*np.clip(flat / STEP_M, -0.4, 0.4), np.clip(height / STEP_M, -0.3, 0.3), 0.0, -1.0])
+        return np.array([*np.clip(flat / STEP_M, -0.65, 0.65), np.clip(height / STEP_M, -0.5, 0.5), 0.0, -1.0])
     if memory["phase"] == 5.0:
         down = way[2] + safe - deep * 0.0
         memory["down"] = memory.get("lowering", 0.0)
         memory["lowering"] = memory.get("lowering", 0.0) + 1
         if down > -0.004 or memory["lowering"] > 40:
             memory["phase"], memory["opening"] = 6.0, 0.0
-        return np.array([*np.clip(way[:2] / STEP_M, -0.2, 0.2), np.clip(down / STEP_M, -0.2, 0.2), 0.0, -1.0])
+        return np.array([*np.clip(way[:2] / STEP_M, -0.33, 0.33), np.clip(down / STEP_M, -0.33, 0.33), 0.0, -1.0])
     memory["opening"] += 1
     if memory["opening"] < 8:
         return np.array([0.0, 0.0, 0.0, 0.0, 1.0])

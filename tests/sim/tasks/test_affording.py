@@ -189,16 +189,89 @@ def test_a_robot_stands_before_the_drawer_and_looks_at_it() -> None:
     assert cousin.task.robot_base_m[0] < -0.5
     assert cousin.task.robot_yaw_rad == pytest.approx(0.0, abs=1e-6)
     assert wrapped.digest != source.digest
-    assert Staged(source, build_task("push"), "pusher").digest == source.digest
+    assert Staged(source, build_task("pull"), "pusher").digest == source.digest
+
+
+class Drawn(TinySource):
+    """One scene under many numbers, each with random numbers of its own."""
+
+    def cousin(self, index: int) -> Cousin:
+        """Return a cousin that was drawn."""
+        return replace(super().cousin(index), draw=(index,) if index else ())
+
+
+def drawn_many(tiny: TinySource, *, count: int = 20) -> Drawn:
+    """Return the only cousin of a source under many numbers."""
+    return Drawn(scenes=dict.fromkeys(range(count), tiny.scenes[0]), tasks=dict.fromkeys(range(count), tiny.tasks[0]))
+
+
+def in_base(episode: Episode, point: Array) -> Array:
+    """Return a level point [2] in the frame of the base."""
+    c, s = np.cos(episode.base_yaw_rad), np.sin(episode.base_yaw_rad)
+    return np.array([[c, s], [-s, c]]) @ (np.asarray(point) - episode.base_m[:2])
+
+
+def test_rails_stand_behind_what_they_push_and_face_its_goal_but_for_what_a_cousin_draws() -> None:
+    source = drawn_many(table_source(), count=30)
+    wrapped = Staged(source, build_task("push"), "pusher")
+    goal = np.array(source.tasks[0].goal_m[:2])
+    found = [wrapped.afforded(index) for index in range(30)]
+    turned = [np.arctan2(*in_base(one, goal + one.base_m[:2])[::-1]) for one in found]
+    assert 0.3 < np.abs(turned).max() <= 0.4
+    way = goal / np.linalg.norm(goal)
+    side = np.array([-way[1], way[0]])
+    ahead = [-way @ one.base_m[:2] for one in found]
+    aside = [side @ one.base_m[:2] for one in found]
+    reach = 0.5 * 0.05 * np.abs(way).sum() + 0.025
+    assert reach + 0.02 <= min(ahead) < reach + 0.06
+    assert reach + 0.11 < max(ahead) <= reach + 0.15
+    assert 0.07 < np.abs(aside).max() <= 0.1
+    assert {one.base_m[2] for one in found} == {source.tasks[0].robot_base_m[2]}
+    again = Staged(source, build_task("push"), "gripper").afforded(7)
+    assert again.base_m == found[7].base_m
+
+
+def test_a_stick_starts_in_no_other_thing() -> None:
+    task = table_source().tasks[0]
+    way = np.array(task.goal_m[:2]) / np.linalg.norm(task.goal_m[:2])
+    side = np.array([-way[1], way[0]])
+    bricks = [
+        place(box_asset(f"brick_{i}", (0.03, 0.03, 0.04)), *(-0.12 * way + 0.05 * i * side).tolist(), TOP_M + 0.02001)
+        for i in (-2, -1, 0, 1, 2)
+    ]
+    source = drawn_many(table_source(more=tuple(bricks)))
+    wrapped = Staged(source, build_task("push"), "pusher")
+    sticks = np.array([wrapped.afforded(index).base_m[:2] for index in range(20)])
+    assert len(np.unique(sticks[:, 0])) > 10
+    for brick in bricks:
+        local = sticks - brick.world_from_asset[:2, 3]
+        assert np.abs(local).max(axis=1).min() > 0.015 + 0.015
+
+
+def test_rails_stand_over_what_they_take_with_their_fingers_about_along_the_grasp() -> None:
+    source = drawn_many(table_source(), count=30)
+    wrapped = Staged(source, build_task("lift"), "gripper")
+    for index in range(30):
+        episode = wrapped.afforded(index)
+        axis = in_base(episode, np.array(episode.parts[0].axis[:2]) + episode.base_m[:2])
+        assert abs(axis[1]) >= np.cos(0.4) - 1e-9
+        hold = in_base(episode, np.array(episode.parts[0].hold_m[:2]))
+        assert np.abs(hold - [0.25, 0.0]).max() <= 0.1 + 1e-9
+        assert abs(np.arctan2(np.sin(episode.base_yaw_rad), np.cos(episode.base_yaw_rad))) <= np.pi / 2.0 + 0.4
+
+
+@pytest.mark.parametrize("task", ["push", "lift"])
+def test_an_arm_stands_where_the_cousin_has_it(task: str) -> None:
+    source = table_source()
+    for body in ("panda", "so101"):
+        episode = Staged(source, build_task(task), body).afforded(0)
+        assert episode.base_m == source.tasks[0].robot_base_m
+        assert episode.base_yaw_rad == source.tasks[0].robot_yaw_rad
 
 
 def test_before_a_drawer_to_be_shut_each_cousin_has_its_robot_elsewhere_within_15_cm_and_0_4_rad() -> None:
-    class Drawn(TinySource):
-        def cousin(self, index: int) -> Cousin:
-            return replace(super().cousin(index), draw=(index,) if index else ())
-
     tiny = drawer_source()
-    source = Drawn(scenes=dict.fromkeys(range(20), tiny.scenes[0]), tasks=dict.fromkeys(range(20), NO_TASK))
+    source = drawn_many(tiny)
     straight = Staged(source, build_task("close_drawer", off_m=0.0, askew_rad=0.0), "pusher").afforded(0)
     wrapped = Staged(source, build_task("close_drawer"), "pusher")
     off = np.array([wrapped.afforded(index).base_m for index in range(20)]) - straight.base_m

@@ -70,10 +70,16 @@ def test_the_nearer_the_goal_the_more_it_is_worth() -> None:
     assert found[-1] == (1.0, 1.0)
 
 
+def _hand_at(stage: Stage, point_m: Array) -> None:
+    """Put the free gripper's tip at a point of the world."""
+    rows = stage.episodes.rows
+    stage.worlds.drives[0, :3] = rows.world_from_base[0].T @ (point_m - rows.base_m[0])
+
+
 def _lifted(stage: Stage, height_m: float, *, touched: bool = True) -> set[str]:
     point = np.array([0.0, 0.0, UP + height_m])
     stage.put("box", point)
-    stage.worlds.drives[0, :3] = point - stage.worlds.base[0] if touched else [0.0, 0.0, 0.5]
+    _hand_at(stage, point if touched else np.array([-0.5, 0.0, UP + 0.5]))
     return stage.holds()
 
 
@@ -94,7 +100,7 @@ def _worth(stage: Stage, tip_m: Array, opening_m: float, *, raised_m: float = 0.
     stage.put("box", np.array([0.0, 0.0, UP + raised_m]))
     stage.move("box", np.array([0.0, 0.0, speed_m_s]))
     hold = np.array([0.0, 0.0, UP + raised_m]) + stage.episodes.rows.hold_m[0, 0]
-    stage.worlds.drives[0, :3] = hold + tip_m - stage.worlds.base[0]
+    _hand_at(stage, hold + tip_m)
     stage.worlds.drives[0, 4:] = opening_m / 2.0
     return float(stage.judged().reward[0])
 
@@ -105,7 +111,9 @@ def test_every_stage_of_a_lift_is_worth_more_than_the_one_before() -> None:
     there = np.zeros(3)
     found = [
         _worth(stage, np.array([0.1, 0.1, 0.2]), 0.09),
-        _worth(stage, np.array([0.0, 0.0, 0.1]), 0.09),
+        _worth(stage, np.array([0.05, 0.0, 0.0]), 0.09),
+        _worth(stage, np.array([0.05, 0.0, 0.04]), 0.09),
+        _worth(stage, np.array([0.0, 0.0, 0.06]), 0.09),
         _worth(stage, np.array([0.0, 0.0, 0.03]), 0.09),
         _worth(stage, there, width + 0.02),
         _worth(stage, there, width + 0.01),
@@ -120,14 +128,14 @@ def test_every_stage_of_a_lift_is_worth_more_than_the_one_before() -> None:
     assert min(np.diff(found)) > 0.005
     assert found[-1] == 1.0
     assert _worth(stage, there, width, raised_m=0.25, speed_m_s=0.08) < found[-3], "flying past the goal pays less"
-    assert _worth(stage, np.array([0.0, 0.0, 0.02]), width) < found[5], "shut above the object is no grip"
+    assert _worth(stage, np.array([0.0, 0.0, 0.02]), width) < found[7], "shut above the object is no grip"
 
 
 def test_the_last_of_the_way_to_a_grasp_is_seen_magnified_and_the_whole_of_it_too() -> None:
     stage = staged("lift", table_source(), **STILL)
-    seen = []
+    seen, ahead = [], stage.episodes.rows.world_from_base[0, :, 0]
     for x in (0.0, 0.003, 0.2):
-        _worth(stage, np.array([x, 0.0, 0.0]), 0.06)
+        _worth(stage, x * ahead, 0.06)
         seen.append(build_task("lift").observe(stage.episodes.rows, stage.view())[0])
     np.testing.assert_allclose(np.ptp(seen[:2], axis=0)[[0, 3]], [0.003, 0.1], atol=1e-9)
     np.testing.assert_allclose([seen[2][0], seen[2][3]], [-0.2, -1.0], atol=1e-9)
