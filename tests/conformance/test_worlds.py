@@ -24,6 +24,7 @@ from sim.bodies.controllers import Controller, ee_delta
 from sim.engine import GRAVITY_M_S2
 from sim.props import articulated, box_piece, hull_piece, link, place, prop, scene_of, slab, sphere_piece
 from sim.worlds import BODY, State, Worlds, slots_of
+from tests.sim.worlds_for_tests import quick_pusher
 
 HALF_M = 0.05
 BASE_M = (-0.4, 0.0, 0.0)
@@ -69,7 +70,7 @@ def make(engine: str) -> Iterator[Make]:
         module = load("sim.worlds.backends", engine, kind="engine")
         slots = slots_of(source, range(len(source.scenes)))
         made.append(
-            module.build(source, body or build("pusher"), rows=rows, slots=slots, config=module.Config(**config))
+            module.build(source, body or quick_pusher(), rows=rows, slots=slots, config=module.Config(**config))
         )
         for row in range(rows):
             made[-1].show(row, 0)
@@ -489,11 +490,11 @@ def test_a_worker_that_stalls_or_dies_is_replaced_and_told(engine: str) -> None:
     source, commands = Scenes(clutter(0), clutter(1)), wander(2, 6)
     config = module.Config(workers=2, stall_s=3.0)
     slots = slots_of(source, range(2))
-    with closing(module.build(source, build("pusher"), rows=2, slots=slots, config=module.Config())) as alone:
+    with closing(module.build(source, quick_pusher(), rows=2, slots=slots, config=module.Config())) as alone:
         for row in range(2):
             alone.show(row, row)
         expected = roll(alone, commands)
-    with closing(module.build(source, build("pusher"), rows=2, slots=slots, config=config)) as worlds:
+    with closing(module.build(source, quick_pusher(), rows=2, slots=slots, config=config)) as worlds:
         for row in range(2):
             worlds.show(row, row)
         assert roll(worlds, commands) == expected

@@ -23,7 +23,7 @@ from sim.worlds.backends.pybullet import Config, PyBulletWorlds, build
 from sim.worlds.bullet_rows import carried_weights
 from sim.worlds.faults import cut_commands, exploded, require_apart
 from sim.worlds.worlds import slots_of
-from tests.sim.worlds_for_tests import cousin_of, push_task
+from tests.sim.worlds_for_tests import cousin_of, push_task, quick_pusher
 
 BASE = push_task().robot_base_m
 
@@ -51,7 +51,7 @@ class Stacks:
 def worlds() -> Iterator[PyBulletWorlds]:
     source = Stacks()
     slots = slots_of(source, range(3))
-    with closing(build(source, body_of("pusher"), rows=1, slots=slots)) as made:
+    with closing(build(source, quick_pusher(), rows=1, slots=slots)) as made:
         yield made
 
 
@@ -106,14 +106,14 @@ def test_a_snapshot_can_be_restored_in_another_process() -> None:
     source = Stacks()
     slots = slots_of(source, range(3))
     ends = []
-    with closing(build(source, body_of("pusher"), rows=1, slots=slots)) as here:
+    with closing(build(source, quick_pusher(), rows=1, slots=slots)) as here:
         here.show(0, 1)
         here.step(np.array([[0.4, 0.0]]), 60)
         kept = here.snapshot(0)
         here.step(np.array([[0.4, 0.1]]), 60)
         ends.append(here.read())
     config = Config(workers=1)
-    with closing(build(source, body_of("pusher"), rows=1, slots=slots, config=config)) as there:
+    with closing(build(source, quick_pusher(), rows=1, slots=slots, config=config)) as there:
         there.show(0, 1)
         there.restore(0, kept)
         there.step(np.array([[0.4, 0.1]]), 60)
@@ -135,7 +135,7 @@ def test_a_stalled_worker_does_not_hold_up_who_sends_it_a_large_cousin() -> None
 
     source = Large()
     slots, config = slots_of(source, range(1)), Config(workers=1, stall_s=2.0)
-    with closing(build(source, body_of("pusher"), rows=1, slots=slots, config=config)) as made:
+    with closing(build(source, quick_pusher(), rows=1, slots=slots, config=config)) as made:
         made.show(0, 0)
         os.kill(made.worker_ids[0], signal.SIGSTOP)
         with pytest.raises(EngineError, match="the worker of this row stalled for 2 s and was replaced"):
@@ -163,7 +163,7 @@ def test_an_object_must_not_be_named_as_the_body() -> None:
     source = Robots()
     slots = slots_of(source, [0])
     with (
-        closing(build(source, body_of("pusher"), rows=1, slots=slots)) as made,
+        closing(build(source, quick_pusher(), rows=1, slots=slots)) as made,
         pytest.raises(EngineError, match="cousin 0 has an object named 'robot'"),
     ):
         made.show(0, 0)

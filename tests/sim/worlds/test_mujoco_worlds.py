@@ -18,6 +18,7 @@ from sim.props import box_piece, place, prop
 from sim.worlds.backends.mujoco import Config, MujocoWorlds, build
 from sim.worlds.worlds import State, Worlds, slots_of
 from tests.sim.worlds.sources_for_tests import Tiny
+from tests.sim.worlds_for_tests import quick_pusher
 
 COMMAND = 24
 FIELDS = tuple(State.__dataclass_fields__)
@@ -190,7 +191,7 @@ def test_things_are_put_somewhere_at_rest_and_awake() -> None:
 def test_the_velocity_is_that_of_the_centre_of_mass() -> None:
     lopsided = prop("bar", [box_piece((0.02, 0.02, 0.02)), box_piece((0.2, 0.02, 0.02), center_m=(0.11, 0.0, 0.0))])
     source = Tiny(place(lopsided, 0.0, 1.0, 1.0))
-    batch = build(source, body_of("pusher"), rows=1, slots=slots_of(source, (0,)), config=Config(timestep_s=1e-3))
+    batch = build(source, quick_pusher(), rows=1, slots=slots_of(source, (0,)), config=Config(timestep_s=1e-3))
     batch.show(0, 0)
     row = batch._row(0)
     at = row.columns.root_v[2]
@@ -241,7 +242,7 @@ def test_what_cannot_be_shown_is_told_by_name() -> None:
 def test_drives_hold_their_speed_and_give_in_beyond_their_force() -> None:
     wall = prop("wall", [box_piece((0.1, 1.0, 0.5))], mass_kg=500.0)
     source = Tiny(place(wall, 0.55, 0.0, 0.25))
-    batch = build(source, body_of("pusher"), rows=1, slots=slots_of(source, (0,)))
+    batch = build(source, quick_pusher(), rows=1, slots=slots_of(source, (0,)))
     batch.show(0, 0)
     run(batch, np.array([[0.25, -0.3]]), 6)
     np.testing.assert_allclose(batch.read().drive_velocity[0], [0.25, -0.3], atol=1e-6)
