@@ -98,13 +98,22 @@ class Models:
 
     def clear(self) -> None:
         """Forget all models."""
-        self._kept.clear()
+        while self._kept:
+            self._drop_oldest()
 
     def _forget(self) -> None:
         total = sum(size for _, size in self._kept.values())
         while total > self._most and len(self._kept) > 1:
-            _, (_, size) = self._kept.popitem(last=False)
-            total -= size
+            total -= self._drop_oldest()
+
+    def _drop_oldest(self) -> int:
+        """Forget the model that was not used for longest; return its size [bytes].
+
+        What rows have left refers to the model that holds it: it goes at once rather than with the next collection.
+        """
+        _, (compiled, size) = self._kept.popitem(last=False)
+        compiled.spare.clear()
+        return size
 
     def _make(self, index: int) -> Compiled:
         scene, task = self._source.scene(index), self._source.cousin(index).task

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -325,6 +327,19 @@ def test_models_are_compiled_once_kept_within_bounds_and_read_back_from_disk(tmp
     third = worlds(1, source=Tiny(), config=Config(folder=tmp_path, sleep=False))
     third.show(0, 0)
     assert third.models.compiled == 1
+
+
+def test_a_cousin_that_is_forgotten_leaves_no_memory_behind_for_a_collection_to_find() -> None:
+    batch = worlds(config=Config(cache_mb=0.0))
+    batch.show(0, 0)
+    left = weakref.ref(batch._row(0))
+    gc.collect()
+    gc.disable()
+    try:
+        batch.show(0, 1)
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_a_damaged_model_on_disk_is_made_anew(tmp_path: Path) -> None:
