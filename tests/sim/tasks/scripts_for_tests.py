@@ -88,7 +88,6 @@ def carry(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
     if action is not None:
         memory["part"] = float(view.current[row])
         return action
-    deep = 0.0 if rows.depth_m[row] == 0.0 else 0.5 * float(rows.depth_m[row])
     half = 0.5 * float(np.abs(view.target_rotation[row, 2]) @ view.size_m[row])
     way = view.goal_m[row] - view.target_m[row]
     safe = 0.0 if rows.depth_m[row] == 0.0 else half + 0.02
@@ -104,7 +103,7 @@ def carry(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
             memory["phase"] = 5.0
         return np.array([*np.clip(flat / STEP_M, -0.65, 0.65), np.clip(height / STEP_M, -0.5, 0.5), 0.0, -1.0])
     if memory["phase"] == 5.0:
-        down = way[2] + safe - deep * 0.0
+        down = way[2] + safe
         memory["down"] = memory.get("lowering", 0.0)
         memory["lowering"] = memory.get("lowering", 0.0) + 1
         if down > -0.004 or memory["lowering"] > 40:
