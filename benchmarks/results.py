@@ -106,6 +106,13 @@ def points(split: str, key: str) -> Callable[[dict[str, Any]], float]:
     return lambda result: 100.0 * float(result["differences"]["cousins - twin"][split][key])
 
 
+def interval(found: dict[str, Any]) -> str:
+    """Return a difference with its interval, in points."""
+    return "{value:.0f} [{low:.0f}, {high:.0f}]".format(
+        **{name: 100.0 * found[name] for name in ("value", "low", "high")}
+    )
+
+
 def three_arms(split: str) -> Callable[[dict[str, Any]], str]:
     """Return the getter of the success of all three arms in a split, in percent."""
     return lambda result: "; ".join(f"{100.0 * one['p']:.0f}" for one in result["splits"][split].values())
@@ -809,12 +816,25 @@ ROWS = (
         program="twin_vs_cousins",
         what="trained in cousins less trained with noise, heldout_far and shadow pooled, with its 95 % [points]",
         bar="",
-        value=lambda r: "{value:.0f} [{low:.0f}, {high:.0f}]".format(
-            **{
-                name: 100.0 * r["differences"]["cousins - noise"]["heldout_far+shadow"][name]
-                for name in ("value", "low", "high")
-            }
-        ),
+        value=lambda r: interval(r["differences"]["cousins - noise"]["heldout_far+shadow"]),
+    ),
+    Row(
+        program="twin_vs_cousins",
+        what="less trained in the twin, pooled, its 95 % drawing whole trainings rather than cousins [points]",
+        bar="",
+        value=lambda r: interval(r["by_training"]["cousins - twin"]),
+    ),
+    Row(
+        program="twin_vs_cousins",
+        what="the same without tasks and seeds of which an arm has not learned the twin, drawing cousins [points]",
+        bar="",
+        value=lambda r: interval(r["learned"]["cousins - twin"]),
+    ),
+    Row(
+        program="twin_vs_cousins",
+        what="trainings that succeed in fewer than half of the episodes in the twin itself",
+        bar="",
+        value=lambda r: ", ".join(r["unlearned"]) or "none",
     ),
     Row(
         program="twin_vs_cousins",

@@ -20,6 +20,10 @@ COUNTED = (
 held for 1 s, with Wilson's 95 % intervals."
 )
 PAIRED = "Points, paired by seed, cousin and start; the interval draws whole cousins. Losses are shown as they are."
+POOLED = (
+    "heldout_far and shadow, pooled: with intervals that draw whole trainings in place of cousins, and without the \
+tasks and seeds of which an arm succeeds in fewer than half of the episodes in the twin itself: {unlearned}."
+)
 LEARNED = "Success of training episodes, while the policy still tries things; each arm in its own worlds."
 
 
@@ -39,6 +43,13 @@ def page(result: dict[str, Any]) -> str:
         "<h2>Differences</h2>",
         _note(PAIRED),
         _differences(result["differences"]),
+        _note(POOLED.format(unlearned=", ".join(result["unlearned"]) or "none")),
+        _differences(
+            {
+                pair: {"drawing trainings": one, "learned in the twin": result["learned"][pair]}
+                for pair, one in result["by_training"].items()
+            }
+        ),
         "<h2>By seed</h2>",
         _by_seed(result["by_seed"], arms),
         "<h2>Learning curves</h2>",

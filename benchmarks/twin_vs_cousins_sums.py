@@ -14,6 +14,8 @@ from sim.train.shares import paired, share
 
 POOLED = ("heldout_far", "shadow")
 """Splits of the bar, pooled."""
+LEARNED = 0.5
+"""A training whose policy succeeds in fewer episodes in the twin itself has not learned its task."""
 PAIRS = (("cousins", "twin"), ("cousins", "noise"), ("noise", "twin"))
 
 
@@ -36,6 +38,15 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
         "by_seed": _by_seed(rows, arms, splits),
         "differences": {
             f"{first} - {second}": {name: _difference(rows, first, second, chosen) for name, chosen in _pools(splits)}
+            for first, second in PAIRS
+        },
+        "by_training": {
+            f"{first} - {second}": _difference(rows, first, second, POOLED, whole_trainings=True)
+            for first, second in PAIRS
+        },
+        "unlearned": sorted(_unlearned(rows)),
+        "learned": {
+            f"{first} - {second}": _difference(_both_learned(rows, first, second), first, second, POOLED)
             for first, second in PAIRS
         },
         "failures": {split: {arm: _failures(rows, split, arm) for arm in arms} for split in splits},
@@ -80,8 +91,28 @@ def _by_seed(rows: Sequence[dict[str, Any]], arms: Sequence[str], splits: Sequen
     }
 
 
-def _difference(rows: Sequence[dict[str, Any]], first: str, second: str, splits: Sequence[str]) -> dict[str, Any]:
-    """Return one arm less another one over the same episodes; whole cousins are drawn, single starts in the twin."""
+def _unlearned(rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Return the trainings, as task, arm and seed, that have not learned their task in the twin."""
+    found: dict[str, list[bool]] = {}
+    for row in rows:
+        if row["split"] == "twin":
+            found.setdefault(f"{row['task']} {row['arm']} {row['seed']}", []).append(row["success_at_end"])
+    return {name for name, outcomes in found.items() if np.mean(outcomes) < LEARNED}
+
+
+def _both_learned(rows: Sequence[dict[str, Any]], first: str, second: str) -> list[dict[str, Any]]:
+    """Return the episodes of the tasks and seeds that both arms have learned."""
+    bad = _unlearned(rows)
+    return [row for row in rows if not any(f"{row['task']} {arm} {row['seed']}" in bad for arm in (first, second))]
+
+
+def _difference(
+    rows: Sequence[dict[str, Any]], first: str, second: str, splits: Sequence[str], *, whole_trainings: bool = False
+) -> dict[str, Any]:
+    """Return one arm less another one over the same episodes.
+
+    For its interval whole cousins are drawn, single starts in the twin; or whole trainings, which tells of other seeds.
+    """
     found: dict[tuple[Any, ...], dict[str, bool]] = {}
     for row in rows:
         if row["split"] in splits and row["arm"] in (first, second):
@@ -92,7 +123,7 @@ def _difference(rows: Sequence[dict[str, Any]], first: str, second: str, splits:
     one = np.array([found[key][first] for key in keys])
     two = np.array([found[key][second] for key in keys])
     single = all(split in ("twin", "shadow_twin") for split in splits)
-    names = [str(key) if single else f"{key[0]} {key[3]}" for key in keys]
+    names = [f"{key[0]} {key[2]}" if whole_trainings else str(key) if single else f"{key[0]} {key[3]}" for key in keys]
     return asdict(paired(one, two, np.array(names), rng=np.random.default_rng(0)))
 
 
