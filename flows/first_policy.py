@@ -33,9 +33,7 @@ TASK: Final = "push"
 COUNT: Final = 31
 """Cousins beside the twin: a block of them with it."""
 STEPS: Final = 72_000
-"""Environment steps, half of them in the twin."""
-CONTROL_HZ: Final = 10.0
-"""Actions a second: half of what is usual, so that exploring by chance gets somewhere."""
+"""Environment steps."""
 TIMESTEP_S: Final = 0.01
 """Step of the engine in training [s]: as long as its contacts bear."""
 EPISODES: Final = 24
@@ -149,10 +147,9 @@ def _learn(desk: Desk, folder: Path, pack: Reference, libraries: str) -> None:
         task=TASK,
         steps=STEPS,
         seed=desk.options.seed,
-        twin_share=0.5,
+        twin_share=0.2,
         twin_after=0.2,
         robot="exact",
-        control_hz=CONTROL_HZ,
         timestep_s=TIMESTEP_S,
         horizon_s=4.0,
         learning=learning,
