@@ -838,6 +838,12 @@ ROWS = (
     ),
     Row(
         program="twin_vs_cousins",
+        what="push in heldout_far after training in so many cousins: success at the end of episodes",
+        bar="",
+        value=lambda r: ", ".join(f"{count}: {one['k']} of {one['n']}" for count, one in r["counts"].items()) or "none",
+    ),
+    Row(
+        program="twin_vs_cousins",
         what="seeds of each task",
         bar="≥ 5 of push, close_drawer and lift",
         value=lambda r: ", ".join(f"{task} {count}" for task, count in r["seeds"].items()),
