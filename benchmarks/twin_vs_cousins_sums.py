@@ -24,7 +24,7 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
     done = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names]
     whole = [one for one in done if one["job"]["first"] is None]
     rows = [row for one in whole for row in _rows(one)]
-    tasks = sorted({row["task"] for row in rows})
+    tasks, unlearned = sorted({row["task"] for row in rows}), _unlearned(rows)
     return {
         "label": "shadow: sim-to-sim, trained in MuJoCo, tried in PyBullet",
         "splits": {split: {arm: _cell(rows, split, arm) for arm in arms} for split in splits},
@@ -44,9 +44,9 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
             f"{first} - {second}": _difference(rows, first, second, POOLED, whole_trainings=True)
             for first, second in PAIRS
         },
-        "unlearned": sorted(_unlearned(rows)),
+        "unlearned": sorted(unlearned),
         "learned": {
-            f"{first} - {second}": _difference(_both_learned(rows, first, second), first, second, POOLED)
+            f"{first} - {second}": _difference(_without(rows, unlearned, (first, second)), first, second, POOLED)
             for first, second in PAIRS
         },
         "failures": {split: {arm: _failures(rows, split, arm) for arm in arms} for split in splits},
@@ -100,10 +100,9 @@ def _unlearned(rows: Sequence[dict[str, Any]]) -> set[str]:
     return {name for name, outcomes in found.items() if np.mean(outcomes) < LEARNED}
 
 
-def _both_learned(rows: Sequence[dict[str, Any]], first: str, second: str) -> list[dict[str, Any]]:
-    """Return the episodes of the tasks and seeds that both arms have learned."""
-    bad = _unlearned(rows)
-    return [row for row in rows if not any(f"{row['task']} {arm} {row['seed']}" in bad for arm in (first, second))]
+def _without(rows: Sequence[dict[str, Any]], unlearned: set[str], arms: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the episodes of the tasks and seeds that all these arms have learned."""
+    return [row for row in rows if not any(f"{row['task']} {arm} {row['seed']}" in unlearned for arm in arms)]
 
 
 def _difference(

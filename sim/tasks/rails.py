@@ -14,7 +14,8 @@ import numpy as np
 
 from cousins.geometry import Array
 from cousins.vary.cousins import Cousin
-from cousins.vary.footprints import Footprint, rectangle
+from cousins.vary.footprints import Footprint
+from sim.bodies.gripper import HOME_M
 from sim.tasks.affording import base_of, is_free
 
 RAILS: Final = ("pusher", "gripper")
@@ -25,8 +26,6 @@ ASIDE_M: Final = 0.1
 """Farthest that it starts to a side, and that a hand starts from over what it takes, along x and along y [m]."""
 ASKEW_RAD: Final = 0.4
 """Farthest that rails are turned away [rad]."""
-AHEAD_M: Final = 0.25
-"""A hand on rails starts so far ahead of their base [m]."""
 TRIES: Final = 16
 """Most tries to find a free start for a stick; then it starts where it shall push from."""
 STANDING: Final = 23
@@ -66,13 +65,8 @@ def over(cousin: Cousin, body: str, *, hold_m: Array, axis: Array) -> dict[str, 
     yaw, home = float(np.arctan2(-axis[0], axis[1])), cousin.task.robot_yaw_rad
     yaw += np.pi * round((home - yaw) / np.pi) + rng.uniform(-ASKEW_RAD, ASKEW_RAD)
     c, s = np.cos(yaw), np.sin(yaw)
-    start = np.array([AHEAD_M, 0.0]) + rng.uniform(-ASIDE_M, ASIDE_M, 2)
+    start = np.array(HOME_M[:2]) + rng.uniform(-ASIDE_M, ASIDE_M, 2)
     return _standing(cousin, hold_m - np.array([[c, -s], [s, c]]) @ start, yaw)
-
-
-def stick_room(half_m: float, *, bottom_m: float, top_m: float) -> Footprint:
-    """Return the room that a stick takes, about its origin: half its side, and between which heights [m]."""
-    return rectangle((0.0, 0.0), (half_m, half_m), 0.0, (bottom_m, top_m))
 
 
 def _rng(cousin: Cousin) -> np.random.Generator:

@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from cousins.scene.scenes import Placed
+from cousins.vary.footprints import rectangle
 from sim.tasks.affording import ground_of, is_free, outline, outlines, part_of, starts_of, target_of
 from sim.tasks.episode import Episode
-from sim.tasks.rails import behind, stick_room
+from sim.tasks.rails import behind
 from sim.tasks.sliding import STICK_M, judge_slide, slide_features
 from sim.tasks.task import Known, Refused, Task
 
@@ -81,7 +82,7 @@ def _standing(known: Known, placed: Placed, body: str) -> dict[str, Any] | None:
     way = move / max(float(np.linalg.norm(move)), 1e-6)
     reach = 0.5 * float(np.abs(start[:3, :3].T @ way) @ np.array(known.signatures[name].size_m)) + ROOM_M
     spot, shape = (start[:3, 3] - reach * way)[:2], outline(known, name)
-    room = stick_room(ROOM_M, bottom_m=shape.bottom_m + STICK_UP_M, top_m=shape.top_m)
+    room = rectangle((0.0, 0.0), (ROOM_M, ROOM_M), 0.0, (shape.bottom_m + STICK_UP_M, shape.top_m))
     others = outlines(known, but=[name])
     moved = (outline(known, name, move_m=share * move) for share in SHARES)
     stick = room.placed(float(spot[0]), float(spot[1]), 0.0, 0.0)
