@@ -74,7 +74,7 @@ QUICK: Final = Plan(tasks=("push",), seeds=3, steps={"push": 320_000}, episodes=
 FULL: Final = Plan(
     tasks=("push", "close_drawer", "lift"),
     seeds=5,
-    steps={"push": 400_000, "close_drawer": 320_000, "lift": 400_000},
+    steps={"push": 400_000, "close_drawer": 320_000, "lift": 500_000},
     episodes=30,
     counts=(1, 3, 10, 30, 100),
     count=240,

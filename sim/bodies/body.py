@@ -46,6 +46,8 @@ class Body:
     """Commands per second that the real controller takes."""
     latency_s: float
     """Time until a command acts on the real robot [s]."""
+    smoothing_s: float = 0.0
+    """Time constant with which its controller smooths what the arm is told [s]; 0 for none."""
     origin: str
     """Where it comes from."""
     licence: str

@@ -1,13 +1,15 @@
 """From actions to drive speeds: joint velocity, joint delta, end-effector delta; all rows at once.
 
-An action holds numbers from -1 to 1, the hand's last: 1 opens it, -1 closes it, and what lies between is an opening.
+An action holds numbers from -1 to 1, the hand's last: at `WHOLE` and more it opens, at -`WHOLE` and less it closes, as
+grippers do that know no more than that, and what lies between is an opening.
 Deltas move a target that the drives follow, so what sags under a load is brought back, as real controllers do; a
 target runs ahead of the drives by no more than they can make up for in `LEAD` commands. Commands may act late: a
-queue of whole commands.
+queue of whole commands. What the arm is told may pass a low pass, as in many real controllers.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -22,6 +24,8 @@ from sim.bodies.kinematics import Chain, chain_of, reach
 Kind = Literal["joint_velocity", "joint_delta", "ee_delta"]
 AXES: Final = ("x", "y", "z", "rx", "ry", "rz")
 """Motions of a tip: along and about the base's axes."""
+WHOLE: Final = 0.25
+"""So far from 0 the hand is told to open or close all the way: what closes it on one object closes it on any."""
 LEAD: Final = 2.0
 """Most that a target runs ahead [commands at full speed]."""
 
@@ -36,6 +40,8 @@ class Control:
     """Commands per second."""
     latency_s: float = 0.0
     """Time until a command acts [s]; rounded to whole commands."""
+    smoothing_s: float = 0.0
+    """Time constant of a low pass over what the arm is told [s]; 0 for none."""
     axes: tuple[str, ...] = ()
     """For `ee_delta`: motions of the tip that an action holds, of `AXES`; the others are held where the arm can."""
     most_m_s: float = 0.5
@@ -55,12 +61,12 @@ class Control:
 
 def joint_velocity(body: Body, *, share: float = 1.0) -> Control:
     """Return the control of each drive's speed, at the rate and with the latency of the real body."""
-    return Control(kind="joint_velocity", rate_hz=body.control_hz, latency_s=body.latency_s, share=share)
+    return _of_joints("joint_velocity", body, share)
 
 
 def joint_delta(body: Body, *, share: float = 1.0) -> Control:
     """Return the control that moves a target for each drive."""
-    return Control(kind="joint_delta", rate_hz=body.control_hz, latency_s=body.latency_s, share=share)
+    return _of_joints("joint_delta", body, share)
 
 
 def ee_delta(
@@ -83,6 +89,7 @@ def ee_delta(
         kind="ee_delta",
         rate_hz=body.control_hz,
         latency_s=body.latency_s,
+        smoothing_s=body.smoothing_s,
         axes=axes or able,
         most_m_s=most_m_s if most_m_s is not None else min(slides, default=0.5),
         most_rad_s=most_rad_s,
@@ -122,6 +129,8 @@ class Controller:
         self._each = np.arange(rows)
         self._late = np.full(rows, control.late)
         self._queue = np.zeros((control.late + 1, rows, self.action_size))
+        self._stays = math.exp(-1.0 / (control.rate_hz * control.smoothing_s)) if control.smoothing_s else 0.0
+        self._smooth = np.zeros((rows, self.action_size - bool(body.fingers)))
         self._rows = np.array([AXES.index(axis) for axis in control.axes], dtype=np.int64)
         self._scale = np.where(self._rows < 3, control.most_m_s, control.most_rad_s) / control.rate_hz
         lead = LEAD / control.rate_hz
@@ -132,10 +141,11 @@ class Controller:
         self._target[rows] = drive_position[rows]
         self._pose[rows] = reach(self._chain, drive_position[rows]).base_from_tip
         self._queue[:, rows] = 0.0
+        self._smooth[rows] = 0.0
         if self.body.fingers:
             shut, open_ = self._stops()
             held = (drive_position[rows, self._arm :] - shut) / (open_ - shut)
-            self._queue[:, rows, -1] = 2.0 * held.mean(axis=1) - 1.0
+            self._queue[:, rows, -1] = WHOLE * (2.0 * held.mean(axis=1) - 1.0)
 
     def allow(self, later: int) -> None:
         """Make room for rows whose commands act so many commands later than the control says; all begin anew."""
@@ -147,7 +157,8 @@ class Controller:
 
     def arrays(self) -> dict[str, Array]:
         """Return the arrays themselves that decide what it does next: targets, and commands on their way."""
-        return {"target": self._target, "pose": self._pose, "queue": self._queue, "late": self._late}
+        moving = {"target": self._target, "pose": self._pose, "smooth": self._smooth}
+        return moving | {"queue": self._queue, "late": self._late}
 
     def speeds(self, action: Array, drive_position: Array) -> Array:
         """Return the speeds [n, drives] that actions [n, action_size] ask for at drive positions [n, drives].
@@ -159,6 +170,8 @@ class Controller:
         action = self._queue[len(self._queue) - 1 - self._late, self._each]
         speeds = np.empty_like(drive_position)
         arm = action[:, : self.action_size - bool(self.body.fingers)]
+        if self._stays:
+            arm = self._smooth[:] = self._stays * self._smooth + (1.0 - self._stays) * arm
         if self.control.kind == "joint_velocity":
             speeds[:, : self._arm] = arm * (self.control.share * self._most[: self._arm])
         elif self.control.kind == "joint_delta":
@@ -187,12 +200,19 @@ class Controller:
     def _fingers(self, action: Array, position: Array) -> Array:
         """Return finger speeds towards an opening."""
         shut, open_ = self._stops()
-        return np.asarray((shut + 0.5 * (action + 1.0) * (open_ - shut) - position) * self.control.rate_hz)
+        share = 0.5 * (np.clip(action / WHOLE, -1.0, 1.0) + 1.0)
+        return np.asarray((shut + share * (open_ - shut) - position) * self.control.rate_hz)
 
     def _stops(self) -> tuple[Array, Array]:
-        """Return where -1 and 1 bring the fingers: a full command beyond their stops, so that they grip."""
+        """Return where shutting and opening bring the fingers: a full command beyond their stops, so that they grip."""
         beyond = self._most[self._arm :] / self.control.rate_hz
         return self._lower[self._arm :] - beyond, self._upper[self._arm :] + beyond
+
+
+def _of_joints(kind: Kind, body: Body, share: float) -> Control:
+    """Return a control of joints at the rate, with the latency and the smoothing of the real body."""
+    rate_hz, latency_s, smoothing_s = body.control_hz, body.latency_s, body.smoothing_s
+    return Control(kind=kind, rate_hz=rate_hz, latency_s=latency_s, smoothing_s=smoothing_s, share=share)
 
 
 def _slides(body: Body, name: str) -> bool:

@@ -28,6 +28,8 @@ Z_M: Final = (BELOW_M + 0.002, 0.6)
 """Height of the tip over the base plane: the fingertips stay 2 mm above it [m]."""
 MOST_M_S: Final = 0.15
 """Largest speed along a rail [m/s]: so slow that what hangs in the hand can be held still."""
+SMOOTHING_S: Final = 0.1
+"""Time constant of its controller [s]: the hand sways less when what it goes by is seen with noise."""
 HOME_M: Final = (0.25, 0.0, 0.3)
 """Place of the tip at the start [m]."""
 
@@ -87,6 +89,7 @@ def gripper() -> Body:
         link_from_tip=rigid(rotation_about(np.array([1.0, 0.0, 0.0]), np.pi)),
         control_hz=20.0,
         latency_s=0.0,
+        smoothing_s=SMOOTHING_S,
         origin="made of primitives",
         licence="Apache-2.0",
     )

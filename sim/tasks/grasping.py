@@ -32,11 +32,15 @@ DEEP_M: Final = 0.015
 """A tip that is higher over the grasp stands on the object rather than around it [m]."""
 FINE_M: Final = 0.03
 """The last of the way to a grasp is seen magnified so many metres to 1 [m]."""
-FUNNEL: Final = (2.0, 0.05)
-"""Beside a grasp a tip is well placed at so many times its distance over it, or at this height [m]: lower down it would
-meet the object from the side."""
+FUNNEL: Final = (5.0, 0.12)
+"""A hand that is off is well placed at so many times as much over the grasp, or at this height [m]: lower down its
+fingers would stand on the object."""
+BESIDE_M: Final = 0.008
+"""So far beside a grasp a hand is not off [m]."""
+ASKEW_M: Final = 0.03
+"""By so much a hand is off that is turned the wrong way, and one that is shut [m]."""
 CLOSING_M: Final = 0.03
-"""Over the last of their way so long it counts how far fingers around the object have closed [m]."""
+"""How far fingers around the object have closed counts over their whole way, or over the last of it so long [m]."""
 SNUG_M: Final = 0.006
 """By so much the opening of fingers that hold an object may differ from its width [m]."""
 RELEASED_M: Final = 0.10
@@ -124,7 +128,7 @@ class Grip:
     away_m: Array
     """From the tip to the grasp [n]."""
     ready: Array
-    """How near, how well turned and how wide open the hand is, then how far closed around it, 0 to 1, [n]."""
+    """How near and well turned the hand is, how wide open, then how far closed around the object, 0 to 1, [n]."""
     gripped: Array
     """Whether the fingers have closed on the object, bool [n]."""
     released: Array
@@ -135,12 +139,15 @@ def grip_of(rows: Rows, view: View) -> Grip:
     """Return how far the hand has got; that fingers closed on the object is seen by their opening where they slide."""
     way = view.hold_m - view.tip_m
     away, (steep, high) = length(way), FUNNEL
-    low = np.maximum(np.minimum(steep * length(way[:, :2]), high) + way[:, 2], 0.0)
     aligned = np.abs((view.hold_axis * view.finger_axis).sum(axis=1))
     width, gap = rows.width_m[rows.index, view.current], _gap_m(rows, view)
-    wide = np.clip((width + gap) / (width + ROOM_M), 0.0, 1.0)
+    around = (away < NEAR_M) & (way[:, 2] > -DEEP_M)
+    wide = np.where(around, 1.0, np.clip((width + gap) / (width + ROOM_M), 0.0, 1.0))
+    off = np.maximum(length(way[:, :2]) - BESIDE_M, 0.0) + ASKEW_M * (2.0 - aligned - wide)
+    low = np.maximum(np.minimum(steep * off, high) + way[:, 2], 0.0)
     near = 0.6 * nearness(away + low) + 0.4 * (1.0 - np.tanh(40.0 * (away + low)))
-    around, snug = (away < NEAR_M) & (way[:, 2] > -DEEP_M), 1.0 - np.clip(np.abs(gap) / CLOSING_M, 0.0, 1.0)
+    closing = np.maximum(rows.home[rows.fingers].sum() - width, CLOSING_M)
+    snug = 1.0 - np.clip(np.abs(gap) / closing, 0.0, 1.0)
     return Grip(
         away_m=away,
         ready=0.7 * near * (0.4 + 0.3 * aligned**2 + 0.3 * wide) + 0.3 * around * snug,

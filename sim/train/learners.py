@@ -19,7 +19,7 @@ from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.train.policies import COUNT, MEAN, VARIANCE
 from sim.train.sb3 import Sb3VecEnv
-from sim.train.settings import ALGORITHMS, FLOOR, Algorithm, Learning
+from sim.train.settings import ALGORITHMS, FLOOR, QUIETING, Algorithm, Learning
 
 RETURNS: Final = ("return.mean", "return.var", "return.count")
 _LAYERS: Final = {"ppo": ("mlp_extractor.policy_net", "action_net"), "sac": ("actor.latent_pi", "actor.mu")}
@@ -46,7 +46,7 @@ def make_learner(env: VecNormalize, learning: Learning, *, seed: int) -> Any:
             target_kl=learning.most_divergence,
             use_sde=learning.explore_steps > 0,
             sde_sample_freq=learning.explore_steps or -1,
-            policy_kwargs={"net_arch": list(learning.network), "log_std_init": _log_deviation(learning)},
+            policy_kwargs={"net_arch": list(learning.network), "log_std_init": _of_weights(learning.log_deviation, learning)},
             **shared,
         )
     if learning.algorithm == "sac":
@@ -66,14 +66,25 @@ def make_learner(env: VecNormalize, learning: Learning, *, seed: int) -> Any:
     )
 
 
-def _log_deviation(learning: Learning) -> float:
-    """Return the logarithm that the algorithm starts from.
+def bound_exploration(learner: Any, learning: Learning, share: float) -> None:
+    """Let actions deviate no more than PPO may after so large a share of its steps."""
+    begins, ends = QUIETING
+    if learning.last_log_deviation is None or share <= begins:
+        return
+    way = min((share - begins) / (ends - begins), 1.0)
+    most = (1.0 - way) * learning.log_deviation + way * learning.last_log_deviation
+    with torch.no_grad():
+        learner.policy.log_std.clamp_(max=_of_weights(most, learning))
+
+
+def _of_weights(log_deviation: float, learning: Learning) -> float:
+    """Return the logarithm as the algorithm keeps it.
 
     With gSDE it is that of a weight on each unit of the last hidden layer: divided by the root of their number, units
     at 1 give the actions the deviation that is asked for.
     """
     units = learning.network[-1] if learning.explore_steps > 0 else 1
-    return learning.log_deviation - 0.5 * math.log(units)
+    return log_deviation - 0.5 * math.log(units)
 
 
 def even_batch(total: int, most: int) -> int:

@@ -25,6 +25,10 @@ GRASP_STEPS: Final = 8
 """For so many steps exploration goes the same way in those tasks."""
 
 
+QUIETING: Final = (0.6, 0.9)
+"""From this to that share of the steps exploration is bounded more and more, where it is to end small."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Learning:
     """How an algorithm learns."""
@@ -45,6 +49,9 @@ class Learning:
     """PPO: passes over what was seen."""
     log_deviation: float = -0.3
     """PPO: logarithm of the actions' deviation at the start."""
+    last_log_deviation: float | None = None
+    """PPO: most that the logarithm of the deviation may be at the end; the bound comes down to it over the share
+    `QUIETING` of the steps. None for no bound; there is none on Ray whatever is told here."""
     explore_steps: int = 0
     """PPO: steps for which exploration goes the same way, as a function of what is seen (gSDE); 0 draws every step,
     and so does the learner on Ray whatever is told here."""
@@ -113,11 +120,11 @@ def learning_of(algorithm: str, task: str = "push") -> Learning:
     """Return how an algorithm learns a task; raises `InputError` for an unknown algorithm.
 
     Where a hand grasps, PPO explores the same way for `GRASP_STEPS` steps: fingers whose opening is drawn anew every
-    step let go again before the object has left the ground. It explores less there, and is paid nothing for exploring:
-    what hangs in a hand must come to rest.
+    step let go again before the object has left the ground. It explores less there, less still towards the end, and is
+    paid nothing for exploring: what hangs in a hand must come to rest.
     """
     if algorithm == "ppo" and task in GRASPING:
-        return Learning(explore_steps=GRASP_STEPS, log_deviation=-0.7, entropy=0.0)
+        return Learning(explore_steps=GRASP_STEPS, log_deviation=-0.7, last_log_deviation=-2.0, entropy=0.0)
     if algorithm == "ppo":
         return Learning()
     if algorithm == "sac":

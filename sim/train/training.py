@@ -20,7 +20,7 @@ from stable_baselines3.common.logger import configure
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
 from sim.envs.vector_env import CousinsVectorEnv
-from sim.train.learners import arrays_of, layers_of, make_learner, normalised, put_arrays
+from sim.train.learners import arrays_of, bound_exploration, layers_of, make_learner, normalised, put_arrays
 from sim.train.lessons import environment_of
 from sim.train.marks import LOGS, MARKS, Mark, Progress, Trained, point_of, require_free
 from sim.train.policies import Card, Policy, read_policy, write_policy
@@ -121,6 +121,7 @@ def _advance(learner: Any, callback: BaseCallback, training: Training) -> None:
         learner.collect_rollouts(learner.env, callback, learner.rollout_buffer, n_rollout_steps=learner.n_steps)
         learner._update_current_progress_remaining(learner.num_timesteps, training.steps)
         learner.train()
+        bound_exploration(learner, training.learning, learner.num_timesteps / training.steps)
         return
     learner.collect_rollouts(
         learner.env,

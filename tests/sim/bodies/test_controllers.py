@@ -82,22 +82,23 @@ def test_a_target_runs_ahead_of_a_blocked_arm_by_two_commands_only() -> None:
 
 def test_the_hand_opens_and_closes_with_the_last_number() -> None:
     body = build("gripper")
-    arm = Controller(joint_velocity(body), body, 3)
-    q = np.array([[0.3, 0.0, 0.2, 0.0, 0.02, 0.02]] * 3)
-    arm.reset(np.ones(3, dtype=bool), q)
-    action = np.zeros((3, 5))
-    action[:, 4] = [1.0, -1.0, 0.0]
+    arm = Controller(joint_velocity(body), body, 5)
+    q = np.array([[0.3, 0.0, 0.2, 0.0, 0.02, 0.02]] * 5)
+    arm.reset(np.ones(5, dtype=bool), q)
+    action = np.zeros((5, 5))
+    action[:, 4] = [1.0, -1.0, 0.0, 0.25, -0.25]
     fingers = arm.speeds(action, q)[:, 4:]
     np.testing.assert_allclose(fingers[0], 0.1)
     np.testing.assert_allclose(fingers[1], -0.1)
     np.testing.assert_allclose(fingers[2], (0.0225 - 0.02) * 20.0)
+    np.testing.assert_allclose(fingers[3:], fingers[:2])
     q[1, 4:] = 0.0
     np.testing.assert_allclose(arm.speeds(action, q)[1, 4:], -0.1)
 
 
 def test_a_late_command_acts_when_its_time_has_come() -> None:
     body = build("gripper")
-    control = replace(joint_velocity(body), latency_s=0.1)
+    control = replace(joint_velocity(body), latency_s=0.1, smoothing_s=0.0)
     assert isinstance(control, Control)
     assert control.late == 2
     arm = Controller(control, body, 2)
@@ -112,6 +113,24 @@ def test_a_late_command_acts_when_its_time_has_come() -> None:
     later = arm.speeds(asked[0], q)
     np.testing.assert_allclose(later[0, :3], 0.045)
     np.testing.assert_allclose(later[1, :3], 0.0)
+
+
+def test_a_low_pass_smooths_what_the_arm_is_told_and_brings_it_as_far() -> None:
+    body = build("gripper")
+    control = replace(joint_velocity(body), smoothing_s=0.1)
+    arm = Controller(control, body, 2)
+    q = np.array([[drive.home for drive in body.drives]] * 2)
+    arm.reset(np.ones(2, dtype=bool), q)
+    told = np.concatenate([np.ones(10), np.zeros(40)])
+    speeds = np.array([arm.speeds(np.full((2, 5), value), q)[0] for value in told])
+    first, stays = speeds[0, 0], np.exp(-0.05 / 0.1)
+    assert first == pytest.approx(0.15 * (1.0 - stays))
+    np.testing.assert_allclose(speeds[1:10, 0], 0.15 * (1.0 - stays ** np.arange(2, 11)))
+    assert speeds[:, 0].sum() == pytest.approx(10 * 0.15, rel=1e-3)
+    np.testing.assert_allclose(speeds[0, 4:], 0.1)
+    arm.reset(np.array([True, False]), q)
+    began = arm.speeds(np.ones((2, 5)), q)
+    assert began[0, 0] == pytest.approx(first)
 
 
 def test_actions_beyond_their_range_are_cut_and_speeds_stay_within_the_drives() -> None:
