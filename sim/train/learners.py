@@ -46,7 +46,10 @@ def make_learner(env: VecNormalize, learning: Learning, *, seed: int) -> Any:
             target_kl=learning.most_divergence,
             use_sde=learning.explore_steps > 0,
             sde_sample_freq=learning.explore_steps or -1,
-            policy_kwargs={"net_arch": list(learning.network), "log_std_init": _of_weights(learning.log_deviation, learning)},
+            policy_kwargs={
+                "net_arch": list(learning.network),
+                "log_std_init": _of_weights(learning.log_deviation, learning),
+            },
             **shared,
         )
     if learning.algorithm == "sac":

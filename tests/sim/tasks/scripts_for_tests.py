@@ -112,9 +112,9 @@ def carry(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
     memory["opening"] += 1
     if memory["opening"] < 8:
         return np.array([0.0, 0.0, 0.0, 0.0, 1.0])
-    if memory["opening"] > 40 and view.current[row] != memory["part"]:
+    if memory["opening"] > 46 and view.current[row] != memory["part"]:
         memory.clear()
-    return np.array([0.0, 0.0, 0.6 if memory.get("opening", 0.0) < 30 else 0.0, 0.0, 1.0])
+    return np.array([0.0, 0.0, 0.6 if memory.get("opening", 0.0) < 36 else 0.0, 0.0, 1.0])
 
 
 def pull_handle(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
