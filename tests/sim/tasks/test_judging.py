@@ -115,6 +115,7 @@ def test_every_stage_of_a_lift_is_worth_more_than_the_one_before() -> None:
         _worth(stage, np.array([0.05, 0.0, 0.04]), 0.09),
         _worth(stage, np.array([0.0, 0.0, 0.06]), 0.09),
         _worth(stage, np.array([0.0, 0.0, 0.03]), 0.09),
+        _worth(stage, there, 0.09),
         _worth(stage, there, width + 0.02),
         _worth(stage, there, width + 0.01),
         _worth(stage, there, width),
@@ -128,7 +129,16 @@ def test_every_stage_of_a_lift_is_worth_more_than_the_one_before() -> None:
     assert min(np.diff(found)) > 0.005
     assert found[-1] == 1.0
     assert _worth(stage, there, width, raised_m=0.25, speed_m_s=0.08) < found[-3], "flying past the goal pays less"
-    assert _worth(stage, np.array([0.0, 0.0, 0.02]), width) < found[7], "shut above the object is no grip"
+    assert _worth(stage, np.array([0.0, 0.0, 0.02]), width) < found[8], "shut above the object is no grip"
+
+
+def test_a_hand_that_is_shut_or_beside_gains_little_or_loses_by_going_down() -> None:
+    stage = staged("lift", table_source(), **STILL)
+    over, lower = np.array([0.0, 0.0, 0.1]), np.array([0.0, 0.0, 0.05])
+    gain = {opening: _worth(stage, lower, opening) - _worth(stage, over, opening) for opening in (0.09, 0.0)}
+    assert gain[0.0] < 0.5 * gain[0.09]
+    beside = np.array([0.04, 0.0, 0.0])
+    assert _worth(stage, lower + beside, 0.09) < _worth(stage, over + beside, 0.09)
 
 
 def test_the_last_of_the_way_to_a_grasp_is_seen_magnified_and_the_whole_of_it_too() -> None:

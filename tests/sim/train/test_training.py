@@ -30,7 +30,7 @@ SAC = replace(
 )
 
 
-SMOOTH = replace(PPO, learning=replace(PPO.learning, explore_steps=8))
+SMOOTH = replace(PPO, learning=replace(PPO.learning, explore_steps=8, last_log_deviation=-2.0))
 
 
 class KilledError(Exception):
@@ -86,6 +86,18 @@ def test_exploration_that_goes_on_deviates_as_much_as_is_asked_for() -> None:
         env.close()
 
 
+@pytest.mark.parametrize("steps", [0, 8])
+def test_exploration_ends_as_small_as_is_asked_for(steps: int, tmp_path: Path) -> None:
+    learning = replace(PPO.learning, explore_steps=steps)
+    free, bound = (
+        train(boxes(3), replace(PPO, steps=256, learning=one), tmp_path / str(n)).policy.arrays["log_std"]
+        for n, one in enumerate((learning, replace(learning, last_log_deviation=-2.0)))
+    )
+    most = -2.0 - (0.5 * np.log(16) if steps else 0.0)
+    assert free.min() > most + 1.0
+    np.testing.assert_allclose(bound, most, atol=1e-6)
+
+
 def test_an_update_ends_early_where_a_divergence_is_told(tmp_path: Path) -> None:
     short = replace(PPO, steps=64)
     tight = replace(short, learning=replace(short.learning, most_divergence=1e-9))
@@ -95,6 +107,7 @@ def test_an_update_ends_early_where_a_divergence_is_told(tmp_path: Path) -> None
 
 def test_where_a_hand_grasps_exploration_goes_on_and_updates_are_small() -> None:
     assert learning_of("ppo", "lift").explore_steps == 8
+    assert learning_of("ppo", "lift").last_log_deviation == -2.0
     assert learning_of("ppo", "lift").most_divergence == 0.03
     assert learning_of("ppo", "push") == learning_of("ppo")
     assert learning_of("ppo").explore_steps == 0
