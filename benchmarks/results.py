@@ -844,6 +844,12 @@ ROWS = (
     ),
     Row(
         program="twin_vs_cousins",
+        what="push learned in PyBullet, the shadow under MuJoCo: cousins less twin there [points]",
+        bar="",
+        value=lambda r: interval(r["reversed"]["differences"]["shadow"]) if r["reversed"]["splits"] else "not run",
+    ),
+    Row(
+        program="twin_vs_cousins",
         what="seeds of each task",
         bar="≥ 5 of push, close_drawer and lift",
         value=lambda r: ", ".join(f"{task} {count}" for task, count in r["seeds"].items()),

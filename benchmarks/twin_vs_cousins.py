@@ -7,8 +7,9 @@ alone; `noise` in the twin first, then in copies of it with other masses, fricti
 first, then in the train split. All are tried in the same cousins from the same starts: in the twin; in `heldout_near`
 and `heldout_far`, which none has seen; `dissimilar`, held-out cousins with an asset of another kind in the target's
 place (for the drawer LIBERO's cabinets, joined to the desk); and `shadow`, held-out cousins under PyBullet with masses,
-frictions, joints, gains, latency and sensor noise that nobody was told (all training is in MuJoCo; this is sim-to-sim
-and says nothing about a real cell). `shadow_twin` is the same of the twin.
+frictions, joints, gains, latency and sensor noise that nobody was told (training is in MuJoCo; this is sim-to-sim and
+says nothing about a real cell). `shadow_twin` is the same of the twin. The first task is also learned the other way
+round, in PyBullet for fewer steps, and tried in a shadow under MuJoCo: `reversed`, told apart and pooled with nothing.
 
 In the later part of a training, robots of `noise` and `cousins` are late, noisy and differ in their gains, from ranges
 that hold most of the shadow's; the robot of `twin` is exact. What cousins alone bring is `cousins` less `noise`.
@@ -47,6 +48,13 @@ ARMS: Final = ("twin", "noise", "cousins")
 SPLITS: Final = ("twin", "heldout_near", "heldout_far", "dissimilar", "shadow", "shadow_twin")
 TIMESTEP_S: Final = 1.0 / 240.0
 """Of the engine in training; policies are tried at the engine's own, 1/480 s."""
+OTHER: Final = {"mujoco": "pybullet", "pybullet": "mujoco"}
+"""The engine of the shadow, by that of the training."""
+REVERSED: Final = ("twin", "heldout_far", "shadow")
+"""Splits of policies that were trained in PyBullet."""
+REVERSED_ARMS: Final = ("twin", "cousins")
+REVERSED_STEPS: Final = 200_000
+"""Of a training in PyBullet, which takes some ten times as long as one in MuJoCo."""
 PACKS: Final = {"close_drawer": DRAWERS}
 """Packs by task; `pack` for all others."""
 ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -66,17 +74,20 @@ class Plan:
     """Episodes of each policy in each split."""
     counts: tuple[int, ...]
     """Numbers of training cousins that are compared, for the first task; empty for none."""
+    reversed: int
+    """Trainings of each arm in PyBullet, for the first task."""
     count: int
     """Cousins of the pack."""
 
 
-QUICK: Final = Plan(tasks=("push",), seeds=3, steps={"push": 320_000}, episodes=34, counts=(), count=160)
+QUICK: Final = Plan(tasks=("push",), seeds=3, steps={"push": 320_000}, episodes=34, counts=(), reversed=0, count=160)
 FULL: Final = Plan(
     tasks=("push", "close_drawer", "lift"),
     seeds=5,
     steps={"push": 400_000, "close_drawer": 320_000, "lift": 500_000},
     episodes=30,
     counts=(1, 3, 10, 30, 100),
+    reversed=1,
     count=240,
 )
 
@@ -93,11 +104,21 @@ class Job:
     """Seed of the training."""
     first: int | None = None
     """Only so many training cousins."""
+    engine: str = "mujoco"
+    """Where it is trained."""
 
     @property
     def name(self) -> str:
         """Unique, path-safe."""
-        return f"{self.task}-{self.arm}{'' if self.first is None else self.first}-{self.seed}"
+        where = "" if self.engine == "mujoco" else f"-{self.engine}"
+        return f"{self.task}-{self.arm}{'' if self.first is None else self.first}-{self.seed}{where}"
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Where it is tried."""
+        if self.first is not None:
+            return ("heldout_far",)
+        return SPLITS if self.engine == "mujoco" else REVERSED
 
 
 def main() -> None:
@@ -132,15 +153,19 @@ def _tell(plan: Plan, jobs: list[Job], out: Path, arguments: argparse.Namespace,
 
 def _whole(job: Job, out: Path) -> bool:
     """Tell whether a job is done, and those of the other arms that it is compared with."""
-    arms = ARMS if job.first is None else (job.arm,)
+    arms = (job.arm,) if job.first is not None else ARMS if job.engine == "mujoco" else REVERSED_ARMS
     return all((out / "done" / f"{replace(job, arm=arm).name}.json").is_file() for arm in arms)
 
 
 def jobs_of(plan: Plan) -> list[Job]:
     """Return all policies, seed by seed, so that a run that is cut short has whole seeds."""
     jobs = [Job(task=task, arm=arm, seed=seed) for seed in range(plan.seeds) for task in plan.tasks for arm in ARMS]
-    counted = [Job(task=plan.tasks[0], arm="cousins", seed=seed, first=n) for seed in range(2) for n in plan.counts]
-    return jobs + counted
+    first = plan.tasks[0]
+    counted = [Job(task=first, arm="cousins", seed=seed, first=n) for seed in range(2) for n in plan.counts]
+    reverse = [
+        Job(task=first, arm=arm, seed=seed, engine="pybullet") for seed in range(plan.reversed) for arm in REVERSED_ARMS
+    ]
+    return jobs + reverse + counted
 
 
 def work(job: Job, plan: Plan, out: Path) -> None:
@@ -152,17 +177,18 @@ def work(job: Job, plan: Plan, out: Path) -> None:
     pack, folder = open_folder(out / _pack(job.task)), out / "policies" / job.name
     training = Training(
         task=job.task,
-        steps=plan.steps[job.task],
+        steps=plan.steps[job.task] if job.engine == "mujoco" else REVERSED_STEPS,
         seed=job.seed,
         worlds=job.arm,  # type: ignore[arg-type]
         first=job.first,
+        engine=job.engine,
         timestep_s=TIMESTEP_S,
         learning=learning_of("ppo", job.task),
     )
     began = time.monotonic()
     trained = train(pack, training, folder, resume=(folder / "training.json").is_file())
     found = {"job": asdict(job), "seconds": trained.seconds, "curve": list(trained.curve), "splits": {}}
-    for split in SPLITS if job.first is None else ("heldout_far",):
+    for split in job.splits:
         kept = folder / f"tried-{split}.json"
         if not kept.is_file():
             kept.write_text(json.dumps(tried_in(split, trained.policy, pack, plan, job)), encoding="utf-8")
@@ -179,17 +205,18 @@ def tried_in(split: str, policy: Any, pack: Any, plan: Plan, job: Job) -> dict[s
     from sim.train.evaluating import evaluate
 
     held_out = pack.indices("heldout_near") + pack.indices("heldout_far")
-    where: dict[str, Any] = {"pack": pack, "split": split}
+    where: dict[str, Any] = {"pack": pack, "split": split, "engine": job.engine}
     if split == "dissimilar":
         source = dissimilar(pack, _pack(job.task))
-        where = {"pack": source, "split": source.indices}
+        where |= {"pack": source, "split": source.indices}
     if split.startswith("shadow"):
         # A third of the held-out cousins for each seed, so that few episodes meet them all.
         mixed = [index for index in held_out if (index + job.seed) % 3 == 0]
         chosen = pack.indices("twin") if split == "shadow_twin" else mixed
-        where = {"pack": pack, "split": chosen, "engine": "pybullet", "shadow": 1000 + job.seed, "rows": 8}
+        where |= {"split": chosen, "engine": OTHER[job.engine], "shadow": 1000 + job.seed}
     episodes = plan.episodes if split != "shadow_twin" else max(12, plan.episodes // 3)
-    found = evaluate(policy, episodes=episodes, seed=100 + job.seed, **where)
+    rows = 8 if where["engine"] == "pybullet" else 16
+    found = evaluate(policy, episodes=episodes, rows=rows, seed=100 + job.seed, **where)
     return {"engine": found.engine, "refused": len(found.refused), "tried": [asdict(one) for one in found.tried]}
 
 
@@ -216,8 +243,9 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     """Return what is measured: the quick or the full plan, or the part of it that was asked for."""
     whole = QUICK if arguments.quick else FULL
     tasks = tuple(arguments.tasks.split(",")) if arguments.tasks else whole.tasks
-    counts = whole.counts if arguments.tasks is None and arguments.seeds is None else ()
-    return replace(whole, tasks=tasks, seeds=arguments.seeds or whole.seeds, counts=counts)
+    every = arguments.tasks is None and arguments.seeds is None
+    counts, reverse = (whole.counts, whole.reversed) if every else ((), 0)
+    return replace(whole, tasks=tasks, seeds=arguments.seeds or whole.seeds, counts=counts, reversed=reverse)
 
 
 def _parse() -> argparse.Namespace:

@@ -56,6 +56,7 @@ def page(result: dict[str, Any]) -> str:
         _note(LEARNED),
         _curves(result["curves"]),
         _counts(result["counts"]),
+        *_reversed(result["reversed"]),
         "<h2>Failures</h2>",
         _failures(result["failures"], arms),
         "<h2>By cousin</h2>",
@@ -149,6 +150,14 @@ def _counts(counts: dict[str, Any]) -> str:
         for number, one in counts.items()
     ]
     return "<h2>By the number of training cousins</h2>" + _table(["cousins", "heldout_far", "95 %"], rows)
+
+
+def _reversed(found: dict[str, Any]) -> list[str]:
+    if not found["splits"]:
+        return []
+    differences = _differences({"cousins - twin": found["differences"]})
+    title = "<h2>Trained in PyBullet, the shadow under MuJoCo</h2>"
+    return [title, _shares(found["splits"], ["twin", "cousins"], "at the end"), differences]
 
 
 def _failures(found: dict[str, Any], arms: Sequence[str]) -> str:

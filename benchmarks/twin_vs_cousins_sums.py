@@ -22,11 +22,12 @@ PAIRS = (("cousins", "twin"), ("cousins", "noise"), ("noise", "twin"))
 def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: Sequence[str]) -> dict[str, Any]:
     """Return everything that the report shows."""
     done = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names]
-    whole = [one for one in done if one["job"]["first"] is None]
+    full = [one for one in done if one["job"]["first"] is None]
+    whole, other = ([one for one in full if (one["job"].get("engine") == "pybullet") is so] for so in (False, True))
     rows = [row for one in whole for row in _rows(one)]
     tasks, unlearned = sorted({row["task"] for row in rows}), _unlearned(rows)
     return {
-        "label": "shadow: sim-to-sim, trained in MuJoCo, tried in PyBullet",
+        "label": "shadow: sim-to-sim, trained in MuJoCo, tried in PyBullet; reversed: the other way round",
         "splits": {split: {arm: _cell(rows, split, arm) for arm in arms} for split in splits},
         "by_task": {
             task: {
@@ -53,9 +54,19 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
         "heat": {split: {arm: _heat(rows, split, arm) for arm in arms} for split in splits},
         "curves": [{**one["job"], "curve": one["curve"]} for one in whole],
         "counts": _counts(done),
+        "reversed": _reversed([row for one in other for row in _rows(one)]),
         "faults": sum(bool(row["fault"]) for row in rows),
         "episodes": len(rows),
         "train_seconds": sum(one["seconds"] for one in done),
+    }
+
+
+def _reversed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return shares by split and arm, and cousins less twin, of policies that were trained in PyBullet."""
+    splits = list(dict.fromkeys(row["split"] for row in rows))
+    return {
+        "splits": {split: {arm: _cell(rows, split, arm) for arm in ("twin", "cousins")} for split in splits},
+        "differences": {split: _difference(rows, "cousins", "twin", (split,)) for split in splits},
     }
 
 
