@@ -69,14 +69,14 @@ def make_vector(
     `InputError`.
     """
     source, indices = source_of(pack, split)
-    _require("pack of digest", source.digest, digest)
     chosen = task if isinstance(task, Task) else build_task(task, **(task_options or {}))
     machine = (
         body
         if isinstance(body, Body)
         else build_body(_body_name(chosen, body), urdf=None if urdf is None else Path(urdf))
     )
-    staged = Staged(source, chosen, machine.name)
+    staged = _staged(source, chosen, machine.name)
+    _require("pack of digest", staged.source.digest, digest)
     if robot is None and shadow is not None:
         robot = shadow_robot(shadow, drives=len(machine.drives))
     controller = Controller(_control(control, machine, control_hz), machine, num_envs)
@@ -100,7 +100,7 @@ def make_vector(
         observations=observations,
         end_at_success=end_at_success,
         end_at_failure=end_at_failure,
-        label={"digest": source.digest, "engine": worlds.name, "engine_version": worlds.version},
+        label={"digest": staged.source.digest, "engine": worlds.name, "engine_version": worlds.version},
         notes={} if shadow is None else {"label": LABEL},
     )
 
@@ -121,6 +121,13 @@ def source_of(pack: str | Path | Pack | Source, split: str | Sequence[int]) -> t
         raise InputError(f"split {split!r} of a source", expected="a pack", hint="Tell the cousins' numbers instead.")
     numbers = source.pack.indices(next(name for name in SPLITS if name == split))
     return source, numbers if there is None else sorted(set(numbers) & set(there))
+
+
+def _staged(source: Source, task: Task, body: str) -> Staged:
+    """Return a source as a task needs it; one staged for the same is taken as it is, with what it knows."""
+    if isinstance(source, Staged) and source.task is task and source.body == body:
+        return source
+    return Staged(source, task, body)
 
 
 def _control(control: str | Control, body: Body, hz: float) -> Control:

@@ -43,7 +43,7 @@ def environment_of(
     afforded = [index for index in indices if isinstance(staged.episode(index), Episode)]
     sampler = _drawing(training, afforded) if alone else _twin_first(training, afforded)
     env = make_vector(
-        pack=source,
+        pack=staged,
         task=task,
         split=afforded,
         num_envs=training.rows,

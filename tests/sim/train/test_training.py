@@ -10,6 +10,9 @@ import pytest
 import torch
 
 from cousins.errors import InputError
+from sim.tasks.episode import Episode
+from sim.tasks.staging import Staged
+from sim.tasks.task import Refused
 from sim.train.evaluating import evaluate
 from sim.train.learners import make_learner, normalised, put_arrays
 from sim.train.lessons import environment_of
@@ -60,6 +63,22 @@ def test_a_training_that_is_killed_at_any_step_goes_on_bit_for_bit(
     assert later.policy.card == unbroken.policy.card
     for name, values in unbroken.policy.arrays.items():
         np.testing.assert_array_equal(later.policy.arrays[name], values, err_msg=name)
+
+
+def test_a_training_asks_once_what_a_cousin_affords(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = boxes(3)
+    episode, afforded = Staged.episode, []
+
+    def counted(self: Staged, index: int) -> Episode | Refused:
+        if index not in self._episodes:
+            afforded.append(index)
+        return episode(self, index)
+
+    monkeypatch.setattr(Staged, "episode", counted)
+    digest, env = environment_of(source, PPO)
+    assert sorted(afforded) == [0, 1, 2]
+    assert env.label["digest"] == digest == source.digest
+    env.close()
 
 
 @pytest.mark.parametrize("training", [PPO, SMOOTH, SAC], ids=["ppo", "gsde", "sac"])
