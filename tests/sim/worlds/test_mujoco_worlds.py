@@ -275,7 +275,7 @@ def test_a_hand_carries_its_own_weight_and_holds_a_box_that_it_swings(name: str)
         return np.asarray(batch.read().position_m[0, 0] - batch.read().tip_position_m[0])
 
     go(0.006, 0.1, 1.0, 40)
-    go(0.006, 0.035, 1.0, 20)
+    go(0.006, 0.035, 1.0, 30)
     go(0.006, 0.035, -1.0, 15)
     held = go(0.006, 0.2, -1.0, 40)
     for side in (0.15, -0.15):
