@@ -27,7 +27,7 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
     rows = [row for one in whole for row in _rows(one)]
     tasks, unlearned = sorted({row["task"] for row in rows}), _unlearned(rows)
     return {
-        "label": "shadow: sim-to-sim, trained in MuJoCo, tried in PyBullet; reversed: the other way round",
+        "label": "shadow: sim-to-sim, trained in MuJoCo, tried in PyBullet",
         "splits": {split: {arm: _cell(rows, split, arm) for arm in arms} for split in splits},
         "by_task": {
             task: {
