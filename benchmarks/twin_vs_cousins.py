@@ -53,7 +53,7 @@ OTHER: Final = {"mujoco": "pybullet", "pybullet": "mujoco"}
 REVERSED: Final = ("twin", "heldout_far", "shadow")
 """Splits of policies that were trained in PyBullet."""
 REVERSED_ARMS: Final = ("twin", "cousins")
-REVERSED_STEPS: Final = 160_000
+REVERSED_STEPS: Final = 120_000
 """Of a training in PyBullet, which takes some twenty times as long as one in MuJoCo."""
 PACKS: Final = {"close_drawer": DRAWERS}
 """Packs by task; `pack` for all others."""
