@@ -24,7 +24,7 @@ from sim.bodies.controllers import Controller, ee_delta
 from sim.engine import GRAVITY_M_S2
 from sim.props import articulated, box_piece, hull_piece, link, place, prop, scene_of, slab, sphere_piece
 from sim.worlds import BODY, State, Worlds, slots_of
-from tests.sim.worlds_for_tests import quick_pusher
+from tests.sim.worlds_for_tests import quick_pusher, swing
 
 HALF_M = 0.05
 BASE_M = (-0.4, 0.0, 0.0)
@@ -461,24 +461,8 @@ def test_a_hand_holds_a_box_that_it_lifts_and_swings(make: Make, name: str) -> N
     worlds = make(Scenes(scene_of(place(box, 0.4, 0.0, 0.03)), base_m=(0.0, 0.0, 0.0)), body=body)
     arm = Controller(ee_delta(body, axes=("x", "y", "z")), body, 1)
     arm.reset(np.array([True]), worlds.read().drive_position)
-
-    def go(y_m: float, z_m: float, grip: float, commands: int) -> Array:
-        """Bring the tip there and return where the box is from it."""
-        for _ in range(commands):
-            now = worlds.read()
-            way = np.array([0.4, y_m, z_m]) - now.tip_position_m[0]
-            action = np.append(np.clip(way / 0.025, -0.5, 0.5), grip)[None]
-            count = round(0.05 / worlds.timestep_s)
-            assert worlds.step(arm.speeds(action, now.drive_position), count) == [""]
-        return np.asarray(worlds.read().position_m[0, 0] - worlds.read().tip_position_m[0])
-
-    go(0.006, 0.1, 1.0, 40)
-    go(0.006, 0.035, 1.0, 30)
-    go(0.006, 0.035, -1.0, 15)
-    held = go(0.006, 0.2, -1.0, 40)
-    for side in (0.15, -0.15):
-        go(side, 0.2, -1.0, 30)
-    assert np.all(np.abs(go(0.0, 0.2, -1.0, 30) - held) < 8e-3)
+    held, after = swing(worlds, arm, 0.4)
+    assert np.all(np.abs(after - held) < 8e-3)
     assert worlds.read().position_m[0, 0, 2] == pytest.approx(0.2, abs=0.02)
     assert worlds.read().touched[0, 0]
 

@@ -14,9 +14,10 @@ from cousins.scene.scenes import Placed, Scene
 from cousins.vary.cousins import Cousin, Split, Task
 from sim.bodies import build
 from sim.bodies.body import Body
+from sim.bodies.controllers import Controller
 from sim.engine import Contact
 from sim.props import place, scene_of, slab
-from sim.worlds.worlds import Slots, Source, State
+from sim.worlds.worlds import Slots, Source, State, Worlds
 from tests.cousins.scene.scenes_for_tests import box_asset
 
 TOP_M = 0.7
@@ -77,6 +78,30 @@ def boxes(count: int = 3) -> TinySource:
     """Return cousins whose boxes grow with their number."""
     scenes = {index: box_scene(0.05 + 0.01 * index) for index in range(count)}
     return TinySource(scenes=scenes, tasks={index: push_task() for index in range(count)})
+
+
+def swing(worlds: Worlds, arm: Controller, x_m: float) -> tuple[Array, Array]:
+    """Let a hand take the first object, lift and swing it; return where it is from the tip before and after.
+
+    The controller must have begun; commands come 20 times a second, and nothing may break.
+    """
+
+    def go(y_m: float, z_m: float, grip: float, commands: int) -> Array:
+        """Bring the tip there and return where the object is from it."""
+        for _ in range(commands):
+            now = worlds.read()
+            way = np.array([x_m, y_m, z_m]) - now.tip_position_m[0]
+            action = np.append(np.clip(way / 0.025, -0.5, 0.5), grip)[None]
+            assert worlds.step(arm.speeds(action, now.drive_position), round(0.05 / worlds.timestep_s)) == [""]
+        return np.asarray(worlds.read().position_m[0, 0] - worlds.read().tip_position_m[0])
+
+    go(0.006, 0.1, 1.0, 40)
+    go(0.006, 0.035, 1.0, 30)
+    go(0.006, 0.035, -1.0, 15)
+    held = go(0.006, 0.2, -1.0, 40)
+    for side in (0.15, -0.15):
+        go(side, 0.2, -1.0, 30)
+    return held, go(0.0, 0.2, -1.0, 30)
 
 
 class FakeWorlds:

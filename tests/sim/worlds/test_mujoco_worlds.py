@@ -20,7 +20,7 @@ from sim.props import box_piece, place, prop
 from sim.worlds.backends.mujoco import Config, MujocoWorlds, build
 from sim.worlds.worlds import State, Worlds, slots_of
 from tests.sim.worlds.sources_for_tests import Tiny
-from tests.sim.worlds_for_tests import quick_pusher
+from tests.sim.worlds_for_tests import quick_pusher, swing
 
 COMMAND = 24
 FIELDS = tuple(State.__dataclass_fields__)
@@ -264,23 +264,8 @@ def test_a_hand_carries_its_own_weight_and_holds_a_box_that_it_swings(name: str)
     np.testing.assert_allclose(batch.read().drive_position, start.drive_position, atol=1e-4)
     arm = Controller(ee_delta(body, axes=("x", "y", "z")), body, 1)
     arm.reset(np.array([True]), start.drive_position)
-
-    def go(y_m: float, z_m: float, grip: float, commands: int) -> Array:
-        """Bring the tip there and return where the box is from it."""
-        for _ in range(commands):
-            now = batch.read()
-            way = np.array([0.3, y_m, z_m]) - now.tip_position_m[0]
-            action = np.append(np.clip(way / 0.025, -0.5, 0.5), grip)[None]
-            assert batch.step(arm.speeds(action, now.drive_position), COMMAND) == [""]
-        return np.asarray(batch.read().position_m[0, 0] - batch.read().tip_position_m[0])
-
-    go(0.006, 0.1, 1.0, 40)
-    go(0.006, 0.035, 1.0, 30)
-    go(0.006, 0.035, -1.0, 15)
-    held = go(0.006, 0.2, -1.0, 40)
-    for side in (0.15, -0.15):
-        go(side, 0.2, -1.0, 30)
-    assert np.all(np.abs(go(0.0, 0.2, -1.0, 30) - held) < [6e-3, 2e-4, 1e-3])
+    held, after = swing(batch, arm, 0.3)
+    assert np.all(np.abs(after - held) < [6e-3, 2e-4, 1e-3])
     assert batch.read().position_m[0, 0, 2] == pytest.approx(0.2, abs=0.01)
     assert batch.read().touched[0, 0]
 
