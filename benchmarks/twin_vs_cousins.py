@@ -120,6 +120,13 @@ class Job:
             return ("heldout_far",)
         return SPLITS if self.engine == "mujoco" else REVERSED
 
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms that are compared, its own among them."""
+        if self.first is not None:
+            return (self.arm,)
+        return ARMS if self.engine == "mujoco" else REVERSED_ARMS
+
 
 def main() -> None:
     arguments = _parse()
@@ -153,8 +160,7 @@ def _tell(plan: Plan, jobs: list[Job], out: Path, arguments: argparse.Namespace,
 
 def _whole(job: Job, out: Path) -> bool:
     """Tell whether a job is done, and those of the other arms that it is compared with."""
-    arms = (job.arm,) if job.first is not None else ARMS if job.engine == "mujoco" else REVERSED_ARMS
-    return all((out / "done" / f"{replace(job, arm=arm).name}.json").is_file() for arm in arms)
+    return all((out / "done" / f"{replace(job, arm=arm).name}.json").is_file() for arm in job.arms)
 
 
 def jobs_of(plan: Plan) -> list[Job]:

@@ -29,7 +29,7 @@ LEARNED = "Success of training episodes, while the policy still tries things; ea
 
 def page(result: dict[str, Any]) -> str:
     """Return the page."""
-    arms = list(next(iter(result["splits"].values())))
+    arms = _arms(result["splits"])
     once = {name: {arm: one["once"] for arm, one in row.items()} for name, row in result["splits"].items()}
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Twin and cousins</title>",
@@ -72,6 +72,10 @@ def _note(text: str) -> str:
 
 def _tasks(result: dict[str, Any]) -> list[tuple[str, Any]]:
     return list(result["by_task"].items()) if len(result["by_task"]) > 1 else []
+
+
+def _arms(splits: dict[str, Any]) -> list[str]:
+    return list(next(iter(splits.values())))
 
 
 def _shares(splits: dict[str, Any], arms: Sequence[str], what: str) -> str:
@@ -157,7 +161,7 @@ def _reversed(found: dict[str, Any]) -> list[str]:
         return []
     differences = _differences({"cousins - twin": found["differences"]})
     title = "<h2>Trained in PyBullet, the shadow under MuJoCo</h2>"
-    return [title, _shares(found["splits"], ["twin", "cousins"], "at the end"), differences]
+    return [title, _shares(found["splits"], _arms(found["splits"]), "at the end"), differences]
 
 
 def _failures(found: dict[str, Any], arms: Sequence[str]) -> str:

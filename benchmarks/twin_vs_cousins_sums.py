@@ -23,7 +23,7 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
     """Return everything that the report shows."""
     done = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names]
     full = [one for one in done if one["job"]["first"] is None]
-    whole, other = ([one for one in full if (one["job"].get("engine") == "pybullet") is so] for so in (False, True))
+    whole, other = ([one for one in full if _engine(one) == name] for name in ("mujoco", "pybullet"))
     rows = [row for one in whole for row in _rows(one)]
     tasks, unlearned = sorted({row["task"] for row in rows}), _unlearned(rows)
     return {
@@ -63,15 +63,20 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
 
 def _reversed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return shares by split and arm, and cousins less twin, of policies that were trained in PyBullet."""
-    splits = list(dict.fromkeys(row["split"] for row in rows))
+    splits, arms = (list(dict.fromkeys(row[key] for row in rows)) for key in ("split", "arm"))
     return {
-        "splits": {split: {arm: _cell(rows, split, arm) for arm in ("twin", "cousins")} for split in splits},
+        "splits": {split: {arm: _cell(rows, split, arm) for arm in arms} for split in splits},
         "differences": {split: _difference(rows, "cousins", "twin", (split,)) for split in splits},
     }
 
 
 def _pools(splits: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     return [("+".join(POOLED), POOLED), *((split, (split,)) for split in splits)]
+
+
+def _engine(one: dict[str, Any]) -> str:
+    """Return where a policy was trained; the earliest files do not tell, and are of MuJoCo."""
+    return str(one["job"].get("engine", "mujoco"))
 
 
 def _rows(one: dict[str, Any]) -> list[dict[str, Any]]:

@@ -33,14 +33,13 @@ def stable_baselines3(pack: Path) -> str:
     return f"{learner.num_timesteps} steps"
 
 
-def skrl(pack: Path) -> str:
+def skrl_agent(env: Any, rollout: int) -> Any:
+    """Return a PPO of skrl for a wrapped environment."""
     from skrl.agents.torch.ppo import PPO
-    from skrl.envs.wrappers.torch import wrap_env
     from skrl.memories.torch import RandomMemory
     from skrl.models.torch import DeterministicMixin, GaussianMixin, Model
-    from skrl.trainers.torch import SequentialTrainer
 
-    class Actor(GaussianMixin, Model):  # type: ignore[misc]
+    class Actor(GaussianMixin, Model):
         def __init__(self, **spaces: Any) -> None:
             Model.__init__(self, **spaces)
             GaussianMixin.__init__(self)
@@ -50,7 +49,7 @@ def skrl(pack: Path) -> str:
         def compute(self, inputs: dict[str, Any], _: str = "") -> tuple[torch.Tensor, dict[str, Any]]:
             return self.net(inputs["observations"]), {"log_std": self.log_std}
 
-    class Critic(DeterministicMixin, Model):  # type: ignore[misc]
+    class Critic(DeterministicMixin, Model):
         def __init__(self, **spaces: Any) -> None:
             Model.__init__(self, **spaces)
             DeterministicMixin.__init__(self)
@@ -59,15 +58,23 @@ def skrl(pack: Path) -> str:
         def compute(self, inputs: dict[str, Any], _: str = "") -> tuple[torch.Tensor, dict[str, Any]]:
             return self.net(inputs["observations"]), {}
 
-    rows = make_vector(pack=pack, split="train", num_envs=ROWS, autoreset="same_step")
-    env = wrap_env(rows, wrapper="gymnasium", verbose=False)
     spaces = {"observation_space": env.observation_space, "action_space": env.action_space, "device": "cpu"}
-    agent = PPO(
+    quiet = {"write_interval": 0, "checkpoint_interval": 0}
+    return PPO(
         models={"policy": Actor(**spaces), "value": Critic(**spaces)},
-        memory=RandomMemory(memory_size=STEPS, num_envs=ROWS, device="cpu"),
-        cfg={"rollouts": STEPS, "mini_batches": 4, "experiment": {"write_interval": 0, "checkpoint_interval": 0}},
+        memory=RandomMemory(memory_size=rollout, num_envs=env.num_envs, device="cpu"),
+        cfg={"rollouts": rollout, "learning_epochs": 2, "mini_batches": 2, "experiment": quiet},
         **spaces,
     )
+
+
+def skrl(pack: Path) -> str:
+    from skrl.envs.wrappers.torch import wrap_env
+    from skrl.trainers.torch import SequentialTrainer
+
+    rows = make_vector(pack=pack, split="train", num_envs=ROWS, autoreset="same_step")
+    env = wrap_env(rows, wrapper="gymnasium", verbose=False)
+    agent = skrl_agent(env, STEPS)
     plain = {"headless": True, "disable_progressbar": True, "close_environment_at_exit": True}
     SequentialTrainer(env=env, agents=agent, cfg={"timesteps": 2 * STEPS, **plain}).train()
     return f"{2 * STEPS * ROWS} steps"

@@ -23,8 +23,6 @@ GRASPING: Final = ("lift", "place", "stack", "clear_table")
 """Tasks whose fingers must stay closed while they are lifted."""
 GRASP_STEPS: Final = 8
 """For so many steps exploration goes the same way in those tasks."""
-
-
 QUIETING: Final = (0.6, 0.9)
 """From this to that share of the steps exploration is bounded more and more, where it is to end small."""
 

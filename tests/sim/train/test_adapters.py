@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,45 +59,17 @@ def test_rsl_rl_is_told_of_time_outs_and_of_metrics() -> None:
 
 def test_skrl_trains_some_steps() -> None:
     pytest.importorskip("skrl")
-    from skrl.agents.torch.ppo import PPO
     from skrl.envs.wrappers.torch import wrap_env
-    from skrl.memories.torch import RandomMemory
-    from skrl.models.torch import DeterministicMixin, GaussianMixin, Model
     from skrl.trainers.torch import SequentialTrainer
 
-    class Actor(GaussianMixin, Model):  # type: ignore[misc]
-        def __init__(self, **spaces: Any) -> None:
-            Model.__init__(self, **spaces)
-            GaussianMixin.__init__(self)
-            self.net = torch.nn.Linear(self.num_observations, self.num_actions)
-            self.log_std = torch.nn.Parameter(torch.zeros(self.num_actions))
-
-        def compute(self, inputs: dict[str, Any], _: str = "") -> tuple[torch.Tensor, dict[str, Any]]:
-            return self.net(inputs["observations"]), {"log_std": self.log_std}
-
-    class Critic(DeterministicMixin, Model):  # type: ignore[misc]
-        def __init__(self, **spaces: Any) -> None:
-            Model.__init__(self, **spaces)
-            DeterministicMixin.__init__(self)
-            self.net = torch.nn.Linear(self.num_observations, 1)
-
-        def compute(self, inputs: dict[str, Any], _: str = "") -> tuple[torch.Tensor, dict[str, Any]]:
-            return self.net(inputs["observations"]), {}
-
+    example = runpy.run_path(str(Path(__file__).parents[3] / "examples" / "09_other_learners.py"))
     env = wrap_env(fake_env(4, autoreset="same_step"), wrapper="gymnasium", verbose=False)
-    spaces = {"observation_space": env.observation_space, "action_space": env.action_space, "device": "cpu"}
-    models = {"policy": Actor(**spaces), "value": Critic(**spaces)}
-    quiet = {"write_interval": 0, "checkpoint_interval": 0}
-    agent = PPO(
-        models=models,
-        memory=RandomMemory(memory_size=16, num_envs=4, device="cpu"),
-        cfg={"rollouts": 16, "learning_epochs": 2, "mini_batches": 2, "experiment": quiet},
-        **spaces,
-    )
-    before = models["policy"].net.weight.detach().clone()
+    agent = example["skrl_agent"](env, 16)
+    weights = agent.models["policy"].net[0].weight
+    before = weights.detach().clone()
     plain = {"headless": True, "disable_progressbar": True, "close_environment_at_exit": False}
     SequentialTrainer(env=env, agents=agent, cfg={"timesteps": 48, **plain}).train()
-    assert (models["policy"].net.weight != before).any()
+    assert (weights != before).any()
 
 
 def test_rllib_is_told_of_every_task() -> None:
