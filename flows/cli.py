@@ -22,6 +22,8 @@ from cousins import __version__
 from cousins.errors import CousinsError, InputError
 from flows.learning_arguments import eval_arguments, film_arguments, record_arguments, train_arguments
 from flows.pack_arguments import pack_arguments, tasks_arguments
+from flows.scan_arguments import background_arguments, demo_arguments, scan_arguments, sheet_arguments
+from flows.vary_arguments import assets_arguments, recipe_arguments, vary_arguments
 
 COMMANDS = {
     "demo": "run the whole pipeline on a built-in simulated phone capture with known truth, to a trained policy",
@@ -161,85 +163,6 @@ def _parser() -> _Parser:
     return parser
 
 
-def _scan_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "capture", type=Path, metavar="CAPTURE", help="phone export (folder or zip), RoomPlan room, or finished mesh"
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE", help="scene folder to write")
-    parser.add_argument("--format", metavar="NAME", help="format of the export; recognised where not given")
-    parser.add_argument(
-        "--blur-faces",
-        type=Path,
-        metavar="MODEL",
-        help="blur faces in the pictures before anything is kept; MODEL is YuNet's .onnx file of OpenCV's model zoo",
-    )
-    parser.add_argument("--name", help="what the scene is called; files of the export never name it")
-    parser.add_argument("--up", choices=("y", "z"), help="up axis of a finished mesh; its format tells where not given")
-    _scale_arguments(parser)
-    _run_arguments(parser)
-
-
-def _scale_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tag-size", type=float, metavar="MM", help="side of the printed tags in the scene: corrects the scale by them"
-    )
-    parser.add_argument(
-        "--scale-distance",
-        action="append",
-        default=[],
-        metavar="A:B=M",
-        help="a distance you measured: tag3:tag7=0.50, or two pixels of a picture of `inspect --pictures`, "
-        "12:310,220:505,228=0.50; repeat it for more",
-    )
-    parser.add_argument(
-        "--scale-room",
-        type=Path,
-        metavar="ROOM",
-        help="RoomPlan scan (JSON or USDZ) of the room whose walls the pictures show: these measure the scale",
-    )
-
-
-def _background_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("capture", type=Path, metavar="CAPTURE", help="what the scene was scanned from")
-    parser.add_argument("scene", type=Path, metavar="SCENE", help="scene folder of that scan")
-    parser.add_argument("--backend", default="nerfstudio", metavar="NAME", help="who learns the splats (nerfstudio)")
-    parser.add_argument("--iterations", type=int, default=30_000, help="steps of training (30000)")
-    parser.add_argument("--seed", type=int, default=0, help="root of the training's randomness (0)")
-    _scale_arguments(parser)
-
-
-def _sheet_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, default=Path("tags.pdf"), metavar="PDF", help="file to write")
-    parser.add_argument("--size", type=float, default=60.0, metavar="MM", help="side of a tag (60)")
-    parser.add_argument("--paper", choices=("a4", "letter"), default="a4", help="paper (a4)")
-
-
-def _demo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/demo"), metavar="SCENE", help="scene folder")
-    parser.add_argument(
-        "--no-policy", dest="policy", action="store_false", help="end with the twin: no pack, no training (extra `rl`)"
-    )
-    _run_arguments(parser)
-
-
-def _run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
-    parser.add_argument(
-        "--segmenter",
-        default="geometric",
-        metavar="NAME[:WEIGHTS]",
-        help="who tells objects apart: geometric, or sam with the weights of a model's name or a path (geometric)",
-    )
-    parser.add_argument("--names", metavar="NAME[:WEIGHTS]", help="who names objects: yolox or clip (geometry)")
-    parser.add_argument("--force", action="store_true", help="replace an older scene at the output folder")
-    parser.add_argument(
-        "--runner",
-        choices=("auto", "plain", "prefect"),
-        default="auto",
-        help="auto: Prefect where PREFECT_API_URL names a running server, plain calls elsewhere",
-    )
-
-
 def _path_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="PATH")
 
@@ -267,43 +190,6 @@ def _label_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("label", metavar="LABEL", help='what people call it, such as "blue mug"')
 
 
-def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("init",), help="what to do")
-    parser.add_argument("scene", nargs="?", type=Path, metavar="SCENE", help="scene that it is for")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("recipe.toml"), metavar="FILE", help="file to write (recipe.toml)"
-    )
-
-
-def _vary_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scene", type=Path, metavar="SCENE", help="scene folder, as `cousins scan` writes it")
-    parser.add_argument("-n", "--count", type=int, default=100, help="cousins to make, beside the twin (100)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PACK", help="pack folder to write")
-    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
-    parser.add_argument("--distance", type=float, help="how far every axis goes, 0 to 1 (as the recipe says, 0.6)")
-    parser.add_argument(
-        "--axis", action="append", default=[], metavar="NAME=D", help="how far one axis goes; repeat it for more"
-    )
-    parser.add_argument("--recipe", type=Path, metavar="FILE", help="what may vary, as `cousins recipe init` writes it")
-    parser.add_argument(
-        "--library", type=Path, metavar="DIR", help="your own assets, as `cousins assets add` keeps them"
-    )
-    parser.add_argument("--name", default="pack", help="short name of the pack (pack)")
-    parser.add_argument(
-        "--runner", default="local", metavar="NAME", help="who makes them: local, prefect, ray or dask (local)"
-    )
-    parser.add_argument("--workers", type=int, default=2, help="processes that make them (2)")
-
-
-def _assets_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("add", "ls"), help="what to do")
-    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="folder with GLB, OBJ, STL, PLY, USDZ")
-    parser.add_argument("--licence", metavar="SPDX", help="licence of the assets, such as CC-BY-4.0")
-    parser.add_argument("--library", type=Path, metavar="DIR", help="library to add to or list (COUSINS_LIBRARY)")
-    parser.add_argument("--up", choices=("y", "z"), help="up axis of the meshes; their format tells where not given")
-    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
-
-
 def _models_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("list", "get"), default="list", help="what to do (list)")
     parser.add_argument("name", nargs="?", metavar="NAME", help="model to fetch")
@@ -317,17 +203,17 @@ def _models_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
-    "demo": _demo_arguments,
-    "scan": _scan_arguments,
+    "demo": demo_arguments,
+    "scan": scan_arguments,
     "inspect": _inspect_arguments,
     "check": _path_argument,
     "view": _view_arguments,
-    "background": _background_arguments,
+    "background": background_arguments,
     "setup": lambda parser: _choice(parser, "name", ("nerfstudio",)),
     "label": _label_arguments,
-    "recipe": _recipe_arguments,
-    "vary": _vary_arguments,
-    "assets": _assets_arguments,
+    "recipe": recipe_arguments,
+    "vary": vary_arguments,
+    "assets": assets_arguments,
     "pack": pack_arguments,
     "tasks": tasks_arguments,
     "train": train_arguments,
@@ -335,7 +221,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "record": record_arguments,
     "film": film_arguments,
     "models": _models_arguments,
-    "tag-sheet": _sheet_arguments,
+    "tag-sheet": sheet_arguments,
     "doctor": lambda _: None,
 }
 
