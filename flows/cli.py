@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from cousins import __version__
 from cousins.errors import CousinsError, InputError
@@ -58,6 +58,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, expected=self.format_usage().strip(), hint=f"Type `{self.prog} --help`.")
+
+
+class _Command(_Parser):
+    """Tells itself of words that it does not know, with its own usage rather than that of all commands."""
+
+    def parse_known_args(self, *words: Any, **given: Any) -> tuple[Any, list[str]]:
+        found, unknown = super().parse_known_args(*words, **given)
+        if unknown:
+            self.error(f"no such argument: {' '.join(unknown)}")
+        return found, unknown
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -155,7 +165,7 @@ def _parser() -> _Parser:
         prog="cousins", description="From a phone scan to a physics-ready OpenUSD scene.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"cousins {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Command)
     for name, purpose in COMMANDS.items():
         one = commands.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
         one.add_argument("--json", action="store_true", help="print one JSON object on standard output")

@@ -56,6 +56,23 @@ def test_a_missing_output_is_told_with_the_usage() -> None:
     assert error["expected"].startswith("usage: cousins scan")
 
 
+@pytest.mark.parametrize(
+    ("words", "unknown", "command"),
+    [
+        (("vary", "x", "-o", "y", "--force"), "--force", "cousins vary"),
+        (("pack", "push", "x", "y", "--tag", "a:b", "--tags", "3"), "--tags 3", "cousins pack push"),
+        (("scan", "x", "more", "-o", "y"), "more", "cousins scan"),
+    ],
+)
+def test_a_word_that_a_command_does_not_know_is_told_with_its_own_usage(
+    words: tuple[str, ...], unknown: str, command: str
+) -> None:
+    error = error_of(*words)
+    assert error["found"] == f"no such argument: {unknown}"
+    assert error["expected"].startswith(f"usage: {command} [-h]")
+    assert error["hint"] == f"Type `{command} --help`."
+
+
 def test_help_and_no_command_at_all_name_every_command() -> None:
     for words in ((), ("--help",)):
         code, text = called(*words)
