@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from cousins.affordances import Grasp
-from cousins.geometry import Array
+from cousins.geometry import Array, transform
 from cousins.scene.scenes import Placed
 from cousins.vary.goals import grasp_is_free
 from sim.tasks.affording import grasps_from_above, in_reach, outlines
@@ -59,6 +59,16 @@ class Held:
     """The object."""
     grasp: Grasp
     """From above, free."""
+
+    @property
+    def at_m(self) -> Array:
+        """Where the hand takes it, world [3] [m]."""
+        return transform(self.placed.world_from_asset, np.array(self.grasp.center_m))
+
+    @property
+    def across(self) -> Array:
+        """From finger to finger, unit, world [3]."""
+        return np.asarray(self.placed.world_from_asset[:3, :3] @ np.array(self.grasp.axis))
 
 
 @lru_cache(maxsize=KEPT)

@@ -15,7 +15,7 @@ import numpy as np
 from cousins.geometry import Array
 from cousins.vary.cousins import Cousin
 from cousins.vary.footprints import Footprint
-from sim.bodies.gripper import HOME_M
+from sim.bodies.gripper import HOME_M, X_M, Y_M
 from sim.tasks.affording import base_of, is_free
 
 RAILS: Final = ("pusher", "gripper")
@@ -26,6 +26,8 @@ ASIDE_M: Final = 0.1
 """Farthest that it starts to a side, and that a hand starts from over what it takes, along x and along y [m]."""
 ASKEW_RAD: Final = 0.4
 """Farthest that rails are turned away [rad]."""
+SPARE_M: Final = 0.05
+"""So far before the end of the rails lies what an object is carried to [m]."""
 TRIES: Final = 16
 """Most tries to find a free start for a stick; then it starts where it shall push from."""
 STANDING: Final = 23
@@ -53,20 +55,32 @@ def behind(
     return _standing(cousin, base, float(np.arctan2(way[1], way[0])) + rng.uniform(-ASKEW_RAD, ASKEW_RAD))
 
 
-def over(cousin: Cousin, body: str, *, hold_m: Array, axis: Array) -> dict[str, Any]:
+def over(cousin: Cousin, body: str, *, hold_m: Array, axis: Array, carried_to_m: Array | None = None) -> dict[str, Any]:
     """Return where a robot stands to take hold at a point [2] [m], as fields of an episode.
 
     Fingers that open along the base's y are about along the axis [2], the way round that turns the base least from
-    where the cousin has it.
+    where the cousin has it, or from facing where the object is carried to [2] [m]. Rails that would not reach that far
+    stay where the cousin has them.
     """
     if body not in RAILS:
         return base_of(cousin)
     rng = _rng(cousin)
-    yaw, home = float(np.arctan2(-axis[0], axis[1])), cousin.task.robot_yaw_rad
-    yaw += np.pi * round((home - yaw) / np.pi) + rng.uniform(-ASKEW_RAD, ASKEW_RAD)
+    yaw, facing = float(np.arctan2(-axis[0], axis[1])), cousin.task.robot_yaw_rad
+    if carried_to_m is not None:
+        facing = float(np.arctan2(*(carried_to_m - hold_m)[::-1]))
+    yaw += np.pi * round((facing - yaw) / np.pi) + rng.uniform(-ASKEW_RAD, ASKEW_RAD)
     c, s = np.cos(yaw), np.sin(yaw)
+    world_from_base = np.array([[c, -s], [s, c]])
     start = np.array(HOME_M[:2]) + rng.uniform(-ASIDE_M, ASIDE_M, 2)
-    return _standing(cousin, hold_m - np.array([[c, -s], [s, c]]) @ start, yaw)
+    base = hold_m - world_from_base @ start
+    if carried_to_m is not None and not _reaches(world_from_base.T @ (carried_to_m - base)):
+        return base_of(cousin)
+    return _standing(cousin, base, yaw)
+
+
+def _reaches(point_m: Array) -> bool:
+    """Tell whether the free gripper's rails reach a point [2] of their base's frame [m], with some room."""
+    return all(low + SPARE_M <= at <= high - SPARE_M for at, (low, high) in zip(point_m, (X_M, Y_M), strict=True))
 
 
 def _rng(cousin: Cousin) -> np.random.Generator:

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from cousins.geometry import transform
 from sim.tasks.affording import part_of, starts_of
 from sim.tasks.episode import Episode
 from sim.tasks.frames import length
@@ -56,16 +55,14 @@ def build(config: Config) -> Task:
             return takes
         held = takes[0]
         asset = held.placed.asset
-        pose, grasp = held.placed.world_from_asset, held.grasp
-        x, y, z = (float(value) for value in pose[:3, 3])
-        axis = (pose[:3, :3] @ np.array(grasp.axis))[:2]
+        x, y, z = (float(value) for value in held.placed.world_from_asset[:3, 3])
         return Episode(
             proof=f"{asset.label} has a free grasp from above, {1e3 * held.grasp.width_m:.0f} mm wide, "
             "and its weight is held by friction",
             parts=(part_of(held.placed, known.signatures[asset.name], held.grasp),),
             goal_m=(x, y, z + config.goal_m),
             starts=starts_of(known, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-            **over(known.cousin, body, hold_m=transform(pose, np.array(grasp.center_m))[:2], axis=axis),
+            **over(known.cousin, body, hold_m=held.at_m[:2], axis=held.across[:2]),
         )
 
     def judge(rows: Rows, view: View) -> Judged:

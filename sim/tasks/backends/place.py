@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from cousins.geometry import Array
-from sim.tasks.affording import base_of, part_of, starts_of
+from cousins.geometry import Array, transform
+from sim.tasks.affording import part_of, starts_of
 from sim.tasks.containing import containers_of, fits, in_place, inside
 from sim.tasks.episode import Episode
-from sim.tasks.frames import length
+from sim.tasks.frames import length, nearness
 from sim.tasks.grasping import (
     STILL_M_S,
     grasp_features,
@@ -20,6 +20,7 @@ from sim.tasks.grasping import (
     sunk_m,
     takeable,
 )
+from sim.tasks.rails import over
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
 from sim.tasks.view import View, knocked
@@ -52,7 +53,6 @@ def build(config: Config) -> Task:
     """Return the task."""
 
     def afford(known: Known, body: str) -> Episode | Refused:
-        del body
         takes = takeable(known)
         if isinstance(takes, Refused):
             return takes
@@ -61,6 +61,7 @@ def build(config: Config) -> Task:
             if held is None:
                 continue
             asset, cavity = held.placed.asset, container.cavity
+            rim_m = transform(container.placed.world_from_asset, np.array(cavity.center_m))
             return Episode(
                 proof=f"{asset.label} has a free grasp from above and passes the opening of "
                 f"{container.placed.asset.label}, {1e3 * cavity.opening_m:.0f} mm wide",
@@ -70,7 +71,7 @@ def build(config: Config) -> Task:
                 goal_radius_m=cavity.opening_m / 2.0,
                 depth_m=cavity.depth_m,
                 starts=starts_of(known, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-                **base_of(known.cousin),
+                **over(known.cousin, body, hold_m=held.at_m[:2], axis=held.across[:2], carried_to_m=rim_m[:2]),
             )
         return Refused(reason="no empty container in reach whose opening an object passes that a hand takes from above")
 
@@ -83,6 +84,7 @@ def build(config: Config) -> Task:
         afford=afford,
         observe=place_features,
         judge=judge_place,
+        moves_base=True,
     )
 
 
@@ -114,14 +116,14 @@ def judge_place(rows: Rows, view: View) -> Judged:
         length(local) <= METAWORLD_M,
         within & still & (flat < ROBOCASA * rows.goal_radius_m) & (grip.away_m > ROBOCASA_M),
     ]
-    over = view.goal_m.copy()
-    over[:, 2] += half_height(view.target_rotation, view.size_m) + OVER_M
-    way = length(over - view.target_m)
+    aim = view.goal_m.copy()
+    aim[:, 2] += half_height(view.target_rotation, view.size_m) + OVER_M
+    near = nearness(length(aim - view.target_m))
     above = flat < 0.5 * rows.goal_radius_m
-    carried = 0.2 + 0.4 * (1.0 - np.tanh(4.0 * way))
+    carried = 0.2 + 0.4 * near
     staged = np.where(grip.gripped, np.where(above, np.maximum(carried, 0.6), carried), 0.2 * grip.ready)
     left = 0.75 + 0.2 * np.clip(grip.away_m / 0.1, 0.0, 1.0) * ~view.touched
-    progress = np.where(within, 0.9, np.where(grip.gripped, 0.3 + 0.5 * (1.0 - np.tanh(4.0 * way)), 0.2 * grip.ready))
+    progress = np.where(within, 0.9, np.where(grip.gripped, 0.3 + 0.5 * near, 0.2 * grip.ready))
     return Judged(
         reward=np.where(ours, 1.0, np.where(within, left, staged)),
         progress=np.where(ours, 1.0, progress),

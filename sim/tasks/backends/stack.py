@@ -9,10 +9,11 @@ import numpy as np
 
 from cousins.geometry import Array, transform
 from cousins.scene.scenes import Placed
-from sim.tasks.affording import base_of, ground_of, in_reach, part_of, starts_of
+from sim.tasks.affording import ground_of, in_reach, part_of, starts_of
 from sim.tasks.episode import Episode
-from sim.tasks.frames import length
+from sim.tasks.frames import length, nearness
 from sim.tasks.grasping import STILL_M_S, Held, grasp_features, grip_of, sunk_m, takeable
+from sim.tasks.rails import over
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
 from sim.tasks.view import View, knocked
@@ -47,7 +48,6 @@ def build(config: Config) -> Task:
     """Return the task."""
 
     def afford(known: Known, body: str) -> Episode | Refused:
-        del body
         takes = takeable(known)
         if isinstance(takes, Refused):
             return takes
@@ -58,7 +58,7 @@ def build(config: Config) -> Task:
             lower = _lower(known, held)
             if lower is None:
                 continue
-            return _episode(known, held, lower, config, foot_m=_foot_m(held, known))
+            return _episode(known, body, held, lower, config)
         return Refused(reason="no level top in reach, wide enough for an object that a hand takes from above")
 
     return Task(
@@ -70,6 +70,7 @@ def build(config: Config) -> Task:
         afford=afford,
         observe=_observe,
         judge=_judge,
+        moves_base=True,
     )
 
 
@@ -96,12 +97,13 @@ def _foot_m(held: Held, known: Known) -> float:
     return float(0.5 * (np.abs(held.placed.world_from_asset[2, :3]) @ size))
 
 
-def _episode(known: Known, held: Held, lower: Placed, config: Config, *, foot_m: float) -> Episode:
+def _episode(known: Known, body: str, held: Held, lower: Placed, config: Config) -> Episode:
     asset = held.placed.asset
     support = known.signatures[lower.asset.name].support
     assert support is not None
-    up = lower.world_from_asset[2, :3]
-    x, y, z = (float(value) for value in np.array(support.center_m) + foot_m * up)
+    goal_m = np.array(support.center_m) + _foot_m(held, known) * lower.world_from_asset[2, :3]
+    x, y, z = (float(value) for value in goal_m)
+    carried_to_m = transform(lower.world_from_asset, goal_m)[:2]
     return Episode(
         proof=f"{asset.label} has a free grasp from above; the top of {lower.asset.label} is level over "
         f"{2e3 * support.radius_m:.0f} mm and free",
@@ -110,7 +112,7 @@ def _episode(known: Known, held: Held, lower: Placed, config: Config, *, foot_m:
         goal_m=(x, y, z),
         goal_radius_m=min(support.radius_m, 0.03),
         starts=starts_of(known, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-        **base_of(known.cousin),
+        **over(known.cousin, body, hold_m=held.at_m[:2], axis=held.across[:2], carried_to_m=carried_to_m),
     )
 
 
@@ -135,10 +137,10 @@ def _judge(rows: Rows, view: View) -> Judged:
     on = (flat < rows.goal_radius_m) & level
     ours = on & still & grip.released & ~knocked(rows, view.state)
     successes = [ours, level & still & (flat < LIBERO_M), on & still & (grip.away_m > ROBOCASA_M)]
-    over = length(way + np.array([0.0, 0.0, 0.02]) * (flat > rows.goal_radius_m)[:, None])
-    staged = np.where(grip.gripped, 0.2 + 0.45 * (1.0 - np.tanh(4.0 * over)), 0.2 * grip.ready)
+    near = nearness(length(way + np.array([0.0, 0.0, 0.02]) * (flat > rows.goal_radius_m)[:, None]))
+    staged = np.where(grip.gripped, 0.2 + 0.45 * near, 0.2 * grip.ready)
     left = 0.7 + 0.25 * np.clip(grip.away_m / 0.1, 0.0, 1.0) * ~view.touched
-    progress = np.where(on, 0.9, np.where(grip.gripped, 0.3 + 0.5 * (1.0 - np.tanh(4.0 * over)), 0.2 * grip.ready))
+    progress = np.where(on, 0.9, np.where(grip.gripped, 0.3 + 0.5 * near, 0.2 * grip.ready))
     return Judged(
         reward=np.where(ours, 1.0, np.where(on & still, left, staged)),
         progress=np.where(ours, 1.0, progress),

@@ -39,6 +39,11 @@ class Stage:
         turn = rotation_about(np.array([1.0, 0.0, 0.0]), tilt_rad)
         self.worlds.quat[0, self.column(name)] = quat_wxyz_from_rotation(turn)
 
+    def reach(self, point_m: Array) -> None:
+        """Put the tip of a hand on rails at a point of the world [3] [m]."""
+        rows = self.episodes.rows
+        self.worlds.drives[0, :3] = rows.world_from_base[0].T @ (point_m - self.worlds.base[0])
+
     def move(self, name: str, velocity: Array) -> None:
         self.worlds.velocity[0, self.column(name), :3] = velocity
 

@@ -17,6 +17,7 @@ from sim.props import place, slab
 from sim.tasks import Episode, Refused, build_task, task_names
 from sim.tasks.affording import known_of, signatures_of
 from sim.tasks.episode import drawn
+from sim.tasks.rails import over
 from sim.tasks.staging import Staged
 from sim.worlds.worlds import slots_of
 from tests.cousins.scene.scenes_for_tests import box_asset
@@ -260,9 +261,36 @@ def test_rails_stand_over_what_they_take_with_their_fingers_about_along_the_gras
         assert abs(np.arctan2(np.sin(episode.base_yaw_rad), np.cos(episode.base_yaw_rad))) <= np.pi / 2.0 + 0.4
 
 
-@pytest.mark.parametrize("task", ["push", "lift"])
-def test_an_arm_stands_where_the_cousin_has_it(task: str) -> None:
-    source = table_source()
+@pytest.mark.parametrize(("task", "source"), [("place", bowl_source()), ("stack", stack_source())])
+def test_rails_over_what_is_carried_face_where_it_goes_and_reach_there(task: str, source: TinySource) -> None:
+    many = drawn_many(source, count=30)
+    wrapped = Staged(many, build_task(task), "gripper")
+    for index in range(30):
+        episode = wrapped.afforded(index)
+        there = next(one for one in source.scenes[0].objects if one.asset.name == episode.place)
+        x, y = in_base(episode, there.world_from_asset[:2, 3])
+        assert 0.0 < x < 1.0
+        assert abs(y) < 0.7
+        hold = in_base(episode, np.array(episode.parts[0].hold_m[:2]))
+        assert np.abs(hold - [0.25, 0.0]).max() <= 0.1 + 1e-9
+        assert abs(in_base(episode, np.array(episode.parts[0].axis[:2]) + episode.base_m[:2])[1]) >= np.cos(0.4) - 1e-9
+
+
+def test_rails_that_would_not_reach_where_a_thing_is_carried_stay_where_the_cousin_has_them() -> None:
+    cousin = table_source().cousin(0)
+    near, far = (
+        over(cousin, "gripper", hold_m=np.zeros(2), axis=np.array([0.0, 1.0]), carried_to_m=np.array([x, 0.0]))
+        for x in (-0.5, -1.4)
+    )
+    assert near["base_m"][0] > 0.1
+    assert far["base_m"] == cousin.task.robot_base_m
+
+
+@pytest.mark.parametrize(
+    ("task", "source"),
+    [("push", table_source()), ("lift", table_source()), ("place", bowl_source()), ("stack", stack_source())],
+)
+def test_an_arm_stands_where_the_cousin_has_it(task: str, source: TinySource) -> None:
     for body in ("panda", "so101"):
         episode = Staged(source, build_task(task), body).afforded(0)
         assert episode.base_m == source.tasks[0].robot_base_m

@@ -70,16 +70,10 @@ def test_the_nearer_the_goal_the_more_it_is_worth() -> None:
     assert found[-1] == (1.0, 1.0)
 
 
-def _hand_at(stage: Stage, point_m: Array) -> None:
-    """Put the free gripper's tip at a point of the world."""
-    rows = stage.episodes.rows
-    stage.worlds.drives[0, :3] = rows.world_from_base[0].T @ (point_m - rows.base_m[0])
-
-
 def _lifted(stage: Stage, height_m: float, *, touched: bool = True) -> set[str]:
     point = np.array([0.0, 0.0, UP + height_m])
     stage.put("box", point)
-    _hand_at(stage, point if touched else np.array([-0.5, 0.0, UP + 0.5]))
+    stage.reach(point if touched else np.array([-0.5, 0.0, UP + 0.5]))
     return stage.holds()
 
 
@@ -100,7 +94,7 @@ def _worth(stage: Stage, tip_m: Array, opening_m: float, *, raised_m: float = 0.
     stage.put("box", np.array([0.0, 0.0, UP + raised_m]))
     stage.move("box", np.array([0.0, 0.0, speed_m_s]))
     hold = np.array([0.0, 0.0, UP + raised_m]) + stage.episodes.rows.hold_m[0, 0]
-    _hand_at(stage, hold + tip_m)
+    stage.reach(hold + tip_m)
     stage.worlds.drives[0, 4:] = opening_m / 2.0
     return float(stage.judged().reward[0])
 
@@ -163,12 +157,11 @@ def test_placed_is_inside_at_rest_and_let_go() -> None:
     stage.put("box", bowl + np.array([0.0, 0.0, 0.2]))
     assert stage.holds() == set()
     stage.put("box", bowl)
-    hand = bowl - stage.worlds.base[0]
-    stage.worlds.drives[0, :3] = hand + np.array([0.0, 0.0, 0.07])
+    stage.reach(bowl + np.array([0.0, 0.0, 0.07]))
     assert stage.holds() == {"libero", "robosuite", "metaworld"}
-    stage.worlds.drives[0, :3] = hand + np.array([0.0, 0.0, 0.03])
+    stage.reach(bowl + np.array([0.0, 0.0, 0.03]))
     assert stage.holds() == {"libero", "metaworld"}
-    stage.worlds.drives[0, :3] = hand + np.array([0.0, 0.0, 0.4])
+    stage.reach(bowl + np.array([0.0, 0.0, 0.4]))
     stage.move("box", [0.0, 0.03, 0.0])
     assert stage.holds() == {"robosuite", "metaworld"}
 
@@ -184,7 +177,7 @@ def test_stacked_is_level_within_3_cm_and_let_go() -> None:
     stage.put("box", on + np.array([0.0, 0.0, 0.02]))
     assert stage.holds() == set()
     stage.put("box", on)
-    stage.worlds.drives[0, :3] = on - stage.worlds.base[0] + [0.0, 0.0, 0.15]
+    stage.reach(on + np.array([0.0, 0.0, 0.15]))
     assert stage.holds() == {"ours", "libero"}
 
 
