@@ -52,7 +52,7 @@ CONTROL_HZ = 20
 ROWS = 8
 HELD_STEPS = 20
 STALL_S = 2.0
-SMALL_CACHES: dict[str, dict[str, int]] = {"mujoco": {"cache_mb": 16}, "pybullet": {"plans": 16}}
+SMALL_CACHES: dict[str, dict[str, int]] = {"mujoco": {"cache_mb": 16}, "pybullet": {"plans": 16, "made": 250}}
 """Full early, so that memory that grows later is not theirs."""
 HERE = Task(target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.1, robot_base_m=(-0.5, 0.0, 0.0), robot_yaw_rad=0.0)
 

@@ -23,7 +23,7 @@ from sim.bullet_bodies import BASE, BodyPlan, ShapePlan
 from sim.engine import SLEEP_SPEED
 
 MOST_MADE: Final = 2000
-"""Shapes and bodies made until a client is emptied; each leaves some 3 kB behind."""
+"""Shapes and bodies made until a client is emptied; each leaves some 6 kB behind."""
 GEAR_ERP: Final = 0.2
 """Share of their difference that gears take away in a step."""
 GEAR_FORCE: Final = 1e4
@@ -36,7 +36,7 @@ _AT_REST: Final = [0.0, 0.0, 0.0]
 
 @dataclass(frozen=True, kw_only=True)
 class Stepping:
-    """How Bullet steps."""
+    """How Bullet steps, and for how long in one client."""
 
     timestep_s: float
     """Duration of one step [s]."""
@@ -50,6 +50,8 @@ class Stepping:
     """Share of an overlap that a step takes away."""
     sleep: bool = False
     """Whether bodies at rest may sleep."""
+    most_made: int = MOST_MADE
+    """Shapes and bodies made until the client is emptied."""
 
 
 class BulletClient:
@@ -67,7 +69,7 @@ class BulletClient:
     @property
     def full(self) -> bool:
         """Whether so much was made that it is to be emptied."""
-        return self.made >= MOST_MADE
+        return self.made >= self._stepping.most_made
 
     def empty(self) -> None:
         """Forget everything."""

@@ -16,7 +16,7 @@ from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
 from sim.bullet_bodies import Shapes
-from sim.bullet_client import Stepping
+from sim.bullet_client import MOST_MADE, Stepping
 from sim.engine import Contact
 from sim.worlds.bullet_crews import Crew, Workers, here
 from sim.worlds.bullet_plans import WorldPlan, plan_world
@@ -47,6 +47,9 @@ class Config:
     """Cousins that are kept ready to be shown."""
     shapes: int = 4096
     """Collision shapes that are kept ready."""
+    made: int = MOST_MADE
+    """Shapes and bodies that a row makes until its client is emptied, which takes as long as showing fifteen cousins;
+    what is removed before leaves some 6 kB each, 12 MB a row."""
 
 
 def build(source: Source, body: Body, *, rows: int, slots: Slots, config: Config | None = None) -> PyBulletWorlds:
@@ -77,6 +80,7 @@ class PyBulletWorlds:
             residual=config.residual,
             margin_m=config.margin_m,
             sleep=config.sleep,
+            most_made=config.made,
         )
         self._crew: Crew = (
             Workers(body, slots, stepping, rows=rows, workers=config.workers, stall_s=config.stall_s)
