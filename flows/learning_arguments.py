@@ -53,7 +53,13 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def eval_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cousins eval`."""
-    parser.add_argument("policy", type=Path, metavar="POLICY", help="policy folder, as `cousins train` writes it")
+    parser.add_argument(
+        "policy",
+        metavar="POLICY",
+        help="policy folder, as `cousins train` writes it, or a Python file of yours with a function"
+        " act(observations) [n, k] -> actions [n, m] (and reset(), where it remembers), which is run",
+    )
+    _made_for_arguments(parser, who="a Python file")
     parser.add_argument("--pack", required=True, metavar="PACK", help="pack folder, or NAME:TAG@STORE")
     parser.add_argument("--split", choices=SPLITS, default="heldout_far", help="cousins to try it in (heldout_far)")
     parser.add_argument("--engine", default="mujoco", metavar="NAME", help="mujoco or pybullet (mujoco)")
@@ -85,13 +91,23 @@ def film_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _rolling_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("policy", metavar="POLICY", help="policy folder, as `cousins train` writes it, or `random`")
+    parser.add_argument(
+        "policy",
+        metavar="POLICY",
+        help="policy folder, as `cousins train` writes it, a Python file as `cousins eval` takes it, or `random`",
+    )
     parser.add_argument("--pack", required=True, metavar="PACK", help="pack folder, or NAME:TAG@STORE")
     parser.add_argument("--split", choices=SPLITS, default="heldout_far", help="cousins to act in (heldout_far)")
-    parser.add_argument("--task", metavar="NAME", help="for `random`: the task (push)")
-    parser.add_argument("--body", metavar="NAME", help="for `random`: the body; the task's first where not given")
+    _made_for_arguments(parser, who="a Python file or `random`")
     parser.add_argument("--engine", default="mujoco", metavar="NAME", help="mujoco or pybullet (mujoco)")
     parser.add_argument(
         "--shadow", type=int, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
     )
     parser.add_argument("--seed", type=int, default=0, help="root of the starts' randomness, as in `cousins eval` (0)")
+
+
+def _made_for_arguments(parser: argparse.ArgumentParser, *, who: str) -> None:
+    parser.add_argument("--task", metavar="NAME", help=f"for {who}: the task (push)")
+    parser.add_argument("--body", metavar="NAME", help=f"for {who}: the body; the task's first where not given")
+    parser.add_argument("--control", metavar="NAME", help=f"for {who}: what its actions are (ee_delta)")
+    parser.add_argument("--control-hz", type=float, metavar="HZ", help=f"for {who}: actions a second (20)")

@@ -8,6 +8,7 @@ from typing import Any
 
 from cousins.errors import InputError
 from flows.extras import needing
+from flows.rolling import actor_of
 from flows.words import table
 
 
@@ -16,10 +17,9 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     with needing("rl"):
         from sim.envs.shadow import LABEL
         from sim.train.evaluating import evaluate, failures
-        from sim.train.policies import read_policy
     if arguments.episodes < 1:
         raise InputError(f"--episodes {arguments.episodes}", expected="1 or more", hint="Give a larger number.")
-    policy = read_policy(arguments.policy)
+    policy = actor_of(arguments)
     found = evaluate(
         policy,
         pack=arguments.pack,
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     )
     kinds = failures(found.tried)
     result = {
-        "policy": str(arguments.policy),
+        "policy": arguments.policy,
         "task": policy.card.task,
         "engine": found.engine,
         "split": arguments.split,
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         "failures": kinds,
         "by_cousin": {str(index): asdict(one) for index, one in found.by_cousin().items()},
         "refused": list(found.refused),
-        "digest": policy.card.digest,
+        "digest": found.digest,
     }
     return result | ({} if arguments.shadow is None else {"label": LABEL}), 0
 

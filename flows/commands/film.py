@@ -8,7 +8,7 @@ from typing import Any
 
 from cousins.errors import InputError
 from flows.extras import needing
-from flows.rolling import acting
+from flows.rolling import acting, rollouts
 
 EVALUATED = 100
 """Episodes of an evaluation by default; the film shows some of these."""
@@ -17,7 +17,7 @@ EVALUATED = 100
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Choose episodes by chance, act in them, and draw them side by side."""
     with needing("record"):
-        from sim.recording import about_of, gather, open_worlds, plan_of, require_new
+        from sim.recording import about_of, open_worlds, plan_of, require_new
         from sim.recording.film import FilmConfig, choose, loop_path, write_film
         from sim.recording.pictures import CameraConfig, DrawnCamera, require_cameras
     config = FilmConfig(loop=arguments.loop)
@@ -26,13 +26,13 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     require_cameras([arguments.camera])
     if not 1 <= arguments.episodes <= EVALUATED:
         raise InputError(f"--episodes {arguments.episodes}", expected=f"1 to {EVALUATED}", hint="Leave it out: 6.")
-    act, setting = acting(arguments)
+    actor, setting = acting(arguments)
     env, indices = open_worlds(arguments.pack, arguments.split, arguments.episodes, setting)
     with closing(env):
         chosen = choose(plan_of(env, indices, EVALUATED).episodes, arguments.episodes, seed=arguments.seed)
-        rollouts = list(gather(env, chosen, act=act, seed=arguments.seed))
+        shown = list(rollouts(env, chosen, actor, seed=arguments.seed))
         camera = DrawnCamera(arguments.camera, env, CameraConfig(width=240, height=180, goal=True))
-        loop = write_film(rollouts, camera, arguments.output, config)
+        loop = write_film(shown, camera, arguments.output, config)
         about = about_of(env)
     result = {
         "film": str(arguments.output),
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         "of": EVALUATED,
         "episodes": [
             {"cousin": one.cousin, "start": one.start, "success_at_end": one.success_at_end, "fault": one.fault}
-            for one in rollouts
+            for one in shown
         ],
     }
     return result | ({"label": about.label} if about.label else {}), 0

@@ -8,24 +8,24 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.extras import needing
-from flows.rolling import acting
+from flows.rolling import acting, rollouts
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Roll out and write; nothing is left where it fails."""
     with needing("record"):
-        from sim.recording import about_of, gather, open_worlds, plan_of, require_new, write_rollouts, writer_of
+        from sim.recording import about_of, open_worlds, plan_of, require_new, write_rollouts, writer_of
         from sim.recording.pictures import cameras_of, require_cameras
 
         writer = writer_of(arguments.format)
     require_cameras(arguments.camera)
     require_new(arguments.output)
-    act, setting = acting(arguments)
+    actor, setting = acting(arguments)
     env, indices = open_worlds(arguments.pack, arguments.split, arguments.episodes, setting)
     with closing(env):
         plan = plan_of(env, indices, arguments.episodes)
         written = write_rollouts(
-            gather(env, plan.episodes, act=act, seed=arguments.seed),
+            rollouts(env, plan.episodes, actor, seed=arguments.seed),
             about_of(env),
             arguments.output,
             writer=writer,

@@ -80,9 +80,16 @@ def about_of(env: CousinsVectorEnv) -> About:
 
 
 def gather(
-    env: CousinsVectorEnv, episodes: Sequence[tuple[int, int]], *, act: Act | None = None, seed: int = 0
+    env: CousinsVectorEnv,
+    episodes: Sequence[tuple[int, int]],
+    *,
+    act: Act | None = None,
+    begin: Callable[[], None] | None = None,
+    seed: int = 0,
 ) -> Iterator[Rollout]:
     """Yield the rollout of each (cousin, start), in that order; without `act`, actions are drawn evenly by chance.
+
+    `begin` is called before episodes begin in all rows.
 
     The environment must show all groups of observations and leave resets to its caller; raises `InputError`.
     """
@@ -93,6 +100,8 @@ def gather(
             hint="make_vector(..., autoreset='disabled', observations='groups')",
         )
     for first in range(0, len(episodes), env.num_envs):
+        if begin is not None:
+            begin()
         yield from _batch(env, episodes[first : first + env.num_envs], act, seed)
 
 

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from cousins.errors import EngineError, InputError
+from cousins.errors import EngineError
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
 from sim.envs.making import make_vector, source_of
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks.episode import Episode
-from sim.train.policies import Policy
+from sim.train.actors import Actor
 from sim.train.shares import Share, share
 from sim.worlds.worlds import Source
 
@@ -57,6 +57,8 @@ class Evaluation:
     """Name of the engine."""
     refused: tuple[int, ...]
     """Cousins that do not afford the task; nothing was tried there."""
+    digest: str = ""
+    """Digest of the pack."""
 
     @property
     def at_end(self) -> Share:
@@ -75,7 +77,7 @@ class Evaluation:
 
 
 def evaluate(
-    policy: Policy,
+    policy: Actor,
     *,
     pack: str | Path | Pack | Source,
     split: str | Sequence[int],
@@ -106,26 +108,20 @@ def evaluate(
         task_options=task_options,
     )
     try:
-        _require_fit(policy, env)
+        policy.require_fit(*(space.shape[0] for space in (env.single_observation_space, env.single_action_space)))
         afforded, refused = _afforded(env, indices)
         plan = [(afforded[number % len(afforded)], number // len(afforded)) for number in range(episodes)]
         tried: list[Tried] = []
         while len(tried) < len(plan):
             tried += _batch(policy, env, plan[len(tried) : len(tried) + env.num_envs], seed)
-        return Evaluation(tried=tuple(tried), engine=env.label["engine"], refused=tuple(refused))
+        return Evaluation(
+            tried=tuple(tried),
+            engine=env.label["engine"],
+            refused=tuple(refused),
+            digest=env.label["digest"],
+        )
     finally:
         env.close()
-
-
-def _require_fit(policy: Policy, env: CousinsVectorEnv) -> None:
-    found = (env.single_observation_space.shape, env.single_action_space.shape)
-    wanted = ((policy.card.observations,), (policy.card.actions,))
-    if found != wanted:
-        raise InputError(
-            f"worlds with observations {found[0]} and actions {found[1]}",
-            expected=f"{wanted[0]} and {wanted[1]}, which the policy was trained with",
-            hint="The task has changed since: train again.",
-        )
 
 
 def _afforded(env: CousinsVectorEnv, indices: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -134,10 +130,10 @@ def _afforded(env: CousinsVectorEnv, indices: Sequence[int]) -> tuple[list[int],
     return good, sorted(set(indices) - set(good))
 
 
-def _batch(policy: Policy, env: CousinsVectorEnv, plan: Sequence[tuple[int, int]], seed: int) -> Iterator[Tried]:
+def _batch(policy: Actor, env: CousinsVectorEnv, plan: Sequence[tuple[int, int]], seed: int) -> Iterator[Tried]:
     """Try one episode in each of the first rows, side by side."""
     broken: dict[int, str] = {}
-    seen = np.zeros((env.num_envs, policy.card.observations))
+    seen = np.zeros((env.num_envs, *env.single_observation_space.shape))
     for row, (cousin, start) in enumerate(plan):
         mask = np.arange(env.num_envs) == row
         own = int(np.random.SeedSequence(seed, spawn_key=(cousin, start)).generate_state(1, np.uint32)[0])
@@ -147,6 +143,7 @@ def _batch(policy: Policy, env: CousinsVectorEnv, plan: Sequence[tuple[int, int]
             broken[row] = str(error)
     ended: dict[int, dict[str, Any]] = {}
     waiting = set(range(len(plan))) - set(broken)
+    policy.begin()
     while waiting:
         seen, _, terminated, truncated, info = env.step(policy.act(seen))
         for row in sorted(waiting & set(np.flatnonzero(terminated | truncated).tolist())):

@@ -90,6 +90,18 @@ class Policy:
             value = value if number == last else bend(value)
         return np.asarray(np.tanh(value) if self.card.squashed else np.clip(value, -1.0, 1.0))
 
+    def begin(self) -> None:
+        """Begin episodes in all rows: it remembers nothing."""
+
+    def require_fit(self, observations: int, actions: int) -> None:
+        """Raise `InputError` for worlds that show or take other numbers."""
+        if (observations, actions) != (self.card.observations, self.card.actions):
+            raise InputError(
+                f"worlds with {observations} observations and {actions} actions",
+                expected=f"{self.card.observations} and {self.card.actions}, which the policy was trained with",
+                hint="The task has changed since: train again.",
+            )
+
 
 def write_policy(policy: Policy, folder: Path) -> None:
     """Write a policy's files; what was there is replaced."""

@@ -116,6 +116,16 @@ def test_a_policy_is_recorded_in_the_episodes_of_its_evaluation(pack: Path, tmp_
     for one in told:
         by_cousin[str(one["cousin"])] += 1
     assert by_cousin == {index: one["n"] for index, one in table["by_cousin"].items()}
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from pathlib import Path\nfrom sim.train.policies import read_policy\nbegun = 0\n"
+        f"known = read_policy(Path({str(tmp_path / 'policy')!r}))\n"
+        "def reset():\n    global begun\n    begun += 1\n"
+        "def act(observations):\n    assert begun == 1\n    return known.act(observations)\n"
+    )
+    theirs, code = asked("record", mine, *where, "-o", tmp_path / "theirs", "--format", "mcap")
+    assert code == 0
+    assert {**theirs, "policy": "", "output": ""} == {**result, "policy": "", "output": ""}
     refused, code = asked("record", tmp_path / "policy", *where, "-o", tmp_path / "other", "--task", "lift")
     assert code == 2
     assert "--task lift for a policy that knows push" in refused["error"]["found"]

@@ -85,3 +85,29 @@ def test_a_folder_without_a_policy_is_not_tried(folder: Path) -> None:
     result, code = asked("eval", folder / "pack", "--pack", folder / "pack")
     assert code == 2
     assert "no policy.json" in result["error"]["found"]
+
+
+def test_a_python_file_has_the_same_table_as_a_policy_folder(folder: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from pathlib import Path\nfrom sim.train.policies import read_policy\n"
+        f"act = read_policy(Path({str(folder / 'policy')!r})).act\n"
+    )
+    words = ("--pack", folder / "pack", "--split", "train", "--episodes", "5")
+    ours, theirs = (asked("eval", one, *words) for one in (folder / "policy", mine))
+    assert theirs == ({**ours[0], "policy": str(mine)}, 0)
+    assert len(theirs[0]["digest"]) == 64
+    panda, code = asked("eval", mine, *words, "--task", "lift", "--body", "panda")
+    assert code == 2
+    assert "line " in panda["error"]["found"]
+
+
+def test_what_a_policy_tells_itself_is_not_told_otherwise(folder: Path) -> None:
+    words = ("eval", folder / "policy", "--pack", folder / "pack")
+    for more, found in (
+        (("--task", "lift"), "--task lift for a policy that knows push"),
+        (("--control-hz", "10"), "--control-hz 10.0 for a policy that knows 20.0"),
+    ):
+        result, code = asked(*words, *more)
+        assert code == 2
+        assert result["error"]["found"] == found
