@@ -3,9 +3,10 @@
 Each cousin is stepped for 25 s by a body that wanders at random among its objects. After every step all numbers are
 looked at: a NaN or an explosion that the engine did not tell is undetected. Then what must be told by name is done on
 purpose: a NaN action, one of 1e9, a body without mass, an overlap of 5 cm, a worker that stalls and one that dies.
-All 1,000 cousins take some minutes under MuJoCo and most of an hour under PyBullet, on two cores.
+All 1,000 cousins take some minutes under MuJoCo and one or two hours under PyBullet, on two cores.
 
     python benchmarks/soak.py --quick --json
+    python benchmarks/soak.py --pybullet 250
     python benchmarks/soak.py --pack out/pack --body gripper
 """
 
@@ -16,6 +17,7 @@ import ctypes
 import json
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -52,6 +54,7 @@ CONTROL_HZ = 20
 ROWS = 8
 HELD_STEPS = 20
 STALL_S = 2.0
+TELL_S = 60.0
 SMALL_CACHES: dict[str, dict[str, int]] = {"mujoco": {"cache_mb": 16}, "pybullet": {"plans": 16, "made": 250}}
 """Full early, so that memory that grows later is not theirs."""
 HERE = Task(target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.1, robot_base_m=(-0.5, 0.0, 0.0), robot_yaw_rad=0.0)
@@ -61,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="50 cousins in place of 1,000")
     parser.add_argument("--cousins", type=int, help="that many")
+    parser.add_argument("--pybullet", type=int, help="only the first so many of them under PyBullet")
     parser.add_argument("--steps", type=int, default=500, help="actions in each")
     parser.add_argument("--pack", type=Path, help="cousins of a pack folder, in place of families on a table")
     parser.add_argument("--body", default="pusher")
@@ -75,7 +79,8 @@ def main() -> None:
 
 def measure(given: argparse.Namespace, count: int) -> dict[str, Any]:
     source, indices = of_pack(given.pack, count) if given.pack else families_on_a_table(count, given.seed)
-    engines = {name: soak(name, source, indices, given) for name in ENGINES}
+    most = {"mujoco": None, "pybullet": given.pybullet}
+    engines = {name: soak(name, source, indices[: most[name]], given) for name in ENGINES}
     told = {name: injected(name) for name in ENGINES}
     return {
         "cousins": len(indices),
@@ -148,6 +153,7 @@ def soak(name: str, source: Source, indices: Sequence[int], given: argparse.Name
     rng = np.random.default_rng(given.seed)
     faults, refused, memory = Counter[str](), Counter[str](), []
     undetected, episodes, began = 0, 0, time.perf_counter()
+    told_at = began
     with closing(module.build(source, body, rows=ROWS, slots=slots, config=module.Config(**spread))) as worlds:
         for first in range(0, len(indices), ROWS):
             group = list(indices[first : first + ROWS])
@@ -157,10 +163,15 @@ def soak(name: str, source: Source, indices: Sequence[int], given: argparse.Name
             undetected += unseen
             episodes += sum(shown)
             memory.append(rss_mb())
+            if time.perf_counter() - told_at > TELL_S or first + ROWS >= len(indices):
+                told_at = time.perf_counter()
+                done = min(first + ROWS, len(indices))
+                print(f"{name}: {done} of {len(indices)} cousins, {memory[-1]:.0f} MB", file=sys.stderr, flush=True)
         replaced = getattr(worlds, "replaced", 0)
     seconds = time.perf_counter() - began
     early = memory[len(memory) // 10 : len(memory) // 5 + 1]
     return {
+        "cousins": len(indices),
         "seconds": round(seconds, 1),
         "steps_per_second": round(episodes * given.steps / seconds, 1),
         "undetected": undetected,
