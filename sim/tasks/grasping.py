@@ -45,6 +45,8 @@ SNUG_M: Final = 0.006
 """By so much the opening of fingers that hold an object may differ from its width [m]."""
 RELEASED_M: Final = 0.10
 """A tip that is farther has left the object [m]."""
+OFF_M: Final = 0.02
+"""At this height what is lifted has left the ground [m]."""
 STILL_M_S: Final = 0.02
 """Slower than this an object is at rest [m/s]."""
 FALLEN_M: Final = 0.05
@@ -177,6 +179,11 @@ def _gap_m(rows: Rows, view: View) -> Array:
 def sunk_m(view: View) -> Array:
     """Return how far the target is below its start [n] [m]."""
     return np.asarray(view.start_m[:, 2] - view.target_m[:, 2])
+
+
+def off_ground(view: View) -> Array:
+    """Return how far the target has left the ground that it started on, 0 to 1 [n]."""
+    return np.clip(-sunk_m(view) / OFF_M, 0.0, 1.0)
 
 
 def drives_rest(rows: Rows, view: View, *, most: float) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from sim.tasks.affording import part_of, starts_of
 from sim.tasks.episode import Episode
 from sim.tasks.frames import length
-from sim.tasks.grasping import drives_rest, grasp_features, grip_of, sunk_m, takeable
+from sim.tasks.grasping import drives_rest, grasp_features, grip_of, off_ground, sunk_m, takeable
 from sim.tasks.rails import over
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
@@ -18,8 +18,6 @@ from sim.tasks.view import View, knocked
 
 STEADY_M_S: Final = 0.05
 """Slower than this what hangs in a hand is held still [m/s]."""
-OFF_M: Final = 0.02
-"""At this height it has left the ground [m]."""
 ROBOSUITE_M: Final = 0.04
 """Lift: height over the table [m]."""
 MANISKILL_M: Final = 0.025
@@ -77,9 +75,8 @@ def build(config: Config) -> Task:
             distance <= METAWORLD_M,
         ]
         progress = np.clip(height / config.height_m, 0.0, 1.0) * view.touched
-        off = np.clip(height / OFF_M, 0.0, 1.0)
         there, calm = 1.0 - np.tanh(8.0 * distance), 1.0 - np.tanh(4.0 * length(view.velocity_m_s))
-        staged = 0.4 * grip.ready + grip.gripped * (0.1 + off * (0.1 + there * (0.1 + 0.25 * calm)))
+        staged = 0.4 * grip.ready + grip.gripped * (0.1 + off_ground(view) * (0.1 + there * (0.1 + 0.25 * calm)))
         return Judged(
             reward=np.where(ours, 1.0, staged),
             progress=progress,

@@ -17,6 +17,7 @@ from sim.tasks.grasping import (
     grasp_features,
     grip_of,
     half_height,
+    off_ground,
     sunk_m,
     takeable,
 )
@@ -120,7 +121,7 @@ def judge_place(rows: Rows, view: View) -> Judged:
     aim[:, 2] += half_height(view.target_rotation, view.size_m) + OVER_M
     near = nearness(length(aim - view.target_m))
     above = flat < 0.5 * rows.goal_radius_m
-    carried = 0.2 + 0.4 * near
+    carried = 0.2 + 0.1 * off_ground(view) + 0.3 * near
     staged = np.where(grip.gripped, np.where(above, np.maximum(carried, 0.6), carried), 0.2 * grip.ready)
     left = 0.75 + 0.2 * np.clip(grip.away_m / 0.1, 0.0, 1.0) * ~view.touched
     progress = np.where(within, 0.9, np.where(grip.gripped, 0.3 + 0.5 * near, 0.2 * grip.ready))

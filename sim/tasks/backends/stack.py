@@ -12,7 +12,7 @@ from cousins.scene.scenes import Placed
 from sim.tasks.affording import ground_of, in_reach, part_of, starts_of
 from sim.tasks.episode import Episode
 from sim.tasks.frames import length, nearness
-from sim.tasks.grasping import STILL_M_S, Held, grasp_features, grip_of, sunk_m, takeable
+from sim.tasks.grasping import STILL_M_S, Held, grasp_features, grip_of, off_ground, sunk_m, takeable
 from sim.tasks.rails import over
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
@@ -138,7 +138,7 @@ def _judge(rows: Rows, view: View) -> Judged:
     ours = on & still & grip.released & ~knocked(rows, view.state)
     successes = [ours, level & still & (flat < LIBERO_M), on & still & (grip.away_m > ROBOCASA_M)]
     near = nearness(length(way + np.array([0.0, 0.0, 0.02]) * (flat > rows.goal_radius_m)[:, None]))
-    staged = np.where(grip.gripped, 0.2 + 0.45 * near, 0.2 * grip.ready)
+    staged = np.where(grip.gripped, 0.2 + 0.1 * off_ground(view) + 0.35 * near, 0.2 * grip.ready)
     left = 0.7 + 0.25 * np.clip(grip.away_m / 0.1, 0.0, 1.0) * ~view.touched
     progress = np.where(on, 0.9, np.where(grip.gripped, 0.3 + 0.5 * near, 0.2 * grip.ready))
     return Judged(
