@@ -10,7 +10,7 @@ import numpy as np
 
 from cousins.affordances import JointAffordance, Signature
 from cousins.geometry import Array, transform
-from cousins.reconstruct.assets import Joint
+from cousins.reconstruct.assets import Joint, Link
 from cousins.scene.kinematics import asset_from_links, joints_in_order
 from cousins.scene.scenes import Placed
 from cousins.vary.footprints import Footprint, footprint_of_asset, footprint_of_structure, free, rectangle
@@ -27,6 +27,12 @@ LEAST_DOOR_RAD: Final = 0.6
 """Least turn of a door [rad]."""
 LEAST_LEVER_M: Final = 0.05
 """A handle that is nearer to its door's axis moves nothing [m]."""
+UPRIGHT: Final = 3.0
+"""A handle so many times higher than wide is a bar that a hand from above takes at its top."""
+FOOT_M: Final = 0.03
+"""A place so near to a bar is on its feet, if not on the bar [m]."""
+TOP_M: Final = 0.02
+"""How far below the top [m]: the palm stays clear of it."""
 LEVEL: Final = 0.5
 """A handle moves level if its way climbs by less than this sine."""
 AWAY_M: Final = 0.35
@@ -91,7 +97,8 @@ def _handle(placed: Placed, signature: Signature, number: int, joint: Joint, aff
     opened = float(joint.upper if joint.upper - closed >= closed - joint.lower else joint.lower)
     if affords.handle_m is None or abs(opened - closed) < (LEAST_DOOR_RAD if revolute else LEAST_DRAWER_M):
         return None
-    axis, pivot = np.array(affords.axis), asset_from_links(placed.asset)[joint.child][:3, 3]
+    asset_from_child = asset_from_links(placed.asset)[joint.child]
+    axis, pivot = np.array(affords.axis), asset_from_child[:3, 3]
     arm = np.cross(axis, np.array(affords.handle_m) - pivot) if revolute else axis
     lever_m = float(np.linalg.norm(arm))
     if lever_m < LEAST_LEVER_M:
@@ -99,9 +106,11 @@ def _handle(placed: Placed, signature: Signature, number: int, joint: Joint, aff
     way = placed.world_from_asset[:3, :3] @ (np.sign(opened - closed) * arm / lever_m)
     if abs(way[2]) > LEVEL:
         return None
+    child = next(link for link in placed.asset.links if link.name == joint.child)
+    hold = _from_above(child, asset_from_child, np.array(affords.handle_m))
     return Handle(
         placed=placed,
-        part=Part(name=placed.asset.name, size_m=signature.size_m, hold_m=affords.handle_m),
+        part=Part(name=placed.asset.name, size_m=signature.size_m, hold_m=_three(hold)),
         hinge=Hinge(
             number=number,
             revolute=revolute,
@@ -112,11 +121,22 @@ def _handle(placed: Placed, signature: Signature, number: int, joint: Joint, aff
             damping=joint.damping,
             friction=joint.friction,
         ),
-        place_m=transform(placed.world_from_asset, np.array(affords.handle_m)),
+        place_m=transform(placed.world_from_asset, hold),
         way=way,
         travel=abs(opened - closed),
         lever_m=lever_m if revolute else 0.0,
     )
+
+
+def _from_above(child: Link, asset_from_child: Array, handle_m: Array) -> Array:
+    """Return where a hand from above takes a handle, in the asset's frame [3]: an upright bar near its top."""
+    for piece in child.pieces:
+        points = transform(asset_from_child, piece.mesh.vertices)
+        low, high = points.min(axis=0), points.max(axis=0)
+        wide, tall = float((high - low)[:2].max()), float(high[2] - low[2])
+        if tall >= UPRIGHT * wide and np.all((low - FOOT_M <= handle_m) & (handle_m <= high + FOOT_M)):
+            return np.append(0.5 * (low + high)[:2], high[2] - TOP_M)
+    return handle_m
 
 
 def stance(

@@ -19,8 +19,8 @@ Replay = Literal["uniform", "prioritised"]
 REPLAYS: Final = ("uniform", "prioritised")
 
 
-GRASPING: Final = ("lift", "place", "stack", "clear_table")
-"""Tasks whose fingers must stay closed while they are lifted."""
+GRASPING: Final = ("lift", "place", "stack", "clear_table", "open_door")
+"""Tasks whose fingers must stay closed while they are lifted, or while they pull."""
 GRASP_STEPS: Final = 8
 """For so many steps exploration goes the same way in those tasks."""
 QUIETING: Final = (0.6, 0.9)

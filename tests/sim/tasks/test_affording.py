@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cousins.errors import InputError, UnknownNameError
-from cousins.geometry import Array, rigid, rotation_about
+from cousins.geometry import Array, rigid, rotation_about, transform
+from cousins.scene.kinematics import asset_from_links
 from cousins.scene.relations import find_relations
 from cousins.scene.scenes import Placed, Structure
 from cousins.vary.cousins import Cousin
@@ -371,3 +372,19 @@ def test_where_no_cousin_affords_a_task_that_is_told_with_the_reasons() -> None:
 def test_an_unknown_task_gets_a_guess() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'push'"):
         build_task("pusch")
+
+
+def test_a_hand_from_above_takes_an_upright_handle_near_its_top_and_a_level_one_where_it_was_measured() -> None:
+    door = Staged(cabinet_source(), build_task("open_door"), "gripper")
+    drawer = Staged(drawer_source(), build_task("open_drawer"), "gripper")
+    cabinet = cabinet_source().scenes[0].objects[0].asset
+    bars = [
+        piece for link in cabinet.links[1:] for piece in link.pieces if piece.size_m[2] > 3.0 * piece.size_m[:2].max()
+    ]
+    pose = asset_from_links(cabinet)[cabinet.links[1].name]
+    tops = [float(transform(pose, bar.mesh.vertices)[:, 2].max()) for bar in bars]
+    hold = door.afforded(0).parts[0].hold_m
+    assert any(hold[2] == pytest.approx(top - 0.02) for top in tops)
+    unit = drawer_source()
+    measured = {joint.handle_m for joint in signatures_of(unit, unit.scenes[0], 0)["drawer_unit"].joints}
+    assert drawer.afforded(0).parts[0].hold_m in measured

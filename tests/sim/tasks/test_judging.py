@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -281,3 +283,18 @@ def test_pulling_has_its_goal_nearer_to_the_robot() -> None:
     stage.put("box", goal)
     assert stage.holds() == {"ours", "maniskill", "metaworld"}
     assert push_task().goal_m[0] > 0.0
+
+
+def test_a_hand_is_paid_for_coming_to_a_door_and_more_for_closing_on_its_handle() -> None:
+    stage = staged("open_door", cabinet_source())
+    handle = stage.view().hold_m[0] @ stage.episodes.rows.world_from_base[0].T + stage.worlds.base[0]
+    worth = []
+    for away in (0.3, 0.05, 0.0):
+        stage.reach(handle + np.array([0.0, 0.0, away]))
+        worth.append(float(stage.judged().reward[0]))
+    for opening in (0.03, 0.006):
+        stage.worlds.drives[0, -2:] = opening
+        view = replace(stage.view(), touched=np.array([True]))
+        worth.append(float(stage.task.judge(stage.episodes.rows, view).reward[0]))
+    assert np.diff(worth).min() > 0.01
+    assert worth[-1] < 0.35
