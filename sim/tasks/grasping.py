@@ -168,12 +168,16 @@ def grip_of(rows: Rows, view: View) -> Grip:
     )
 
 
+def opening_m(rows: Rows, view: View) -> Array:
+    """Return how wide fingers that slide are open [n] [m]."""
+    return np.asarray(view.state.drive_position[:, rows.fingers].sum(axis=1))
+
+
 def _gap_m(rows: Rows, view: View) -> Array:
     """Return by how much fingers that slide are wider open than the object [n] [m]; 0 for others."""
     if not rows.slides:
         return np.zeros(len(rows.index))
-    opening = view.state.drive_position[:, rows.fingers].sum(axis=1)
-    return np.asarray(opening - rows.width_m[rows.index, view.current])
+    return np.asarray(opening_m(rows, view) - rows.width_m[rows.index, view.current])
 
 
 def sunk_m(view: View) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from cousins.geometry import Array
 from sim.tasks.common import tip_to_handle
 from sim.tasks.frames import length, nearness
+from sim.tasks.grasping import opening_m
 from sim.tasks.hinging import fallen, share_open, stands
 from sim.tasks.rows import Rows
 from sim.tasks.task import Judged
@@ -36,7 +37,7 @@ def _pinched(rows: Rows, view: View) -> Array:
     """Return how far a hand has got to a door's handle, 0 to 1 [n]: near, its fingers along the door, then closed."""
     way_m = length(view.hold_m - view.tip_m)
     along = 1.0 - np.abs((view.way * view.finger_axis).sum(axis=1))
-    opening = view.state.drive_position[:, rows.fingers].sum(axis=1) if rows.slides else np.zeros(len(way_m))
+    opening = opening_m(rows, view) if rows.slides else np.zeros(len(way_m))
     home = max(float(rows.home[rows.fingers].sum()), 1e-6)
     around = way_m < AROUND_M
     closed = around * view.touched * np.clip(1.0 - opening / home, 0.0, 1.0)
