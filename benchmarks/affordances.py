@@ -28,8 +28,8 @@ from cousins.families.family import family, family_names
 from cousins.geometry import quat_wxyz_from_rotation
 from cousins.plugins import load
 from cousins.reconstruct.assets import Asset
-from cousins.scene.mjcf import write_mjcf
-from sim.props import cylinder_piece, place, prop, scene_of, sphere_piece
+from cousins.scene.robot_formats.mjcf_writer import write_mjcf
+from sim.physics.simple_assets import cylinder_piece, place, prop, scene_of, sphere_piece
 
 GRIP_N = 40.0
 """Force of a finger: the Panda holds 70 N [N]."""
@@ -137,7 +137,7 @@ def holds(asset: Asset, signature: Signature, engine_name: str) -> bool:
     x, y, rim = signature.cavity.center_m
     floor = float(hulls_of(asset).low[2])
     ball = prop("ball", [sphere_piece(radius)], mass_kg=0.05 * asset.links[0].mass_kg.value)
-    module = load("sim.backends", engine_name, kind="engine")
+    module = load("sim.physics.backends", engine_name, kind="engine")
     with module.build(module.Config()) as engine:
         engine.load(scene_of(place(asset, 0.0, 0.0, -floor), place(ball, x, y, rim - floor + radius + 0.003)))
         engine.step(round(1.5 / engine.timestep_s))
@@ -153,7 +153,7 @@ def carries(asset: Asset, signature: Signature, engine_name: str) -> bool:
     x, y, top = signature.support.center_m
     floor = float(hulls_of(asset).low[2])
     puck = prop("puck", [cylinder_piece(radius, height)], mass_kg=0.02 * asset.links[0].mass_kg.value)
-    module = load("sim.backends", engine_name, kind="engine")
+    module = load("sim.physics.backends", engine_name, kind="engine")
     with module.build(module.Config()) as engine:
         engine.load(scene_of(place(asset, 0.0, 0.0, -floor), place(puck, x, y, top - floor + height / 2 + 0.001)))
         engine.step(round(1.0 / engine.timestep_s))

@@ -27,11 +27,11 @@ import numpy as np
 import trimesh
 from scipy.spatial import cKDTree
 
-from cousins.capture.folder import load_capture
 from cousins.capture.ingest import ingest
+from cousins.capture.io.capture_folder import load_capture
 from cousins.fusion.volume import FusionConfig, fuse
 from cousins.geometry import Array, transform, unproject
-from cousins.scene.folder import read_scene
+from cousins.scene.scene_folder import read_scene
 from cousins.scene.scenes import Placed, Scene
 
 DATA = Path(__file__).parents[1] / "../shared/data"

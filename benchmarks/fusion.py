@@ -32,13 +32,13 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture, Frame
-from cousins.capture.folder import load_capture
 from cousins.capture.ingest import ingest
+from cousins.capture.io.capture_folder import load_capture
 from cousins.fusion.volume import FusionConfig, color_at_depth, fuse
 from cousins.geometry import Array, Intrinsics, invert, look_at, rigid, rotation_about, transform, unproject
 from cousins.meshes import Mesh
-from sim.lidar import LidarConfig
-from sim.phone import PhoneBody, PhoneConfig, PhoneWorld, record
+from sim.synthetic.lidar_noise import LidarConfig
+from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld, record
 
 VOXEL_M, TRUNCATION_M, MAX_DEPTH_M = 0.005, 0.02, 5.0
 SEED = 5

@@ -28,13 +28,13 @@ from scipy.spatial import ConvexHull
 from cousins.geometry import Array, rigid, rotation_about, transform
 from cousins.plugins import load
 from cousins.reconstruct.assets import Asset
-from cousins.scene.folder import read_scene
-from cousins.scene.layout import repair
+from cousins.scene.layout.repair import repair
+from cousins.scene.scene_folder import read_scene
 from cousins.scene.scenes import Placed, Relation, Scene
-from sim.gates import GateReport, run_gates
-from sim.motion import moved, touched_below
-from sim.props import box_piece, cylinder_piece, hull_piece, prop, scene_of, slab
-from sim.settle import settle
+from sim.physics.motion import moved, touched_below
+from sim.physics.simple_assets import box_piece, cylinder_piece, hull_piece, prop, scene_of, slab
+from sim.validation.gates import GateReport, run_gates
+from sim.validation.settle import settle
 
 DENSITY_KG_M3 = 300.0
 NOISE_M, NOISE_RAD = 0.003, np.deg2rad(1.0)
@@ -170,7 +170,7 @@ def _lay_out(name: str, assets: Sequence[Asset], rng: np.random.Generator) -> Sc
 
 def _at_rest(scene: Scene) -> Scene:
     """Return the scene after five seconds, lowest objects first, without what fell off the table or still moves."""
-    module = load("sim.backends", "mujoco", kind="engine")
+    module = load("sim.physics.backends", "mujoco", kind="engine")
     with module.build(module.Config()) as engine:
         engine.load(scene)
         engine.step(round(4.0 / engine.timestep_s))

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from kitchen import write_kitchen
+from scenes.kitchen import write_kitchen
 from twin_vs_cousins import ONE_THREAD
 
 from cousins.pack.packs import open_folder

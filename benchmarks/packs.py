@@ -27,15 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pack_world import META, cousins, world
+from scenes.pack_world import META, cousins, world
 
 from cousins.pack.packs import open_folder
-from cousins.pack.pulling import pull
-from cousins.pack.pushing import push
-from cousins.pack.registry import Reference, open_store
-from cousins.pack.selecting import Selection, needed
-from cousins.pack.verifying import verify
-from cousins.pack.writing import PackWriter
+from cousins.pack.transfer.pull import pull
+from cousins.pack.transfer.push import push
+from cousins.pack.transfer.registry import Reference, open_store
+from cousins.pack.transfer.selection import Selection, needed
+from cousins.pack.verification import verify
+from cousins.pack.writer import PackWriter
 
 BLOCK = 32
 WANTED = 64

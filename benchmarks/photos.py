@@ -27,15 +27,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-import photo_room  # noqa: E402
-from real_files import DATA, scan  # noqa: E402
+from robustness.real_files import DATA, scan  # noqa: E402
+from scenes import photo_room  # noqa: E402
 
 from cousins.capture.captures import Capture  # noqa: E402
 from cousins.capture.ingest import ingest  # noqa: E402
 from cousins.geometry import Array, Intrinsics  # noqa: E402
-from cousins.rooms.metre import check_room  # noqa: E402
-from sim.demo import demo_world  # noqa: E402
-from sim.phone import COLOR_CAMERA, PhoneConfig, Truth, record  # noqa: E402
+from cousins.rooms.wall_scale import check_room  # noqa: E402
+from sim.synthetic.demo_scene import demo_world  # noqa: E402
+from sim.synthetic.phone import COLOR_CAMERA, PhoneConfig, Truth, record  # noqa: E402
 
 NEAR_M = 1.2
 """Farther away is background [m]."""

@@ -30,14 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from objects import Match, aligned, compare, load_objects, missed
 from PIL import Image
+from scenes.objects import Match, aligned, compare, load_objects, missed
+from scenes.tables import QUICK, Setting, settings, table_plane
 from scipy.optimize import linear_sum_assignment
-from tables import QUICK, Setting, settings, table_plane
 
 from cousins.capture.captures import Capture
 from cousins.errors import CousinsError
-from cousins.fusion.refine import refine_poses
+from cousins.fusion.pose_refinement import refine_poses
 from cousins.fusion.volume import FusionConfig, fuse
 from cousins.geometry import Intrinsics, look_at
 from cousins.meshes import Mesh
@@ -45,7 +45,7 @@ from cousins.plugins import load
 from cousins.raster import render, shade
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.segment.segments import Segmentation
-from sim.phone import Truth, record, truth_segmentation
+from sim.synthetic.phone import Truth, record, truth_segmentation
 
 OBJECTS = Path(__file__).parents[1] / "../shared/data/objects/gso"
 LEAST_OVERLAP = 0.25

@@ -1,9 +1,9 @@
 """Prioritised against even replay of cousins: whether drawing those that teach most learns more in the same steps.
 
 For each seed a policy learns to push in the twin; both arms start from it and go on in the train split for the same
-steps, the one with cousins drawn evenly, the other by how much they teach (`sim/train/replaying.py`). Both are tried in
-the same episodes of heldout_near and heldout_far. Intervals: Wilson's for each share; for the difference a bootstrap
-over cousins, and one over seeds, of which there are few. Some ten minutes of one core.
+steps, the one with cousins drawn evenly, the other by how much they teach (`sim/train/cousin_sampling.py`). Both are
+tried in the same episodes of heldout_near and heldout_far. Intervals: Wilson's for each share; for the difference a
+bootstrap over cousins, and one over seeds, of which there are few. Some ten minutes of one core.
 
     python benchmarks/replay.py --pack out/pack --json
 """
@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from comparison.worlds import prepare
 from twin_vs_cousins import QUICK
-from twin_vs_cousins_worlds import prepare
 
 from cousins.pack.packs import Pack, open_folder
-from sim.train.evaluating import Tried, evaluate
+from sim.train.config import REPLAYS, Learning, Training
+from sim.train.evaluation import Tried, evaluate
 from sim.train.policies import Policy
-from sim.train.settings import REPLAYS, Learning, Training
-from sim.train.shares import paired, share
+from sim.train.proportions import paired, share
 from sim.train.training import train
 
 SPLITS: Final = ("heldout_near", "heldout_far")

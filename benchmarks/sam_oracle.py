@@ -25,18 +25,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from objects import load_objects
+from scenes.objects import load_objects
+from scenes.tables import Setting, crowd
 from scipy.optimize import linear_sum_assignment
 from segmentation import counts, overlap
-from tables import Setting, crowd
 
 from cousins.capture.captures import Capture
-from cousins.fusion.refine import refine_poses
+from cousins.fusion.pose_refinement import refine_poses
 from cousins.geometry import Array
 from cousins.segment.backends import geometric, sam
 from cousins.segment.segments import Segmentation, Segmenter
-from sim.oracle import Oracle
-from sim.phone import record
+from sim.synthetic.oracle_segmenter import Oracle
+from sim.synthetic.phone import record
 
 OBJECTS = Path(__file__).parents[1] / "../shared/data/objects/gso"
 SIZE = 10

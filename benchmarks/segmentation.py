@@ -32,8 +32,8 @@ from cousins.capture.captures import Capture, Frame, Scale
 from cousins.geometry import Array, Intrinsics
 from cousins.plugins import load
 from cousins.segment.segments import Segmentation
-from sim.demo import demo_world
-from sim.phone import PhoneConfig, record
+from sim.synthetic.demo_scene import demo_world
+from sim.synthetic.phone import PhoneConfig, record
 
 DATA = Path(__file__).parents[1] / "../shared/data/groundtruth/mosd_learn"
 COLORS = np.random.default_rng(3).integers(60, 255, (64, 3))

@@ -38,15 +38,15 @@ from cousins.plugins import load
 from cousins.reconstruct.assets import Asset
 from cousins.scene.looks import Look
 from cousins.scene.scenes import Placed, Scene
+from cousins.vary.cousin_sampler import make_drawer
 from cousins.vary.cousins import Cousin, Library, Task, realise
-from cousins.vary.drawing import make_drawer
-from cousins.vary.offers import families
+from cousins.vary.library.candidates import families
+from cousins.vary.library.variants import lowest_point_m, make_library
 from cousins.vary.recipes import Recipe
-from cousins.vary.variants import lowest_point_m, make_library
-from sim.blocks import Blocks
 from sim.bodies import build
-from sim.engine import FASTEST_M_S
-from sim.props import box_piece, place, prop, scene_of
+from sim.physics.engine import FASTEST_M_S
+from sim.physics.simple_assets import box_piece, place, prop, scene_of
+from sim.validation.candidate_blocks import Blocks
 from sim.worlds import Source, State, Worlds, slots_of
 
 ENGINES = ("mujoco", "pybullet")

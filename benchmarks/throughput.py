@@ -31,17 +31,17 @@ from cousins.errors import EngineError
 from cousins.geometry import Array
 from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import Pack, open_folder
-from cousins.pack.writing import PackWriter
-from cousins.vary.drawing import make_drawer
+from cousins.pack.writer import PackWriter
+from cousins.vary.cousin_sampler import make_drawer
+from cousins.vary.library.variants import make_library
 from cousins.vary.recipes import Recipe
-from cousins.vary.variants import make_library
-from sim.blocks import Blocks
 from sim.bodies import build as build_body
-from sim.envs.making import make_vector
+from sim.envs.make_env import make_vector
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks import build_task
-from sim.tasks.staging import Bare, Staged
 from sim.tasks.task import Refused
+from sim.tasks.task_source import Bare, Staged
+from sim.validation.candidate_blocks import Blocks
 from sim.worlds.backends import mujoco as mujoco_worlds
 from sim.worlds.backends.mujoco import MujocoWorlds
 from sim.worlds.backends.pybullet import PyBulletWorlds

@@ -39,9 +39,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from twin_vs_cousins_page import page
-from twin_vs_cousins_sums import summary
-from twin_vs_cousins_worlds import DRAWERS, dissimilar, prepare
+from comparison.page import page
+from comparison.sums import summary
+from comparison.worlds import DRAWERS, dissimilar, prepare
 
 HERE: Final = Path(__file__)
 ARMS: Final = ("twin", "noise", "cousins")
@@ -177,7 +177,7 @@ def jobs_of(plan: Plan) -> list[Job]:
 def work(job: Job, plan: Plan, out: Path) -> None:
     """Train a policy, try it in every split, and write what came of it."""
     from cousins.pack.packs import open_folder
-    from sim.train.settings import Training, learning_of
+    from sim.train.config import Training, learning_of
     from sim.train.training import train
 
     pack, folder = open_folder(out / _pack(job.task)), out / "policies" / job.name
@@ -208,7 +208,7 @@ def work(job: Job, plan: Plan, out: Path) -> None:
 
 def tried_in(split: str, policy: Any, pack: Any, plan: Plan, job: Job) -> dict[str, Any]:
     """Return every episode of a policy in a split; starts depend on the seed alone, not on the arm."""
-    from sim.train.evaluating import evaluate
+    from sim.train.evaluation import evaluate
 
     held_out = pack.indices("heldout_near") + pack.indices("heldout_far")
     where: dict[str, Any] = {"pack": pack, "split": split, "engine": job.engine}

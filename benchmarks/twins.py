@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from objects import load_objects
-from tables import settings
+from scenes.objects import load_objects
+from scenes.tables import settings
 
-from sim.demo import demo_world
-from sim.phone import PhoneConfig, record
+from sim.synthetic.demo_scene import demo_world
+from sim.synthetic.phone import PhoneConfig, record
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 REAL = ("captures/chair_3dscannerapp",)

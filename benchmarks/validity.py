@@ -25,16 +25,16 @@ from vary import table_scene
 from cousins.geometry import Array
 from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import open_folder
-from cousins.pack.writing import write_pack
-from cousins.vary.drawing import make_drawer
-from cousins.vary.offers import clutter_offers, family_offers
+from cousins.pack.writer import write_pack
+from cousins.vary.cousin_sampler import make_drawer
+from cousins.vary.library.candidates import clutter_offers, family_offers
+from cousins.vary.library.variants import make_library
 from cousins.vary.recipes import Recipe
-from cousins.vary.variants import make_library
-from sim.backends import mujoco as mujoco_backend
-from sim.backends import pybullet as pybullet_backend
-from sim.blocks import BLOCK, Blocks
-from sim.proofs import Prover
-from sim.watch import WatchConfig, watch
+from sim.physics.backends import mujoco as mujoco_backend
+from sim.physics.backends import pybullet as pybullet_backend
+from sim.validation.affordance_proofs import Prover
+from sim.validation.candidate_blocks import BLOCK, Blocks
+from sim.validation.stability import WatchConfig, watch
 
 ENGINES = ("mujoco", "pybullet")
 GATE = {"penetration_mm": 1.0, "drift_mm": 5.0, "drift_deg": 3.0}

@@ -30,19 +30,19 @@ from cousins.families.family import family_names
 from cousins.geometry import Array, rigid, rotation_about
 from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import open_folder
-from cousins.pack.writing import PackWriter
-from cousins.scene.relations import find_relations
+from cousins.pack.writer import PackWriter
+from cousins.scene.layout.relations import find_relations
 from cousins.scene.scenes import Placed, Scene
-from cousins.vary.choosing import coverage, dispersion
+from cousins.vary.cousin_sampler import Refusal, draw, make_drawer
 from cousins.vary.cousins import AXES, Cousin, Library
+from cousins.vary.coverage import coverage, dispersion
 from cousins.vary.distance import distances, vector
-from cousins.vary.drawing import Refusal, draw, make_drawer
-from cousins.vary.offers import clutter_offers, families, family_offers
+from cousins.vary.library.candidates import clutter_offers, families, family_offers
+from cousins.vary.library.variants import lowest_point_m, make_library
 from cousins.vary.recipes import Recipe
-from cousins.vary.variants import lowest_point_m, make_library
-from sim.blocks import BLOCK, Blocks
-from sim.proofs import Prover
-from sim.props import scene_of, slab
+from sim.physics.simple_assets import scene_of, slab
+from sim.validation.affordance_proofs import Prover
+from sim.validation.candidate_blocks import BLOCK, Blocks
 
 TABLE_M = (1.4, 1.0, 0.05)
 TOP_M = 0.75

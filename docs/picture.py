@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from flows.report import pictures_of
+from flows.reporting.report import pictures_of
 
 GAP_PX = 8
 WIDTH_PX = 480

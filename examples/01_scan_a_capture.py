@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from cousins.store import Store
-from flows.desk import Options
-from flows.run import Order, scan
-from sim.demo import demo_world
-from sim.phone import PhoneConfig, record
+from flows.execution.executor import Options
+from flows.pipeline.run_scan import Order, scan
+from sim.synthetic.demo_scene import demo_world
+from sim.synthetic.phone import PhoneConfig, record
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--out", type=Path, default=Path("out/twin"))

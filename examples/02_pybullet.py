@@ -10,13 +10,13 @@ import argparse
 from pathlib import Path
 
 from cousins.plugins import load
-from cousins.scene.folder import read_scene
+from cousins.scene.scene_folder import read_scene
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--out", type=Path, default=Path("out/twin"), help="scene folder")
 scene = read_scene(parser.parse_args().out)
 
-backend = load("sim.backends", "pybullet", kind="engine")
+backend = load("sim.physics.backends", "pybullet", kind="engine")
 with backend.build(backend.Config()) as engine:
     engine.load(scene)
     before = engine.poses()

@@ -18,8 +18,8 @@ from cousins.pack.packs import open_folder
 from cousins.store import Store
 from cousins.vary.distributions import Constant
 from cousins.vary.recipes import Recipe, Shape, Swap
-from flows.runners import run_blocks
-from flows.varying import VaryOrder, vary
+from flows.pipeline.block_runners import run_blocks
+from flows.pipeline.make_pack import VaryOrder, vary
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

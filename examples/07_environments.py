@@ -18,8 +18,8 @@ import sim  # registers the environments
 from cousins.store import Store
 from cousins.vary.distributions import Constant
 from cousins.vary.recipes import Recipe, Shape, Swap
-from flows.runners import run_blocks
-from flows.varying import VaryOrder, vary
+from flows.pipeline.block_runners import run_blocks
+from flows.pipeline.make_pack import VaryOrder, vary
 
 STEPS = 300
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from sim.envs.making import make_vector
+from sim.envs.make_env import make_vector
 
 ROWS, STEPS = 8, 64
 

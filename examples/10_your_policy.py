@@ -38,7 +38,7 @@ def act(observations: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    from sim.train.evaluating import evaluate, failures
+    from sim.train.evaluation import evaluate, failures
     from sim.train.python_policies import MadeFor, PythonPolicy
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

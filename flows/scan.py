@@ -12,10 +12,10 @@ from prefect.artifacts import create_progress_artifact, create_table_artifact, u
 from prefect.cache_policies import NO_CACHE
 
 from cousins.store import Store
-from flows.desk import Desk, Options, Reference, Stage, Tell, say_nothing
-from flows.job import STEPS, Plain, Twin, twin_of
-from flows.partner import Call, Partner
-from flows.stages import Export
+from flows.execution.executor import Desk, Options, Reference, Stage, Tell, say_nothing
+from flows.execution.worker_process import Call, Partner
+from flows.pipeline.scan_job import STEPS, Plain, Twin, twin_of
+from flows.pipeline.stages import Export
 
 
 @dataclass(eq=False)

@@ -18,7 +18,7 @@ from prefect.task_runners import ProcessPoolTaskRunner
 
 from cousins.errors import StageError
 from flows.extras import needing
-from flows.varying import BlockJob, make_block
+from flows.pipeline.make_pack import BlockJob, make_block
 
 CHUNKS: Final = 4
 """Chunks by worker: enough that none waits long at the end, few enough that orchestration stays small."""

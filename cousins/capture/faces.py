@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from cousins.capture import images
+from cousins.capture.decoders import images
 from cousins.geometry import Array
 
 MARGIN: Final = 0.25

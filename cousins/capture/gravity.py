@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.capture.reproject import surface
+from cousins.capture.quality.reprojection import surface
 from cousins.geometry import Array, Intrinsics, rigid, rotation_about
 
 MIN_SHARE = 0.08

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from cousins.capture.archives import Source, open_source
 from cousins.capture.captures import Capture
-from cousins.capture.picked import LoneFilm, PickedFrame, is_film, is_image_of_frame
+from cousins.capture.decoders.archives import Source, open_source
+from cousins.capture.formats.single_frame import LoneFilm, PickedFrame, is_film, is_image_of_frame
 from cousins.capture.readers import find_reader
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from cousins import plugins
-from cousins.capture import images
-from cousins.capture.archives import Source, Subfolder, folders
 from cousins.capture.captures import Capture
-from cousins.capture.jpeg import is_jpeg
+from cousins.capture.decoders import images
+from cousins.capture.decoders.archives import Source, Subfolder, folders
+from cousins.capture.decoders.jpeg import is_jpeg
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 

@@ -15,8 +15,8 @@ from cousins.geometry import Array, rigid
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
+from cousins.reconstruct.collision.solids import mesh_of
 from cousins.reconstruct.materials import MATERIALS
-from cousins.reconstruct.solids import mesh_of
 
 INSET: Final = 0.02
 """Rim of a coat's tile that no surface uses, so that neighbours do not shine through."""

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from cousins.fusion.blocks import BLOCK, VOXELS, find
-from cousins.fusion.cubes import CORNERS, EDGES, TRIANGLES
 from cousins.fusion.integration import ACCUMULATED_UNIT, COLOR_UNIT, DISTANCE_UNIT
+from cousins.fusion.marching_cubes_table import CORNERS, EDGES, TRIANGLES
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 

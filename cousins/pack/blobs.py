@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from cousins.codec import canonical_json
 from cousins.errors import PackError
-from cousins.scene.strict import Node, parse
+from cousins.scene.io.strict_json import Node, parse
 from cousins.store import write_whole
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")

@@ -18,9 +18,9 @@ from typing import Any, Final
 from cousins.codec import canonical_json, plain
 from cousins.errors import PackError
 from cousins.pack.blobs import Blob, read_blob
-from cousins.pack.cousin_records import MAX_COUSINS
-from cousins.pack.numbers import of_a_pack, rounded
-from cousins.scene.strict import MAX_BYTES, Node, parse
+from cousins.pack.records.cousin_records import MAX_COUSINS
+from cousins.pack.records.numbers import of_a_pack, rounded
+from cousins.scene.io.strict_json import MAX_BYTES, Node, parse
 from cousins.vary.cousins import SPLITS, Split
 
 FORMAT: Final = "cousins pack"

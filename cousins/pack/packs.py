@@ -13,15 +13,15 @@ from typing import Any, Final
 
 from cousins.affordances import Signature
 from cousins.errors import PackError
-from cousins.pack.asset_records import licence_of, read_scene_record, read_variant
 from cousins.pack.blobs import Blob, BlobFolder, BlobReader, parse_record, read_regular
-from cousins.pack.cousin_records import read_cousin, read_page, read_variant_list, variants_of
-from cousins.pack.images import Images
 from cousins.pack.manifests import Manifest, Page, manifest_digest, read_manifest
-from cousins.pack.numbers import of_a_pack
-from cousins.scene.mjcf import mjcf_in_memory
+from cousins.pack.records.asset_records import licence_of, read_scene_record, read_variant
+from cousins.pack.records.cousin_records import read_cousin, read_page, read_variant_list, variants_of
+from cousins.pack.records.images import Images
+from cousins.pack.records.numbers import of_a_pack
+from cousins.scene.io.strict_json import MAX_BYTES, Node
+from cousins.scene.robot_formats.mjcf_writer import mjcf_in_memory
 from cousins.scene.scenes import Scene
-from cousins.scene.strict import MAX_BYTES, Node
 from cousins.vary.cousins import SPLITS, Cousin, Library, Split, Variant, realise
 
 MANIFEST: Final = "pack.json"

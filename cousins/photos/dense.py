@@ -11,7 +11,7 @@ from PIL import Image
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 from cousins.photos.attention import attended, nearby
-from cousins.photos.motion import Motion, Placed
+from cousins.photos.structure_from_motion import Motion, Placed
 from cousins.stereo.agreement import DepthMap
 from cousins.stereo.depth import StereoConfig, depth_maps
 from cousins.stereo.views import View

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from cousins.errors import CaptureError
-from cousins.photos.child import ChildFailedError, need, run_child
+from cousins.photos.child_process import ChildFailedError, need, run_child
 from cousins.photos.pictures import LONG_SIDE_PX, Picture, pictures_of
 
 TIMEOUT_S = 300.0
@@ -17,7 +17,7 @@ def keyframes(film: bytes, *, most: int) -> list[Picture]:
     need("av", what="a film", package="PyAV")
     head = json.dumps({"most": most, "long_side": LONG_SIDE_PX}).encode() + b"\n"
     try:
-        output = run_child("cousins.photos.film_child", head + film, timeout_s=TIMEOUT_S)
+        output = run_child("cousins.photos.film_worker", head + film, timeout_s=TIMEOUT_S)
     except ChildFailedError as error:
         raise _broken(str(error)) from error
     found = [picture for picture in pictures_of(output) if isinstance(picture, Picture)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cousins.errors import CaptureError
-from cousins.photos.child import ChildFailedError, run_child
+from cousins.photos.child_process import ChildFailedError, run_child
 
 LONG_SIDE_PX = 1600
 """Longer side of a decoded picture [px]: textures of small things need no more, and matching takes fewer."""
@@ -39,7 +39,7 @@ def decode_photos(photos: Sequence[bytes]) -> list[Picture | CaptureError]:
         rest = photos[len(results) :]
         head = json.dumps({"sizes": [len(photo) for photo in rest], "long_side": LONG_SIDE_PX}).encode() + b"\n"
         try:
-            output, failure = run_child("cousins.photos.picture_child", head + b"".join(rest), timeout_s=TIMEOUT_S), ""
+            output, failure = run_child("cousins.photos.image_worker", head + b"".join(rest), timeout_s=TIMEOUT_S), ""
         except ChildFailedError as error:
             output, failure = error.output, str(error)
         done = pictures_of(output)

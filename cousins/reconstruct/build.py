@@ -11,11 +11,11 @@ from cousins.geometry import Array, invert, rigid, rotation_about
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Link
-from cousins.reconstruct.collision import CollisionConfig, decompose
-from cousins.reconstruct.lighten import lightened
+from cousins.reconstruct.collision.decimate import lightened
+from cousins.reconstruct.collision.decomposition import CollisionConfig, decompose
 from cousins.reconstruct.materials import material_for
 from cousins.reconstruct.shape import Shape
-from cousins.reconstruct.texture import bake_texture
+from cousins.reconstruct.texture.baking import bake_texture
 from cousins.segment.segments import Segment
 
 VOLUME_ERROR = 0.15

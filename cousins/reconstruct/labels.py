@@ -8,7 +8,7 @@ import numpy as np
 import trimesh
 
 from cousins.meshes import Mesh
-from cousins.segment.naming import name_by_geometry
+from cousins.segment.geometric_names import name_by_geometry
 from cousins.segment.segments import Segment
 
 SAMPLES = 4000

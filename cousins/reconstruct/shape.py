@@ -10,13 +10,13 @@ from cousins.capture.captures import Capture
 from cousins.errors import StageError
 from cousins.geometry import Array, invert, transform, unproject
 from cousins.meshes import Mesh
-from cousins.reconstruct.completion import SOLIDS, Solid, fit_solid
-from cousins.reconstruct.evidence import Grid, View, gather, noise_m, view_of
-from cousins.reconstruct.field import Measured, close, combine, lay_floor, settle, trim
-from cousins.reconstruct.skin import LEAST_SEEN, seen_faces, skin
-from cousins.reconstruct.standing import rejoin, stand
 from cousins.reconstruct.support import base_height_m
-from cousins.reconstruct.unseen import solid_share
+from cousins.reconstruct.surface.completion import SOLIDS, Solid, fit_solid
+from cousins.reconstruct.surface.distance_field import Measured, close, combine, lay_floor, settle, trim
+from cousins.reconstruct.surface.isosurface import LEAST_SEEN, seen_faces, skin
+from cousins.reconstruct.surface.leg_repair import rejoin, stand
+from cousins.reconstruct.surface.occluded import solid_share
+from cousins.reconstruct.surface.view_evidence import Grid, View, gather, noise_m, view_of
 from cousins.segment.segments import Segment, Segmentation
 
 MANY_VIEWS = 10

@@ -13,8 +13,8 @@ from typing import Any
 import manifold3d
 import numpy as np
 
-from cousins.capture import parsing
-from cousins.capture.arkit import Z_UP_FROM_Y_UP
+from cousins.capture.decoders import parsing
+from cousins.capture.formats.arkit import Z_UP_FROM_Y_UP
 from cousins.errors import CaptureError
 from cousins.geometry import Array, rigid
 from cousins.rooms.room import Furniture, Panel, PanelKind, Room

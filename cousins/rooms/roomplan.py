@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cousins.capture import parsing
-from cousins.capture.arkit import Z_UP_FROM_Y_UP
+from cousins.capture.decoders import parsing
+from cousins.capture.formats.arkit import Z_UP_FROM_Y_UP
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 from cousins.rooms.room import Confidence, Furniture, Panel, PanelKind, Room

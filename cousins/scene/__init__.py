@@ -1,1 +1,4 @@
-"""From assets to a scene in OpenUSD, URDF and MJCF."""
+"""Assets to a scene in OpenUSD, URDF and MJCF.
+
+In: placed assets and fixed structure. Out: a `Scene` with relations, its folder on disk, and a digest of it.
+"""

@@ -11,13 +11,13 @@ from typing import Final
 
 from cousins.errors import SceneError
 from cousins.findings import Finding
-from cousins.scene.folder import read_scene
-from cousins.scene.mjcf import mjcf_file
-from cousins.scene.records import scene_bytes
+from cousins.scene.io.scene_json import scene_bytes
+from cousins.scene.robot_formats.mjcf_writer import mjcf_file
+from cousins.scene.robot_formats.urdf_writer import urdf_files
+from cousins.scene.scene_folder import read_scene
 from cousins.scene.scenes import Scene
-from cousins.scene.urdf import urdf_files
-from cousins.scene.usd import usd_files
-from cousins.scene.usd_child import ChildError, ask_child
+from cousins.scene.usd.child_process import ChildError, ask_child
+from cousins.scene.usd.writer import usd_files
 
 USD: Final = (".usd", ".usda", ".usdc", ".usdz")
 """Extensions of USD files."""
@@ -45,7 +45,7 @@ def check_usd(path: Path) -> list[Finding]:
     if path.stat().st_size > MAX_BYTES:
         return [_failed(path, f"it is larger than {MAX_BYTES // 2**30} GiB")]
     try:
-        output = ask_child("cousins.scene.usd_check", path)
+        output = ask_child("cousins.scene.usd.check_worker", path)
     except ChildError as error:
         return [_failed(path, str(error))]
     return [Finding(**record) for record in json.loads(output.splitlines()[-1])]

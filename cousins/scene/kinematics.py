@@ -7,7 +7,7 @@ import numpy as np
 from cousins.errors import SceneError
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Asset, Joint
-from cousins.scene.rounding import round_pose
+from cousins.scene.io.rounding import round_pose
 
 
 def joints_in_order(asset: Asset) -> list[Joint]:

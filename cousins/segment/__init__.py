@@ -1,1 +1,5 @@
-"""From a capture to its separate objects."""
+"""A capture to its separate objects.
+
+In: a `Capture`. Out: a `Segmentation`: fixed planes, and objects as masks by frame and points in the world. One
+segmenter per file in `backends/`, one namer per file in `namers/`.
+"""

@@ -10,7 +10,7 @@ import numpy as np
 
 from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array
-from cousins.segment.naming import Label
+from cousins.segment.geometric_names import Label
 from cousins.segment.segments import Segment, Segmentation
 
 MOST_VIEWS = 8

@@ -9,8 +9,8 @@ from numba import njit
 
 from cousins.capture.captures import Frame
 from cousins.geometry import Array, invert, transform, unproject
-from cousins.segment.surfaces import NOISE_FLOOR_M, NOISE_PER_M
-from cousins.segment.voxels import codes_of
+from cousins.segment.surfaces.surface import NOISE_FLOOR_M, NOISE_PER_M
+from cousins.segment.surfaces.voxel_map import codes_of
 
 MIN_PIXELS = 8
 """Least pixels of an object in a frame: fewer are not told from noise."""

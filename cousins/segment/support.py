@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cousins.geometry import Array
-from cousins.segment.planes import Structure, heights, inside_outline
+from cousins.segment.structure.planes import Structure, heights, inside_outline
 
 FOOT_POINTS = 50
 """Points that make a foot, within 1 to 5 % of all: a chair shows little of its legs beside its seat."""

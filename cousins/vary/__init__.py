@@ -1,1 +1,5 @@
-"""From a twin to its cousins: what may vary, by how much, and what must stay."""
+"""A twin to its cousins.
+
+In: a twin, a recipe and a seed. Out: cousins, each a set of parameters over a library of assets, with a measured
+distance to the twin on each axis. Cousin `i` does not depend on how many are asked for.
+"""

@@ -20,7 +20,7 @@ from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link
 from cousins.scene.looks import Look
 from cousins.scene.scenes import Placed, Relation, Scene, Structure
-from cousins.vary.covering import covered, covered_mesh
+from cousins.vary.library.procedural_materials import covered, covered_mesh
 
 Split = Literal["twin", "train", "heldout_near", "heldout_far"]
 """`twin`: the twin alone. `heldout_near`: drawn as train is. `heldout_far`: has shapes that train never shows."""

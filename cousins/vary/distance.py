@@ -12,8 +12,8 @@ from scipy.spatial import ConvexHull
 from cousins.geometry import Array, transform
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset
-from cousins.scene.bodies import piece_hull
 from cousins.scene.kinematics import asset_from_links
+from cousins.scene.layout.collision_bodies import piece_hull
 from cousins.scene.looks import Look
 from cousins.vary.cousins import AXES, Cousin, Library, Stand
 

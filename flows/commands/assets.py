@@ -9,8 +9,8 @@ from typing import Any
 
 from cousins.errors import CousinsError, InputError
 from cousins.families.library import LibraryAsset, checked_licence, keep, library_folder, listed, load_library
-from cousins.scene.adding import asset_from, source_digest, sources_of, why_not
-from flows.words import table
+from cousins.importers.library import asset_from, source_digest, sources_of, why_not
+from flows.reporting.formatting import table
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:

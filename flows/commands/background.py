@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from cousins.capture.captures import Capture
-from cousins.capture.folder import capture_digest
+from cousins.capture.io.capture_folder import capture_digest
 from cousins.errors import SceneError
 from cousins.plugins import load
-from cousins.scene.folder import read_scene
+from cousins.scene.scene_folder import read_scene
 from cousins.scene.scenes import Scene
-from cousins.scene.usd_splats import write_splats
-from flows.choices import layout
+from cousins.scene.usd.splats import write_splats
 from flows.commands.setup import environment_of
-from flows.desk import Desk, Options, say_nothing
-from flows.job import export_of
-from flows.run import default_store
-from flows.stages import INGEST, LAY_OVER, REFINE
+from flows.execution.executor import Desk, Options, say_nothing
+from flows.pipeline.backend_choice import layout
+from flows.pipeline.run_scan import default_store
+from flows.pipeline.scan_job import export_of
+from flows.pipeline.stages import INGEST, LAY_OVER, REFINE
 
 FILE = "background.usdc"
 """The splats, with scene.usda below them."""

@@ -9,9 +9,9 @@ from typing import Any, Final
 from cousins.codec import plain
 from cousins.findings import Finding
 from cousins.scene.checks import check
-from cousins.scene.folder import read_scene
-from flows.words import told_findings
-from sim.gates import GateReport, run_gates
+from cousins.scene.scene_folder import read_scene
+from flows.reporting.formatting import told_findings
+from sim.validation.gates import GateReport, run_gates
 
 OWN: Final = ("scene.json and its meshes", "every compiled file against them")
 """What is checked of a scene folder only."""

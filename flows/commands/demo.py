@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from cousins.codec import decode, encode
-from flows.choices import choices
-from flows.desk import Desk, Options, Stage
-from flows.first_policy import first_policy, told_policy
-from flows.progress import told_stages
-from flows.publish import require_free
-from flows.run import Order, default_store, scan
-from flows.truth import compare
-from flows.words import told_scan, told_truth
-from sim.demo import demo_world
-from sim.phone import PhoneConfig, Truth, record
+from flows.execution.executor import Desk, Options, Stage
+from flows.execution.progress import told_stages
+from flows.execution.publish import require_free
+from flows.pipeline.backend_choice import choices
+from flows.pipeline.first_policy import first_policy, told_policy
+from flows.pipeline.ground_truth import compare
+from flows.pipeline.run_scan import Order, default_store, scan
+from flows.reporting.formatting import told_scan, told_truth
+from sim.synthetic.demo_scene import demo_world
+from sim.synthetic.phone import PhoneConfig, Truth, record
 
 CAPTURE, TRUTH = "demo", "truth.bin"
 

@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 
 from cousins import plugins
-from flows.run import default_store
-from flows.versions import LIBRARIES, installed_versions
-from sim.gates import run_gates
-from sim.props import box_piece, place, prop, scene_of
+from flows.execution.code_version import LIBRARIES, installed_versions
+from flows.pipeline.run_scan import default_store
+from sim.physics.simple_assets import box_piece, place, prop, scene_of
+from sim.validation.gates import run_gates
 
 NEED_MEMORY = 3.0e9
 """Memory of a scan of 70 frames [bytes]."""
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:  # noqa: A
         "store": {"path": str(store.root), "gb": round(store.size_bytes() / 1e9, 3)},
         "formats": plugins.names("cousins.capture.backends"),
         "segmenters": plugins.names("cousins.segment.backends"),
-        "engines": plugins.names("sim.backends"),
+        "engines": plugins.names("sim.physics.backends"),
         "prefect_server": os.environ.get("PREFECT_API_URL"),
         "versions": {name: installed_versions()[name] for name in LIBRARIES},
     }

@@ -8,15 +8,15 @@ from typing import Any
 
 from cousins.errors import InputError
 from flows.extras import needing
-from flows.rolling import actor_of
-from flows.words import table
+from flows.pipeline.policy_loading import actor_of
+from flows.reporting.formatting import table
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Try the policy; every episode is counted."""
     with needing("rl"):
         from sim.envs.shadow import LABEL
-        from sim.train.evaluating import evaluate, failures
+        from sim.train.evaluation import evaluate, failures
     if arguments.episodes < 1:
         raise InputError(f"--episodes {arguments.episodes}", expected="1 or more", hint="Give a larger number.")
     policy = actor_of(arguments)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cousins.errors import InputError
 from flows.extras import needing
-from flows.rolling import acting, rollouts
+from flows.pipeline.policy_loading import acting, rollouts
 
 EVALUATED = 100
 """Episodes of an evaluation by default; the film shows some of these."""
@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     with needing("record"):
         from sim.recording import about_of, open_worlds, plan_of, require_new
         from sim.recording.film import FilmConfig, choose, loop_path, write_film
-        from sim.recording.pictures import CameraConfig, DrawnCamera, require_cameras
+        from sim.recording.rendering import CameraConfig, DrawnCamera, require_cameras
     config = FilmConfig(loop=arguments.loop)
     for path in (arguments.output, loop_path(arguments.output, config)):
         require_new(path)

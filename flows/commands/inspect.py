@@ -11,12 +11,12 @@ from typing import Any
 from cousins.capture.captures import Capture
 from cousins.errors import InputError, SceneError
 from cousins.pack.packs import MANIFEST, open_folder
-from flows.desk import Desk, Options, say_nothing
-from flows.job import export_of
-from flows.run import default_store
-from flows.stages import INGEST, INSPECT
-from flows.summary import capture_summary
-from flows.words import told_findings, told_pack, told_twin
+from flows.execution.executor import Desk, Options, say_nothing
+from flows.pipeline.run_scan import default_store
+from flows.pipeline.scan_job import export_of
+from flows.pipeline.stages import INGEST, INSPECT
+from flows.reporting.formatting import told_findings, told_pack, told_twin
+from flows.reporting.summary import capture_summary
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:

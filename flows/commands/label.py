@@ -18,14 +18,14 @@ from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset, Link
 from cousins.reconstruct.build import mass_properties
 from cousins.reconstruct.materials import Material, material_for
-from cousins.scene.folder import read_scene, write_scene
+from cousins.scene.scene_folder import read_scene, write_scene
 from cousins.scene.scenes import Scene
 from flows.commands.inspect import read_report
-from flows.publish import publish
-from flows.report import page, pictures_of
-from flows.run import PICTURES, default_store
-from flows.summary import asset_summary, scene_summary
-from sim.gates import run_gates
+from flows.execution.publish import publish
+from flows.pipeline.run_scan import PICTURES, default_store
+from flows.reporting.report import page, pictures_of
+from flows.reporting.summary import asset_summary, scene_summary
+from sim.validation.gates import run_gates
 
 MOST_LETTERS = 80
 """Longest label."""

@@ -10,7 +10,7 @@ from typing import Any
 from cousins.errors import InputError
 from cousins.weights import KNOWN, Weights, WeightsFile, known_weights, weights_folder
 from flows.download import download, free_bytes
-from flows.words import table
+from flows.reporting.formatting import table
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from cousins.errors import InputError
-from cousins.pack.comparing import compare
+from cousins.pack.comparison import compare
 from cousins.pack.manifests import read_manifest
 from cousins.pack.packs import open_folder, selection_of
-from cousins.pack.pulling import cache_folder, open_pack, pull
-from cousins.pack.pushing import push, sweep
-from cousins.pack.registry import PackStore, open_store, parse_reference, tags
-from cousins.pack.selecting import Selection
-from cousins.pack.verifying import verify
-from cousins.scene.folder import write_scene
-from flows.pack_gallery import write_gallery
-from flows.words import size_text, table, told_pack
+from cousins.pack.transfer.pull import cache_folder, open_pack, pull
+from cousins.pack.transfer.push import push, sweep
+from cousins.pack.transfer.registry import PackStore, open_store, parse_reference, tags
+from cousins.pack.transfer.selection import Selection
+from cousins.pack.verification import verify
+from cousins.scene.scene_folder import write_scene
+from flows.reporting.formatting import size_text, table, told_pack
+from flows.reporting.pack_gallery import write_gallery
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cousins.errors import InputError
-from cousins.scene.folder import read_scene
+from cousins.scene.scene_folder import read_scene
 from cousins.vary.cousins import AXES
 from cousins.vary.recipes import Recipe, recipe_toml
 

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.extras import needing
-from flows.rolling import acting, rollouts
+from flows.pipeline.policy_loading import acting, rollouts
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Roll out and write; nothing is left where it fails."""
     with needing("record"):
         from sim.recording import about_of, open_worlds, plan_of, require_new, write_rollouts, writer_of
-        from sim.recording.pictures import cameras_of, require_cameras
+        from sim.recording.rendering import cameras_of, require_cameras
 
         writer = writer_of(arguments.format)
     require_cameras(arguments.camera)

@@ -6,11 +6,11 @@ import argparse
 from typing import Any
 
 from cousins.scale.distance import parse_distance
-from flows.choices import choices, faces, layout
-from flows.desk import Options
-from flows.progress import told_stages
-from flows.run import Order, scan
-from flows.words import told_scan as told
+from flows.execution.executor import Options
+from flows.execution.progress import told_stages
+from flows.pipeline.backend_choice import choices, faces, layout
+from flows.pipeline.run_scan import Order, scan
+from flows.reporting.formatting import told_scan as told
 
 __all__ = ["run", "told"]
 

@@ -14,7 +14,7 @@ from cousins.errors import InputError, StageError
 from cousins.reconstruct.backends.nerfstudio import REQUIREMENTS
 from cousins.store import file_digest
 from flows.download import free_bytes
-from flows.run import default_store
+from flows.pipeline.run_scan import default_store
 
 NEED_BYTES = 8_000_000_000
 """Room that nerfstudio with CUDA's libraries takes."""

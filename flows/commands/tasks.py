@@ -11,10 +11,10 @@ from typing import Any
 
 from cousins.errors import InputError
 from cousins.pack.packs import Pack, selection_of
-from cousins.pack.pulling import open_pack
+from cousins.pack.transfer.pull import open_pack
 from cousins.vary.cousins import SPLITS
 from flows.extras import needing
-from flows.words import table
+from flows.reporting.formatting import table
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     with needing("sim"):
         from sim.tasks import Task, build_task, task_names
         from sim.tasks.listing import Verdict, verdicts
-        from sim.tasks.staging import Bare
+        from sim.tasks.task_source import Bare
     pack = open_pack(arguments.pack)
     tasks: list[Task] = [build_task(name) for name in (arguments.task or task_names())]
     splits = _splits(pack, arguments)

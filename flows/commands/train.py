@@ -13,7 +13,7 @@ from cousins.errors import InputError, UnknownNameError
 from flows.extras import needing
 
 if TYPE_CHECKING:
-    from sim.train.marks import Progress, Trained
+    from sim.train.training_progress import Progress, Trained
 
 RUNNERS: Final = ("local", "ray")
 """Who collects what is learned from."""
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Train, or go on with it, and tell how often it succeeds at the end of its episodes."""
     train = _trainer(arguments.runner, arguments.workers)
     with needing("rl"):
-        from sim.train.settings import Training, learning_of
+        from sim.train.config import Training, learning_of
     for name in ("steps", "rows", "workers"):
         _require_positive(name, getattr(arguments, name))
     if arguments.first is not None:

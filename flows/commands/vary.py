@@ -9,9 +9,9 @@ from typing import Any
 
 from cousins.errors import InputError
 from cousins.vary.recipes import Recipe, read_recipe
-from flows.run import default_store
-from flows.runners import require_runner, run_blocks
-from flows.varying import VaryOrder, vary
+from flows.pipeline.block_runners import require_runner, run_blocks
+from flows.pipeline.make_pack import VaryOrder, vary
+from flows.pipeline.run_scan import default_store
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:

@@ -10,7 +10,7 @@ from cousins.geometry import rigid, rotation_about
 from cousins.reconstruct.assets import Joint
 from sim.bodies.body import Body, Drive
 from sim.bodies.parts import body_asset, ghost, slide
-from sim.props import box_piece, link
+from sim.physics.simple_assets import box_piece, link
 
 PAD_M: Final = (0.02, 0.012, 0.05)
 """Finger: width, thickness, length [m]."""

@@ -9,8 +9,8 @@ import numpy as np
 from cousins.errors import SceneError
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Joint
+from cousins.scene.io.rounding import round_pose
 from cousins.scene.kinematics import joints_in_order
-from cousins.scene.rounding import round_pose
 from sim.bodies.body import Body
 from sim.bodies.kernels import follow, in_world
 

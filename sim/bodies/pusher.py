@@ -9,7 +9,7 @@ import numpy as np
 from cousins.geometry import rigid, rotation_about
 from sim.bodies.body import Body, Drive
 from sim.bodies.parts import body_asset, ghost, slide
-from sim.props import cylinder_piece, link
+from sim.physics.simple_assets import cylinder_piece, link
 
 RADIUS_M: Final = 0.015
 """Radius of the stick [m]."""

@@ -15,14 +15,14 @@ import trimesh
 
 from cousins.errors import CaptureError
 from cousins.geometry import Array
+from cousins.importers.articulated import Part, moving_parts, placed_mesh, primitive_pieces
+from cousins.importers.articulation import ToldLink, ToldShape, number_of, root_of
+from cousins.importers.urdf import read_urdf
 from cousins.meshes import Mesh, concatenate
 from cousins.reconstruct.assets import Joint, Link, Piece
-from cousins.scene.jointed import Part, moving_parts, placed_mesh, primitive_pieces
-from cousins.scene.told_links import ToldLink, ToldShape, number_of, root_of
-from cousins.scene.urdf_read import read_urdf
 from sim.bodies.body import Body, Drive
 from sim.bodies.parts import body_asset, ghost
-from sim.props import hull_piece, link
+from sim.physics.simple_assets import hull_piece, link
 
 DIRECTIONS: Final = trimesh.creation.icosphere(subdivisions=2).vertices
 """A hull keeps its farthest corners along these, 162 of them: within a millimetre of a hand-sized one [n, 3]."""

@@ -16,12 +16,12 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from cousins.geometry import Array
-from sim.envs.making import make_vector
+from sim.envs.make_env import make_vector
 from sim.envs.vector_env import CousinsVectorEnv
 
 
 class CousinsEnv(gym.Env[Any, Any]):
-    """A vectorised environment of one row, without automatic resets; takes what `sim.envs.making.make_vector` takes."""
+    """A vectorised environment of one row, without automatic resets; takes the options of `make_vector`."""
 
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
         self.render_mode = render_mode

@@ -15,14 +15,14 @@ import numpy as np
 from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.bodies.controllers import Controller
-from sim.envs.robot import Robot, RobotRanges, Robots
+from sim.envs.robot_imperfections import Robot, RobotRanges, Robots
 from sim.tasks import Rows, Task
-from sim.tasks.common import body_features, privileged_features
+from sim.tasks.batch_rotations import into
 from sim.tasks.episode import Drawn, Episode, drawn
-from sim.tasks.frames import into
-from sim.tasks.rows import empty_rows, put_episode, put_start
-from sim.tasks.staging import Staged
-from sim.tasks.view import View, own_up, see
+from sim.tasks.episode_batch import empty_rows, put_episode, put_start
+from sim.tasks.shared_observations import body_features, privileged_features
+from sim.tasks.task_source import Staged
+from sim.tasks.task_view import View, own_up, see
 from sim.worlds.worlds import State, Worlds
 
 FARTHEST: Final = 10.0

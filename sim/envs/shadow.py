@@ -20,8 +20,8 @@ from cousins.reconstruct.assets import Asset
 from cousins.scene.scenes import Placed, Scene, Structure
 from cousins.vary.cousins import Cousin
 from cousins.vary.distributions import Distribution, LogUniform, Uniform, written
-from sim.envs.robot import Robot, RobotRanges
-from sim.tasks.affording import signatures_of
+from sim.envs.robot_imperfections import Robot, RobotRanges
+from sim.tasks.affordance_queries import signatures_of
 from sim.worlds.worlds import Source
 
 LABEL: Final = "sim-to-sim"

@@ -11,9 +11,9 @@ from gymnasium.vector import AutoresetMode
 
 from cousins.errors import EngineError, InputError
 from cousins.geometry import Array
+from sim.envs.cousin_sampler import Hearing, Sampler
 from sim.envs.episodes import FARTHEST, Episodes, Stepped
 from sim.envs.metrics import Metrics
-from sim.envs.sampling import Hearing, Sampler
 
 GROUPS: Final = ("policy", "privileged")
 """What is observed: by a policy, and by a critic alone."""

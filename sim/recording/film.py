@@ -15,10 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cousins.errors import InputError
 from cousins.geometry import Array
-from sim.recording.pictures import Camera
+from sim.recording.dataset_writer import require_new
+from sim.recording.rendering import Camera
 from sim.recording.rollouts import Rollout
 from sim.recording.video import open_video
-from sim.recording.writing import require_new
 
 LOOPS: Final = ("webp", "gif")
 """Kinds of looping picture."""

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, rotation_about
-from cousins.vary.footprints import Footprint, free
+from cousins.vary.placement.footprints import Footprint, free
 
 GAP_M: Final = 0.002
 """Air that a drawn start leaves around an object, if there is as much at home [m]."""

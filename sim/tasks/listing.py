@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sim.tasks.affording import known_of
+from sim.tasks.affordance_queries import known_of
 from sim.tasks.episode import Episode
 from sim.tasks.task import Task
 from sim.worlds.worlds import Source

@@ -16,10 +16,10 @@ from cousins.geometry import Array
 from cousins.plugins import load, names
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
-from cousins.vary.footprints import Footprint
+from cousins.vary.placement.footprints import Footprint
 from sim.tasks.episode import Episode
-from sim.tasks.rows import Rows
-from sim.tasks.view import View
+from sim.tasks.episode_batch import Rows
+from sim.tasks.task_view import View
 from sim.worlds.worlds import State
 
 BACKENDS: Final = "sim.tasks.backends"

@@ -20,13 +20,13 @@ from stable_baselines3.common.logger import configure
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
 from sim.envs.vector_env import CousinsVectorEnv
-from sim.train.learners import arrays_of, bound_exploration, layers_of, make_learner, normalised, put_arrays
-from sim.train.lessons import environment_of
-from sim.train.marks import LOGS, MARKS, Mark, Progress, Trained, point_of, require_free
+from sim.train.checkpoints import put_back, save_mark
+from sim.train.config import FLOOR, Training
 from sim.train.policies import Card, Policy, read_policy, write_policy
-from sim.train.saving import put_back, save_mark
 from sim.train.sb3 import Sb3VecEnv
-from sim.train.settings import FLOOR, Training
+from sim.train.sb3_learners import arrays_of, bound_exploration, layers_of, make_learner, normalised, put_arrays
+from sim.train.training_envs import environment_of
+from sim.train.training_progress import LOGS, MARKS, Mark, Progress, Trained, point_of, require_free
 from sim.worlds.worlds import Source
 
 

@@ -13,8 +13,8 @@ from cousins.reconstruct.assets import Piece
 from cousins.scene.scenes import Placed, Scene
 from cousins.vary.cousins import Task
 from sim.bodies.body import Body
-from sim.bullet_bodies import BodyPlan, ShapePlan, Shapes, plan_object, plan_structure
-from sim.engine import require_loadable
+from sim.physics.bullet_bodies import BodyPlan, ShapePlan, Shapes, plan_object, plan_structure
+from sim.physics.engine import require_loadable
 from sim.worlds.worlds import BODY
 
 

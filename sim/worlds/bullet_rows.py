@@ -11,12 +11,12 @@ from cousins.errors import EngineError
 from cousins.geometry import Array
 from cousins.scene.kinematics import asset_from_links, joints_in_order
 from sim.bodies.body import Body
-from sim.bullet import contacts_between, xyzw_of
-from sim.bullet_bodies import BASE, ShapePlan, same_ground
-from sim.bullet_client import BulletClient, Stepping, state_size
-from sim.engine import GRAVITY_M_S2, Contact, require_finite
+from sim.physics.bullet_bodies import BASE, ShapePlan, same_ground
+from sim.physics.bullet_client import BulletClient, Stepping, state_size
+from sim.physics.bullet_objects import contacts_between, xyzw_of
+from sim.physics.engine import GRAVITY_M_S2, Contact, require_finite
 from sim.worlds.bullet_plans import WorldPlan
-from sim.worlds.bullet_readings import layout_of
+from sim.worlds.bullet_state import layout_of
 from sim.worlds.faults import NOTHING_SHOWN, exploded, require_apart
 from sim.worlds.worlds import BODY, Slots
 

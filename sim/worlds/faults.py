@@ -10,7 +10,7 @@ import numpy as np
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.engine import FASTEST_M_S, Contact
+from sim.physics.engine import FASTEST_M_S, Contact
 
 MOST_OVERLAP_M: Final = 0.02
 """Bodies that overlap by more than this at the start are refused: engines throw them apart [m]."""

@@ -9,8 +9,8 @@ import numpy as np
 from cousins.geometry import Array, rigid, rotation_about, rotation_from_quat_wxyz
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset, Link
+from cousins.scene.io.rounding import round_pose
 from cousins.scene.kinematics import joints_in_order
-from cousins.scene.rounding import round_pose
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Task
 from sim.bodies.body import Body

@@ -13,10 +13,10 @@ import numpy as np
 
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.engine import require_loadable
+from sim.physics.engine import require_loadable
 from sim.worlds.looks import world_from_base
-from sim.worlds.mujoco_columns import Columns, columns_of
-from sim.worlds.mujoco_compiling import compile_world, digest_of, note_of, start_of
+from sim.worlds.mujoco_compiler import compile_world, digest_of, note_of, start_of
+from sim.worlds.mujoco_state_layout import Columns, columns_of
 from sim.worlds.worlds import BODY, Slots, Source
 
 

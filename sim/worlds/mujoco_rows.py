@@ -11,8 +11,8 @@ from numba import njit
 from cousins.geometry import Array
 from sim.bodies.kernels import follow, in_world
 from sim.bodies.kinematics import Chain
-from sim.worlds.mujoco_columns import Columns
 from sim.worlds.mujoco_models import Compiled
+from sim.worlds.mujoco_state_layout import Columns
 from sim.worlds.worlds import Slots, State
 
 _BEYOND: Final = 7

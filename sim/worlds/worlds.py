@@ -1,12 +1,12 @@
 """Worlds side by side: cousins with a robot in each, stepped together.
 
-`sim.engine` holds one scene and proves things about it. Here a batch of rows is stepped for learning: each row shows
-one cousin of a source, and any row can change to another cousin at any time. Whoever steps more than these two engines
-(a GPU that steps thousands of rows, say) answers the same protocol: all that is read or written per step is one array
-over all rows.
+`sim.physics.engine` holds one scene and proves things about it. Here a batch of rows is stepped for learning: each row
+shows one cousin of a source, and any row can change to another cousin at any time. Whoever steps more than these two
+engines (a GPU that steps thousands of rows, say) answers the same protocol: all that is read or written per step is one
+array over all rows.
 
 A body's drives are velocity servos with a force limit, and its own weight is carried for it, as the controllers of
-real arms do. Gravity, friction and contacts are those of `sim.engine`.
+real arms do. Gravity, friction and contacts are those of `sim.physics.engine`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cousins.scene.kinematics import joints_in_order
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from sim.bodies.body import Body
-from sim.engine import Contact
+from sim.physics.engine import Contact
 
 BODY: Final = "robot"
 """Name of the body among the objects of a world."""

@@ -17,7 +17,7 @@ Outcome = Callable[[str, str, int, int], bool]
 @pytest.fixture
 def summary(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    from twin_vs_cousins_sums import summary
+    from comparison.sums import summary
 
     return summary
 

@@ -13,8 +13,8 @@ from cousins.geometry import Array, rigid, rotation_about, rotation_angle_rad, t
 from cousins.plugins import load
 from cousins.reconstruct.assets import Asset, Joint, Piece
 from cousins.scene.scenes import Scene
-from sim.engine import GRAVITY_M_S2, Engine
-from sim.props import (
+from sim.physics.engine import GRAVITY_M_S2, Engine
+from sim.physics.simple_assets import (
     articulated,
     box_piece,
     cylinder_piece,
@@ -55,14 +55,14 @@ def steps(engine: Engine, duration_s: float) -> None:
 
 @pytest.fixture(params=["pybullet", "mujoco"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    module = load("sim.backends", request.param, kind="engine")
+    module = load("sim.physics.backends", request.param, kind="engine")
     with module.build(module.Config()) as running:
         yield running
 
 
 @pytest.fixture(params=["pybullet", "mujoco", "fake"])
 def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    module = load("sim.backends", request.param, kind="engine")
+    module = load("sim.physics.backends", request.param, kind="engine")
     with module.build(module.Config()) as running:
         yield running
 
@@ -193,7 +193,7 @@ def bounce(engine: Engine, restitution: float) -> float:
 
 @pytest.mark.parametrize("restitution", [0.0, 0.5, 0.8])
 def test_a_ball_bounces_as_its_restitution_says_in_bullet(restitution: float) -> None:
-    module = load("sim.backends", "pybullet", kind="engine")
+    module = load("sim.physics.backends", "pybullet", kind="engine")
     with module.build(module.Config()) as engine:
         assert bounce(engine, restitution) == pytest.approx(restitution, abs=0.06)
 
@@ -224,7 +224,7 @@ def crowd(seed: int, things: list[Asset], ground: Scene) -> Scene:
 def test_the_future_of_a_scene_does_not_depend_on_what_was_loaded_before(engine: Engine) -> None:
     ground = scene_of(structures=(slab("floor", top_m=0.0),))
     things = [cube(f"thing_{i}", SHAPES[i % len(SHAPES)]) for i in range(12)]
-    module = load("sim.backends", engine.name, kind="engine")
+    module = load("sim.physics.backends", engine.name, kind="engine")
     for seed in (0, 1, 2, 1, 0):
         with module.build(module.Config()) as fresh:
             fresh.load(crowd(seed, things, ground))

@@ -17,10 +17,10 @@ from cousins.families.family import Family, Values, family, family_names
 from cousins.geometry import Array, rigid, rotation_about, transform
 from cousins.plugins import load
 from cousins.reconstruct.assets import Asset, Joint
-from cousins.reconstruct.solids import solid_of, thickness_m
-from cousins.scene.obj import round_mesh
-from sim.probes import DropConfig, drop_assets, probe_cavity
-from sim.props import place
+from cousins.reconstruct.collision.solids import solid_of, thickness_m
+from cousins.scene.io.obj import round_mesh
+from sim.physics.simple_assets import place
+from sim.validation.probes import DropConfig, drop_assets, probe_cavity
 
 SEEDS = (0, 1)
 NAMES = family_names()
@@ -147,7 +147,7 @@ def test_it_is_made_in_the_size_of_another_thing_or_not_at_all(name: str) -> Non
 
 @pytest.mark.parametrize("engine_name", ["mujoco", "pybullet"])
 def test_all_families_stand_at_rest(engine_name: str) -> None:
-    module = load("sim.backends", engine_name, kind="engine")
+    module = load("sim.physics.backends", engine_name, kind="engine")
     assets = [replace(instance(name, 0), name=name) for name in NAMES]
     config = DropConfig(height_m=0.0005, longest_s=2.0, still_m=1e-3, still_rad=2e-2)
     with module.build(module.Config()) as engine:
@@ -204,13 +204,13 @@ def test_a_hand_finds_a_handle_at_a_joint(name: str) -> None:
 def test_what_is_hollow_holds_a_ball(name: str) -> None:
     cavity = measured(name, 0).cavity
     assert cavity is not None
-    module = load("sim.backends", "mujoco", kind="engine")
+    module = load("sim.physics.backends", "mujoco", kind="engine")
     with module.build(module.Config()) as engine:
         assert probe_cavity(instance(name, 0), engine, duration_s=1.0).inside
 
 
 def test_a_jar_under_its_lid_has_no_hollow_for_the_gate_either() -> None:
     assert measured("jar_with_lid", 0).cavity is None
-    module = load("sim.backends", "mujoco", kind="engine")
+    module = load("sim.physics.backends", "mujoco", kind="engine")
     with module.build(module.Config()) as engine:
         assert not probe_cavity(instance("jar_with_lid", 0), engine, duration_s=0.1).found

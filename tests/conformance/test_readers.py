@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from cousins import plugins
-from cousins.capture.archives import open_source
 from cousins.capture.captures import Capture
-from cousins.capture.conventions import ray_lengths
-from cousins.capture.folder import capture_digest, load_capture
+from cousins.capture.decoders.archives import open_source
 from cousins.capture.ingest import ingest
-from cousins.capture.probe import check_convention
+from cousins.capture.io.capture_folder import capture_digest, load_capture
+from cousins.capture.quality.convention_check import check_convention
+from cousins.capture.quality.conventions import ray_lengths
 from cousins.capture.readers import PACKAGE
 from cousins.errors import CaptureError, ConventionError, UnknownNameError
 from cousins.geometry import Array, invert, rigid, rotation_about, rotation_angle_rad
@@ -127,7 +127,7 @@ def test_no_position_survives(kind: str, captures: dict[str, Capture]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_colour_is_not_encoded_again(kind: str, captures: dict[str, Capture]) -> None:
-    from cousins.capture.images import decode_color
+    from cousins.capture.decoders.images import decode_color
 
     shot = truth_of(kind)[0]
     assert shot.jpeg is not None

@@ -16,7 +16,7 @@ from cousins.meshes import Mesh
 from cousins.plugins import load, names
 from cousins.raster import render
 from cousins.segment.segments import Segmentation
-from sim.oracle import Oracle
+from sim.synthetic.oracle_segmenter import Oracle
 
 PACKAGE = "cousins.segment.backends"
 CAMERA = Intrinsics(width=256, height=192, fx=213.0, fy=213.0, cx=127.5, cy=95.5)

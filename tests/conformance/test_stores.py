@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from cousins.errors import StoreError, UnknownNameError
-from cousins.pack.registry import PackStore, Reference, fetch, open_store, set_tag, tags
 from cousins.pack.stores import s3
+from cousins.pack.transfer.registry import PackStore, Reference, fetch, open_store, set_tag, tags
 from cousins.plugins import names
 from tests.cousins.pack.servers_for_tests import RangeHandler
 

@@ -21,8 +21,18 @@ from cousins.scene.scenes import Placed, Scene
 from cousins.vary.cousins import Cousin, Task
 from sim.bodies import Body, build
 from sim.bodies.controllers import Controller, ee_delta
-from sim.engine import GRAVITY_M_S2
-from sim.props import articulated, box_piece, hull_piece, link, place, prop, scene_of, slab, sphere_piece
+from sim.physics.engine import GRAVITY_M_S2
+from sim.physics.simple_assets import (
+    articulated,
+    box_piece,
+    hull_piece,
+    link,
+    place,
+    prop,
+    scene_of,
+    slab,
+    sphere_piece,
+)
 from sim.worlds import BODY, State, Worlds, slots_of
 from tests.sim.worlds_for_tests import quick_pusher, swing
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cousins.capture.folder import capture_digest
 from cousins.capture.ingest import ingest
+from cousins.capture.io.capture_folder import capture_digest
 from cousins.reconstruct.backends.nerfstudio import REQUIREMENTS
-from cousins.scene.folder import write_scene
-from cousins.scene.usd_check import check_file
-from cousins.scene.usd_splats import read_splat_usd
+from cousins.scene.scene_folder import write_scene
+from cousins.scene.usd.check_worker import check_file
+from cousins.scene.usd.splats import read_splat_usd
 from cousins.store import file_digest
 from flows.cli import run
 from flows.commands import setup

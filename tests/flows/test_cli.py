@@ -186,7 +186,7 @@ def test_the_command_starts_without_heavy_libraries() -> None:
 
 
 def test_a_plain_scan_never_imports_prefect() -> None:
-    program = "import sys, flows.run, flows.commands.scan; print('prefect' in sys.modules)"
+    program = "import sys, flows.pipeline.run_scan, flows.commands.scan; print('prefect' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

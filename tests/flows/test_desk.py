@@ -17,9 +17,9 @@ import pytest
 from cousins.errors import StageError
 from cousins.geometry import Array
 from cousins.store import Store
-from flows.desk import Desk, Options, Reference, Stage
-from flows.partner import Partner, half_the_threads
-from flows.summary import busy_seconds, stage_seconds
+from flows.execution.executor import Desk, Options, Reference, Stage
+from flows.execution.worker_process import Partner, half_the_threads
+from flows.reporting.summary import busy_seconds, stage_seconds
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +52,7 @@ from pathlib import Path
 sys.path.insert(0, "tests/flows")
 import test_desk
 from cousins.store import Store
-from flows.desk import Desk, Options
+from flows.execution.executor import Desk, Options
 desk = Desk(store=Store(Path(sys.argv[1])), options=Options(seed=3))
 first = desk.carry_out(test_desk.MAKE, count=4)
 print("made", flush=True)

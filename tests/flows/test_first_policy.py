@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cousins.scene.folder import write_scene
-from cousins.scene.relations import find_relations
+from cousins.scene.layout.relations import find_relations
+from cousins.scene.scene_folder import write_scene
 from cousins.store import Store
-from flows import first_policy as module
-from flows.desk import Desk, Options, Reference, Stage
-from flows.first_policy import SPLITS, first_policy, told_policy
-from flows.versions import code_version
-from sim.props import place, scene_of, slab
+from flows.execution.code_version import code_version
+from flows.execution.executor import Desk, Options, Reference, Stage
+from flows.pipeline import first_policy as module
+from flows.pipeline.first_policy import SPLITS, first_policy, told_policy
+from sim.physics.simple_assets import place, scene_of, slab
 from tests.cousins.scene.scenes_for_tests import box_asset
 
 

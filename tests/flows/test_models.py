@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from cousins.errors import InputError, UnknownNameError
 from cousins.weights import KNOWN, Weights, WeightsFile, fetched, known_weights
-from flows.choices import choices
 from flows.commands.models import required_hashes
 from flows.download import DownloadError, download
+from flows.pipeline.backend_choice import choices
 
 CONTENT = bytes(range(256)) * 20_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

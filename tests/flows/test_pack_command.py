@@ -14,11 +14,11 @@ from PIL import Image
 
 from cousins.pack.cards import card
 from cousins.pack.packs import open_folder
-from cousins.scene.folder import read_scene
+from cousins.scene.scene_folder import read_scene
 from flows.cli import run
 from flows.commands.pack import told
-from flows.cousin_pictures import SIZE_PX, picture_of
-from flows.pack_gallery import page, spread
+from flows.reporting.cousin_pictures import SIZE_PX, picture_of
+from flows.reporting.pack_gallery import page, spread
 from tests.cousins.pack.packs_for_tests import small_pack
 
 

@@ -14,11 +14,11 @@ import trimesh
 from PIL import Image
 
 from cousins.capture.ingest import ingest
-from cousins.scene.folder import write_scene
+from cousins.scene.scene_folder import write_scene
 from cousins.store import Store
-from flows.desk import Desk, Options
-from flows.job import export_of
-from flows.stages import INGEST, INSPECT, MESH, ROOM
+from flows.execution.executor import Desk, Options
+from flows.pipeline.scan_job import export_of
+from flows.pipeline.stages import INGEST, INSPECT, MESH, ROOM
 from tests.conformance.test_readers import KINDS
 from tests.cousins.capture.exports import depth_names, export
 from tests.cousins.capture.room import CANARY, Files, write_folder, write_zip

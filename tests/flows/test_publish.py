@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cousins.errors import SceneError
-from flows.publish import publish, require_free
+from flows.execution.publish import publish, require_free
 
 
 def folder_with(path: Path, name: str) -> Path:

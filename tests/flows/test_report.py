@@ -13,8 +13,8 @@ import trimesh
 from PIL import Image
 
 from cousins.meshes import Mesh
-from flows.glb import Part, fit_glb, glb
-from flows.report import page, pictures_of, words
+from flows.reporting.glb import Part, fit_glb, glb
+from flows.reporting.report import page, pictures_of, words
 
 ASSET = {
     "name": "object_0",

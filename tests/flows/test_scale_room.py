@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from cousins.capture.captures import Capture
-from cousins.capture.folder import CaptureWriter
+from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.errors import InputError
 from cousins.store import Store
-from flows.choices import layout
-from flows.desk import Desk, Options, say_nothing
-from flows.job import export_of
-from flows.run import Order, scan
-from flows.stages import INGEST, LAY_OVER, REFINE
+from flows.execution.executor import Desk, Options, say_nothing
+from flows.pipeline.backend_choice import layout
+from flows.pipeline.run_scan import Order, scan
+from flows.pipeline.scan_job import export_of
+from flows.pipeline.stages import INGEST, LAY_OVER, REFINE
 from tests.cousins.rooms.test_metre import LONG_M, WIDE_M, photos
 from tests.cousins.rooms.test_rooms import columns, room_of, surface
 

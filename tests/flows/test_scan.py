@@ -17,7 +17,7 @@ import trimesh
 
 from cousins.geometry import rigid
 from cousins.meshes import Mesh
-from sim.phone import PhoneBody, PhoneConfig, PhoneWorld, record
+from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld, record
 from tests.flows.secrets_for_tests import OWNER, PLANTED, leaks, told_jpeg
 
 ROOT = Path(__file__).parents[2]

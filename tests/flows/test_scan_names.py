@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.demo import demo_world
-from sim.phone import PhoneConfig, record
+from sim.synthetic.demo_scene import demo_world
+from sim.synthetic.phone import PhoneConfig, record
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flows.summary import asset_summary, fallbacks_of, scene_summary
-from sim.gates import EngineSummary, GateReport, GateResult
-from sim.props import box_piece, place, prop, scene_of
+from flows.reporting.summary import asset_summary, fallbacks_of, scene_summary
+from sim.physics.simple_assets import box_piece, place, prop, scene_of
+from sim.validation.gates import EngineSummary, GateReport, GateResult
 
 BOX = place(prop("box", [box_piece((0.1, 0.2, 0.3))], mass_kg=0.4), 0.0, 0.0, 0.15)
 ENGINE = EngineSummary(

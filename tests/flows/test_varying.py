@@ -18,13 +18,13 @@ import pytest
 
 from cousins.errors import StageError
 from cousins.pack.packs import open_folder
-from cousins.scene.folder import read_scene
-from cousins.scene.relations import find_relations
+from cousins.scene.layout.relations import find_relations
+from cousins.scene.scene_folder import read_scene
 from cousins.store import Store
 from cousins.vary.cousins import AXES
 from cousins.vary.recipes import parse_recipe
 from flows.cli import run
-from flows.varying import BlockJob, VaryOrder, make_block, vary
+from flows.pipeline.make_pack import BlockJob, VaryOrder, make_block, vary
 from tests.flows.tiny_for_tests import COUNT, RECIPE, finished, started, vary_words, write_tiny
 
 
@@ -154,7 +154,7 @@ def test_a_killed_run_goes_on_and_a_killed_worker_costs_nothing_but_time(
 def test_a_recipe_that_fits_nowhere_ends_with_reasons_and_no_pack(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.blocks.MOST_DRAWS", 3)
+    monkeypatch.setattr("sim.validation.candidate_blocks.MOST_DRAWS", 3)
     recipe = parse_recipe("[distance]\nshape = 0\nswap = 0\nclutter = 0\n[layout]\nshift_m = 500\n")
     wrong = VaryOrder(scene=world / "scene", output=tmp_path / "pack", recipe=recipe, count=3)
     with pytest.raises(StageError, match="layout: no free place under the relations"):

@@ -14,7 +14,7 @@ import pytest
 
 from cousins.store import Store
 from cousins.vary.recipes import parse_recipe
-from flows.varying import BlockJob, VaryOrder, make_block, vary
+from flows.pipeline.make_pack import BlockJob, VaryOrder, make_block, vary
 from tests.flows.tiny_for_tests import COUNT, RECIPE, finished, started, vary_words, write_tiny
 
 WORKERS = {"ray": "ray::blocks", "dask": "spawn_main"}

@@ -6,8 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
-import flows.versions
-from flows.versions import EXTRAS, LADDER, LIBRARIES, installed_versions
+import flows.execution.code_version
+from flows.execution.code_version import EXTRAS, LADDER, LIBRARIES, installed_versions
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 EXTRAS_OF_RESULTS = ("sim", "vision", "video", "photos", "sam", "names")
@@ -24,7 +24,7 @@ def test_every_library_that_results_depend_on_counts() -> None:
 
 def test_an_extra_that_is_not_installed_is_left_out(monkeypatch) -> None:
     installed_versions.cache_clear()
-    monkeypatch.setattr(flows.versions, "EXTRAS", ("pillow-heif-of-nobody",))
+    monkeypatch.setattr(flows.execution.code_version, "EXTRAS", ("pillow-heif-of-nobody",))
     try:
         assert set(installed_versions()) == {*LIBRARIES, "python"}
     finally:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cousins.scene.folder import write_scene
-from cousins.scene.relations import find_relations
-from sim.props import place, scene_of, slab
+from cousins.scene.layout.relations import find_relations
+from cousins.scene.scene_folder import write_scene
+from sim.physics.simple_assets import place, scene_of, slab
 from tests.cousins.scene.scenes_for_tests import box_asset
 
 ROOT = Path(__file__).parents[2]

@@ -8,15 +8,15 @@ import numpy as np
 
 from cousins.errors import EngineError
 from cousins.geometry import Array, quat_wxyz_from_rotation, rotation_about
+from cousins.scene.layout.relations import find_relations
 from cousins.scene.looks import Look
-from cousins.scene.relations import find_relations
 from cousins.scene.scenes import Placed, Scene
 from cousins.vary.cousins import Cousin, Split, Task
 from sim.bodies import build
 from sim.bodies.body import Body
 from sim.bodies.controllers import Controller
-from sim.engine import Contact
-from sim.props import place, scene_of, slab
+from sim.physics.engine import Contact
+from sim.physics.simple_assets import place, scene_of, slab
 from sim.worlds.worlds import Slots, Source, State, Worlds
 from tests.cousins.scene.scenes_for_tests import box_asset
 

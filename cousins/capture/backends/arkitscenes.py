@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cousins.capture import images, parsing
-from cousins.capture.archives import Source
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.frames import each_good
-from cousins.capture.posed import Pixels, Shot, camera_of_matrix, write_posed
+from cousins.capture.decoders import images, parsing
+from cousins.capture.decoders.archives import Source
+from cousins.capture.formats.frame_selection import each_good
+from cousins.capture.formats.posed_frames import Pixels, Shot, camera_of_matrix, write_posed
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, invert, rigid, rotation_about

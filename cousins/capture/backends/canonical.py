@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cousins.capture import images, parsing
-from cousins.capture.archives import Source
 from cousins.capture.captures import Capture
-from cousins.capture.folder import CaptureWriter
-from cousins.capture.frames import each_good, thinned
-from cousins.capture.record import depth_from_mm, frame_of, header_of, read_record
+from cousins.capture.decoders import images, parsing
+from cousins.capture.decoders.archives import Source
+from cousins.capture.formats.frame_selection import each_good, thinned
+from cousins.capture.io.capture_folder import CaptureWriter
+from cousins.capture.io.capture_json import depth_from_mm, frame_of, header_of, read_record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cousins.capture import parsing
-from cousins.capture.archives import Source
 from cousins.capture.backends import transforms
 from cousins.capture.captures import Capture
+from cousins.capture.decoders import parsing
+from cousins.capture.decoders.archives import Source
 from cousins.errors import CaptureError
 
 _NAME = "transforms.json"

@@ -1,7 +1,8 @@
 """Photos (JPEG, HEIC) of one scene, or a film (MOV, MP4): no depth, no poses, no scale; all is found from the pictures.
 
-Where they were taken from is found by `cousins.photos.motion`, depth by `cousins.stereo`. The metre is assumed until
-something measures it: printed tags, a typed distance. Names of files, places and people stay outside the capture.
+Where they were taken from is found by `cousins.photos.structure_from_motion`, depth by `cousins.stereo`. The metre is
+assumed until something measures it: printed tags, a typed distance. Names of files, places and people stay outside the
+capture.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from cousins.capture.archives import Source
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.folder import CaptureWriter
-from cousins.capture.frames import thinned
+from cousins.capture.decoders.archives import Source
+from cousins.capture.formats.frame_selection import thinned
+from cousins.capture.formats.single_frame import FILM
 from cousins.capture.gravity import View, level_from_world, level_of_upright
-from cousins.capture.picked import FILM
+from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.readers import natural_order
 from cousins.errors import CaptureError
-from cousins.photos.child import need
+from cousins.photos.child_process import need
 from cousins.photos.dense import ASSUMED_ERROR, Shown, dense
 from cousins.photos.film import keyframes
-from cousins.photos.motion import LEAST_PHOTOS, find_motion
 from cousins.photos.pictures import Picture, decode_photos
+from cousins.photos.structure_from_motion import LEAST_PHOTOS, find_motion
 from cousins.stereo.depth import StereoConfig
 
 MAX_PHOTOS = 40

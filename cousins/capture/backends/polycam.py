@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from cousins.capture import images, parsing
-from cousins.capture.archives import Source
-from cousins.capture.arkit import world_from_camera_of_arkit
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.folder import CaptureWriter
-from cousins.capture.frames import each_good, thinned
+from cousins.capture.decoders import images, parsing
+from cousins.capture.decoders.archives import Source
+from cousins.capture.formats.arkit import world_from_camera_of_arkit
+from cousins.capture.formats.frame_selection import each_good, thinned
+from cousins.capture.formats.undistortion_border import without_rim
+from cousins.capture.io.capture_folder import CaptureWriter
+from cousins.capture.io.capture_json import depth_from_mm
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect, read_color
-from cousins.capture.record import depth_from_mm
-from cousins.capture.rim import without_rim
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cousins.capture import images, record3d
-from cousins.capture.archives import Source
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.exr import decode_exr_depth
-from cousins.capture.folder import CaptureWriter
-from cousins.capture.frames import each_good, thinned
+from cousins.capture.decoders import images
+from cousins.capture.decoders.archives import Source
+from cousins.capture.decoders.exr import decode_exr_depth
+from cousins.capture.formats import record3d
+from cousins.capture.formats.frame_selection import each_good, thinned
+from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
 from cousins.errors import CaptureError
 from cousins.geometry import Array

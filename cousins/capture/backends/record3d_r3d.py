@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from cousins.capture import images, lzfse, parsing, record3d
-from cousins.capture.archives import Source
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.folder import CaptureWriter
-from cousins.capture.frames import each_good, thinned
+from cousins.capture.decoders import images, lzfse, parsing
+from cousins.capture.decoders.archives import Source
+from cousins.capture.formats import record3d
+from cousins.capture.formats.frame_selection import each_good, thinned
+from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
 from cousins.errors import CaptureError
 from cousins.geometry import Array

@@ -14,11 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from cousins.capture import parsing
-from cousins.capture.archives import Source
 from cousins.capture.captures import Capture
-from cousins.capture.frames import each_good
-from cousins.capture.posed import STRUCTURED_LIGHT, Pixels, Shot, camera_of_matrix, folder_camera, write_posed
+from cousins.capture.decoders import parsing
+from cousins.capture.decoders.archives import Source
+from cousins.capture.formats.frame_selection import each_good
+from cousins.capture.formats.posed_frames import (
+    STRUCTURED_LIGHT,
+    Pixels,
+    Shot,
+    camera_of_matrix,
+    folder_camera,
+    write_posed,
+)
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics
 

@@ -14,12 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from cousins.capture import images, parsing
-from cousins.capture.archives import Source
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.matlab import small_arrays
-from cousins.capture.picked import IMAGE
-from cousins.capture.posed import STRUCTURED_LIGHT, Pixels, Shot, camera_of_matrix, folder_camera, write_posed
+from cousins.capture.decoders import images, parsing
+from cousins.capture.decoders.archives import Source
+from cousins.capture.decoders.matlab import small_arrays
+from cousins.capture.formats.posed_frames import (
+    STRUCTURED_LIGHT,
+    Pixels,
+    Shot,
+    camera_of_matrix,
+    folder_camera,
+    write_posed,
+)
+from cousins.capture.formats.single_frame import IMAGE
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cousins.capture import images, parsing
-from cousins.capture.archives import Source
-from cousins.capture.arkit import Z_UP_FROM_Y_UP
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.folder import CaptureWriter
-from cousins.capture.frames import each_good, thinned
-from cousins.capture.pairing import OFFSETS, best_offset, probes
+from cousins.capture.decoders import images, parsing
+from cousins.capture.decoders.archives import Source
+from cousins.capture.decoders.video import decode_pictures
+from cousins.capture.formats.arkit import Z_UP_FROM_Y_UP
+from cousins.capture.formats.frame_selection import each_good, thinned
+from cousins.capture.formats.video_alignment import OFFSETS, best_offset, probes
+from cousins.capture.io.capture_folder import CaptureWriter
+from cousins.capture.io.capture_json import depth_from_mm
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
-from cousins.capture.record import depth_from_mm
-from cousins.capture.video import decode_pictures
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, rigid, rotation_from_quat_wxyz
 

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from cousins.capture import images, parsing
-from cousins.capture.archives import Source
-from cousins.capture.arkit import GL_FROM_CV
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.folder import CaptureWriter
-from cousins.capture.frames import each_good, thinned
+from cousins.capture.decoders import images, parsing
+from cousins.capture.decoders.archives import Source
+from cousins.capture.decoders.jpeg import is_jpeg
+from cousins.capture.formats.arkit import GL_FROM_CV
+from cousins.capture.formats.frame_selection import each_good, thinned
 from cousins.capture.gravity import View, level_from_world
-from cousins.capture.jpeg import is_jpeg
+from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect, natural_order
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, rigid

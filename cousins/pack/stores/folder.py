@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cousins.errors import StoreError
-from cousins.pack.registry import Entry, PackStore, require_key
+from cousins.pack.transfer.registry import Entry, PackStore, require_key
 from cousins.store import write_whole
 
 _STEP = 1 << 20

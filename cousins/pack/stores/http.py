@@ -11,7 +11,7 @@ from http.client import HTTPException
 from typing import Any, Final
 
 from cousins.errors import StoreError
-from cousins.pack.registry import TAGS, Entry, PackStore, fetch, require_key
+from cousins.pack.transfer.registry import TAGS, Entry, PackStore, fetch, require_key
 
 _STEP: Final = 1 << 18
 _MOST_TAGS: Final = 16 << 20

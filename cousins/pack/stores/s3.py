@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cousins.errors import StoreError
-from cousins.pack.object_stores import ObjectStore
-from cousins.pack.registry import PackStore
+from cousins.pack.transfer.object_stores import ObjectStore
+from cousins.pack.transfer.registry import PackStore
 
 
 @dataclass(frozen=True, kw_only=True)

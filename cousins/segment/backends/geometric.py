@@ -8,17 +8,17 @@ import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
-from cousins.segment.evidence import weigh
-from cousins.segment.grouping import GroupConfig
+from cousins.segment.geometric_names import name_by_geometry
 from cousins.segment.masks import label_frame, masks_of, rivals
-from cousins.segment.multi import find_instances
-from cousins.segment.naming import name_by_geometry
-from cousins.segment.patches import PatchConfig
-from cousins.segment.planes import PlaneConfig, Structure, find_planes
+from cousins.segment.multi_view import find_instances
+from cousins.segment.observability import weigh
+from cousins.segment.parts.convex_patches import PatchConfig
+from cousins.segment.parts.stability_grouping import GroupConfig
 from cousins.segment.segments import Segment, Segmentation
-from cousins.segment.single import label_view
+from cousins.segment.single_view import label_view
+from cousins.segment.structure.planes import PlaneConfig, Structure, find_planes
 from cousins.segment.support import supports_of
-from cousins.segment.voxels import VoxelConfig
+from cousins.segment.surfaces.voxel_map import VoxelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,18 +12,18 @@ from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array
 from cousins.segment.backends import geometric
 from cousins.segment.backends.geometric import Found, order_segments
-from cousins.segment.evidence import weigh
 from cousins.segment.masks import label_frame, masks_of
-from cousins.segment.multi import find_instances
-from cousins.segment.planes import Structure, find_planes
-from cousins.segment.prompted.asking import AskConfig, answered, raised
-from cousins.segment.prompted.carrying import carried
+from cousins.segment.multi_view import find_instances
+from cousins.segment.observability import weigh
 from cousins.segment.prompted.consensus import agree
 from cousins.segment.prompted.keyframes import keyframes
+from cousins.segment.prompted.mask_propagation import carried
+from cousins.segment.prompted.mask_selection import AskConfig, answered, raised
 from cousins.segment.prompted.prompts import MaskModel
 from cousins.segment.segments import Segmentation
-from cousins.segment.single import label_view
-from cousins.segment.surfaces import world_points
+from cousins.segment.single_view import label_view
+from cousins.segment.structure.planes import Structure, find_planes
+from cousins.segment.surfaces.surface import world_points
 
 NO_COLOR = "no frame has a colour image, so that SAM sees nothing: objects are told apart by geometry alone"
 

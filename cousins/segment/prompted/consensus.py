@@ -16,8 +16,8 @@ import numpy as np
 
 from cousins.capture.captures import Frame
 from cousins.geometry import Array, invert, project, transform
-from cousins.segment.joining import join
-from cousins.segment.surfaces import noise_m
+from cousins.segment.parts.edge_contraction import join
+from cousins.segment.surfaces.surface import noise_m
 
 UNSEEN, NOTHING = -2, -1
 """What a frame says of a point: not seen, or seen and of no object."""

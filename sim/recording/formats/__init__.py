@@ -1,1 +1,1 @@
-"""Formats of records, a file each: `Config` and `build(config)`, which answers `sim.recording.writing.Writer`."""
+"""Formats of records, a file each: `Config` and `build(config)`, which returns a `Writer`."""

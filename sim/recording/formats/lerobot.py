@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.recording.columns import columns_of, features_of, outcome_of
-from sim.recording.pictures import Camera
+from sim.recording.rendering import Camera
 from sim.recording.rollouts import About, Rollout
 from sim.recording.statistics import Statistics, of_all, of_pictures, of_rows
 from sim.recording.video import Video, open_video

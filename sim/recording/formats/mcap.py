@@ -21,7 +21,7 @@ from PIL import Image
 
 from cousins.geometry import Array
 from sim.recording.columns import outcome_of
-from sim.recording.pictures import Camera
+from sim.recording.rendering import Camera
 from sim.recording.rollouts import About, Rollout
 
 INDEX: Final = "episodes.json"

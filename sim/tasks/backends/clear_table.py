@@ -8,14 +8,14 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array
-from sim.tasks.affording import base_of, part_of, starts_of
+from sim.tasks.affordance_queries import base_of, part_of, starts_of
 from sim.tasks.backends.place import judge_place, place_features
-from sim.tasks.containing import containers_of, fits, inside
+from sim.tasks.containment import containers_of, fits, inside
 from sim.tasks.episode import Episode
-from sim.tasks.grasping import Held, takeable
-from sim.tasks.rows import Rows
+from sim.tasks.episode_batch import Rows
+from sim.tasks.grasp_tasks import Held, takeable
 from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.view import View, see
+from sim.tasks.task_view import View, see
 from sim.worlds.worlds import State
 
 MOST: Final = 8

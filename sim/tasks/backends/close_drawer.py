@@ -11,10 +11,10 @@ from typing import Final
 
 import numpy as np
 
-from sim.tasks.common import tip_to_handle
+from sim.tasks.batch_rotations import nearness
 from sim.tasks.episode import Episode
-from sim.tasks.frames import nearness
-from sim.tasks.hinging import (
+from sim.tasks.episode_batch import Rows
+from sim.tasks.joint_tasks import (
     episode_of,
     fallen,
     find_handle,
@@ -25,9 +25,9 @@ from sim.tasks.hinging import (
     stands,
     starts_open,
 )
-from sim.tasks.rows import Rows
+from sim.tasks.shared_observations import tip_to_handle
 from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.view import View, knocked
+from sim.tasks.task_view import View, knocked
 
 LIBERO_M: Final = 0.005
 """Cabinets: out by no more [m]."""

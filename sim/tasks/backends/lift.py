@@ -7,14 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from sim.tasks.affording import part_of, starts_of
+from sim.tasks.affordance_queries import part_of, starts_of
+from sim.tasks.batch_rotations import length
 from sim.tasks.episode import Episode
-from sim.tasks.frames import length
-from sim.tasks.grasping import drives_rest, grasp_features, grip_of, off_ground, sunk_m, takeable
-from sim.tasks.rails import over
-from sim.tasks.rows import Rows
+from sim.tasks.episode_batch import Rows
+from sim.tasks.gantry_placement import over
+from sim.tasks.grasp_tasks import drives_rest, grasp_features, grip_of, off_ground, sunk_m, takeable
 from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.view import View, knocked
+from sim.tasks.task_view import View, knocked
 
 STEADY_M_S: Final = 0.05
 """Slower than this what hangs in a hand is held still [m/s]."""

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from sim.tasks.episode import Episode
-from sim.tasks.hinging import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
-from sim.tasks.opening import judge_opening
-from sim.tasks.rows import Rows
+from sim.tasks.episode_batch import Rows
+from sim.tasks.joint_tasks import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
+from sim.tasks.opening_tasks import judge_opening
 from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.view import View
+from sim.tasks.task_view import View
 
 ROBOSUITE_RAD: Final = 0.3
 """Door: turned by more [rad]."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sim.tasks.episode import Episode
-from sim.tasks.hinging import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
-from sim.tasks.opening import judge_opening
-from sim.tasks.rows import Rows
+from sim.tasks.episode_batch import Rows
+from sim.tasks.joint_tasks import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
+from sim.tasks.opening_tasks import judge_opening
 from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.view import View
+from sim.tasks.task_view import View
 
 MANISKILL: Final = 0.75
 """OpenCabinetDrawer: share of the joint's range, as its code has it."""

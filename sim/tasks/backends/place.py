@@ -8,11 +8,13 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, transform
-from sim.tasks.affording import part_of, starts_of
-from sim.tasks.containing import containers_of, fits, in_place, inside
+from sim.tasks.affordance_queries import part_of, starts_of
+from sim.tasks.batch_rotations import length, nearness
+from sim.tasks.containment import containers_of, fits, in_place, inside
 from sim.tasks.episode import Episode
-from sim.tasks.frames import length, nearness
-from sim.tasks.grasping import (
+from sim.tasks.episode_batch import Rows
+from sim.tasks.gantry_placement import over
+from sim.tasks.grasp_tasks import (
     STILL_M_S,
     grasp_features,
     grip_of,
@@ -21,10 +23,8 @@ from sim.tasks.grasping import (
     sunk_m,
     takeable,
 )
-from sim.tasks.rails import over
-from sim.tasks.rows import Rows
 from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.view import View, knocked
+from sim.tasks.task_view import View, knocked
 
 OVER_M: Final = 0.03
 """Air under what is carried over a rim [m]."""

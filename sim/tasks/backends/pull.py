@@ -10,9 +10,9 @@ import numpy as np
 
 from cousins.geometry import Array
 from cousins.scene.scenes import Placed
-from sim.tasks.affording import base_of, ground_of, is_free, outline, outlines, part_of, starts_of, target_of
+from sim.tasks.affordance_queries import base_of, ground_of, is_free, outline, outlines, part_of, starts_of, target_of
 from sim.tasks.episode import Episode
-from sim.tasks.sliding import judge_slide, slide_features
+from sim.tasks.sliding_tasks import judge_slide, slide_features
 from sim.tasks.task import Known, Refused, Task
 
 WAYS_M: Final = (0.15, 0.12, 0.1, 0.18)

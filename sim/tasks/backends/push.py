@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from cousins.scene.scenes import Placed
-from cousins.vary.footprints import rectangle
-from sim.tasks.affording import ground_of, is_free, outline, outlines, part_of, starts_of, target_of
+from cousins.vary.placement.footprints import rectangle
+from sim.tasks.affordance_queries import ground_of, is_free, outline, outlines, part_of, starts_of, target_of
 from sim.tasks.episode import Episode
-from sim.tasks.rails import behind
-from sim.tasks.sliding import STICK_M, judge_slide, slide_features
+from sim.tasks.gantry_placement import behind
+from sim.tasks.sliding_tasks import STICK_M, judge_slide, slide_features
 from sim.tasks.task import Known, Refused, Task
 
 ROOM_M: Final = STICK_M + 0.01

@@ -9,14 +9,14 @@ import numpy as np
 
 from cousins.geometry import Array, transform
 from cousins.scene.scenes import Placed
-from sim.tasks.affording import ground_of, in_reach, part_of, starts_of
+from sim.tasks.affordance_queries import ground_of, in_reach, part_of, starts_of
+from sim.tasks.batch_rotations import length, nearness
 from sim.tasks.episode import Episode
-from sim.tasks.frames import length, nearness
-from sim.tasks.grasping import STILL_M_S, Held, grasp_features, grip_of, off_ground, sunk_m, takeable
-from sim.tasks.rails import over
-from sim.tasks.rows import Rows
+from sim.tasks.episode_batch import Rows
+from sim.tasks.gantry_placement import over
+from sim.tasks.grasp_tasks import STILL_M_S, Held, grasp_features, grip_of, off_ground, sunk_m, takeable
 from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.view import View, knocked
+from sim.tasks.task_view import View, knocked
 
 HIGHEST_M: Final = 0.3
 """Highest top over what the robot stands on [m]."""

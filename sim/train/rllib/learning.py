@@ -15,11 +15,11 @@ from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LI
 
 from cousins.errors import InputError
 from cousins.geometry import Array
-from sim.train.marks import COUNTED
+from sim.train.config import Learning, Training
 from sim.train.policies import COUNT, MEAN, VARIANCE
 from sim.train.rllib.normalising import NOTHING, Moments, Normaliser
 from sim.train.rllib.rows import ROWS, rows_each
-from sim.train.settings import Learning, Training
+from sim.train.training_progress import COUNTED
 
 EPISODES: Final = "cousins_episodes"
 RESTORE_S: Final = 120.0

@@ -16,8 +16,8 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from cousins.geometry import Array
+from sim.train.config import FLOOR
 from sim.train.policies import FARTHEST
-from sim.train.settings import FLOOR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -11,10 +11,10 @@ import numpy as np
 
 from cousins.geometry import Array
 from sim.envs.vector_env import CousinsVectorEnv
-from sim.train.lessons import environment_of
-from sim.train.marks import COUNTED
-from sim.train.replaying import TwinFirst
-from sim.train.settings import Training
+from sim.train.config import Training
+from sim.train.cousin_sampling import TwinFirst
+from sim.train.training_envs import environment_of
+from sim.train.training_progress import COUNTED
 
 ROWS: Final = "cousins/rows"
 """Name by which RLlib knows `rows_of`."""

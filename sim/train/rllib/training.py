@@ -23,8 +23,12 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from torch.utils.tensorboard import SummaryWriter
 
 from cousins.errors import EngineError, InputError
-from sim.train.lessons import environment_of
-from sim.train.marks import (
+from sim.train.config import FLOOR, Training
+from sim.train.policies import Card, Policy, read_policy, write_policy, write_whole
+from sim.train.rllib.learning import EPISODES, arrays_of, go_on, layers_of, make_algorithm, put_arrays
+from sim.train.rllib.registration import register
+from sim.train.training_envs import environment_of
+from sim.train.training_progress import (
     COUNTED,
     LOGS,
     MARKS,
@@ -37,10 +41,6 @@ from sim.train.marks import (
     require_same,
     unreadable,
 )
-from sim.train.policies import Card, Policy, read_policy, write_policy, write_whole
-from sim.train.rllib.learning import EPISODES, arrays_of, go_on, layers_of, make_algorithm, put_arrays
-from sim.train.rllib.registration import register
-from sim.train.settings import FLOOR, Training
 
 RUNNER: Final = "ray"
 STORE_BYTES: Final = 200_000_000

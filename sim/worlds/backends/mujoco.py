@@ -20,9 +20,9 @@ from cousins.errors import EngineError
 from cousins.geometry import Array, quat_wxyz_from_rotation
 from sim.bodies.body import Body
 from sim.bodies.kinematics import chain_of
-from sim.engine import FASTEST_M_S, Contact, require_finite
+from sim.physics.engine import FASTEST_M_S, Contact, require_finite
 from sim.worlds.faults import NOTHING_SHOWN, cut_commands, exploded
-from sim.worlds.mujoco_compiling import contacts_of
+from sim.worlds.mujoco_compiler import contacts_of
 from sim.worlds.mujoco_models import Compiled, Models
 from sim.worlds.mujoco_rows import Row, Table
 from sim.worlds.worlds import Slots, Source, State

@@ -1,6 +1,7 @@
 """Worlds under PyBullet: one DIRECT client a row, in this process or spread over worker processes.
 
-How bodies behave is told in `sim.bullet`, what a change to another cousin takes in `sim.worlds.bullet_rows`.
+How bodies behave is told in `sim.physics.bullet_objects`, what a change to another cousin takes in
+`sim.worlds.bullet_rows`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import pybullet
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.bullet_bodies import Shapes
-from sim.bullet_client import MOST_MADE, Stepping
-from sim.engine import Contact
-from sim.worlds.bullet_crews import Crew, Workers, here
+from sim.physics.bullet_bodies import Shapes
+from sim.physics.bullet_client import MOST_MADE, Stepping
+from sim.physics.engine import Contact
 from sim.worlds.bullet_plans import WorldPlan, plan_world
-from sim.worlds.bullet_readings import frames, halt, layout_of, note_frames, state_of
+from sim.worlds.bullet_state import frames, halt, layout_of, note_frames, state_of
+from sim.worlds.bullet_workers import Crew, Workers, here
 from sim.worlds.faults import NOTHING_SHOWN, cut_commands
 from sim.worlds.worlds import Slots, Source, State
 

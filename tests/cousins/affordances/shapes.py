@@ -8,7 +8,7 @@ import numpy as np
 
 from cousins.geometry import rigid
 from cousins.reconstruct.assets import Asset, Joint, Piece
-from sim.props import articulated, box_piece, hull_piece, link, prop
+from sim.physics.simple_assets import articulated, box_piece, hull_piece, link, prop
 
 CUP_RADIUS_M = 0.035
 CUP_WALL_M = 0.004

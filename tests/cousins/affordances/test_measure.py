@@ -16,7 +16,7 @@ from cousins.affordances.grasps import FINGER_M, GAP_M, HAND_M, OPENING_M, TIP_M
 from cousins.affordances.hulls import hulls_of
 from cousins.plugins import load
 from cousins.reconstruct.assets import Asset
-from sim.props import box_piece, place, prop, scene_of, sphere_piece
+from sim.physics.simple_assets import box_piece, place, prop, scene_of, sphere_piece
 from tests.cousins.affordances.shapes import (
     CUP_BOTTOM_M,
     CUP_HEIGHT_M,
@@ -42,7 +42,7 @@ def sinks(asset: Asset, diameter_m: float, engine_name: str) -> bool:
     ball = prop("ball", [sphere_piece(diameter_m / 2)], mass_kg=0.02)
     x, y, rim = cavity.center_m
     half = asset.size_m[2] / 2
-    module = load("sim.backends", engine_name, kind="engine")
+    module = load("sim.physics.backends", engine_name, kind="engine")
     with module.build(module.Config()) as engine:
         engine.load(scene_of(place(asset, 0.0, 0.0, half), place(ball, x, y, half + rim + diameter_m / 2 + 0.003)))
         engine.step(round(1.0 / engine.timestep_s))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cousins.capture import archives
-from cousins.capture.archives import open_source
+from cousins.capture.decoders import archives
+from cousins.capture.decoders.archives import open_source
 from cousins.capture.ingest import ingest
 from cousins.errors import ArchiveError, CaptureError, InputError
 from tests.cousins.capture.exports import export

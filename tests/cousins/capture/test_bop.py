@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cousins.capture.ingest import ingest
-from cousins.capture.probe import check_convention
+from cousins.capture.quality.convention_check import check_convention
 from cousins.errors import CaptureError
 from cousins.geometry import Array, invert, look_at
 from tests.cousins.capture.exports import bop

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cousins.capture import folder as folder_module
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.folder import CaptureWriter, capture_digest, load_capture
+from cousins.capture.io import capture_folder as folder_module
+from cousins.capture.io.capture_folder import CaptureWriter, capture_digest, load_capture
 from cousins.errors import CaptureError, ConventionError
 from cousins.geometry import Intrinsics, look_at
 from tests.cousins.capture.room import shots, tree

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from cousins.capture.faces import blur_faces, blurred, find_faces
-from cousins.capture.folder import load_capture
 from cousins.capture.ingest import ingest
+from cousins.capture.io.capture_folder import load_capture
 from cousins.errors import InputError
 from cousins.geometry import Array
 from tests.cousins.capture.exports import export

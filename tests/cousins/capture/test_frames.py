@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cousins.capture.frames import each_good, thinned
+from cousins.capture.formats.frame_selection import each_good, thinned
 from cousins.capture.ingest import ingest
 from cousins.errors import CaptureError
 from tests.cousins.capture.exports import EXPORTS, depth_names, export, truth_of

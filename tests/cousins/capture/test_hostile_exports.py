@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cousins.capture.captures import Capture
-from cousins.capture.exr import decode_exr_depth
-from cousins.capture.images import check_decodes, decode_gray
+from cousins.capture.decoders.exr import decode_exr_depth
+from cousins.capture.decoders.images import check_decodes, decode_gray
+from cousins.capture.decoders.jpeg import strip_metadata
 from cousins.capture.ingest import ingest
-from cousins.capture.jpeg import strip_metadata
-from cousins.capture.probe import check_convention
-from cousins.capture.quality import assess
+from cousins.capture.quality.assessment import assess
+from cousins.capture.quality.convention_check import check_convention
 from cousins.capture.readers import find_reader
 from cousins.errors import CaptureError, ConventionError, InputError
 from tests.cousins.capture.exports import EXPORTS, depth_names, export

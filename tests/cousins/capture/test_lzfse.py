@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cousins.capture import lzfse
+from cousins.capture.decoders import lzfse
 from cousins.capture.ingest import ingest
 from cousins.errors import CaptureError
 from tests.cousins.capture.exports import lzfse_codes, lzfse_plain

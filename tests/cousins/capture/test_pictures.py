@@ -10,9 +10,9 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from cousins.capture.exr import decode_exr_depth
-from cousins.capture.images import decode_color, decode_gray, encode_gray
-from cousins.capture.jpeg import jpeg_size, strip_metadata
+from cousins.capture.decoders.exr import decode_exr_depth
+from cousins.capture.decoders.images import decode_color, decode_gray, encode_gray
+from cousins.capture.decoders.jpeg import jpeg_size, strip_metadata
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 from tests.cousins.capture.room import CANARY, phone_jpeg

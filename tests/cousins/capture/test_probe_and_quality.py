@@ -12,8 +12,8 @@ from PIL import Image, ImageFilter
 
 from cousins.capture.captures import Capture, Frame, Scale
 from cousins.capture.ingest import ingest
-from cousins.capture.probe import check_convention
-from cousins.capture.quality import QualityReport, assess
+from cousins.capture.quality.assessment import QualityReport, assess
+from cousins.capture.quality.convention_check import check_convention
 from cousins.errors import ConventionError
 from cousins.geometry import Array, Intrinsics, look_at, rigid, rotation_about
 from tests.cousins.capture.exports import export

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cousins.capture.images import decode_color
+from cousins.capture.decoders.images import decode_color
+from cousins.capture.formats.undistortion_border import rim_px, without_rim
 from cousins.capture.ingest import ingest
-from cousins.capture.rim import rim_px, without_rim
 from tests.cousins.capture.exports import export
 from tests.cousins.capture.room import phone_jpeg, shots, write_folder
 

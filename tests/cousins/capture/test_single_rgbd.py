@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cousins.capture.decoders.matlab import small_arrays
 from cousins.capture.ingest import ingest
-from cousins.capture.matlab import small_arrays
-from cousins.capture.probe import check_convention
-from cousins.capture.quality import assess
+from cousins.capture.quality.assessment import assess
+from cousins.capture.quality.convention_check import check_convention
 from cousins.errors import CaptureError
 from tests.cousins.capture.room import Files, phone_jpeg, png, shots, write_folder
 from tests.cousins.capture.test_hostile_exports import read_or_refuse

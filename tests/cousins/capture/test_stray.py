@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cousins.capture import video
 from cousins.capture.captures import Capture
+from cousins.capture.decoders import video
 from cousins.capture.ingest import ingest
-from cousins.capture.probe import check_convention
+from cousins.capture.quality.convention_check import check_convention
 from cousins.errors import CaptureError
 from cousins.geometry import Array, invert, quat_wxyz_from_rotation, rigid, rotation_about
 from tests.cousins.capture.room import GL, Y_UP_FROM_Z_UP, Files, Pose, cast, paint, png, same, shots, write_folder

@@ -18,7 +18,7 @@ from cousins.affordances import signature_of
 from cousins.errors import InputError, StageError
 from cousins.families.family import family
 from cousins.families.library import LibraryAsset, checked_licence, keep, listed, load_library
-from cousins.scene.adding import asset_from, source_digest, sources_of
+from cousins.importers.library import asset_from, source_digest, sources_of
 from flows.cli import run
 
 

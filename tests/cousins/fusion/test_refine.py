@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from cousins.capture.captures import Capture, Frame, Scale
-from cousins.fusion.refine import RefineConfig, refine_poses
+from cousins.fusion.pose_refinement import RefineConfig, refine_poses
 from cousins.geometry import Array, Intrinsics, invert, look_at, rigid, rotation_about, transform, unproject
 from cousins.meshes import Mesh
 from cousins.raster import render

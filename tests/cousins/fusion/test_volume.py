@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cousins.capture.captures import Frame
-from cousins.fusion.cubes import TRIANGLES
+from cousins.fusion.marching_cubes_table import TRIANGLES
 from cousins.fusion.volume import FusionConfig, Volume, fuse
 from cousins.geometry import Array, Intrinsics, invert, look_at, transform
 

@@ -11,7 +11,7 @@ from cousins.affordances import Cavity, Grasp, JointAffordance, Signature, Suppo
 from cousins.geometry import Intrinsics, look_at
 from cousins.pack.manifests import PackMeta
 from cousins.pack.twins import twin_cousin
-from cousins.pack.writing import write_pack
+from cousins.pack.writer import write_pack
 from cousins.reconstruct.assets import Asset
 from cousins.scene.looks import Light, Look
 from cousins.vary.cousins import AXES, Cousin, Library, Split, Stand, Task, Variant

@@ -14,12 +14,12 @@ from pxr import Usd, UsdPhysics
 from cousins.errors import PackError
 from cousins.meshes import Mesh
 from cousins.pack.blobs import MAX_CONTENT_BYTES, expand, shrink
-from cousins.pack.meshes import mesh_bytes, read_meshes
 from cousins.pack.packs import Pack, open_folder
+from cousins.pack.records.mesh_bytes import mesh_bytes, read_meshes
 from cousins.plugins import load
-from cousins.scene.folder import write_scene
-from cousins.scene.meshfiles import mesh_files
-from cousins.scene.obj import round_mesh
+from cousins.scene.io.mesh_writer import mesh_files
+from cousins.scene.io.obj import round_mesh
+from cousins.scene.scene_folder import write_scene
 from tests.cousins.pack.packs_for_tests import small_pack
 from tests.cousins.scene.scenes_for_tests import bowl_asset, textured_box_mesh
 
@@ -48,7 +48,7 @@ def test_mujoco_loads_a_cousin_from_memory(pack: Pack) -> None:
 
 @pytest.mark.parametrize("engine", ["mujoco", "pybullet"])
 def test_both_engines_load_a_cousin(pack: Pack, engine: str) -> None:
-    backend = load("sim.backends", engine, kind="engine")
+    backend = load("sim.physics.backends", engine, kind="engine")
     world = backend.build(backend.Config())
     with world as ready:
         ready.load(pack.scene(7))

@@ -21,17 +21,17 @@ from hypothesis import strategies as st
 
 from cousins.errors import CousinsError, PackError, StoreError
 from cousins.pack.blobs import blob_key
-from cousins.pack.comparing import compare
+from cousins.pack.comparison import compare
 from cousins.pack.manifests import manifest_bytes, read_manifest
 from cousins.pack.packs import Pack, open_folder, selection_of
-from cousins.pack.pulling import Pulled, open_pack, pull
-from cousins.pack.pushing import push, sweep
-from cousins.pack.registry import PackStore, Reference, open_store, parse_reference, tags
-from cousins.pack.selecting import Selection
 from cousins.pack.stores.folder import FolderStore
-from cousins.pack.verifying import verify
-from cousins.pack.writing import write_pack
-from cousins.scene.folder import write_scene
+from cousins.pack.transfer.pull import Pulled, open_pack, pull
+from cousins.pack.transfer.push import push, sweep
+from cousins.pack.transfer.registry import PackStore, Reference, open_store, parse_reference, tags
+from cousins.pack.transfer.selection import Selection
+from cousins.pack.verification import verify
+from cousins.pack.writer import write_pack
+from cousins.scene.scene_folder import write_scene
 from tests.cousins.pack.packs_for_tests import META, cousins, small_pack, table_library
 from tests.cousins.pack.servers_for_tests import RangeHandler
 
@@ -132,7 +132,7 @@ def test_a_pull_that_is_cut_anywhere_goes_on_and_ends_the_same(
     for cut in rng.integers(0, total, size=12).tolist():
         folder, cache = tmp_path / f"p{cut}", tmp_path / f"c{cut}"
         cutting = CutStore(str(store_folder), cut)
-        monkeypatch.setattr("cousins.pack.pulling.open_store", lambda _, store=cutting: store)
+        monkeypatch.setattr("cousins.pack.transfer.pull.open_store", lambda _, store=cutting: store)
         with pytest.raises(Cut):
             pull(parse_reference(f"demo:v1@{store_folder}"), folder, cache=cache)
         assert not (folder / "pack.json").exists(), "half a pack is no pack"
@@ -185,9 +185,9 @@ def test_a_pull_that_is_killed_at_any_step_leaves_nothing_behind_in_the_end(
         folder, cache = tmp_path / f"p{left}", tmp_path / f"c{left}"
         with monkeypatch.context() as patch:
             steps["left"] = left
-            patch.setattr("cousins.pack.pulling.THREADS", 1)
+            patch.setattr("cousins.pack.transfer.pull.THREADS", 1)
             patch.setattr(Path, "replace", counted(Path.replace))
-            patch.setattr("cousins.pack.cache.os.link", counted(os.link))
+            patch.setattr("cousins.pack.transfer.cache.os.link", counted(os.link))
             with contextlib.suppress(Cut):
                 pull(parse_reference(f"demo:v1@{store_folder}"), folder, cache=cache)
         pull(parse_reference(f"demo:v1@{store_folder}"), folder, cache=cache)
@@ -202,8 +202,8 @@ def test_a_full_disk_is_told_and_the_pull_goes_on(
         raise OSError(28, "No space left on device", "cache")
 
     with monkeypatch.context() as patch:
-        patch.setattr("cousins.pack.cache.os.link", full)
-        patch.setattr("cousins.pack.cache.shutil.copyfile", full)
+        patch.setattr("cousins.pack.transfer.cache.os.link", full)
+        patch.setattr("cousins.pack.transfer.cache.shutil.copyfile", full)
         with pytest.raises(PackError, match=r"no way to write 'cache' .No space left on device"):
             pulled(f"demo:v1@{store_folder}", tmp_path / "p", tmp_path)
     assert not (tmp_path / "p/pack.json").exists()

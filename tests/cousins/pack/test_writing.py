@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from cousins.errors import PackError
-from cousins.pack.asset_records import rounded_variant
-from cousins.pack.cousin_records import rounded_cousin
 from cousins.pack.packs import open_folder
-from cousins.pack.writing import PackWriter, write_pack
-from cousins.scene.folder import rounded, write_scene
-from cousins.scene.meshfiles import mesh_files
-from cousins.scene.mjcf import mjcf_file
+from cousins.pack.records.asset_records import rounded_variant
+from cousins.pack.records.cousin_records import rounded_cousin
+from cousins.pack.writer import PackWriter, write_pack
+from cousins.scene.io.mesh_writer import mesh_files
+from cousins.scene.robot_formats.mjcf_writer import mjcf_file
+from cousins.scene.scene_folder import rounded, write_scene
 from cousins.vary.cousins import Library, realise
 from tests.cousins.pack.packs_for_tests import META, cousins, small_pack, table_library
 
@@ -146,7 +146,7 @@ def test_a_pack_without_cousins_is_the_twin_alone(tmp_path: Path) -> None:
 
 
 def test_cousins_of_a_rare_split_are_found_however_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cousins.pack.writing.SPAN", 8)
+    monkeypatch.setattr("cousins.pack.writer.SPAN", 8)
     library = table_library()
     drawn = [replace(one, split="heldout_far" if one.index in (3, 30, 31) else "train") for one in cousins(library, 40)]
     write_pack(tmp_path, library, drawn, meta=META)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cousins.capture.archives import open_source
 from cousins.capture.backends.photos import Config, PhotosReader
 from cousins.capture.captures import Capture
+from cousins.capture.decoders.archives import open_source
 from cousins.capture.ingest import ingest
 from cousins.errors import CaptureError
 from cousins.geometry import rotation_angle_rad, transform, unproject

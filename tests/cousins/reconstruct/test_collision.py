@@ -1,3 +1,4 @@
+import manifold3d
 import numpy as np
 import pytest
 import trimesh
@@ -5,11 +6,10 @@ from manifold3d import Manifold
 
 from cousins.errors import StageError
 from cousins.meshes import Mesh
-from cousins.reconstruct import collision
-from cousins.reconstruct.bisection import bisect
-from cousins.reconstruct.collision import THINNEST_M, CollisionConfig, decompose
-from cousins.reconstruct.solids import solid_of, thickness_m
-from cousins.scene.convex import hull_of
+from cousins.reconstruct.collision.bisection import bisect
+from cousins.reconstruct.collision.decomposition import THINNEST_M, CollisionConfig, decompose
+from cousins.reconstruct.collision.solids import solid_of, thickness_m
+from cousins.scene.layout.minkowski import hull_of
 
 
 def mesh_of(solid: Manifold) -> Mesh:
@@ -69,7 +69,7 @@ def test_a_missed_deadline_is_reported_and_planes_split_the_mesh_instead() -> No
 def test_bisection_covers_the_solid_within_its_budget() -> None:
     hulls = bisect(bowl(), max_pieces=12)
     assert 2 <= len(hulls) <= 12
-    cover = Manifold.batch_boolean(hulls, collision.manifold3d.OpType.Add)
+    cover = Manifold.batch_boolean(hulls, manifold3d.OpType.Add)
     assert (bowl() - cover).volume() < 1e-3 * bowl().volume()
 
 

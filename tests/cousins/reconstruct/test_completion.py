@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cousins.reconstruct.completion import Revolution, UprightBox, fit_solid
 from cousins.reconstruct.support import base_height_m
+from cousins.reconstruct.surface.completion import Revolution, UprightBox, fit_solid
 from cousins.segment.segments import Plane, Segment, Segmentation
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cousins.reconstruct.field import trim
+from cousins.reconstruct.surface.distance_field import trim
 
 HEIGHTS_M = 0.002 * np.arange(30) - 0.006
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cousins.reconstruct.filling import fill_gutters, fill_in_picture, fill_on_surface
+from cousins.reconstruct.texture.inpainting import fill_gutters, fill_in_picture, fill_on_surface
 
 
 def test_what_is_known_stays_and_a_ramp_is_continued_smoothly() -> None:

@@ -4,8 +4,8 @@ import trimesh
 from manifold3d import Manifold
 
 from cousins.meshes import Mesh
-from cousins.reconstruct.lighten import lightened
-from cousins.reconstruct.solids import mesh_of, solid_of
+from cousins.reconstruct.collision.decimate import lightened
+from cousins.reconstruct.collision.solids import mesh_of, solid_of
 
 
 def rough_torus() -> Mesh:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cousins.reconstruct.mirror import mirror_legs
+from cousins.reconstruct.surface.leg_symmetry import mirror_legs
 
 SHAPE = (70, 50, 60)
 VOXEL_M = 0.005

@@ -16,8 +16,8 @@ from cousins.errors import InputError, StageError
 from cousins.geometry import Array, Intrinsics, look_at, rotation_about
 from cousins.reconstruct.backends.nerfstudio import Config, Nerfstudio, build, write_data
 from cousins.reconstruct.splats import Splats, basis, moved, read_splats
-from cousins.scene.usd_check import check_file
-from cousins.scene.usd_splats import read_splat_usd, write_splats
+from cousins.scene.usd.check_worker import check_file
+from cousins.scene.usd.splats import read_splat_usd, write_splats
 from tests.cousins.reconstruct.fake_nerfstudio import splat_ply
 
 FAKE = Path(__file__).with_name("fake_nerfstudio.py")

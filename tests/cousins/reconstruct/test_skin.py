@@ -4,7 +4,7 @@ import manifold3d
 import numpy as np
 
 from cousins.meshes import Mesh
-from cousins.reconstruct.skin import tidy
+from cousins.reconstruct.surface.isosurface import tidy
 
 
 def ball_on_a_wire(radius_m: float) -> Mesh:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from cousins.reconstruct.evidence import Grid
-from cousins.reconstruct.standing import stand
+from cousins.reconstruct.surface.leg_repair import stand
+from cousins.reconstruct.surface.view_evidence import Grid
 
 GRID = Grid(origin=np.array([0.0, 0.0, -0.015]), voxel_m=0.005, shape=(60, 60, 60))
 UNSEEN = np.zeros(GRID.shape, dtype=np.float32)

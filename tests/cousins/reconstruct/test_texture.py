@@ -5,11 +5,11 @@ import pytest
 import trimesh
 
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.folder import CaptureWriter
+from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.geometry import Intrinsics, look_at
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.texture import TextureConfig, bake_texture, swollen
+from cousins.reconstruct.texture.baking import TextureConfig, bake_texture, swollen
 
 CAMERA = Intrinsics(width=320, height=240, fx=300.0, fy=300.0, cx=159.5, cy=119.5)
 COLORS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40], [40, 200, 200], [200, 40, 200]])

@@ -10,8 +10,8 @@ import pytest
 from cousins.capture.captures import Capture, Frame, Scale
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, look_at, rigid, rotation_about, unproject
-from cousins.rooms.metre import check_room
 from cousins.rooms.room import Panel, Room
+from cousins.rooms.wall_scale import check_room
 from cousins.scale.check import rescaled
 
 CAMERA = Intrinsics(width=96, height=72, fx=60.0, fy=60.0, cx=47.5, cy=35.5)

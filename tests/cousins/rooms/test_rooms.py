@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cousins.capture.arkit import Z_UP_FROM_Y_UP
+from cousins.capture.formats.arkit import Z_UP_FROM_Y_UP
 from cousins.errors import CaptureError
 from cousins.geometry import Array, rigid, transform
-from cousins.rooms.closing import close
 from cousins.rooms.furniture import asset_of
 from cousins.rooms.prims import read_prims
 from cousins.rooms.room import Furniture, Panel
 from cousins.rooms.roomplan import read_roomplan
 from cousins.rooms.solids import cut, prisms, slab
+from cousins.rooms.wall_gaps import close
 
 
 def columns(position: tuple[float, float, float], yaw: float = 0.0) -> list[float]:
@@ -182,7 +182,7 @@ def corners_of(panel: Panel) -> Array:
 
 
 def test_a_real_room_reads_alike_from_json_and_usdz(shared_data: Callable[[str], Path]) -> None:
-    from cousins.scene.room_files import read_room
+    from cousins.importers.rooms import read_room
 
     folder = shared_data("restricted/roomplan_libroom")
     told, drawn = read_room(folder / "Room.json"), read_room(folder / "Room.usdz")

@@ -16,7 +16,7 @@ from cousins.meshes import Mesh
 from cousins.scale.check import ScaleCheck, rescaled
 from cousins.scale.sheet import draw_sheet, tag, write_sheet
 from cousins.scale.tags import check_scale, tag_corners
-from sim.phone import PhoneBody, PhoneConfig, PhoneWorld, record
+from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld, record
 
 SIDE_M = 0.08
 

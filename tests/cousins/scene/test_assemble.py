@@ -10,12 +10,12 @@ import pytest
 from cousins.capture.captures import Capture, Frame, Scale
 from cousins.geometry import Array, Intrinsics, rigid, rotation_about
 from cousins.reconstruct.assets import Asset
-from cousins.scene.assemble import assemble
-from cousins.scene.bodies import bodies_of, body_of_asset, clearance_below
-from cousins.scene.feet import with_flat_foot
-from cousins.scene.resting import rest_rotation
+from cousins.scene.layout.assemble import assemble
+from cousins.scene.layout.collision_bodies import bodies_of, body_of_asset, clearance_below
+from cousins.scene.layout.flat_feet import with_flat_foot
+from cousins.scene.layout.rest_poses import rest_rotation
+from cousins.scene.layout.structures import joined, leveled, smallest_rectangle, structure_of
 from cousins.scene.scenes import Placed, Relation
-from cousins.scene.structures import joined, leveled, smallest_rectangle, structure_of
 from cousins.segment.segments import Plane, Segment, Segmentation
 from tests.cousins.scene.scenes_for_tests import asset_of, bowl_asset, box_asset, hull_piece, link_of
 

@@ -12,8 +12,8 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 from cousins.errors import SceneError
 from cousins.findings import Finding
 from cousins.scene.checks import check
-from cousins.scene.folder import write_scene
-from cousins.scene.usd_check import check_file
+from cousins.scene.scene_folder import write_scene
+from cousins.scene.usd.check_worker import check_file
 from tests.cousins.scene.scenes_for_tests import table_scene
 
 

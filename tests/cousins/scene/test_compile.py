@@ -12,12 +12,12 @@ import pytest
 from cousins.errors import SceneError
 from cousins.geometry import Array, rigid, rotation_about
 from cousins.scene.inertia import principal_inertia
+from cousins.scene.io.paths import body_name
+from cousins.scene.io.rounding import round_pose
 from cousins.scene.kinematics import asset_from_links
-from cousins.scene.mjcf import mjcf_file, write_mjcf
-from cousins.scene.names import body_name
-from cousins.scene.rounding import round_pose
+from cousins.scene.robot_formats.mjcf_writer import mjcf_file, write_mjcf
+from cousins.scene.robot_formats.urdf_writer import urdf_files, write_urdf
 from cousins.scene.scenes import Placed, Scene
-from cousins.scene.urdf import urdf_files, write_urdf
 from tests.cousins.scene.scenes_for_tests import box_asset, can_asset, table_scene, tilted, with_pose
 
 mujoco = pytest.importorskip("mujoco")

@@ -14,7 +14,7 @@ from pxr import Usd, UsdPhysics
 
 from cousins.errors import SceneError
 from cousins.scene.checks import check
-from cousins.scene.folder import read_scene, write_scene
+from cousins.scene.scene_folder import read_scene, write_scene
 from cousins.scene.scenes import Scene
 from tests.cousins.scene.scenes_for_tests import table_scene
 

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cousins.errors import CousinsError, SceneError
-from cousins.scene.folder import read_scene, rounded, scene_digest, write_scene
-from cousins.scene.obj import obj_files, read_obj
-from cousins.scene.records import read_record, scene_bytes
-from cousins.scene.strict import parse
+from cousins.scene.io.obj import obj_files, read_obj
+from cousins.scene.io.scene_json import read_record, scene_bytes
+from cousins.scene.io.strict_json import parse
+from cousins.scene.scene_folder import read_scene, rounded, scene_digest, write_scene
 from tests.cousins.scene.scenes_for_tests import box_asset, table_scene, tilted, with_pose
 
 ROOT = Path(__file__).parents[3]
@@ -89,7 +89,7 @@ def test_writing_what_was_read_gives_the_same_digest(folder: Path, tmp_path: Pat
 def test_two_processes_write_the_same_digest(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from tests.cousins.scene.scenes_for_tests import table_scene; "
-        "from cousins.scene.folder import write_scene; print(write_scene(table_scene(), Path(sys.argv[1])))"
+        "from cousins.scene.scene_folder import write_scene; print(write_scene(table_scene(), Path(sys.argv[1])))"
     )
     digests = set()
     for index, variables in enumerate(

@@ -15,13 +15,13 @@ from cousins.affordances import lost, signature_of
 from cousins.affordances.hulls import link_poses
 from cousins.errors import CaptureError, CousinsError
 from cousins.geometry import rotation_about
+from cousins.importers.articulated import jointed_asset, told_links
+from cousins.importers.library import sources_of
+from cousins.importers.msh import read_msh
+from cousins.importers.urdf import read_urdf
 from cousins.reconstruct.assets import Asset
-from cousins.scene.adding import sources_of
-from cousins.scene.jointed import jointed_asset, told_links
-from cousins.scene.msh import read_msh
-from cousins.scene.urdf import write_urdf
-from cousins.scene.urdf_read import read_urdf
-from sim.props import place, scene_of
+from cousins.scene.robot_formats.urdf_writer import write_urdf
+from sim.physics.simple_assets import place, scene_of
 from tests.cousins.affordances.shapes import cabinet
 
 LIBERO = Path(__file__).parents[4] / "shared/data/articulated/libero"

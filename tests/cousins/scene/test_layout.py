@@ -14,10 +14,10 @@ from cousins.capture.captures import Scale
 from cousins.geometry import Array, rigid, rotation_about
 from cousins.meshes import concatenate
 from cousins.reconstruct.assets import Asset
-from cousins.scene.bodies import bodies_of, clearance_below, overlaps
-from cousins.scene.convex import difference, hull_of
-from cousins.scene.layout import repair
-from cousins.scene.relations import find_relations
+from cousins.scene.layout.collision_bodies import bodies_of, clearance_below, overlaps
+from cousins.scene.layout.minkowski import difference, hull_of
+from cousins.scene.layout.relations import find_relations
+from cousins.scene.layout.repair import repair
 from cousins.scene.scenes import Placed, Relation, Scene
 from tests.cousins.scene.scenes_for_tests import (
     asset_of,

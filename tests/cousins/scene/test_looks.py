@@ -16,11 +16,11 @@ from pxr import Usd, UsdGeom, UsdLux
 from cousins.errors import SceneError
 from cousins.geometry import Intrinsics, look_at
 from cousins.scene.checks import check_usd
-from cousins.scene.folder import read_scene, write_scene
-from cousins.scene.look_records import look_record, read_look, rounded_look
+from cousins.scene.io.look_json import look_record, read_look, rounded_look
+from cousins.scene.io.strict_json import Node
 from cousins.scene.looks import Light, Look
+from cousins.scene.scene_folder import read_scene, write_scene
 from cousins.scene.scenes import Scene
-from cousins.scene.strict import Node
 from tests.cousins.scene.scenes_for_tests import table_scene
 
 CAMERA = Intrinsics(width=320, height=240, fx=310.0, fy=300.0, cx=170.5, cy=101.5)

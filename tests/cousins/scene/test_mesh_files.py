@@ -10,8 +10,8 @@ import trimesh
 from PIL import Image
 
 from cousins.errors import CaptureError, StageError
+from cousins.importers.meshes import closed, read_finished, scene_of_mesh
 from cousins.meshes import Mesh
-from cousins.scene.mesh_files import closed, read_finished, scene_of_mesh
 
 
 def test_a_glb_is_turned_from_y_up_and_keeps_its_texture(tmp_path: Path) -> None:

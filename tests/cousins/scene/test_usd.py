@@ -11,9 +11,9 @@ import pytest
 from pxr import Usd, UsdGeom, UsdPhysics, UsdSemantics, UsdShade
 
 from cousins.geometry import rigid, rotation_about
-from cousins.scene.folder import write_scene
+from cousins.scene.scene_folder import write_scene
 from cousins.scene.scenes import Placed, Scene
-from cousins.scene.usd_read import read_usd
+from cousins.scene.usd.reader import read_usd
 from tests.cousins.scene.scenes_for_tests import ball_asset, can_asset, table_scene, tilted, with_pose
 
 mujoco = pytest.importorskip("mujoco")
@@ -143,7 +143,7 @@ def test_the_package_begins_with_the_root_layer_and_every_member_is_stored_and_a
 
 @pytest.mark.parametrize("axis", [[1.0, 0, 0], [0, 1.0, 0], [0, 0, -1.0], [0.6, -0.8, 0.0]])
 def test_the_joint_frame_turns_x_onto_any_axis(axis: list[float]) -> None:
-    from cousins.scene.usd_asset import _x_along
+    from cousins.scene.usd.asset import _x_along
 
     frame = _x_along(np.array(axis))
     np.testing.assert_allclose(frame[:, 0], axis, atol=1e-12)

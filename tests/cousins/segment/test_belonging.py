@@ -9,11 +9,11 @@ import pytest
 
 from cousins.geometry import Array
 from cousins.segment.backends.geometric import Config, build
-from cousins.segment.evidence import weigh
 from cousins.segment.masks import rivals
+from cousins.segment.observability import weigh
 from cousins.segment.segments import Segmentation
-from cousins.segment.surfaces import Surface, drawn_together
-from cousins.segment.voxels import touching_voxels
+from cousins.segment.surfaces.surface import Surface, drawn_together
+from cousins.segment.surfaces.voxel_map import touching_voxels
 
 
 @pytest.fixture

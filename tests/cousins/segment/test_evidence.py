@@ -6,7 +6,7 @@ import numpy as np
 
 from cousins.capture.captures import Capture, Frame, Scale
 from cousins.geometry import Array, Intrinsics, look_at
-from cousins.segment.evidence import LEAST_PIXELS, weigh
+from cousins.segment.observability import LEAST_PIXELS, weigh
 
 UP = np.array([0.0, 0.0, 1.0])
 CAMERA = Intrinsics(width=64, height=48, fx=50.0, fy=50.0, cx=31.5, cy=23.5)

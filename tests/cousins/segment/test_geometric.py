@@ -12,7 +12,7 @@ from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.segment.backends.geometric import Config, build
 from cousins.segment.segments import Segmentation
-from cousins.segment.voxels import VoxelConfig, gather
+from cousins.segment.surfaces.voxel_map import VoxelConfig, gather
 
 
 def segment(capture: Capture) -> Segmentation:

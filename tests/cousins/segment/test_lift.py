@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cousins.segment.lift import LiftConfig, lift
+from cousins.segment.mask_lifting import LiftConfig, lift
 
 
 def test_masks_without_identity_become_one_instance_each(made: SimpleNamespace) -> None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cousins.segment.grouping import GroupConfig, Pieces, settle, union
-from cousins.segment.joining import join
-from cousins.segment.naming import fit_upright_box, name_by_geometry
-from cousins.segment.surfaces import edge_pixels, flying_pixels, smallest_axis
+from cousins.segment.geometric_names import fit_upright_box, name_by_geometry
+from cousins.segment.parts.edge_contraction import join
+from cousins.segment.parts.stability_grouping import GroupConfig, Pieces, settle, union
+from cousins.segment.surfaces.surface import edge_pixels, flying_pixels, smallest_axis
 
 
 def test_a_short_leak_is_outvoted_by_the_rest_of_the_crease() -> None:

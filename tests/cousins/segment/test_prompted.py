@@ -14,13 +14,13 @@ from PIL import Image
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.segment.backends.sam import NO_COLOR, Config, Sam
-from cousins.segment.prompted.asking import AskConfig, Mask, answered, distinct, settled
-from cousins.segment.prompted.carrying import carried
 from cousins.segment.prompted.consensus import agree
 from cousins.segment.prompted.keyframes import keyframes
+from cousins.segment.prompted.mask_propagation import carried
+from cousins.segment.prompted.mask_selection import AskConfig, Mask, answered, distinct, settled
 from cousins.segment.prompted.prompts import Answers, Prompts, box_prompts, grid_prompts
 from cousins.segment.segments import Segmentation
-from sim.oracle import KnownFrame, Oracle
+from sim.synthetic.oracle_segmenter import KnownFrame, Oracle
 
 NONE = np.full((60, 80), -1)
 RAISED = np.full((60, 80), 0.05)

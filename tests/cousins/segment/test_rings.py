@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cousins.geometry import Array
-from cousins.segment.rings import join_rings, with_bottoms
-from cousins.segment.surfaces import Surface
+from cousins.segment.parts.hollow_objects import join_rings, with_bottoms
+from cousins.segment.surfaces.surface import Surface
 
 VOXEL_M = 0.005
 UP = np.array([0.0, 0.0, 1.0])

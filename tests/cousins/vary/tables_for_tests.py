@@ -9,14 +9,14 @@ import numpy as np
 
 from cousins.affordances.measure import signature_of
 from cousins.reconstruct.assets import Asset
-from cousins.scene.relations import find_relations
+from cousins.scene.layout.relations import find_relations
 from cousins.scene.scenes import Scene
+from cousins.vary.cousin_sampler import Drawer, make_drawer
 from cousins.vary.cousins import AXES, Library, Variant
-from cousins.vary.deform import Bend, bent
 from cousins.vary.distance import shape_distance
-from cousins.vary.drawing import Drawer, make_drawer
+from cousins.vary.library.deform import Bend, bent
 from cousins.vary.recipes import Recipe
-from sim.props import place, scene_of, slab
+from sim.physics.simple_assets import place, scene_of, slab
 from tests.cousins.scene.scenes_for_tests import bowl_asset, box_asset, can_asset
 
 GAP = 1e-5

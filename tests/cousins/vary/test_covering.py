@@ -4,8 +4,8 @@ import numpy as np
 
 from cousins.families.finishes import FINISHES
 from cousins.meshes import Mesh
-from cousins.vary.covering import covered
-from sim.props import box_piece, prop
+from cousins.vary.library.procedural_materials import covered
+from sim.physics.simple_assets import box_piece, prop
 
 
 def textured():

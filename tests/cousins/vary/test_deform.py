@@ -9,9 +9,9 @@ import trimesh
 from cousins.geometry import transform
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset, Piece
-from cousins.scene.bodies import piece_hull
-from cousins.vary.deform import Bend, bent
-from sim.props import hull_piece, prop
+from cousins.scene.layout.collision_bodies import piece_hull
+from cousins.vary.library.deform import Bend, bent
+from sim.physics.simple_assets import hull_piece, prop
 from tests.cousins.scene.scenes_for_tests import (
     asset_of,
     ball_asset,

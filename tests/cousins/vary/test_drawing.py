@@ -9,17 +9,17 @@ import pytest
 
 from cousins.geometry import Intrinsics
 from cousins.quantities import Quantity
+from cousins.scene.layout.relations import find_relations
 from cousins.scene.looks import Light, Look
-from cousins.scene.relations import find_relations
-from cousins.vary.choosing import coverage, dispersion, even_numbers, farthest_first
-from cousins.vary.clutter import most_clutter
+from cousins.vary.cousin_sampler import Drawer, Refusal, draw, make_drawer
 from cousins.vary.cousins import AXES, Cousin, Library, realise
+from cousins.vary.coverage import coverage, dispersion, even_numbers, farthest_first
 from cousins.vary.distance import distances, shape_distance, vector
 from cousins.vary.distributions import Constant
-from cousins.vary.drawing import Drawer, Refusal, draw, make_drawer
-from cousins.vary.looks import draw_look
+from cousins.vary.look_sampling import draw_look
+from cousins.vary.placement.clutter import most_clutter
 from cousins.vary.recipes import Clutter, Recipe
-from sim.props import place, scene_of, slab
+from sim.physics.simple_assets import place, scene_of, slab
 from tests.cousins.scene.scenes_for_tests import box_asset, cabinet_asset
 from tests.cousins.vary.tables_for_tests import FULL, GAP, TOP, drawer_at, recipe_at, table_library, variant
 

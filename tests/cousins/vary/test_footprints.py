@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
 from cousins.geometry import Array, rotation_about
-from cousins.vary.footprints import (
+from cousins.vary.placement.footprints import (
     Footprint,
     covers,
     distance_m,
@@ -20,7 +20,7 @@ from cousins.vary.footprints import (
     joined,
     rectangle,
 )
-from sim.props import slab
+from sim.physics.simple_assets import slab
 from tests.cousins.scene.scenes_for_tests import bowl_asset, box_asset, cabinet_asset, can_asset
 
 seeds = st.integers(0, 2**32 - 1)

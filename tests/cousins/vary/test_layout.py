@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from cousins.geometry import rigid, rotation_about, rotation_angle_rad
-from cousins.scene.bodies import bodies_of, overlaps
-from cousins.scene.relations import find_relations
+from cousins.scene.layout.collision_bodies import bodies_of, overlaps
+from cousins.scene.layout.relations import find_relations
 from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.vary.cousin_sampler import Drawer, Refusal, draw, make_drawer
 from cousins.vary.cousins import Cousin, Library, realise
-from cousins.vary.drawing import Drawer, Refusal, draw, make_drawer
-from cousins.vary.plans import make_plan
-from sim.props import box_piece, place, scene_of, slab
+from cousins.vary.placement.layout_plan import make_plan
+from sim.physics.simple_assets import box_piece, place, scene_of, slab
 from tests.cousins.scene.scenes_for_tests import bowl_asset, box_asset
 from tests.cousins.vary.tables_for_tests import FULL, GAP, TOP, drawer_at, laid_table, recipe_at, table_library, variant
 

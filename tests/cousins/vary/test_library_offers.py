@@ -9,7 +9,7 @@ import numpy as np
 from cousins.affordances import signature_of
 from cousins.families.family import family
 from cousins.families.library import LibraryAsset
-from cousins.vary.library_offers import library_offers, size_distance
+from cousins.vary.library.user_assets import library_offers, size_distance
 
 
 def library() -> list[LibraryAsset]:

@@ -16,8 +16,8 @@ from sim.bodies import Body, build, names
 from sim.bodies.kinematics import chain_of, reach, tips_in_world
 from sim.bodies.panda import panda
 from sim.bodies.so101 import HOME, so101
-from sim.props import scene_of
-from sim.worlds.mujoco_compiling import compile_world
+from sim.physics.simple_assets import scene_of
+from sim.worlds.mujoco_compiler import compile_world
 from sim.worlds.worlds import BODY
 
 SHIPPED = ("pusher", "gripper", "panda")

@@ -12,14 +12,14 @@ import sim
 from cousins.errors import InputError
 from sim.bodies import build
 from sim.bodies.controllers import Controller, ee_delta
+from sim.envs.cousin_sampler import Uniform
 from sim.envs.env import CousinsEnv
 from sim.envs.episodes import EpisodeConfig, Episodes
-from sim.envs.robot import Robot, RobotRanges
-from sim.envs.sampling import Uniform
+from sim.envs.robot_imperfections import Robot, RobotRanges
 from sim.envs.vector_env import CousinsVectorEnv
-from sim.props import place
+from sim.physics.simple_assets import place
 from sim.tasks import build_task
-from sim.tasks.staging import Staged
+from sim.tasks.task_source import Staged
 from tests.cousins.scene.scenes_for_tests import box_asset
 from tests.sim.worlds_for_tests import TOP_M, FakeWorlds, box_scene, boxes
 

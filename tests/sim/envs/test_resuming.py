@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cousins.errors import InputError
-from sim.envs.resuming import resume, saved
-from sim.envs.robot import Robot, RobotRanges
+from sim.envs.robot_imperfections import Robot, RobotRanges
+from sim.envs.snapshots import resume, saved
 from tests.sim.tasks.scenes_for_tests import drawer_source, table_source
 from tests.sim.worlds_for_tests import TinySource, boxes
 

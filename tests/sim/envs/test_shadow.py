@@ -11,9 +11,9 @@ from cousins.reconstruct.assets import Asset
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from cousins.vary.distributions import Constant, Distribution
-from sim.envs.robot import Robot
+from sim.envs.robot_imperfections import Robot
 from sim.envs.shadow import FRICTION_ENDS, LABEL, Shadow, ShadowRanges, describe, shadow_robot
-from sim.props import box_piece, place, prop, scene_of, slab
+from sim.physics.simple_assets import box_piece, place, prop, scene_of, slab
 from tests.sim.worlds_for_tests import cousin_of, push_task
 
 

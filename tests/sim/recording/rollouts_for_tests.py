@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sim.bodies import build
 from sim.bodies.controllers import Controller, ee_delta
+from sim.envs.cousin_sampler import Uniform
 from sim.envs.episodes import EpisodeConfig, Episodes
-from sim.envs.robot import Robot
-from sim.envs.sampling import Uniform
+from sim.envs.robot_imperfections import Robot
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.recording import Rollout, gather, plan_of
 from sim.tasks import build_task
-from sim.tasks.staging import Staged
+from sim.tasks.task_source import Staged
 from tests.sim.worlds_for_tests import FakeWorlds, boxes
 
 

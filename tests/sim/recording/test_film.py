@@ -15,7 +15,7 @@ from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.recording import Rollout
 from sim.recording.film import BAD, EMPTY, GOOD, FilmConfig, choose, loop_path, write_film
-from sim.recording.pictures import CameraConfig, DrawnCamera
+from sim.recording.rendering import CameraConfig, DrawnCamera
 from tests.sim.recording.rollouts_for_tests import recorded_env, some
 
 

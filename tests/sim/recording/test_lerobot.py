@@ -16,7 +16,7 @@ import pytest
 
 from cousins.errors import InputError, UnknownNameError
 from sim.recording import Rollout, about_of, write_rollouts, writer_of
-from sim.recording.pictures import cameras_of
+from sim.recording.rendering import cameras_of
 from tests.sim.recording.rollouts_for_tests import recorded_env, some
 
 LOADED = {

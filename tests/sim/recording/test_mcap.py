@@ -14,7 +14,7 @@ from mcap.reader import make_reader
 from PIL import Image
 
 from sim.recording import Rollout, about_of, gather, write_rollouts, writer_of
-from sim.recording.pictures import cameras_of
+from sim.recording.rendering import cameras_of
 from tests.sim.recording.rollouts_for_tests import recorded_env, some
 
 Message = tuple[str, str, int, dict[str, Any]]

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from sim.envs.vector_env import CousinsVectorEnv
-from sim.props import slab
-from sim.recording.pictures import CameraConfig, DrawnCamera
+from sim.physics.simple_assets import slab
+from sim.recording.rendering import CameraConfig, DrawnCamera
 from tests.sim.recording.rollouts_for_tests import recorded_env, some
 from tests.sim.worlds_for_tests import TOP_M, TinySource
 

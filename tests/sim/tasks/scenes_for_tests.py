@@ -9,11 +9,11 @@ import numpy as np
 from cousins.families.family import family
 from cousins.geometry import rigid, rotation_about
 from cousins.reconstruct.assets import Asset
-from cousins.scene.relations import find_relations
+from cousins.scene.layout.relations import find_relations
 from cousins.scene.scenes import Placed, Scene
 from cousins.vary.cousins import Task
-from cousins.vary.goals import NO_TASK
-from sim.props import place, scene_of, slab
+from cousins.vary.placement.goals import NO_TASK
+from sim.physics.simple_assets import place, scene_of, slab
 from tests.cousins.scene.scenes_for_tests import box_asset
 from tests.sim.worlds_for_tests import TOP_M, TinySource, box_scene, push_task
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cousins.geometry import Array
 from sim.tasks import Rows, View
-from sim.tasks.sliding import behind
+from sim.tasks.sliding_tasks import behind
 
 STEP_M = 0.012
 """Way of a tip in one action at 1, about [m]."""

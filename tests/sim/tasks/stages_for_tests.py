@@ -10,11 +10,11 @@ from cousins.geometry import Array, quat_wxyz_from_rotation, rotation_about
 from sim.bodies import build
 from sim.bodies.controllers import Controller, joint_velocity
 from sim.envs.episodes import EpisodeConfig, Episodes
-from sim.envs.robot import Robot
+from sim.envs.robot_imperfections import Robot
 from sim.tasks import Episode, Judged, Task, View, build_task
-from sim.tasks.common import body_features
-from sim.tasks.staging import Staged
-from sim.tasks.view import see
+from sim.tasks.shared_observations import body_features
+from sim.tasks.task_source import Staged
+from sim.tasks.task_view import see
 from tests.sim.worlds_for_tests import FakeWorlds, TinySource
 
 

@@ -10,16 +10,16 @@ import pytest
 from cousins.errors import InputError, UnknownNameError
 from cousins.geometry import Array, rigid, rotation_about, transform
 from cousins.scene.kinematics import asset_from_links
-from cousins.scene.relations import find_relations
+from cousins.scene.layout.relations import find_relations
 from cousins.scene.scenes import Placed, Structure
 from cousins.vary.cousins import Cousin
-from cousins.vary.goals import NO_TASK
-from sim.props import place, slab
+from cousins.vary.placement.goals import NO_TASK
+from sim.physics.simple_assets import place, slab
 from sim.tasks import Episode, Refused, build_task, task_names
-from sim.tasks.affording import known_of, signatures_of
+from sim.tasks.affordance_queries import known_of, signatures_of
 from sim.tasks.episode import drawn
-from sim.tasks.rails import over
-from sim.tasks.staging import Staged
+from sim.tasks.gantry_placement import over
+from sim.tasks.task_source import Staged
 from sim.worlds.worlds import slots_of
 from tests.cousins.scene.scenes_for_tests import box_asset
 from tests.sim.tasks.scenes_for_tests import bowl_source, cabinet_source, drawer_source, stack_source, table_source

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cousins.errors import EngineError, InputError
-from sim.train.evaluating import Evaluation, Tried, evaluate, failures, outcomes
+from sim.train.evaluation import Evaluation, Tried, evaluate, failures, outcomes
 from sim.worlds.backends.mujoco import MujocoWorlds
 from tests.sim.train.test_policies import tiny_policy
 from tests.sim.worlds_for_tests import boxes, push_task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.train.noise import RANGES, NoisyTwin
+from sim.train.noisy_twin import RANGES, NoisyTwin
 from tests.sim.worlds_for_tests import boxes
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cousins.errors import InputError
-from sim.train.evaluating import evaluate
+from sim.train.evaluation import evaluate
 from sim.train.policies import write_policy
 from sim.train.python_policies import MadeFor, PythonPolicy
 from tests.sim.train.test_policies import tiny_policy

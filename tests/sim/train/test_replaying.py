@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from sim.train.replaying import Even, Prioritised, TwinFirst, put_sampler_state, sampler_state
+from sim.train.cousin_sampling import Even, Prioritised, TwinFirst, put_sampler_state, sampler_state
 
 SOLVED, FAILED = {"success_at_end": 1.0, "length": 10.0}, {"success_at_end": 0.0, "length": 10.0}
 

@@ -17,13 +17,13 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from cousins.errors import InputError
 from cousins.geometry import Array
-from sim.train.evaluating import evaluate
-from sim.train.marks import Progress
+from sim.train.config import FLOOR, Learning, Training, learning_of
+from sim.train.evaluation import evaluate
 from sim.train.policies import read_policy
 from sim.train.rllib import train_on_ray
 from sim.train.rllib.normalising import Normaliser, moments_from, moments_of
 from sim.train.rllib.rows import RunnerRows, rows_of
-from sim.train.settings import FLOOR, Learning, Training, learning_of
+from sim.train.training_progress import Progress
 from tests.cousins.pack.packs_for_tests import small_pack
 from tests.sim.envs.test_env import fake_env
 from tests.sim.worlds_for_tests import boxes

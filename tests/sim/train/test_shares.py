@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from sim.train.shares import paired, share, wilson
+from sim.train.proportions import paired, share, wilson
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (5, 10), (10, 10), (90, 100), (1, 1)])

@@ -11,15 +11,15 @@ import torch
 
 from cousins.errors import InputError
 from sim.tasks.episode import Episode
-from sim.tasks.staging import Staged
 from sim.tasks.task import Refused
-from sim.train.evaluating import evaluate
-from sim.train.learners import make_learner, normalised, put_arrays
-from sim.train.lessons import environment_of
+from sim.tasks.task_source import Staged
+from sim.train.config import Learning, Training, learning_of
+from sim.train.evaluation import evaluate
 from sim.train.policies import read_policy
 from sim.train.sb3 import Sb3VecEnv
-from sim.train.settings import Learning, Training, learning_of
+from sim.train.sb3_learners import make_learner, normalised, put_arrays
 from sim.train.training import train
+from sim.train.training_envs import environment_of
 from tests.sim.worlds_for_tests import boxes
 
 PPO = Training(
@@ -216,7 +216,7 @@ def test_unknown_words_are_refused(changes: dict[str, object], match: str, tmp_p
 
 
 def test_robots_vary_after_a_share_of_the_steps_and_half_stay_perfect(tmp_path: Path) -> None:
-    from sim.envs.robot import Robots
+    from sim.envs.robot_imperfections import Robots
 
     seen: list[bool] = []
     drawn = Robots.begin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cousins.scene.looks import Look
 from cousins.scene.scenes import Placed, Scene
 from cousins.vary.cousins import Cousin, Task
-from sim.props import box_piece, place, prop, scene_of, sphere_piece
+from sim.physics.simple_assets import box_piece, place, prop, scene_of, sphere_piece
 from tests.cousins.scene.scenes_for_tests import cabinet_asset
 
 

@@ -14,10 +14,10 @@ from cousins.errors import EngineError
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from sim.bodies import build as body_of
-from sim.bullet_bodies import BodyPlan
-from sim.bullet_client import BulletClient
-from sim.engine import Contact
-from sim.props import box_piece, hull_piece, place, prop, scene_of, slab
+from sim.physics.bullet_bodies import BodyPlan
+from sim.physics.bullet_client import BulletClient
+from sim.physics.engine import Contact
+from sim.physics.simple_assets import box_piece, hull_piece, place, prop, scene_of, slab
 from sim.worlds.backends.pybullet import Config, PyBulletWorlds, build
 from sim.worlds.bullet_rows import carried_weights
 from sim.worlds.faults import cut_commands, exploded, require_apart

@@ -16,7 +16,7 @@ from cousins.geometry import Array, rigid, rotation_about, rotation_from_quat_wx
 from cousins.scene.scenes import Scene
 from sim.bodies import build as body_of
 from sim.bodies.controllers import Controller, ee_delta
-from sim.props import box_piece, place, prop
+from sim.physics.simple_assets import box_piece, place, prop
 from sim.worlds.backends.mujoco import Config, MujocoWorlds, build
 from sim.worlds.worlds import State, Worlds, slots_of
 from tests.sim.worlds.sources_for_tests import Tiny

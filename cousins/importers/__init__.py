@@ -1,0 +1,5 @@
+"""Files of other people as assets and scenes.
+
+In: meshes, URDF, MJCF and layout scans by anyone, untrusted. Out: `Asset` and `Scene` values with collision pieces and
+mass intervals, or an `InputError` that says what was found and what to do.
+"""

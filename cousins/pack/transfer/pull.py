@@ -1,0 +1,167 @@
+"""Pull a pack from a store into a folder, whole or some cousins of it; and open one where it lies.
+
+Blobs go through the cache, each checked while it comes; `pack.json` is written last, so a pull that was interrupted
+leaves no pack, and the same pull goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cousins.codec import canonical_json
+from cousins.errors import PackError
+from cousins.pack.blobs import Blob, write_through
+from cousins.pack.packs import CHECKSUM, MANIFEST, SELECTION, Pack, checksum, open_folder, selection_of
+from cousins.pack.transfer.cache import Cache, Tell
+from cousins.pack.transfer.registry import Reference, open_store, parse_reference
+from cousins.pack.transfer.selection import Selection, all_blobs, chosen, pages_needed, records_needed, shapes_needed
+
+PULLING: Final = ".pulling"
+"""Folder of what is not yet in its place."""
+THREADS: Final = 4
+"""Blobs that are fetched at the same time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulled:
+    """What a pull did."""
+
+    digest: str
+    """Digest of the pack."""
+    cousins: int
+    """Cousins in the folder."""
+    files: int
+    """Blobs that they need."""
+    bytes: int
+    """Size of these."""
+    moved: int
+    """Bytes that came from the store."""
+    fallbacks: tuple[str, ...]
+    """What was taken from the cache because the store did not answer, a sentence each."""
+
+
+def cache_folder() -> Path:
+    """Return where pulled blobs lie: COUSINS_PACKS, or the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("COUSINS_PACKS") or cache / "cousins-packs")
+
+
+def pull(
+    reference: Reference,
+    folder: Path,
+    *,
+    selection: Selection | None = None,
+    cache: Path | None = None,
+    tell: Tell | None = None,
+) -> Pulled:
+    """Pull a pack into a new folder, or into one that holds other cousins of the same pack.
+
+    A reference without a store is looked for on this machine alone. Raises `PackError`.
+    """
+    store = open_store(reference.store) if reference.store else None
+    source = Cache(cache or cache_folder(), store, tell=tell)
+    try:
+        return _pull(reference, folder, selection or Selection(), source)
+    except OSError as error:
+        raise PackError(
+            f"no way to write {error.filename or os.fspath(folder)!r} ({error.strerror})",
+            expected="room and the right to write in the output folder and in the cache",
+            hint="Mend that and type the same again: what came so far is kept. COUSINS_PACKS names another cache.",
+        ) from error
+
+
+def _pull(reference: Reference, folder: Path, selection: Selection, source: Cache) -> Pulled:
+    digest = source.resolve(reference)
+    data = source.manifest(digest)
+    had = _had(folder, digest)
+    pack = Pack(data, source, digest=digest)
+    numbers = _together(chosen(pack, selection), had)
+    scratch = folder / PULLING
+    scratch.mkdir(exist_ok=True)
+    blobs = _lay_all(pack, numbers, source, folder)
+    if numbers is None:
+        (folder / SELECTION).unlink(missing_ok=True)
+    else:
+        write_through(scratch, folder / SELECTION, canonical_json({"digest": digest, "indices": numbers}))
+    write_through(scratch, folder / CHECKSUM, checksum(digest))
+    write_through(scratch, folder / MANIFEST, data)
+    shutil.rmtree(scratch)
+    return Pulled(
+        digest=digest,
+        cousins=len(pack) if numbers is None else len(numbers),
+        files=len(blobs),
+        bytes=sum(blob.size for blob in blobs),
+        moved=source.moved,
+        fallbacks=tuple(source.fallbacks),
+    )
+
+
+def open_pack(where: Path | str, *, cache: Path | None = None) -> Pack:
+    """Open a pack folder, or a reference such as `demo:v1@https://…`, whose blobs are fetched when they are needed."""
+    text = os.fspath(where)
+    if isinstance(where, Path) or Path(text).is_dir() or text.startswith((".", "/")):
+        return open_folder(Path(text))
+    reference = parse_reference(text)
+    source = Cache(cache or cache_folder(), open_store(reference.store) if reference.store else None)
+    digest = source.resolve(reference)
+    return Pack(source.manifest(digest), source, digest=digest)
+
+
+def _had(folder: Path, digest: str) -> list[int] | None:
+    """Return the cousins that the folder holds already, none for a new one, None for all."""
+    if not (folder / MANIFEST).exists():
+        known = {"blobs", SELECTION, CHECKSUM, PULLING}
+        if (
+            folder.is_symlink()
+            or (folder.exists() and not folder.is_dir())
+            or (folder.is_dir() and not {path.name for path in folder.iterdir()} <= known)
+        ):
+            raise PackError(
+                f"something that is no pack at {os.fspath(folder)!r}",
+                expected="a new or empty folder, or the same pack",
+                hint="Choose another folder with -o.",
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        return []
+    there = open_folder(folder)
+    if there.digest != digest:
+        raise PackError(
+            f"another pack, {there.digest[:12]}, at {os.fspath(folder)!r}",
+            expected=f"a new folder, or cousins of {digest[:12]}",
+            hint="Packs are never changed: choose another folder with -o.",
+        )
+    return selection_of(folder)
+
+
+def _together(wanted: list[int] | None, had: list[int] | None) -> list[int] | None:
+    return None if wanted is None or had is None else sorted({*wanted, *had})
+
+
+def _lay_all(pack: Pack, numbers: Sequence[int] | None, source: Cache, folder: Path) -> list[Blob]:
+    """Put all that is needed into the folder; each step tells the names of the next."""
+    if numbers is None:
+        blobs = all_blobs(pack)
+        _lay(blobs, source, folder)
+        return blobs
+    pages = pages_needed(pack, numbers)
+    _lay(pages, source, folder)
+    records = records_needed(pack, numbers)
+    _lay(records, source, folder)
+    shapes = shapes_needed(pack, records)
+    _lay(shapes, source, folder)
+    return sorted({*pages, *records, *shapes})
+
+
+def _lay(blobs: Sequence[Blob], source: Cache, folder: Path) -> None:
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        for work in [pool.submit(source.lay, blob, folder, folder / PULLING) for blob in blobs]:
+            work.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

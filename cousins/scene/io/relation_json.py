@@ -1,0 +1,36 @@
+"""Relations as JSON: part of `scene.json` and of every cousin's record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cousins.errors import SceneError
+from cousins.scene.io.strict_json import Node
+from cousins.scene.scenes import Relation, Scene
+
+
+def relation_record(relation: Relation) -> dict[str, Any]:
+    """Return a relation as JSON's own types."""
+    return {"kind": relation.kind, "subject": relation.subject, "object": relation.object}
+
+
+def read_relation(node: Node) -> Relation:
+    """Rebuild a relation; raises `SceneError` on anything that is not one."""
+    return Relation(
+        kind=node["kind"].choice("on", "inside", "against", "next to"),
+        subject=node["subject"].text(),
+        object=node["object"].text(),
+    )
+
+
+def require_known_relations(scene: Scene) -> None:
+    """Raise `SceneError` where a relation is about something that the scene does not hold."""
+    known = {structure.name for structure in scene.structures} | {placed.asset.name for placed in scene.objects}
+    for relation in scene.relations:
+        for name in (relation.subject, relation.object):
+            if name not in known:
+                raise SceneError(
+                    f"a relation about {name[:80]!r}",
+                    expected="the name of a structure or an object",
+                    hint="Write the scene folder anew.",
+                )

@@ -1,0 +1,160 @@
+"""Scene folders: written in one piece or not at all, read back exactly, named by a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from cousins.errors import SceneError
+from cousins.meshes import Mesh
+from cousins.scene.io.mesh_writer import mesh_files, write_files
+from cousins.scene.io.obj import read_obj, round_mesh
+from cousins.scene.io.paths import (
+    asset_folder,
+    piece_file,
+    require_scene_names,
+    structures_folder,
+    texture_file,
+    visual_file,
+)
+from cousins.scene.io.scene_json import read_record, scene_bytes
+from cousins.scene.io.strict_json import parse
+from cousins.scene.robot_formats.mjcf_writer import mjcf_file
+from cousins.scene.robot_formats.urdf_writer import urdf_files
+from cousins.scene.scenes import Scene
+from cousins.scene.usd.usdz import write_usdz
+from cousins.scene.usd.writer import write_usd
+
+FILES: Final = ("scene.json", "scene.usda", "scene.usdz", "scene.urdf", "structures.urdf", "scene.xml")
+"""Deterministic files in the scene folder; with the two folders below, what the digest covers."""
+MAX_FILE_BYTES: Final = 512 * 2**20
+"""Largest file that is read."""
+FOLDERS: Final = ("assets", "structures")
+"""Deterministic folders."""
+
+
+def write_scene(scene: Scene, folder: Path) -> str:
+    """Write a scene folder and return its digest; an older scene there is replaced in one step.
+
+    Raises `SceneError` where the folder holds something that is not a scene.
+    """
+    require_scene_names(scene)
+    _require_replaceable(folder)
+    scene = rounded(scene)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = folder.parent / f".{folder.name}.writing-{os.getpid()}"
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir()
+        _write_all(scene, fresh)
+        digest = scene_digest(fresh)
+        _swap(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return digest
+
+
+def read_scene(folder: Path) -> Scene:
+    """Read a scene folder from anybody; raises `SceneError` on anything that is not one."""
+    root = folder.resolve()
+    if not root.is_dir() or not (root / "scene.json").is_file():
+        raise SceneError(
+            f"no scene.json in {folder.name!r}",
+            expected="a scene folder, as `cousins scan` writes it",
+            hint="Give the folder that holds scene.json.",
+        )
+    node = parse(_read_inside(root, "scene.json"), where="scene.json")
+    return read_record(node, lambda asset, owner, index: _read_mesh(root, asset, owner, index))
+
+
+def scene_digest(folder: Path) -> str:
+    """Return the SHA-256 over the sorted (path, SHA-256) of the deterministic files of a scene folder."""
+    paths = [folder / name for name in FILES if (folder / name).is_file()]
+    for name in FOLDERS:
+        paths += [path for path in (folder / name).rglob("*") if path.is_file()]
+    total = hashlib.sha256()
+    for relative, path in sorted((path.relative_to(folder).as_posix(), path) for path in paths):
+        total.update(f"{relative}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def rounded(scene: Scene) -> Scene:
+    """Return the scene as it will be read back; doing it twice changes nothing."""
+    meshes: dict[tuple[str, str, int | None], Mesh] = {}
+    for structure in scene.structures:
+        meshes["", structure.name, None] = structure.visual
+        meshes |= {("", structure.name, index): piece.mesh for index, piece in enumerate(structure.pieces)}
+    for placed in scene.objects:
+        for link in placed.asset.links:
+            meshes[placed.asset.name, link.name, None] = link.visual
+            for index, piece in enumerate(link.pieces):
+                meshes[placed.asset.name, link.name, index] = piece.mesh
+    node = parse(scene_bytes(scene), where="scene.json")
+    return read_record(node, lambda asset, owner, index: round_mesh(meshes[asset, owner, index]))
+
+
+def _write_all(scene: Scene, folder: Path) -> None:
+    files = mesh_files(scene) | urdf_files(scene)
+    files["scene.xml"] = mjcf_file(scene)
+    files["scene.json"] = scene_bytes(scene)
+    write_files(files, folder)
+    write_usd(scene, folder)
+    write_usdz(folder)
+
+
+def _require_replaceable(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise _occupied(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "scene.json").is_file():
+        raise _occupied(folder)
+
+
+def _occupied(folder: Path) -> SceneError:
+    return SceneError(
+        f"{folder.name!r}, which holds something else",
+        expected="a new or empty folder, or an older scene",
+        hint="Choose another output folder.",
+    )
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    old = folder.parent / f".{folder.name}.old-{os.getpid()}"
+    shutil.rmtree(old, ignore_errors=True)
+    folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old)
+
+
+def _read_mesh(root: Path, asset: str, owner: str, index: int | None) -> Mesh:
+    base = asset_folder(asset) if asset else structures_folder()
+    if index is not None:
+        path = f"{base}/{piece_file(owner, index)}"
+        return read_obj(_read_inside(root, path), where=path)
+    path, texture = f"{base}/{visual_file(owner)}", f"{base}/{texture_file(owner)}"
+    has_texture = (root / texture).is_file()
+    return read_obj(_read_inside(root, path), where=path, texture=_read_inside(root, texture) if has_texture else None)
+
+
+def _read_inside(root: Path, relative: str) -> bytes:
+    path = (root / relative).resolve()
+    if not path.is_relative_to(root):
+        raise SceneError(
+            f"{relative}, which leads out of the scene folder",
+            expected="files inside the folder",
+            hint="Replace links by copies of the files.",
+        )
+    if not path.is_file():
+        raise SceneError(f"no {relative}", expected="every mesh that scene.json names", hint="Write the scene anew.")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise SceneError(
+            f"{relative} of {path.stat().st_size} bytes",
+            expected=f"at most {MAX_FILE_BYTES}",
+            hint="Write the scene anew.",
+        )
+    return path.read_bytes()

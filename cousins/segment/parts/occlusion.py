@@ -1,0 +1,177 @@
+"""What a single view tells about pieces: contacts, supports, what hides what, hollows and hidden continuations."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from cousins.geometry import Array
+from cousins.segment.parts.stability_grouping import Pieces
+
+NEAR_M = 0.012
+"""Greatest distance between neighbouring pixels of two things that touch [m], at least; grows with the noise."""
+
+MIN_WALL_M2 = 0.002
+"""Least visible surface of the outside of a hollow thing [m²]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Borders:
+    """Where the image changes from one piece to another or to the background, across unknown pixels too."""
+
+    first: Array
+    """Piece on one side, int64 [m]; -1 is background."""
+    second: Array
+    """Piece on the other side, int64 [m]; -1 is background."""
+    first_pixel: Array
+    """Flat pixel on the first side, int64 [m]."""
+    second_pixel: Array
+    """Flat pixel on the second side, int64 [m]; equal to the first side's where the image ends."""
+    length_m: Array
+    """Length of border that each stands for [m], float64 [m]."""
+    touching: Array
+    """The two sides touch in space, bool [m]."""
+    in_front: Array
+    """The first side is nearer to the camera by more than a touch, bool [m]."""
+
+
+@njit(cache=True)
+def _transitions(labels, valid, reach):  # type: ignore[no-untyped-def]
+    """List pixel pairs along rows and columns whose labels differ, skipping invalid pixels up to `reach`."""
+    height, width = labels.shape
+    found = []
+    for axis in range(2):
+        lines, length = (height, width) if axis == 0 else (width, height)
+        for line in range(lines):
+            last = -1
+            for step in range(length):
+                r, c = (line, step) if axis == 0 else (step, line)
+                if not valid[r, c]:
+                    continue
+                if last >= 0 and step - last <= reach:
+                    pr, pc = (line, last) if axis == 0 else (last, line)
+                    if labels[r, c] != labels[pr, pc]:
+                        found.append((pr * width + pc, r * width + c))
+                last = step
+    out = np.empty((len(found), 2), np.int64)
+    for k in range(len(found)):
+        out[k, 0], out[k, 1] = found[k]
+    return out
+
+
+def find_borders(labels: Array, points: Array, depth_m: Array, *, footprint: float, sigma_m: float) -> Borders:
+    """List all borders of a label image [h, w] (-1 background) with world points [h, w, 3]."""
+    pairs = _transitions(np.ascontiguousarray(labels), np.ascontiguousarray(depth_m > 0.0), labels.shape[1] // 8)
+    flat, z, at = labels.ravel(), depth_m.ravel().astype(np.float64), points.reshape(-1, 3)
+    pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    first, second = pairs[:, 0], pairs[:, 1]
+    gap = np.linalg.norm(at[first] - at[second], axis=1)
+    near = np.maximum(NEAR_M, 4.0 * sigma_m)
+    adjacent = np.abs(first - second)
+    direct = (adjacent <= 6) | ((adjacent % labels.shape[1] == 0) & (adjacent <= 6 * labels.shape[1]))
+    touching = direct & (gap < near)
+    return Borders(
+        first=flat[first],
+        second=flat[second],
+        first_pixel=first,
+        second_pixel=second,
+        length_m=z[first] * footprint,
+        touching=touching,
+        in_front=~touching & (z[first] < z[second] - 0.5 * near),
+    )
+
+
+def describe(normals: Array, height_m: Array, borders: Borders, *, areas: Array, up: Array) -> Pieces:
+    """Return contacts and supports of the pieces of a view; `height_m` [h, w] is above the support plane."""
+    count = len(areas)
+    touching, carried = np.zeros((count, count)), np.zeros((count, count))
+    between = (borders.first >= 0) & (borders.second >= 0)
+    both = between & borders.touching
+    np.add.at(touching, (borders.first[both], borders.second[both]), borders.length_m[both])
+    level = normals.reshape(-1, 3) @ up
+    height = height_m.ravel()
+    below = level[borders.second_pixel] > 0.7
+    below &= height[borders.second_pixel] <= height[borders.first_pixel] + 0.005
+    on = both & below & (level[borders.first_pixel] < 0.7)
+    np.add.at(carried, (borders.first[on], borders.second[on]), borders.length_m[on])
+    ground = (borders.first >= 0) & (borders.second < 0) & (height[borders.first_pixel] < 0.015) & borders.touching
+    ground_m = np.bincount(borders.first[ground], weights=borders.length_m[ground], minlength=count)
+    covered = (
+        between
+        & ~borders.in_front
+        & ~borders.touching
+        & (height[borders.second_pixel] < height[borders.first_pixel] + 0.05)
+    )
+    covered_m = np.bincount(borders.first[covered], weights=borders.length_m[covered], minlength=count)
+    return Pieces(areas=areas, grounded=ground_m > 0.01, hidden=covered_m > 0.015, touching=touching, carried=carried)
+
+
+def hollows(
+    labels: Array, points: Array, normals: Array, height_m: Array, borders: Borders, *, areas: Array
+) -> list[tuple[int, int]]:
+    """Return pairs (outside, inside) of the walls of hollow things.
+
+    The inside of a bowl is seen over the rim of its outside: the outside hides its lower end, each border at which
+    the inside itself hides something lies at the height of that rim, it stands nowhere, it reaches below the rim
+    and its normals point inwards.
+    """
+    order = np.argsort(labels.ravel(), kind="stable")
+    starts = np.searchsorted(labels.ravel()[order], np.arange(len(areas) + 1))
+    members = [order[a:b] for a, b in itertools.pairwise(starts)]
+    height = height_m.ravel()
+    tops = np.array([np.quantile(height[m], 0.97) for m in members])
+    lows = np.array([np.quantile(height[m], 0.1) for m in members])
+    found: list[tuple[int, int]] = []
+    for outside in np.argsort(-areas, kind="stable"):
+        if areas[outside] < MIN_WALL_M2:
+            continue
+        inside = _inside_of(int(outside), height, borders, tops)
+        if not inside:
+            continue
+        pixels = np.concatenate([members[k] for k in inside])
+        deep = min(lows[k] for k in inside) < tops[outside] - max(0.015, 0.2 * tops[outside])
+        if deep and _inwardness(points.reshape(-1, 3)[pixels], normals.reshape(-1, 3)[pixels]) > 0.2:
+            found += [(int(outside), k) for k in inside]
+    return found
+
+
+def _inwardness(points: Array, normals: Array) -> float:
+    """Return the mean cosine between normals and the way to the middle: 1 inside a ball, 0 on a plane, -1 outside."""
+    ways = points.mean(axis=0) - points
+    ways /= np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
+    return float(np.einsum("ij,ij->i", ways, normals).mean())
+
+
+def _inside_of(outside: int, height: Array, borders: Borders, tops: Array) -> list[int]:
+    """Return the pieces that show nothing but what can be seen over the rim of `outside`.
+
+    The largest such set: pieces that hide or touch anything outside the set below the rim are taken out of it
+    until none is left to take out; then those that `outside` or a member borders are kept.
+    """
+    count = len(tops)
+    rim = tops[outside]
+    band = max(0.012, 0.12 * rim)
+    piece = borders.first >= 0
+    first, second, length = borders.first[piece], borders.second[piece], borders.length_m[piece]
+    exposed = ((borders.in_front | borders.touching) & (height[borders.first_pixel] < rim - band))[piece]
+    total = np.bincount(first, weights=length, minlength=count)
+    inside = tops < rim + band
+    inside[outside] = False
+    while True:
+        closed = np.append(inside, False)
+        closed[outside] = True
+        open_m = np.bincount(first, weights=length * (exposed & ~closed[second]), minlength=count)
+        fewer = inside & (open_m < 0.1 * total)
+        if np.array_equal(fewer, inside):
+            break
+        inside = fewer
+    chosen = {outside}
+    while True:
+        near = np.isin(second, sorted(chosen))
+        new = set(np.unique(first[near & inside[first]]).tolist()) - chosen
+        if not new:
+            return sorted(chosen - {outside})
+        chosen |= new

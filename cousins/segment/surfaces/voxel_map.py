@@ -1,0 +1,262 @@
+"""Many posed depth frames as one oriented surface: confident points averaged in voxels.
+
+Unlike a signed-distance volume this carves nothing, so a 3 cm chair leg stays; voxels that few frames hit and
+many look through are flying pixels and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from scipy import ndimage
+from skimage.color import rgb2lab
+
+from cousins.capture.captures import Capture, Frame
+from cousins.geometry import Array, invert, project, transform
+from cousins.segment.surfaces.surface import Surface, flying_pixels, noise_m, normals_at, smallest_axis, world_points
+
+NEIGHBOURS = tuple((i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if (i, j, k) > (0, 0, 0))
+"""Half of the 26 neighbours of a voxel; the other half are their mirror images."""
+
+TWO_SIDED = 0.15
+"""Least share of a voxel's weight on its lesser side: less is stray normals."""
+APART_COS = -0.5
+"""Greatest cosine between the two sides of a thin wall: 120 degrees apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoxelConfig:
+    """How frames are gathered."""
+
+    pixels_per_voxel: float = 1.5
+    """Voxel edge in depth pixels at the median range: each voxel is then hit in every frame that sees it."""
+    min_voxel_m: float = 0.004
+    """Least voxel edge [m]."""
+    max_voxel_m: float = 0.015
+    """Greatest voxel edge [m]."""
+    max_frames: int = 60
+    """Most frames used, evenly spaced."""
+    most_pixels: float = 5.0e6
+    """Most depth pixels used; of more, every second or third row and column. A phone's LiDAR has 3 million in 60."""
+    max_range_m: float = 5.0
+    """Depth beyond this is a guess of the sensor [m]."""
+    min_seen: float = 0.12
+    """Least share of the frames that look at a voxel which must hit it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VoxelMap:
+    """The surface with how often each point was seen."""
+
+    surface: Surface
+    """Voxel means, oriented to the cameras that saw them."""
+    voxel_m: float
+    """Voxel edge [m]."""
+    hits: Array
+    """Number of frames that hit each voxel, int64 [n]."""
+
+
+def gather(capture: Capture, *, config: VoxelConfig) -> VoxelMap:
+    """Average the confident depth of a capture in voxels."""
+    frames = capture.frames[:: max(1, -(-len(capture.frames) // config.max_frames))]
+    stride = _stride(frames, config)
+    voxel = _voxel_size(frames, config, stride)
+    parts = [_frame_points(frame, config, stride) for frame in frames]
+    points, normals, weights, colors = (np.concatenate(column) for column in zip(*parts, strict=True))
+    owner = np.repeat(np.arange(len(frames)), [len(part[0]) for part in parts])
+    cells = np.floor(points / voxel).astype(np.int64)
+    codes = codes_of(cells)
+    order = np.argsort(codes, kind="stable")
+    _, starts = np.unique(codes[order], return_index=True)
+    behind = _behind(normals[order], weights[order], np.append(starts, len(order)))
+    sided = 2 * codes[order] + behind
+    order = order[np.argsort(sided, kind="stable")]
+    _, starts = np.unique(np.sort(sided), return_index=True)
+    means = _average(
+        points[order], normals[order], weights[order], colors[order], owner[order], np.append(starts, len(order))
+    )
+    centers, axes, lab, hits = means
+    keep = _believed(centers, hits, frames, config)
+    centers, axes, lab, hits = centers[keep], axes[keep], lab[keep], hits[keep]
+    cells = cells[order[starts]][keep]
+    surface = Surface(
+        points=centers,
+        normals=axes,
+        colors=lab,
+        edges=touching_voxels(cells),
+        spacing_m=voxel / 3.0,
+        sigma_m=max(0.0015, 0.3 * voxel),
+    )
+    return VoxelMap(surface=surface, voxel_m=voxel, hits=hits)
+
+
+def touching_voxels(cells: Array, *, reach: Sequence[tuple[int, int, int]] = NEIGHBOURS) -> Array:
+    """Return the pairs [m, 2] of voxels [n, 3] that are neighbours; a voxel may be listed twice, for its two sides."""
+    if len(cells) == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    codes = codes_of(cells)
+    order = np.argsort(codes, kind="stable")
+    ranked = codes[order]
+    twins = np.flatnonzero(ranked[1:] == ranked[:-1])
+    pairs = [np.stack([order[twins], order[twins + 1]], axis=1)]
+    for offset in reach:
+        wanted = codes_of(cells + np.array(offset))
+        first = np.searchsorted(ranked, wanted)
+        second = np.searchsorted(ranked, wanted, side="right") - 1
+        pairs.append(_matches(order, ranked, first, wanted, np.arange(len(cells))))
+        doubled = np.flatnonzero(second > first)
+        pairs.append(_matches(order, ranked, second[doubled], wanted[doubled], doubled))
+    return np.concatenate(pairs)
+
+
+def _matches(order: Array, ranked: Array, place: Array, wanted: Array, owner: Array) -> Array:
+    """Return pairs [m, 2] of owners [n] and the voxels at these places, where the ranked code is the wanted one."""
+    place = np.minimum(place, len(ranked) - 1)
+    found = np.flatnonzero(ranked[place] == wanted)
+    return np.stack([owner[found], order[place[found]]], axis=1)
+
+
+def codes_of(cells: Array) -> Array:
+    """Return one int64 per voxel, ordered as x, y, z; 2²⁰ voxels each way from the origin."""
+    moved = cells + (1 << 20)
+    return np.asarray((moved[..., 0] << 42) | (moved[..., 1] << 21) | moved[..., 2])
+
+
+def _stride(frames: Sequence[Frame], config: VoxelConfig) -> int:
+    """Return every how many rows and columns a depth pixel is used."""
+    return max(1, int(np.ceil(np.sqrt(sum(frame.depth_m.size for frame in frames) / config.most_pixels))))
+
+
+def _voxel_size(frames: Sequence[Frame], config: VoxelConfig, stride: int) -> float:
+    """Return a voxel of the configured pixels at the median range, rounded to half a millimetre."""
+    sizes = []
+    for frame in frames:
+        seen = frame.depth_m[(frame.depth_m > 0.0) & (frame.depth_m < config.max_range_m)]
+        if len(seen):
+            sizes.append(stride * float(np.median(seen)) / frame.depth_camera.fx)
+    pixel = float(np.median(sizes)) if sizes else config.min_voxel_m
+    size = float(np.clip(config.pixels_per_voxel * pixel, config.min_voxel_m, config.max_voxel_m))
+    return round(size / 0.0005) * 0.0005
+
+
+def confident(frame: Frame, *, max_range_m: float) -> Array:
+    """Return bool [h, w]: pixels to build on: measured, in range, confident, not flying."""
+    good = (frame.depth_m > 0.0) & (frame.depth_m < max_range_m)
+    if (frame.confidence[good] >= 1).any():
+        good &= frame.confidence >= 1
+    return np.asarray(good & ~flying_pixels(frame.depth_m))
+
+
+def _frame_points(frame: Frame, config: VoxelConfig, stride: int) -> tuple[Array, Array, Array, Array]:
+    used = np.zeros(frame.depth_m.shape, dtype=bool)
+    used[stride // 2 :: stride, stride // 2 :: stride] = True
+    rows, columns = np.nonzero(used & confident(frame, max_range_m=config.max_range_m))
+    points = world_points(frame)
+    radius = max(3, round(frame.depth_camera.width / 160))
+    normals = normals_at(frame, points, rows, columns, radius=radius)
+    z = frame.depth_m[rows, columns].astype(np.float64)
+    weights = np.square(0.005 / noise_m(z)) * np.where(frame.confidence[rows, columns] >= 2, 1.0, 0.25)
+    fine = np.any(normals != 0.0, axis=1)
+    rgb = frame.color(width=frame.depth_camera.width)
+    colors = np.full((len(rows), 3), np.nan)
+    if rgb is not None and rgb.shape[:2] == frame.depth_m.shape:
+        colors = rgb2lab(ndimage.uniform_filter(rgb.astype(np.float64) / 255.0, (3, 3, 0)))[rows, columns]
+    return points[rows, columns][fine], normals[fine], weights[fine], colors[fine]
+
+
+@njit(cache=True)
+def _behind(normals, weights, starts):  # type: ignore[no-untyped-def]
+    """Return 1 for points on the lesser side of a voxel whose two sides face apart, as a thin wall's do, else 0."""
+    out = np.zeros(normals.shape[0], np.int64)
+    spread = np.zeros(6)
+    for k in range(starts.size - 1):
+        spread[:] = 0.0
+        for p in range(starts[k], starts[k + 1]):
+            w = weights[p]
+            x, y, z = normals[p, 0], normals[p, 1], normals[p, 2]
+            spread[0] -= w * x * x
+            spread[1] -= w * x * y
+            spread[2] -= w * x * z
+            spread[3] -= w * y * y
+            spread[4] -= w * y * z
+            spread[5] -= w * z * z
+        ax, ay, az = smallest_axis(spread)
+        front, back = np.zeros(4), np.zeros(4)
+        for p in range(starts[k], starts[k + 1]):
+            x, y, z = normals[p, 0], normals[p, 1], normals[p, 2]
+            side = front if ax * x + ay * y + az * z >= 0.0 else back
+            side[0] += weights[p]
+            side[1] += weights[p] * x
+            side[2] += weights[p] * y
+            side[3] += weights[p] * z
+        dot = front[1] * back[1] + front[2] * back[2] + front[3] * back[3]
+        sizes = np.sqrt((front[1] ** 2 + front[2] ** 2 + front[3] ** 2) * (back[1] ** 2 + back[2] ** 2 + back[3] ** 2))
+        if min(front[0], back[0]) < TWO_SIDED * (front[0] + back[0]) or dot > APART_COS * sizes:
+            continue
+        lesser = -1.0 if front[0] >= back[0] else 1.0
+        for p in range(starts[k], starts[k + 1]):
+            along = ax * normals[p, 0] + ay * normals[p, 1] + az * normals[p, 2]
+            if (along >= 0.0) == (lesser > 0.0):
+                out[p] = 1
+    return out
+
+
+@njit(cache=True)
+def _average(points, normals, weights, colors, owner, starts):  # type: ignore[no-untyped-def]
+    """Average sorted points between starts; the normal is the axis of the normals, signed by their sum."""
+    count = starts.size - 1
+    centers, axes = np.zeros((count, 3)), np.zeros((count, 3))
+    lab, hits = np.full((count, 3), np.nan), np.zeros(count, np.int64)
+    spread = np.zeros(6)
+    for k in range(count):
+        total, tinted, last = 0.0, 0.0, -1
+        spread[:] = 0.0
+        nx = ny = nz = 0.0
+        tint = np.zeros(3)
+        for p in range(starts[k], starts[k + 1]):
+            w = weights[p]
+            total += w
+            for a in range(3):
+                centers[k, a] += w * points[p, a]
+            x, y, z = normals[p, 0], normals[p, 1], normals[p, 2]
+            nx += w * x
+            ny += w * y
+            nz += w * z
+            spread[0] -= w * x * x
+            spread[1] -= w * x * y
+            spread[2] -= w * x * z
+            spread[3] -= w * y * y
+            spread[4] -= w * y * z
+            spread[5] -= w * z * z
+            if not np.isnan(colors[p, 0]):
+                tinted += w
+                for a in range(3):
+                    tint[a] += w * colors[p, a]
+            if owner[p] != last:
+                hits[k] += 1
+                last = owner[p]
+        for a in range(3):
+            centers[k, a] /= total
+            if tinted > 0.0:
+                lab[k, a] = tint[a] / tinted
+        ax, ay, az = smallest_axis(spread)
+        sign = 1.0 if ax * nx + ay * ny + az * nz >= 0.0 else -1.0
+        axes[k, 0], axes[k, 1], axes[k, 2] = sign * ax, sign * ay, sign * az
+    return centers, axes, lab, hits
+
+
+def _believed(centers: Array, hits: Array, frames: Sequence[Frame], config: VoxelConfig) -> Array:
+    """Return bool [n]: voxels hit often enough beside the frames that look through them."""
+    through = np.zeros(len(centers), dtype=np.int64)
+    for frame in frames:
+        pixel, z = project(transform(invert(frame.world_from_camera), centers), frame.depth_camera)
+        column, row = np.rint(np.nan_to_num(pixel, nan=-1e6)).astype(np.int64).T
+        inside = (column >= 0) & (row >= 0) & (column < frame.depth_camera.width) & (row < frame.depth_camera.height)
+        depth = np.zeros(len(centers))
+        depth[inside] = np.where(frame.confidence >= 2, frame.depth_m, 0.0)[row[inside], column[inside]]
+        through += depth > z + 4.0 * noise_m(z) + 0.01
+    least = 1 if len(frames) < 5 else 2
+    return np.asarray((hits >= least) & (hits >= config.min_seen * (hits + through)))

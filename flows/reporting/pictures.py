@@ -1,0 +1,195 @@
+"""What people look at: photos, segments over them, the twin from the same cameras, previews in 2-D and 3-D."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from cousins.capture.captures import Capture, Frame
+from cousins.geometry import Array, Intrinsics, look_at
+from cousins.meshes import Mesh
+from cousins.raster import Light, Look, look_of, render, shade
+from cousins.scene.scenes import Placed, Scene
+from cousins.segment.segments import Segmentation
+from flows.reporting.glb import Part, fit_glb
+from sim.synthetic.shadow_maps import shadow_maps, visibility
+
+VIEWS = 6
+"""Photos shown, spread evenly over the capture."""
+WIDTH_PX = 640
+"""Width of a photo [px]."""
+PREVIEW_PX = (1280, 960)
+"""Size of preview.png [px]."""
+SUPERSAMPLES = 2
+"""Rays per preview pixel along each axis."""
+MOST_GLB_BYTES = 10_000_000
+"""Largest preview.glb."""
+AS_PHOTOGRAPHED = Light(lamp=0.0, ambient=1.0, ground=1.0)
+"""Textures hold the light of the room; nothing is added to it."""
+PORTRAIT = Light(lamp=0.42, ambient=0.72, ground=0.8)
+"""A mild lamp for the preview: textures are lit already."""
+NO_PHOTO = (236, 238, 241)
+"""sRGB background where the twin shows nothing."""
+RISE_DEG = 25.0
+"""How far above the horizon the portrait is taken from [deg]: how one looks at a table."""
+ROOM_RISE_DEG = 58.0
+"""The same for a room, so that one looks over its walls [deg]."""
+PALETTE = (
+    (230, 92, 58),
+    (46, 134, 222),
+    (38, 166, 91),
+    (245, 176, 65),
+    (142, 80, 190),
+    (20, 170, 170),
+    (214, 60, 130),
+    (120, 140, 40),
+    (90, 100, 220),
+    (150, 95, 60),
+)
+"""sRGB colours of the segments, in their order, again from the start after the last."""
+
+
+def draw_pictures(capture: Capture, segmentation: Segmentation, scene: Scene, folder: Path) -> None:
+    """Write photo_N.jpg, segments_N.jpg and twin_N.jpg by view, preview.png, preview.glb and view.glb."""
+    meshes = visual_meshes(scene)
+    looks = [look_of(mesh) for mesh in meshes]
+    views = chosen_views(capture)
+    for number, frame in enumerate(views):
+        photo = frame.color(width=WIDTH_PX)
+        height = round(WIDTH_PX * frame.depth_camera.height / frame.depth_camera.width) if photo is None else len(photo)
+        camera = (frame.color_camera or frame.depth_camera).scaled(WIDTH_PX, height)
+        shown = depth_picture(frame, WIDTH_PX, height) if photo is None else photo
+        raster = render(meshes, camera, frame.world_from_camera)
+        twin = shade(raster, meshes, looks=looks, light=AS_PHOTOGRAPHED, background=NO_PHOTO)
+        save(shown, folder / f"photo_{number}.jpg")
+        save(tinted(shown, segmentation, frame), folder / f"segments_{number}.jpg")
+        save(twin, folder / f"twin_{number}.jpg")
+    side = views[len(views) // 2].world_from_camera[:2, 3]
+    _save_scene(scene, meshes, portrait(scene, meshes, looks, side), folder)
+
+
+def draw_scene(scene: Scene, folder: Path) -> None:
+    """Write preview.png, preview.glb and view.glb of a scene without photos, seen from above over its walls."""
+    meshes = visual_meshes(scene)
+    looks = [look_of(mesh) for mesh in meshes]
+    low = np.concatenate([mesh.vertices for mesh in meshes]).min(axis=0)
+    _save_scene(scene, meshes, portrait(scene, meshes, looks, low[:2], rise_deg=ROOM_RISE_DEG), folder)
+
+
+def _save_scene(scene: Scene, meshes: Sequence[Mesh], picture: Array, folder: Path) -> None:
+    save(picture, folder / "preview.png")
+    visuals = [Part(name=name, mesh=mesh) for name, mesh in zip(body_names(scene), meshes, strict=True)]
+    (folder / "preview.glb").write_bytes(fit_glb(visuals, MOST_GLB_BYTES))
+    (folder / "view.glb").write_bytes(fit_glb([*visuals, *collision_parts(scene)], MOST_GLB_BYTES))
+
+
+def chosen_views(capture: Capture) -> list[Frame]:
+    """Return the frames to show: those with colour where there are any, spread over the capture."""
+    colored = [frame for frame in capture.frames if frame.color_path is not None] or list(capture.frames)
+    numbers = np.unique(np.linspace(0, len(colored) - 1, min(VIEWS, len(colored))).round().astype(int))
+    return [colored[number] for number in numbers]
+
+
+def visual_meshes(scene: Scene) -> list[Mesh]:
+    """Return every body's looks in the world frame: structures, then the links of the objects."""
+    meshes = [structure.visual for structure in scene.structures]
+    for placed in scene.objects:
+        poses = link_poses(placed)
+        meshes += [link.visual.transformed(poses[link.name]) for link in placed.asset.links]
+    return meshes
+
+
+def body_names(scene: Scene) -> list[str]:
+    """Return the names that belong to `visual_meshes`."""
+    names = [structure.name for structure in scene.structures]
+    return names + [placed.asset.name for placed in scene.objects for _ in placed.asset.links]
+
+
+def link_poses(placed: Placed) -> dict[str, Array]:
+    """Return `world_from_link` by link name with all joints at 0."""
+    poses = {placed.asset.links[0].name: placed.world_from_asset}
+    waiting = list(placed.asset.joints)
+    while waiting:
+        ready = [joint for joint in waiting if joint.parent in poses]
+        poses |= {joint.child: poses[joint.parent] @ joint.parent_from_child for joint in ready}
+        waiting = [joint for joint in waiting if joint.child not in poses]
+    return poses
+
+
+def collision_parts(scene: Scene) -> list[Part]:
+    """Return every collision piece of the objects in the world frame, each in a colour of its own."""
+    parts = []
+    for placed in scene.objects:
+        poses = link_poses(placed)
+        pieces = [(poses[link.name], piece) for link in placed.asset.links for piece in link.pieces]
+        for index, (pose, piece) in enumerate(pieces):
+            red, green, blue = (value / 255.0 for value in PALETTE[index % len(PALETTE)])
+            mesh = piece.mesh.transformed(pose)
+            parts.append(Part(name=placed.asset.name, mesh=mesh, group="collision", tint=(red, green, blue)))
+    return parts
+
+
+def tinted(photo: Array, segmentation: Segmentation, frame: Frame) -> Array:
+    """Return the photo with every segment in its colour and outlined."""
+    image = photo.astype(np.float64)
+    size = (photo.shape[1], photo.shape[0])
+    for index, segment in enumerate(segmentation.segments):
+        mask = segment.masks.get(frame.index)
+        if mask is None or not mask.any():
+            continue
+        soft = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BICUBIC)
+        inside = np.asarray(soft) > 127
+        edge = ndimage.binary_dilation(inside, iterations=2) & ~ndimage.binary_erosion(inside, iterations=1)
+        color = np.array(PALETTE[index % len(PALETTE)], dtype=np.float64)
+        image[inside] = 0.6 * image[inside] + 0.4 * color
+        image[edge] = color
+    return np.rint(image).astype(np.uint8)
+
+
+def depth_picture(frame: Frame, width: int, height: int) -> Array:
+    """Return the depth as grey, near is light, for a frame without colour."""
+    depth = np.asarray(Image.fromarray(frame.depth_m).resize((width, height), Image.Resampling.NEAREST))
+    known = depth > 0.0
+    near, far = np.percentile(depth[known], [2, 98]) if known.any() else (0.0, 1.0)
+    grey = 235.0 - 190.0 * np.clip((depth - near) / max(far - near, 1e-6), 0.0, 1.0)
+    return np.repeat(np.where(known, grey, 20.0).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def portrait(
+    scene: Scene, meshes: Sequence[Mesh], looks: Sequence[Look], side: Array, *, rise_deg: float = RISE_DEG
+) -> Array:
+    """Return a picture of the objects, seen from the side of a place [2] in the world's plane, with soft shadows."""
+    own = meshes[len(scene.structures) :] or meshes
+    points = np.concatenate([mesh.vertices for mesh in own])
+    low, high = points.min(axis=0), points.max(axis=0)
+    center, radius = (low + high) / 2.0, float(np.linalg.norm(high - low)) / 2.0
+    eye = _vantage(center, radius, side, rise_deg)
+    width, height = (length * SUPERSAMPLES for length in PREVIEW_PX)
+    focal = 1.6 * height
+    camera = Intrinsics(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
+    raster = render(meshes, camera, look_at(eye, center))
+    lamp = PORTRAIT
+    maps = shadow_maps(meshes, np.array(lamp.direction), center, 1.6 * radius)
+    image = shade(
+        raster, meshes, looks=looks, light=lamp, visibility=visibility(raster, looks, maps), background=NO_PHOTO
+    )
+    small = image.reshape(PREVIEW_PX[1], SUPERSAMPLES, PREVIEW_PX[0], SUPERSAMPLES, 3).mean(axis=(1, 3))
+    return np.rint(small).astype(np.uint8)
+
+
+def save(image: Array, path: Path) -> None:
+    """Write a picture as JPEG or PNG, by its name."""
+    Image.fromarray(image).save(path, quality=88)
+
+
+def _vantage(center: Array, radius: float, side: Array, rise_deg: float) -> Array:
+    """Return a place above the horizon on one side of the objects [m], far enough to see all."""
+    aside = side - center[:2]
+    angle = float(np.arctan2(aside[1], aside[0]))
+    rise = float(np.deg2rad(rise_deg))
+    away = np.array([np.cos(angle) * np.cos(rise), np.sin(angle) * np.cos(rise), np.sin(rise)])
+    return np.asarray(center + 3.6 * radius * away)

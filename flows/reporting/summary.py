@@ -1,0 +1,204 @@
+"""A scan in numbers: what `--json` prints, and `report.json` keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cousins.capture.captures import Capture
+from cousins.codec import plain
+from cousins.fusion.pose_refinement import Refined
+from cousins.geometry import Array
+from cousins.quantities import Quantity
+from cousins.scene.scene_folder import scene_digest
+from cousins.scene.scenes import Placed, Scene
+from flows.execution.executor import Desk, Reference
+from flows.pipeline.scan_job import Seen, Twin
+from flows.pipeline.stages import GATE, INGEST, INSPECT, REFINE, SEGMENT, SETTLE, WRITE, Checks
+from sim.validation.gates import GateReport
+from sim.validation.settle import Settled
+
+
+def summary_of(twin: Twin, desk: Desk) -> dict[str, Any]:
+    """Return all that is known about a twin, as JSON values; nothing in it depends on the clock."""
+    scene: Scene = desk.read(WRITE, twin.written)
+    gates: GateReport = desk.read(GATE, twin.gates)
+    settled: Settled = desk.read(SETTLE, twin.settled)
+    return {
+        "name": scene.name,
+        "digest": scene_digest(desk.folder(twin.written) / "scene"),
+        **(layout_summary(scene) if twin.seen is None else seen_summary(twin.seen, desk)),
+        "settled_mm": {name: round(moved * 1000.0, 3) for name, moved in settled.moved_m.items()},
+        "scale": {"source": scene.scale.source, "error": scene.scale.error},
+        **scene_summary(scene, gates, more_warnings=[] if twin.seen is None else _doubts(twin.seen, desk)),
+    }
+
+
+def seen_summary(seen: Seen, desk: Desk) -> dict[str, Any]:
+    """Return what is known about the frames: the capture, its poses and what was told apart in it."""
+    return {
+        "capture": capture_summary(desk.read(INGEST, seen.capture), desk.read(INSPECT, seen.checks)),
+        "refinement": plain(_report_of(desk.read(REFINE, seen.refined))),
+        "segments": [segment.name for segment in desk.read(SEGMENT, seen.found).segments],
+    }
+
+
+def layout_summary(scene: Scene) -> dict[str, Any]:
+    """Return the same for a layout scan, which has no frames."""
+    capture: dict[str, Any] = {
+        "name": scene.name,
+        "device": "unknown",
+        "app": "RoomPlan" if scene.scale.source == "lidar" else "finished mesh",
+        "frames": 0,
+        "color_frames": 0,
+        "color_px": None,
+        "depth_px": None,
+        "gravity_known": True,
+        "scale": {"source": scene.scale.source, "error": scene.scale.error},
+        "probe": None,
+        "quality": {},
+        "findings": [],
+    }
+    return {"capture": capture, "refinement": {}, "segments": []}
+
+
+def _doubts(seen: Seen, desk: Desk) -> tuple[str, ...]:
+    checks: Checks = desk.read(INSPECT, seen.checks)
+    return checks.probe.warnings
+
+
+def scene_summary(scene: Scene, gates: GateReport, *, more_warnings: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what changes when an object of a scene is changed by hand: assets, gates, warnings, fallbacks."""
+    measured = gates.to_json()
+    return {
+        "assets": [asset_summary(placed, scale_error=scene.scale.error) for placed in scene.objects],
+        "structures": [{"name": one.name, "kind": one.kind} for one in scene.structures],
+        "relations": [plain(relation) for relation in scene.relations],
+        "ok": measured["ok"],
+        "gates": measured["gates"],
+        "agreement": measured["agreement"],
+        "fixed": measured["fixed"],
+        "gate_results": measured["results"],
+        "warnings": warnings_of(scene, more_warnings, gates),
+        "fallbacks": fallbacks_of(scene),
+    }
+
+
+def capture_summary(capture: Capture, checks: Checks) -> dict[str, Any]:
+    """Return what a capture is and how good it is."""
+    cameras = [frame.color_camera for frame in capture.frames if frame.color_camera is not None]
+    depth = capture.frames[0].depth_camera
+    return {
+        "name": capture.name,
+        "device": capture.device,
+        "app": capture.app,
+        "frames": len(capture.frames),
+        "color_frames": len(cameras),
+        "color_px": [cameras[0].width, cameras[0].height] if cameras else None,
+        "depth_px": [depth.width, depth.height],
+        "gravity_known": capture.gravity_known,
+        "scale": {"source": capture.scale.source, "error": capture.scale.error},
+        "probe": plain(checks.probe),
+        "quality": {
+            name: round(value, 4) for name, value in plain(checks.quality.metrics).items() if value is not None
+        },
+        "findings": plain(checks.quality.findings),
+    }
+
+
+def asset_summary(placed: Placed, *, scale_error: float) -> dict[str, Any]:
+    """Return an asset's numbers, each physical one with its interval and source."""
+    asset = placed.asset
+    return {
+        "name": asset.name,
+        "label": asset.label,
+        "label_source": asset.label_source,
+        "label_score": None if asset.label_score is None else round(asset.label_score, 3),
+        "size_m": rounded(asset.size_m),
+        "size_error_m": rounded(scale_error * asset.size_m),
+        "position_m": rounded(placed.world_from_asset[:3, 3]),
+        "mass_kg": quantity(total([link.mass_kg for link in asset.links])),
+        "friction": quantity(asset.friction),
+        "restitution": quantity(asset.restitution),
+        "material": asset.material,
+        "fixed": placed.fixed,
+        "hulls": sum(len(link.pieces) for link in asset.links),
+        "observed_fraction": round(asset.observed_fraction, 4),
+        "completions": list(asset.completions),
+        "joints": [
+            {"name": joint.name, "kind": joint.kind, "lower": joint.lower, "upper": joint.upper}
+            for joint in asset.joints
+        ],
+    }
+
+
+def warnings_of(scene: Scene, more: Iterable[str], gates: GateReport) -> list[str]:
+    """Return every warning once: of the capture, of the scene, and each gate that did not pass."""
+    empty = [] if scene.objects else ["No object was found: the twin is fixed structure alone."]
+    return once([*empty, *more, *scene.warnings, *failed_gates(gates)])
+
+
+def failed_gates(gates: GateReport) -> list[str]:
+    """Return a sentence for each object and gate that failed, with the values of all engines."""
+    values: dict[tuple[str, str], list[str]] = {}
+    for one in gates.failures:
+        told = f"{one.value:.3g} {one.unit} in {one.engine} (at most {one.threshold:.3g})"
+        values.setdefault((one.subject, one.gate), []).append(told)
+    return [f"{subject} fails the gate '{gate}': {', '.join(told)}." for (subject, gate), told in values.items()]
+
+
+def fallbacks_of(scene: Scene) -> list[str]:
+    """Return every fallback once: of the scene, then of each asset with its name."""
+    own = [f"{placed.asset.name}: {text}" for placed in scene.objects for text in placed.asset.fallbacks]
+    return once([*scene.fallbacks, *own])
+
+
+def stage_seconds(references: Iterable[Reference]) -> dict[str, float]:
+    """Return the seconds of each stage, those of one name added up."""
+    seconds: dict[str, float] = {}
+    for reference in references:
+        seconds[reference.stage] = seconds.get(reference.stage, 0.0) + reference.seconds
+    return {name: round(value, 3) for name, value in seconds.items()}
+
+
+def busy_seconds(references: Iterable[Reference]) -> float:
+    """Return the time in which at least one stage was at work [s]."""
+    total_s, until = 0.0, float("-inf")
+    for reference in sorted(references, key=lambda one: one.began):
+        total_s += max(0.0, reference.ended - max(reference.began, until))
+        until = max(until, reference.ended)
+    return total_s
+
+
+def once(texts: Iterable[str]) -> list[str]:
+    """Return the texts in order, each once."""
+    return list(dict.fromkeys(texts))
+
+
+def total(parts: list[Quantity]) -> Quantity:
+    """Return the sum of quantities; its source is the first one's."""
+    return Quantity(
+        value=sum(part.value for part in parts),
+        low=sum(part.low for part in parts),
+        high=sum(part.high for part in parts),
+        source=parts[0].source,
+    )
+
+
+def quantity(value: Quantity) -> dict[str, Any]:
+    """Return a quantity as JSON, to four significant digits."""
+    return {
+        "value": float(f"{value.value:.4g}"),
+        "low": float(f"{value.low:.4g}"),
+        "high": float(f"{value.high:.4g}"),
+        "source": value.source,
+    }
+
+
+def rounded(values: Array) -> list[float]:
+    """Return numbers to a tenth of a millimetre."""
+    return [round(float(value), 4) for value in values]
+
+
+def _report_of(refined: Refined) -> object:
+    return refined.report
