@@ -23,7 +23,7 @@ import numpy as np
 
 from cousins.capture.captures import Capture, Frame
 from cousins.capture.ingest import ingest
-from cousins.capture.quality.convention_check import check_convention
+from cousins.capture.quality.convention_check import check_camera_convention
 from cousins.capture.quality.conventions import ray_lengths
 from cousins.errors import ConventionError
 from cousins.geometry import Array, invert, quat_wxyz_from_rotation, rigid, rotation_about, rotation_from_quat_wxyz
@@ -137,7 +137,7 @@ def judge(capture: Capture) -> dict[str, Any]:
 def verdict(capture: Capture) -> str:
     """Return the refusal, or nothing where the capture passes."""
     try:
-        check_convention(capture)
+        check_camera_convention(capture)
     except ConventionError as error:
         return str(error)
     return ""

@@ -125,18 +125,18 @@ class Desk:
         """Return the stage's result from the store, or make it."""
         began = time.monotonic()
         self.tell(stage, None)
-        made: list[Any] = []
+        computed: list[Any] = []
 
         def fill(folder: Path) -> None:
             self.when_work_begins()
             value = stage.work(self, folder, **inputs)
             if stage.kind is not None:
                 (folder / VALUE).write_bytes(encode(value, root=self.store.root))
-                made.append(value)
+                computed.append(value)
 
         entry = self.store.make(self._key(stage, inputs), fill)
-        if made:
-            self.at_hand[entry.digest] = made[0]
+        if computed:
+            self.at_hand[entry.digest] = computed[0]
         reference = Reference(
             stage=stage.name, digest=entry.digest, began=began, ended=time.monotonic(), reused=entry.reused
         )

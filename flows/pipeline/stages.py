@@ -12,8 +12,8 @@ from cousins.capture.captures import Capture
 from cousins.capture.faces import blur_faces
 from cousins.capture.ingest import ingest
 from cousins.capture.io.capture_folder import capture_digest, load_capture
-from cousins.capture.quality.assessment import QualityReport, assess
-from cousins.capture.quality.convention_check import ProbeReport, check_convention
+from cousins.capture.quality.assessment import QualityReport, assess_quality
+from cousins.capture.quality.convention_check import ProbeReport, check_camera_convention
 from cousins.errors import CaptureError, StageError
 from cousins.fusion.pose_refinement import Refined, refine_poses
 from cousins.geometry import Array
@@ -93,7 +93,7 @@ def _ingest(desk: Desk, folder: Path, *, export: Export) -> None:
 
 def _inspect(desk: Desk, _: Path, *, capture: Reference) -> Checks:
     read: Capture = desk.read(INGEST, capture)
-    return Checks(probe=check_convention(read), quality=assess(read))
+    return Checks(probe=check_camera_convention(read), quality=assess_quality(read))
 
 
 def _refine(desk: Desk, _: Path, *, capture: Reference) -> Refined:

@@ -14,7 +14,7 @@ from cousins.capture.captures import Capture
 from cousins.capture.decoders.archives import open_source
 from cousins.capture.ingest import ingest
 from cousins.capture.io.capture_folder import capture_digest, load_capture
-from cousins.capture.quality.convention_check import check_convention
+from cousins.capture.quality.convention_check import check_camera_convention
 from cousins.capture.quality.conventions import ray_lengths
 from cousins.capture.readers import PACKAGE
 from cousins.errors import CaptureError, ConventionError, UnknownNameError
@@ -89,7 +89,7 @@ def test_gravity_is_known_only_where_the_device_told_it(kind: str, captures: dic
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_convention_of_a_good_export_is_confirmed(kind: str, captures: dict[str, Capture]) -> None:
-    report = check_convention(captures[kind])
+    report = check_camera_convention(captures[kind])
     assert report.conclusive
     assert report.declared_score > 0.6
     assert report.rival_score < report.declared_score
@@ -203,7 +203,7 @@ MISREADINGS = {
 def test_a_convention_broken_on_purpose_is_called_by_its_name(kind: str, name: str, tmp_path: Path) -> None:
     misread, called = MISREADINGS[name]
     with pytest.raises(CaptureError, match=called):
-        check_convention(ingest(write_folder(export(kind, misread=misread), tmp_path / "in"), tmp_path / "out"))
+        check_camera_convention(ingest(write_folder(export(kind, misread=misread), tmp_path / "in"), tmp_path / "out"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -213,7 +213,7 @@ def test_depth_along_the_ray_is_called_by_its_name(kind: str, tmp_path: Path) ->
         for shot in truth_of(kind)
     ]
     with pytest.raises(ConventionError, match="depth along the ray for planar depth"):
-        check_convention(ingest(write_folder(EXPORTS[kind][1](tuple(along)), tmp_path / "in"), tmp_path / "out"))
+        check_camera_convention(ingest(write_folder(EXPORTS[kind][1](tuple(along)), tmp_path / "in"), tmp_path / "out"))
 
 
 @pytest.mark.parametrize("kind", ["r3d", "r3d_old"])

@@ -54,7 +54,7 @@ class QualityReport:
     """What could be better, each with the measured value and what to do."""
 
 
-def assess(capture: Capture) -> QualityReport:
+def assess_quality(capture: Capture) -> QualityReport:
     """Measure sharpness, coverage, depth, gaps, motion and drift; never raises for a poor scan."""
     rng = np.random.default_rng(0)
     parts = (

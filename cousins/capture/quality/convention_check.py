@@ -92,7 +92,7 @@ class _Comparison:
     """Median difference of points that are not hidden, under the first convention [mm]."""
 
 
-def check_convention(capture: Capture) -> ProbeReport:
+def check_camera_convention(capture: Capture) -> ProbeReport:
     """Compare conventions; raise ConventionError when the declared one clearly loses."""
     frames = _in_range(capture.frames)
     pairs = _pairs([frame for frame in frames if trusted_pixels(frame).size >= MIN_POINTS])

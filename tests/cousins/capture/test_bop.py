@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cousins.capture.ingest import ingest
-from cousins.capture.quality.convention_check import check_convention
+from cousins.capture.quality.convention_check import check_camera_convention
 from cousins.errors import CaptureError
 from cousins.geometry import Array, invert, look_at
 from tests.cousins.capture.exports import bop
@@ -48,7 +48,7 @@ def test_poses_come_from_the_object_that_all_images_show_once(tmp_path: Path) ->
         relative = invert(shots(6)[0].world_from_camera) @ shot.world_from_camera
         np.testing.assert_allclose(invert(first) @ frame.world_from_camera, relative, atol=1e-8)
     assert any("object 7" in warning for warning in capture.warnings)
-    assert check_convention(capture).conclusive
+    assert check_camera_convention(capture).conclusive
 
 
 def test_images_without_any_world_are_refused_and_a_single_one_is_read(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from cousins.capture.decoders.exr import decode_exr_depth
 from cousins.capture.decoders.images import check_decodes, decode_gray
 from cousins.capture.decoders.jpeg import strip_metadata
 from cousins.capture.ingest import ingest
-from cousins.capture.quality.assessment import assess
-from cousins.capture.quality.convention_check import check_convention
+from cousins.capture.quality.assessment import assess_quality
+from cousins.capture.quality.convention_check import check_camera_convention
 from cousins.capture.readers import find_reader
 from cousins.errors import CaptureError, ConventionError, InputError
 from tests.cousins.capture.exports import EXPORTS, depth_names, export
@@ -95,7 +95,7 @@ def test_flipped_bytes(kind: str, data: st.DataObject, tmp_path: Path) -> None:
     files[name] = bytes(spoilt)
     capture = read_or_refuse(files, tmp_path / "out")
     if capture is not None:
-        assess(capture)
+        assess_quality(capture)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -131,9 +131,9 @@ def test_strange_values_in_json(kind: str, data: st.DataObject, tmp_path: Path) 
     files[name] = json.dumps(record).encode()
     capture = read_or_refuse(files, tmp_path / "out")
     if capture is not None:
-        assess(capture)
+        assess_quality(capture)
         with contextlib.suppress(ConventionError):
-            check_convention(capture)
+            check_camera_convention(capture)
 
 
 def spoil(value: Any, data: st.DataObject) -> None:

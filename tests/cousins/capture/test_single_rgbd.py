@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from cousins.capture.decoders.matlab import small_arrays
 from cousins.capture.ingest import ingest
-from cousins.capture.quality.assessment import assess
-from cousins.capture.quality.convention_check import check_convention
+from cousins.capture.quality.assessment import assess_quality
+from cousins.capture.quality.convention_check import check_camera_convention
 from cousins.errors import CaptureError
 from tests.cousins.capture.room import Files, phone_jpeg, png, shots, write_folder
 from tests.cousins.capture.test_hostile_exports import read_or_refuse
@@ -58,8 +58,8 @@ def test_a_single_frame_is_read_levelled_and_marked(scale: float, tmp_path: Path
     np.testing.assert_allclose(capture.frames[0].depth_camera.matrix, shot.depth_camera.matrix, atol=1e-5)
     down = capture.frames[0].world_from_camera[2, :3], shot.world_from_camera[2, :3]
     assert np.rad2deg(np.arccos(np.clip(down[0] @ down[1], -1, 1))) < 0.2
-    assert not check_convention(capture).conclusive
-    assess(capture)
+    assert not check_camera_convention(capture).conclusive
+    assess_quality(capture)
 
 
 def test_a_matlab_file_tells_the_camera(tmp_path: Path) -> None:

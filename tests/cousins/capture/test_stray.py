@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cousins.capture.captures import Capture
 from cousins.capture.decoders import video
 from cousins.capture.ingest import ingest
-from cousins.capture.quality.convention_check import check_convention
+from cousins.capture.quality.convention_check import check_camera_convention
 from cousins.errors import CaptureError
 from cousins.geometry import Array, invert, quat_wxyz_from_rotation, rigid, rotation_about
 from tests.cousins.capture.room import GL, Y_UP_FROM_Z_UP, Files, Pose, cast, paint, png, same, shots, write_folder
@@ -76,7 +76,7 @@ def test_a_recording_tells_the_truth_also_when_the_video_lacks_its_first_picture
             truth = paint(cast(shot.world_from_camera, shot.color_camera)[1])
             assert np.abs(color.astype(float) - truth).mean() < 25.0
     assert any(("-1 apart" if first else "by their order") in warning for warning in capture.warnings)
-    assert check_convention(capture).conclusive
+    assert check_camera_convention(capture).conclusive
 
 
 ROLL = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), np.pi / 2))
@@ -98,7 +98,7 @@ def test_a_convention_broken_on_purpose_is_caught(misread: Pose, tmp_path: Path)
     files = {name: data for name, data in stray(misread=misread).items() if name != "rgb.mp4"}
     files["camera_matrix.csv"] = _wide_matrix()
     with pytest.raises(CaptureError):
-        check_convention(read(files, tmp_path))
+        check_camera_convention(read(files, tmp_path))
 
 
 @cache
