@@ -24,6 +24,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/conventions/plain_words.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

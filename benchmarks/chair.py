@@ -1,19 +1,18 @@
 """Scan the real chair capture end to end, twice, and measure the twin.
 
-Rows: seconds and peak memory of a warm run, whether two processes gave the same digest, the parts of
-the chair (legs at 10 cm, posts and back 18 cm above the seat, separate bodies), seat height against the
-raw depth, and distances between the app's own mesh and our chair, both ways, in the capture's world without alignment.
-Taken is all that lies in the box around our chair, 3 cm wider on each side and from 4 cm above the floor; then the
-same with the floor in it (from 6 cm below). Beside ours stands plain TSDF of the high-confidence depth and the
-reported poses, in the same box. The app's mesh lacks the back and one arm and hangs curtains from edges: neither
-direction can be small for a whole chair. Nothing here feeds back into the pipeline.
+Measured are seconds and peak memory of a warm run, whether two processes give the same digest, the parts of the chair
+(legs at 10 cm, posts and back 18 cm above the seat, separate bodies), seat height against the raw depth, and distances
+between the app's own mesh and our chair, both ways, in the capture's world without alignment. Compared are the points
+in the box around our chair, 3 cm wider on each side and from 4 cm above the floor; then the same with the floor in it
+(from 6 cm below). The peer is plain TSDF of the high-confidence depth with the reported poses, in the same box. The
+app's mesh lacks the back and one arm and has surfaces that hang from edges, so neither direction can be small for a
+complete chair. No number here is fed back into the pipeline.
 
     python benchmarks/chair.py [--quick] [--data DIR] [--json]
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -25,6 +24,8 @@ from typing import Any
 import manifold3d
 import numpy as np
 import trimesh
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, at_most, entry, equals
 from scipy.spatial import cKDTree
 
 from cousins.capture.ingest import ingest
@@ -32,29 +33,80 @@ from cousins.capture.io.capture_folder import load_capture
 from cousins.fusion.volume import FusionConfig, fuse
 from cousins.geometry import Array, transform, unproject
 from cousins.scene.scene_folder import read_scene
-from cousins.scene.scenes import Placed, Scene
+from cousins.scene.scenes import PlacedAsset, Scene
 
-DATA = Path(__file__).parents[1] / "../shared/data"
 CAPTURE = "captures/chair_3dscannerapp"
 WORLD_FROM_ARKIT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 LEG_HEIGHT_M = 0.10
 ARM_ABOVE_SEAT_M = 0.18
 SEAT_RANGE_M = (0.25, 0.60)
 SAMPLES = 600_000
+ROWS = (
+    Row(quantity="bodies that the chair falls into", bar="1", value=entry("bodies"), met=equals(1)),
+    Row(quantity="legs 10 cm above the floor", bar="4", value=entry("legs_at_10cm"), met=equals(4)),
+    Row(
+        quantity="parts above the seat: back and arms' posts",
+        bar="≥ 3",
+        value=entry("parts_above_seat"),
+        met=at_least(3),
+    ),
+    Row(
+        quantity="seat height off the raw depth's [mm]",
+        bar="≤ 15",
+        value=lambda result: 1000.0 * abs(result["seat_height_m"] - result["seat_height_depth_m"]),
+        met=at_most(15.0),
+    ),
+    Row(
+        quantity="app's surface to ours, median [mm]",
+        bar="≤ 4.5",
+        value=entry("app_to_ours_median_mm"),
+        met=at_most(4.5),
+    ),
+    Row(
+        quantity="app's surface to ours, 90th percentile [mm]",
+        bar="≤ 25",
+        value=entry("app_to_ours_p90_mm"),
+        met=at_most(25.0),
+    ),
+    Row(quantity="our surface to the app's, median [mm]", value=entry("ours_to_app_median_mm")),
+    Row(quantity="our surface to the app's, 90th percentile [mm]", value=entry("ours_to_app_p90_mm")),
+    Row(quantity="peer, plain TSDF: app's surface to it, median [mm]", value=entry("app_to_plain_tsdf_median_mm")),
+    Row(quantity="peer: app's surface to it, 90th percentile [mm]", value=entry("app_to_plain_tsdf_p90_mm")),
+    Row(quantity="peer: its surface to the app's, median [mm]", value=entry("plain_tsdf_to_app_median_mm")),
+    Row(quantity="peer: its surface to the app's, 90th percentile [mm]", value=entry("plain_tsdf_to_app_p90_mm")),
+    Row(
+        quantity="with the floor: our surface to the app's, median [mm]",
+        value=entry("ours_with_floor_to_app_median_mm"),
+    ),
+    Row(
+        quantity="with the floor: our surface to the app's, 90th percentile [mm]",
+        value=entry("ours_with_floor_to_app_p90_mm"),
+    ),
+    Row(
+        quantity="with the floor, peer: its surface to the app's, median [mm]",
+        value=entry("plain_tsdf_with_floor_to_app_median_mm"),
+    ),
+    Row(quantity="with the floor, peer: 90th percentile [mm]", value=entry("plain_tsdf_with_floor_to_app_p90_mm")),
+    Row(
+        quantity="stable objects, the worse engine",
+        bar="1",
+        value=lambda result: min(engine["stable_fraction"] for engine in result["gates"].values()),
+        met=at_least(1.0),
+    ),
+    Row(quantity="seconds, end to end", bar="≤ 60", value=entry("seconds"), met=at_most(60.0), digits=1),
+    Row(quantity="peak memory [MB]", bar="≤ 3000", value=entry("peak_rss_mb"), met=at_most(3000.0), digits=0),
+    Row(
+        quantity="same scene digest in two processes",
+        bar="yes",
+        value=entry("same_digest"),
+        met=lambda value: value is True,
+    ),
+)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="one run: no digest comparison")
-    arguments.add_argument("--data", type=Path, default=DATA)
-    arguments.add_argument("--json", action="store_true")
-    given = arguments.parse_args()
-    row = measure(given.data / CAPTURE, runs=1 if given.quick else 2)
-    if given.json:
-        print(json.dumps(row))
-        return
-    for key, value in row.items():
-        print(f"{key:32} {value}")
+    parser = program_parser(__doc__, quick="one run: no digest comparison", data=DATA)
+    run_program(parser, lambda arguments: measure(arguments.data / CAPTURE, runs=1 if arguments.quick else 2))
 
 
 def measure(capture: Path, *, runs: int) -> dict[str, Any]:
@@ -82,21 +134,21 @@ def scan(capture: Path, folder: Path) -> dict[str, Any]:
     """Run `cousins scan` in a process of its own with an empty store and return its JSON."""
     environment = os.environ | {"COUSINS_STORE": str(folder / "store")}
     command = [sys.executable, "-m", "flows.cli", "scan", str(capture), "-o", str(folder / "scene"), "--json"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if not done.stdout.strip():
-        raise SystemExit(f"the scan printed nothing:\n{done.stderr}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    if "error" in found:
-        raise SystemExit(f"the scan failed: {found['error']}")
-    return found
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if not process.stdout.strip():
+        raise SystemExit(f"the scan printed nothing:\n{process.stderr}")
+    result: dict[str, Any] = json.loads(process.stdout)
+    if "error" in result:
+        raise SystemExit(f"the scan failed: {result['error']}")
+    return result
 
 
-def chair_of(scene: Scene) -> Placed:
+def chair_of(scene: Scene) -> PlacedAsset:
     """Return the object with the largest bounding box: the chair was scanned, the rest is background."""
     return max(scene.objects, key=lambda placed: float(np.prod(placed.asset.size_m)))
 
 
-def world_mesh(placed: Placed) -> trimesh.Trimesh:
+def world_mesh(placed: PlacedAsset) -> trimesh.Trimesh:
     mesh = placed.asset.links[0].visual.transformed(placed.world_from_asset).to_trimesh()
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     return mesh
@@ -165,21 +217,24 @@ def app_distances(capture: Path, scratch: Path, scene: Scene) -> dict[str, float
     rows = between(chair, app, low, high, name="ours") | between(plain, app, low, high, name="plain_tsdf")
     low[2] -= 0.10
     floor = [each.visual.to_trimesh() for each in scene.structures if each.kind == "floor"]
-    whole = trimesh.util.concatenate([chair, *floor])
+    chair_and_floor = trimesh.util.concatenate([chair, *floor])
     return (
         rows
-        | between(whole, app, low, high, name="ours_with_floor")
+        | between(chair_and_floor, app, low, high, name="ours_with_floor")
         | between(plain, app, low, high, name="plain_tsdf_with_floor")
     )
 
 
 def between(mesh: trimesh.Trimesh, app: trimesh.Trimesh, low: Array, high: Array, *, name: str) -> dict[str, float]:
     """Median and 90th percentile [mm] of both directions, for the points of either inside the box."""
-    mine, theirs = sampled(mesh, low, high), sampled(app, low, high)
-    to_mine, to_app = cKDTree(mine).query(theirs)[0] * 1000.0, cKDTree(theirs).query(mine)[0] * 1000.0
+    mesh_points, app_points = sampled(mesh, low, high), sampled(app, low, high)
+    to_mesh, to_app = (
+        cKDTree(mesh_points).query(app_points)[0] * 1000.0,
+        cKDTree(app_points).query(mesh_points)[0] * 1000.0,
+    )
     return {
-        f"app_to_{name}_median_mm": float(np.median(to_mine)),
-        f"app_to_{name}_p90_mm": float(np.percentile(to_mine, 90)),
+        f"app_to_{name}_median_mm": float(np.median(to_mesh)),
+        f"app_to_{name}_p90_mm": float(np.percentile(to_mesh, 90)),
         f"{name}_to_app_median_mm": float(np.median(to_app)),
         f"{name}_to_app_p90_mm": float(np.percentile(to_app, 90)),
     }

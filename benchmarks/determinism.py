@@ -1,8 +1,8 @@
-"""One pack, made in many ways: each way is a run of `cousins vary` that should end in the same digest.
+"""One pack, made with many settings: each is a run of `cousins vary` that should end in the same digest.
 
-The ways differ in runner (local, Ray, Dask, Prefect), number of workers, PYTHONHASHSEED, time zone, locale, threads of
-the numeric libraries, working folder and store: each has a store of its own, so that the library of proven shapes is
-made anew too. The scene is `cousins demo`'s desk, scanned once.
+The settings differ in runner (local, Ray, Dask, Prefect), number of workers, PYTHONHASHSEED, time zone, locale, threads
+of the numeric libraries, working folder and store: each has a store of its own, so that the library of proven shapes is
+rebuilt too. The scene is `cousins demo`'s desk, scanned once.
 
     python benchmarks/determinism.py --quick --json
     python benchmarks/determinism.py --count 1000 --scene my-scene --json
@@ -20,8 +20,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from program import program_parser, run_program
+from rows import Row
+
 COUSINS = Path(sys.executable).parent / "cousins"
-WAYS: dict[str, tuple[list[str], dict[str, str]]] = {
+VARIATIONS: dict[str, tuple[list[str], dict[str, str]]] = {
     "local": ([], {"PYTHONHASHSEED": "0", "TZ": "UTC", "LANG": "C"}),
     "local, one worker": (
         ["--workers", "1"],
@@ -34,34 +37,47 @@ WAYS: dict[str, tuple[list[str], dict[str, str]]] = {
     ),
     "prefect": (["--runner", "prefect", "--workers", "1"], {"PYTHONHASHSEED": "random", "OPENBLAS_NUM_THREADS": "2"}),
 }
-"""By name: words of the command, and the environment that it runs in."""
+"""By name: more arguments of the command, and environment variables."""
+ROWS = (
+    Row(
+        quantity="ways to make a pack that give one digest",
+        bar="all, of 1,000 cousins",
+        value=lambda result: "{alike} of {ways}, {cousins} cousins".format(**result),
+        met=lambda value: value in {f"{count} of {count}, 1000 cousins" for count in range(2, 20)},
+    ),
+)
 
 
 def main() -> None:
-    arguments = _parse()
-    with tempfile.TemporaryDirectory(prefix="cousins-bench-") as place:
-        result = measure(arguments, Path(place))
-    print(json.dumps(result) if arguments.json else "\n".join(f"{key:10} {value}" for key, value in result.items()))
+    parser = program_parser(__doc__, quick="64 cousins")
+    parser.add_argument("--count", type=int, default=1000, help="cousins of the pack (1000)")
+    parser.add_argument("--scene", type=Path, metavar="SCENE", help="a scene folder instead of the demo's")
+    run_program(parser, _measure_in_scratch)
 
 
-def measure(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
+def _measure_in_scratch(arguments: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="cousins-bench-") as scratch:
+        return measure(arguments, Path(scratch))
+
+
+def measure(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     count = 64 if arguments.quick else arguments.count
     scene = arguments.scene
     if scene is None:
-        scene = place / "scene"
-        _run(["demo", "-o", str(scene), "--no-policy", "--json"], place, {})
+        scene = scratch / "scene"
+        _run(["demo", "-o", str(scene), "--no-policy", "--json"], scratch, {})
     rows: dict[str, dict[str, Any]] = {}
-    for number, (name, (words, changed)) in enumerate(WAYS.items()):
-        here = place / f"way {number}"
-        here.mkdir()
+    for number, (name, (options, environment)) in enumerate(VARIATIONS.items()):
+        folder = scratch / f"way {number}"
+        folder.mkdir()
         print(f"{name}: {count} cousins", file=sys.stderr)
         began = time.monotonic()
-        told = _run(
-            ["vary", str(scene.resolve()), "-n", str(count), "--seed", "5", "-o", "pack", "--json", *words],
-            here,
-            {**changed, "COUSINS_STORE": str(here / "store")},
+        result = _run(
+            ["vary", str(scene.resolve()), "-n", str(count), "--seed", "5", "-o", "pack", "--json", *options],
+            folder,
+            {**environment, "COUSINS_STORE": str(folder / "store")},
         )
-        rows[name] = {"digest": told["digest"], "seconds": round(time.monotonic() - began, 1)}
+        rows[name] = {"digest": result["digest"], "seconds": round(time.monotonic() - began, 1)}
     digests = [row["digest"] for row in rows.values()]
     return {
         "cousins": count,
@@ -71,21 +87,17 @@ def measure(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
     }
 
 
-def _run(words: list[str], here: Path, changed: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run(
-        [str(COUSINS), *words], cwd=here, env={**os.environ, **changed}, stdout=subprocess.PIPE, check=True, text=True
+def _run(words: list[str], folder: Path, environment: dict[str, str]) -> dict[str, Any]:
+    process = subprocess.run(
+        [str(COUSINS), *words],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
     )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="64 cousins")
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--scene", type=Path, metavar="SCENE", help="a scene folder instead of the demo's")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    result: dict[str, Any] = json.loads(process.stdout)
+    return result
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Same frames, same process, interleaved runs, 5 mm voxels, 20 mm truncation, 256×192 depth: our volume,
 Open3D's ScalableTSDFVolume ("legacy") and its VoxelBlockGrid ("tensor"), each depth-only and with colour.
 Times are medians: frames per second of wall time and per second of CPU time of all threads. Open3D's
-threads spin when the machine is busy and then read up to ten times too slow: the load average is part of
-the output, and numbers taken above a load of 1 say nothing. Added memory is the peak of a fresh process.
+threads spin when the machine is busy, and its times are then up to ten times too long: the load average is part of
+the output, and numbers taken above a load of 1 are not valid. Added memory is the peak of a fresh process.
 
 The built-in scene is a table with eight solids, recorded by the simulated phone with its noise but exact
 poses; mesh and true depth are compared as points (Chamfer: mean of both mean distances; F at 5 mm). The
@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open3d as o3d
 import trimesh
+from program import program_parser
+from rows import Row, at_least, at_most, entry
 from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture, Frame
@@ -38,29 +39,64 @@ from cousins.fusion.volume import FusionConfig, color_at_depth, fuse
 from cousins.geometry import Array, Intrinsics, invert, look_at, rigid, rotation_about, transform, unproject
 from cousins.meshes import Mesh
 from sim.synthetic.lidar_noise import LidarConfig
-from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld, record
+from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld, record_capture
 
 VOXEL_M, TRUNCATION_M, MAX_DEPTH_M = 0.005, 0.02, 5.0
 SEED = 5
 Contender = Callable[[list[Frame], list[Array] | None], Callable[[], Mesh]]
+ROWS = (
+    Row(
+        quantity="frames per CPU second by the faster Open3D volume, depth",
+        bar="≥ 2.5",
+        value=entry("frames_per_cpu_s_ratio"),
+        met=at_least(2.5),
+        digits=2,
+    ),
+    Row(
+        quantity="the same with colour",
+        bar="≥ 1.5",
+        value=entry("frames_per_cpu_s_color_ratio"),
+        met=at_least(1.5),
+        digits=2,
+    ),
+    Row(
+        quantity="frames per wall second, depth",
+        bar="≥ 2.5",
+        value=entry("frames_per_s_ratio"),
+        met=at_least(2.5),
+        digits=2,
+    ),
+    Row(
+        quantity="the same with colour",
+        bar="≥ 1.5",
+        value=entry("frames_per_s_color_ratio"),
+        met=at_least(1.5),
+        digits=2,
+    ),
+    Row(quantity="memory, depth", bar="≤ 0.6", value=entry("memory_ratio"), met=at_most(0.6), digits=2),
+    Row(quantity="memory, with colour", bar="≤ 0.6", value=entry("memory_color_ratio"), met=at_most(0.6), digits=2),
+    Row(quantity="70 m corridor, added memory [MB]", value=entry("corridor_70m_added_rss_mb"), digits=0),
+)
 
 
-def ours(frames: list[Frame], colors: list[Array] | None) -> Callable[[], Mesh]:
+def fuse_ours(frames: list[Frame], colors: list[Array] | None) -> Callable[[], Mesh]:
     """Fuse with our volume; the mesh is taken on demand."""
     volume = fuse([], config=FusionConfig(voxel_m=VOXEL_M, truncation_m=TRUNCATION_M), colors=colors is not None)
-    for at, frame in enumerate(frames):
-        volume.integrate(frame, color=None if colors is None else colors[at])
+    for index, frame in enumerate(frames):
+        volume.integrate(frame, color=None if colors is None else colors[index])
     return lambda: volume.extract(min_weight=1.0)
 
 
-def legacy(frames: list[Frame], colors: list[Array] | None) -> Callable[[], Mesh]:
+def fuse_legacy(frames: list[Frame], colors: list[Array] | None) -> Callable[[], Mesh]:
     """Fuse with Open3D's ScalableTSDFVolume."""
+    import open3d as o3d
+
     kinds = o3d.pipelines.integration.TSDFVolumeColorType
     kind = kinds.NoColor if colors is None else kinds.RGB8
     volume = o3d.pipelines.integration.ScalableTSDFVolume(VOXEL_M, TRUNCATION_M, kind)
-    for at, frame in enumerate(frames):
+    for index, frame in enumerate(frames):
         camera = frame.depth_camera
-        color = np.zeros((*frame.depth_m.shape, 3), np.uint8) if colors is None else colors[at]
+        color = np.zeros((*frame.depth_m.shape, 3), np.uint8) if colors is None else colors[index]
         image = o3d.geometry.RGBDImage.create_from_color_and_depth(
             o3d.geometry.Image(np.ascontiguousarray(color)),
             o3d.geometry.Image(trusted(frame)),
@@ -75,15 +111,17 @@ def legacy(frames: list[Frame], colors: list[Array] | None) -> Callable[[], Mesh
     return lambda: of_open3d(volume.extract_triangle_mesh())
 
 
-def tensor(frames: list[Frame], colors: list[Array] | None) -> Callable[[], Mesh]:
+def fuse_tensor(frames: list[Frame], colors: list[Array] | None) -> Callable[[], Mesh]:
     """Fuse with Open3D's VoxelBlockGrid."""
+    import open3d as o3d
+
     float32 = o3d.core.float32
     names, types, shapes = ("tsdf", "weight"), (float32,) * 2, ((1,), (1,))
     if colors is not None:
         names, types, shapes = (*names, "color"), (float32,) * 3, (*shapes, (3,))
     grid = o3d.t.geometry.VoxelBlockGrid(names, types, shapes, VOXEL_M, 16, 10_000, o3d.core.Device("CPU:0"))
     band = TRUNCATION_M / VOXEL_M
-    for at, frame in enumerate(frames):
+    for index, frame in enumerate(frames):
         depth = o3d.t.geometry.Image(trusted(frame))
         camera = o3d.core.Tensor(frame.depth_camera.matrix)
         pose = o3d.core.Tensor(invert(frame.world_from_camera))
@@ -91,12 +129,12 @@ def tensor(frames: list[Frame], colors: list[Array] | None) -> Callable[[], Mesh
         if colors is None:
             grid.integrate(blocks, depth, camera, pose, 1.0, MAX_DEPTH_M, band)
         else:
-            color = o3d.t.geometry.Image(np.ascontiguousarray(colors[at].astype(np.float32) / 255.0))
+            color = o3d.t.geometry.Image(np.ascontiguousarray(colors[index].astype(np.float32) / 255.0))
             grid.integrate(blocks, depth, color, camera, camera, pose, 1.0, MAX_DEPTH_M, band)
     return lambda: of_open3d(grid.extract_triangle_mesh().to_legacy())
 
 
-CONTENDERS: dict[str, Contender] = {"ours": ours, "legacy": legacy, "tensor": tensor}
+CONTENDERS: dict[str, Contender] = {"ours": fuse_ours, "legacy": fuse_legacy, "tensor": fuse_tensor}
 
 
 def trusted(frame: Frame) -> Array:
@@ -140,12 +178,12 @@ def tabletop(folder: Path, frames: int) -> tuple[Capture, Array]:
         color_supersample=1,
         shadows=False,
     )
-    capture, truth = record(world, folder, config=config, rng=rng)
-    seen = [
+    capture, truth = record_capture(world, folder, config=config, rng=rng)
+    visible_points = [
         transform(pose, unproject(depth, frame.depth_camera)[(depth > 0.0)])
         for depth, pose, frame in zip(truth.depth_m, truth.world_from_camera, capture.frames, strict=True)
     ]
-    return capture, thinned(np.concatenate(seen), 0.002)
+    return capture, thinned(np.concatenate(visible_points), 0.002)
 
 
 def thinned(points: Array, cell_m: float) -> Array:
@@ -157,11 +195,11 @@ def thinned(points: Array, cell_m: float) -> Array:
 def accuracy(mesh: Mesh, truth: Array) -> dict[str, float]:
     """Return Chamfer distance and F-score to the true points."""
     sampled, _ = trimesh.sample.sample_surface(mesh.to_trimesh(), 200_000, seed=SEED)
-    there = cKDTree(truth).query(sampled)[0]
-    back = cKDTree(sampled).query(truth)[0]
-    precision, recall = float((there < 0.005).mean()), float((back < 0.005).mean())
+    to_truth = cKDTree(truth).query(sampled)[0]
+    to_surface = cKDTree(sampled).query(truth)[0]
+    precision, recall = float((to_truth < 0.005).mean()), float((to_surface < 0.005).mean())
     return {
-        "chamfer_mm": 500.0 * float(there.mean() + back.mean()),
+        "chamfer_mm": 500.0 * float(to_truth.mean() + to_surface.mean()),
         "f5mm": 2.0 * precision * recall / max(precision + recall, 1e-9),
     }
 
@@ -169,8 +207,8 @@ def accuracy(mesh: Mesh, truth: Array) -> dict[str, float]:
 def added_rss_mb(name: str, folder: Path, *, colors: bool) -> float:
     """Return the peak memory that fusing and extracting adds, in a fresh process."""
     command = [sys.executable, __file__, "--child", name, "--data", str(folder), *(["--colors"] if colors else [])]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(process.stdout.splitlines()[-1])
 
 
 def child(name: str, folder: Path, *, colors: bool) -> None:
@@ -188,7 +226,7 @@ def child(name: str, folder: Path, *, colors: bool) -> None:
 
 
 def rested_mb() -> float:
-    """Return the resident memory now, and let its peak start anew from here (Linux: proc(5), clear_refs)."""
+    """Return the resident memory now, and reset its peak (Linux: proc(5), clear_refs)."""
     Path("/proc/self/clear_refs").write_text("5")
     return status_mb("VmRSS")
 
@@ -254,47 +292,46 @@ def race(frames: list[Frame], images: list[Array], repeats: int, truth: Array | 
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="40 frames, one run")
-    arguments.add_argument("--data", type=Path, help="a capture of your own instead of the built-in scene")
-    arguments.add_argument("--json", action="store_true")
-    arguments.add_argument("--child", help=argparse.SUPPRESS)
-    arguments.add_argument("--colors", action="store_true", help=argparse.SUPPRESS)
-    chosen = arguments.parse_args()
-    if chosen.child:
-        child(chosen.child, chosen.data, colors=chosen.colors)
+    parser = program_parser(__doc__, quick="40 frames, one run")
+    parser.add_argument("--data", type=Path, help="a capture of your own instead of the built-in scene")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--colors", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(arguments.child, arguments.data, colors=arguments.colors)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder, truth = Path(temporary) / "capture", None
-        if chosen.data is None:
-            _, truth = tabletop(folder, 40 if chosen.quick else 100)
+        if arguments.data is None:
+            _, truth = tabletop(folder, 40 if arguments.quick else 100)
         else:
-            ingest(chosen.data, folder)
-        report(folder, truth, chosen)
-
-
-def report(folder: Path, truth: Array | None, chosen: argparse.Namespace) -> None:
-    frames, images = loaded(folder)
-    results = race(frames, images, 1 if chosen.quick else 5, truth)
-    for key, row in results.items():
-        row["added_rss_mb"] = added_rss_mb(key.removesuffix("_color"), folder, colors=key.endswith("_color"))
-    rows: dict[str, Any] = {"frames": len(frames), "load_average": os.getloadavg()[0], "contenders": results}
-    for kind in ("", "_color"):
-        peers = [results[f"{name}{kind}"] for name in ("legacy", "tensor")]
-        mine = results[f"ours{kind}"]
-        for unit in ("frames_per_s", "frames_per_cpu_s"):
-            rows[f"{unit}{kind}_ratio"] = mine[unit] / max(peer[unit] for peer in peers)
-        rows[f"memory{kind}_ratio"] = mine["added_rss_mb"] / min(peer["added_rss_mb"] for peer in peers)
-    if not chosen.quick:
-        rows["corridor_70m_added_rss_mb"] = added_rss_mb("corridor", folder, colors=False)
-    if chosen.json:
-        print(json.dumps(rows))
+            ingest(arguments.data, folder)
+        result = measure(folder, truth, quick=arguments.quick)
+    if arguments.json:
+        print(json.dumps(result))
         return
-    for key, row in results.items():
+    for key, row in result["contenders"].items():
         print(f"{key:14}" + "  ".join(f"{name} {value:8.3f}" for name, value in row.items()))
-    for key, value in rows.items():
+    for key, value in result.items():
         if key != "contenders":
             print(f"{key:30} {value:.2f}")
+
+
+def measure(folder: Path, truth: Array | None, *, quick: bool) -> dict[str, Any]:
+    frames, images = loaded(folder)
+    contenders = race(frames, images, 1 if quick else 5, truth)
+    for key, row in contenders.items():
+        row["added_rss_mb"] = added_rss_mb(key.removesuffix("_color"), folder, colors=key.endswith("_color"))
+    result: dict[str, Any] = {"frames": len(frames), "load_average": os.getloadavg()[0], "contenders": contenders}
+    for kind in ("", "_color"):
+        peers = [contenders[f"{name}{kind}"] for name in ("legacy", "tensor")]
+        our_row = contenders[f"ours{kind}"]
+        for unit in ("frames_per_s", "frames_per_cpu_s"):
+            result[f"{unit}{kind}_ratio"] = our_row[unit] / max(peer[unit] for peer in peers)
+        result[f"memory{kind}_ratio"] = our_row["added_rss_mb"] / min(peer["added_rss_mb"] for peer in peers)
+    if not quick:
+        result["corridor_70m_added_rss_mb"] = added_rss_mb("corridor", folder, colors=False)
+    return result
 
 
 if __name__ == "__main__":

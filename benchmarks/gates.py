@@ -14,7 +14,6 @@ they are.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,16 +22,18 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, count_of
 from scipy.spatial import ConvexHull
 
 from cousins.geometry import Array, rigid, rotation_about, transform
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from cousins.reconstruct.assets import Asset
 from cousins.scene.layout.repair import repair
 from cousins.scene.scene_folder import read_scene
-from cousins.scene.scenes import Placed, Relation, Scene
-from sim.physics.motion import moved, touched_below
-from sim.physics.simple_assets import box_piece, cylinder_piece, hull_piece, prop, scene_of, slab
+from cousins.scene.scenes import PlacedAsset, Relation, Scene
+from sim.physics.motion import find_supports, pose_distance
+from sim.physics.simple_assets import box_piece, cylinder_piece, hull_piece, make_scene, rigid_asset, slab
 from sim.validation.gates import GateReport, run_gates
 from sim.validation.settle import settle
 
@@ -42,11 +43,20 @@ STILL_M = 5e-4
 TABLE_M = (1.2, 0.8, 0.04)
 TABLE_TOP_M = 0.75
 UP = np.array([0.0, 0.0, 1.0])
+ROWS = (
+    Row(quantity="generated layouts that pass every gate", value=count_of("passed", "scenes")),
+    Row(
+        quantity="stable objects in them, the worse engine",
+        bar="≥ 0.998",
+        value=lambda result: min(engine["stable_fraction"] for engine in result["gates"].values()),
+        met=at_least(0.998),
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One measured scene."""
+class SceneGates:
+    """Gate results of one scene."""
 
     scene: str
     objects: int
@@ -57,7 +67,14 @@ class Row:
 
 
 def main() -> None:
-    arguments = _parse()
+    parser = program_parser(__doc__, quick="four scenes instead of forty", data=DATA, seed=0)
+    parser.add_argument("scene", nargs="*", type=Path, help="scene folders to gate as they are")
+    parser.add_argument("--scenes", type=int, help="number of generated scenes; default 40, or 0 with scene folders")
+    parser.add_argument("--objects", type=Path, help="folder of objects; default DATA/objects/gso")
+    run_program(parser, measure)
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     rows = []
     for scene in _scenes(arguments):
         rows.append(_measure(scene))
@@ -67,20 +84,7 @@ def main() -> None:
         rows.append(_gate(read_scene(path), moved_mm=0.0, settle_cpu_s=0.0))
         if not arguments.json:
             print(_line(rows[-1]), flush=True)
-    summary = _summary(rows)
-    print(json.dumps(summary) if arguments.json else json.dumps(summary, indent=2))
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scene", nargs="*", type=Path, help="scene folders to gate as they are")
-    parser.add_argument("--quick", action="store_true", help="four scenes instead of forty")
-    parser.add_argument("--scenes", type=int, help="number of generated scenes; default 40, or 0 with scene folders")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[1] / "../shared/data")
-    parser.add_argument("--objects", type=Path, help="folder of objects; default DATA/objects/gso")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    return _summary(rows)
 
 
 def _scenes(arguments: argparse.Namespace) -> list[Scene]:
@@ -94,8 +98,8 @@ def _scenes(arguments: argparse.Namespace) -> list[Scene]:
         rng = np.random.default_rng(np.random.SeedSequence(arguments.seed, spawn_key=(index,)))
         scanned = bool(folders) and index % 2 == 1
         if scanned:
-            chosen = rng.choice(len(folders), size=min(5, len(folders)), replace=False)
-            assets = [scanned_object(folders[i]) for i in chosen]
+            picked = rng.choice(len(folders), size=min(5, len(folders)), replace=False)
+            assets = [scanned_object(folders[i]) for i in picked]
         else:
             assets = [shape(f"shape_{i}", rng) for i in range(6)]
         scenes.append(_lay_out(f"{'objects' if scanned else 'shapes'}_{index:03d}", assets, rng))
@@ -115,7 +119,7 @@ def shape(name: str, rng: np.random.Generator) -> Asset:
         if kind == "hull":
             pieces = [hull_piece(pieces[0].mesh.vertices)]
     volume = sum(piece.mesh.to_trimesh().volume for piece in pieces)
-    return prop(name, pieces, mass_kg=DENSITY_KG_M3 * volume, friction=0.45, restitution=0.3)
+    return rigid_asset(name, pieces, mass_kg=DENSITY_KG_M3 * volume, friction=0.45, restitution=0.3)
 
 
 def _tray(size: Array) -> list[Any]:
@@ -137,62 +141,62 @@ def scanned_object(folder: Path) -> Asset:
     pieces = [hull_piece(part - middle) for part in parts]
     volume = sum(piece.mesh.to_trimesh().volume for piece in pieces)
     name = "".join(letter if letter.isalnum() else "_" for letter in folder.name)[:40]
-    return prop(name, pieces, mass_kg=DENSITY_KG_M3 * volume, friction=0.45, restitution=0.3)
+    return rigid_asset(name, pieces, mass_kg=DENSITY_KG_M3 * volume, friction=0.45, restitution=0.3)
 
 
 def _lay_out(name: str, assets: Sequence[Asset], rng: np.random.Generator) -> Scene:
     """Return a disturbed rest: what MuJoCo makes of objects let go on the table or on an earlier, wider object."""
-    placed: list[Placed] = []
+    placed: list[PlacedAsset] = []
     boxes: list[tuple[Array, Array]] = []
     flat: list[bool] = []
     for asset in assets:
         turn = rigid(rotation_about(UP, rng.uniform(0.0, 2.0 * np.pi)))
         low, high = _box(asset, turn)
-        at = _spot(high - low, boxes, flat, rng)
-        pose = rigid(turn[:3, :3], at - np.array([*(low + high)[:2] / 2.0, low[2]]))
+        position = _spot(high - low, boxes, flat, rng)
+        pose = rigid(turn[:3, :3], position - np.array([*(low + high)[:2] / 2.0, low[2]]))
         boxes.append(_box(asset, pose))
         flat.append(_flat_top(asset, pose))
-        placed.append(Placed(asset=asset, world_from_asset=pose))
+        placed.append(PlacedAsset(asset=asset, world_from_asset=pose))
     structures = [
         slab("floor", friction=0.45),
         slab("table", size_m=TABLE_M, top_m=TABLE_TOP_M, friction=0.45),
     ]
-    truth = _at_rest(scene_of(*placed, structures=structures, name=name))
+    truth = _at_rest(make_scene(*placed, structures=structures, name=name))
     disturbed = []
-    for one in truth.objects:
+    for resting in truth.objects:
         turn = rotation_about(rng.normal(size=3), rng.normal(scale=NOISE_RAD))
         pose = rigid(
-            turn @ one.world_from_asset[:3, :3], one.world_from_asset[:3, 3] + rng.normal(scale=NOISE_M, size=3)
+            turn @ resting.world_from_asset[:3, :3], resting.world_from_asset[:3, 3] + rng.normal(scale=NOISE_M, size=3)
         )
-        disturbed.append(replace(one, world_from_asset=pose))
+        disturbed.append(replace(resting, world_from_asset=pose))
     return replace(truth, objects=tuple(disturbed))
 
 
 def _at_rest(scene: Scene) -> Scene:
     """Return the scene after five seconds, lowest objects first, without what fell off the table or still moves."""
-    module = load("sim.physics.backends", "mujoco", kind="engine")
+    module = load_backend("sim.physics.backends", "mujoco", kind="engine")
     with module.build(module.Config()) as engine:
         engine.load(scene)
         engine.step(round(4.0 / engine.timestep_s))
         before = engine.poses()
         engine.step(round(1.0 / engine.timestep_s))
         poses = engine.poses()
-        supports = {name: touched_below(engine, name, 0.001) for name in poses}
-    kept = [
-        replace(one, world_from_asset=poses[one.asset.name])
-        for one in scene.objects
-        if poses[one.asset.name][2, 3] > TABLE_TOP_M
-        and moved(before[one.asset.name], poses[one.asset.name])[0] < STILL_M
+        supports = {name: find_supports(engine, name, 0.001) for name in poses}
+    resting = [
+        replace(candidate, world_from_asset=poses[candidate.asset.name])
+        for candidate in scene.objects
+        if poses[candidate.asset.name][2, 3] > TABLE_TOP_M
+        and pose_distance(before[candidate.asset.name], poses[candidate.asset.name])[0] < STILL_M
     ]
-    kept.sort(key=lambda one: one.world_from_asset[2, 3])
-    names = [one.asset.name for one in kept]
+    resting.sort(key=lambda placed: placed.world_from_asset[2, 3])
+    names = [candidate.asset.name for candidate in resting]
     relations = tuple(
         Relation(kind="on", subject=name, object=other)
         for name in names
         for other in supports[name]
         if other == "table" or (other in names and poses[other][2, 3] < poses[name][2, 3])
     )
-    return replace(scene, objects=tuple(kept), relations=relations)
+    return replace(scene, objects=tuple(resting), relations=relations)
 
 
 def _flat_top(asset: Asset, pose: Array) -> bool:
@@ -212,16 +216,19 @@ def _spot(size: Array, boxes: list[tuple[Array, Array]], flat: list[bool], rng: 
     if wider and rng.random() < 0.4:
         support = int(rng.choice(wider))
         low, high = boxes[support]
-        taken = any(i != support and _meet(low, high, *boxes[i]) for i in range(len(boxes)))
-        if not taken:
+        is_occupied = any(i != support and _meet(low, high, *boxes[i]) for i in range(len(boxes)))
+        if not is_occupied:
             return np.array([*(low + high)[:2] / 2.0, high[2]])
     reach = np.array(TABLE_M[:2]) / 2.0 - size[:2] / 2.0 - 0.02
     for _ in range(2000):
-        at = np.array([*rng.uniform(-reach, reach), TABLE_TOP_M])
-        low, high = at - np.array([*size[:2] / 2.0, 0.0]) - 0.01, at + np.array([*size[:2] / 2.0, size[2]]) + 0.01
+        position = np.array([*rng.uniform(-reach, reach), TABLE_TOP_M])
+        low, high = (
+            position - np.array([*size[:2] / 2.0, 0.0]) - 0.01,
+            position + np.array([*size[:2] / 2.0, size[2]]) + 0.01,
+        )
         if not any(_meet(low, high, *box) for box in boxes):
             break
-    return at
+    return position
 
 
 def _meet(low: Array, high: Array, other_low: Array, other_high: Array) -> bool:
@@ -233,7 +240,7 @@ def _box(asset: Asset, pose: Array) -> tuple[Array, Array]:
     return points.min(axis=0), points.max(axis=0)
 
 
-def _measure(scene: Scene) -> Row:
+def _measure(scene: Scene) -> SceneGates:
     start = time.process_time()
     repaired, _ = repair(scene)
     settled = settle(repaired)
@@ -244,12 +251,12 @@ def _measure(scene: Scene) -> Row:
     )
 
 
-def _gate(scene: Scene, *, moved_mm: float, settle_cpu_s: float) -> Row:
+def _gate(scene: Scene, *, moved_mm: float, settle_cpu_s: float) -> SceneGates:
     start = time.process_time()
     report = run_gates(scene)
-    return Row(
+    return SceneGates(
         scene=scene.name,
-        objects=sum(not one.fixed for one in scene.objects),
+        objects=sum(not placed.fixed for placed in scene.objects),
         report=report,
         moved_mm=moved_mm,
         settle_cpu_s=settle_cpu_s,
@@ -257,14 +264,14 @@ def _gate(scene: Scene, *, moved_mm: float, settle_cpu_s: float) -> Row:
     )
 
 
-def _line(row: Row) -> str:
+def _line(row: SceneGates) -> str:
     engines = ", ".join(
-        f"{one.engine} {one.max_penetration_mm:.3f} mm deep, {one.max_drift_mm:.2f} mm drift, "
-        f"{one.stable_fraction:.3f} stable"
-        for one in row.report.engines
+        f"{engine.engine} {engine.max_penetration_mm:.3f} mm deep, {engine.max_drift_mm:.2f} mm drift, "
+        f"{engine.stable_fraction:.3f} stable"
+        for engine in row.report.engines
     )
     failed = "; ".join(
-        f"{one.gate} {one.engine} {one.subject} {one.value:.2f} {one.unit}" for one in row.report.failures
+        f"{gate.gate} {gate.engine} {gate.subject} {gate.value:.2f} {gate.unit}" for gate in row.report.failures
     )
     return (
         f"{row.scene}: settled {row.moved_mm:.1f} mm, fixed {list(row.report.fixed)}; {engines}; agree "
@@ -273,26 +280,28 @@ def _line(row: Row) -> str:
     )
 
 
-def _summary(rows: Sequence[Row]) -> dict[str, Any]:
+def _summary(rows: Sequence[SceneGates]) -> dict[str, Any]:
     objects = sum(row.objects for row in rows)
     engines: dict[str, dict[str, float]] = {}
     for row in rows:
-        for one in row.report.engines:
-            seen = engines.setdefault(one.engine, {"stable": 0.0, "max_penetration_mm": 0.0, "max_drift_mm": 0.0})
-            seen["stable"] += one.stable_fraction * row.objects
-            seen["max_penetration_mm"] = max(seen["max_penetration_mm"], one.max_penetration_mm)
-            seen["max_drift_mm"] = max(seen["max_drift_mm"], one.max_drift_mm)
+        for engine_report in row.report.engines:
+            totals = engines.setdefault(
+                engine_report.engine, {"stable": 0.0, "max_penetration_mm": 0.0, "max_drift_mm": 0.0}
+            )
+            totals["stable"] += engine_report.stable_fraction * row.objects
+            totals["max_penetration_mm"] = max(totals["max_penetration_mm"], engine_report.max_penetration_mm)
+            totals["max_drift_mm"] = max(totals["max_drift_mm"], engine_report.max_drift_mm)
     return {
         "scenes": len(rows),
         "objects": objects,
         "passed": sum(row.report.passed for row in rows),
         "gates": {
             name: {
-                "stable_fraction": round(seen["stable"] / max(objects, 1), 6),
-                "max_penetration_mm": round(seen["max_penetration_mm"], 4),
-                "max_drift_mm": round(seen["max_drift_mm"], 4),
+                "stable_fraction": round(totals["stable"] / max(objects, 1), 6),
+                "max_penetration_mm": round(totals["max_penetration_mm"], 4),
+                "max_drift_mm": round(totals["max_drift_mm"], 4),
             }
-            for name, seen in engines.items()
+            for name, totals in engines.items()
         },
         "agreement": {
             "max_mm": round(max((row.report.agreement_mm or 0.0 for row in rows), default=0.0), 4),

@@ -1,6 +1,6 @@
-"""Packs: bytes a cousin, time and memory as they grow, how fast they are verified, what a pull of some moves.
+"""Packs: bytes per cousin, time and memory as they grow, speed of verification, bytes moved by a partial pull.
 
-Then 50 pulls are killed (SIGKILL, at a random moment) and typed again, and 1,000 single bits are flipped.
+Then 50 pulls are killed (SIGKILL, at a random moment) and repeated, and 1,000 single bits are flipped.
 
     python benchmarks/packs.py --quick
     python benchmarks/packs.py --json
@@ -27,29 +27,77 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from program import program_parser, run_program
+from rows import Row, at_least, at_most, entry, equals
 from scenes.pack_world import META, cousins, world
 
 from cousins.pack.packs import open_folder
 from cousins.pack.transfer.pull import pull
 from cousins.pack.transfer.push import push
-from cousins.pack.transfer.registry import Reference, open_store
-from cousins.pack.transfer.selection import Selection, needed
+from cousins.pack.transfer.registry import PackReference, open_store
+from cousins.pack.transfer.selection import Selection, needed_blobs
 from cousins.pack.verification import verify
 from cousins.pack.writer import PackWriter
 
 BLOCK = 32
-WANTED = 64
+PULLED_COUSINS = 64
+ROWS = (
+    Row(
+        quantity="verifying a pack of 10,000 cousins, one core [MB/s]",
+        bar="≥ 800",
+        value=entry("verify_mb_per_s"),
+        met=at_least(800.0),
+        digits=0,
+    ),
+    Row(quantity="SHA-256 alone on this machine [MB/s]", value=entry("sha256_mb_per_s"), digits=0),
+    Row(
+        quantity="bytes of one cousin more, besides meshes",
+        bar="≤ 5000",
+        value=entry("bytes_per_cousin"),
+        met=at_most(5000.0),
+        digits=0,
+    ),
+    Row(
+        quantity="pull of 64 of 10,000: bytes moved beyond those that a pack of these alone would need",
+        bar="< 0.02",
+        value=entry("pull_overhead"),
+        met=at_most(0.02),
+        digits=4,
+    ),
+    Row(
+        quantity="pulls killed at random moments that end as the pack that was pushed",
+        bar="50 of 50",
+        value=lambda result: "{identical} of {times}".format(**result["interrupted"]),
+        met=equals("50 of 50"),
+    ),
+    Row(
+        quantity="single flipped bits that are found",
+        bar="1000 of 1000",
+        value=lambda result: "{found} of {times}".format(**result["bitflips"]),
+        met=equals("1000 of 1000"),
+    ),
+    Row(
+        quantity="CPU time to write a cousin, 1,000 to 10,000 beside 100 to 1,000",
+        bar="within 10 %",
+        value=entry("growth", "slope_ratio"),
+        met=lambda value: abs(value - 1.0) <= 0.1,
+    ),
+    Row(
+        quantity="peak memory of writing 10,000 beside 100",
+        bar="flat",
+        value=entry("growth", "memory_ratio"),
+        met=at_most(1.1),
+    ),
+)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="a tenth of everything")
-    arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--json", action="store_true")
-    given = arguments.parse_args()
+    run_program(program_parser(__doc__, quick="a tenth of everything", seed=0), _measure_in_scratch)
+
+
+def _measure_in_scratch(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="packs-") as scratch:
-        result = measure(Path(scratch), seed=given.seed, part=0.1 if given.quick else 1.0)
-    print(json.dumps(result) if given.json else json.dumps(result, indent=1))
+        return measure(Path(scratch), seed=arguments.seed, part=0.1 if arguments.quick else 1.0)
 
 
 def measure(scratch: Path, *, seed: int, part: float) -> dict[str, Any]:
@@ -61,7 +109,7 @@ def measure(scratch: Path, *, seed: int, part: float) -> dict[str, Any]:
     return {
         **_verified(large),
         "bytes_per_cousin": round(extra, 1),
-        **_pulled(large, scratch, wanted=min(WANTED, counts[-1] // 2)),
+        **_pulled(large, scratch, count=min(PULLED_COUSINS, counts[-1] // 2)),
         "interrupted": _interrupted(small, scratch, times=round(50 * part), seed=seed),
         "bitflips": _flipped(small, times=round(1000 * part), seed=seed),
         "growth": {
@@ -114,35 +162,35 @@ def _verified(folder: Path) -> dict[str, Any]:
     speeds = []
     for _ in range(5):
         began = time.process_time()
-        found = verify(folder)
-        speeds.append(found.bytes / 1e6 / (time.process_time() - began))
-        assert found.ok
+        verification = verify(folder)
+        speeds.append(verification.bytes / 1e6 / (time.process_time() - began))
+        assert verification.ok
     data = bytes(32 << 20)
     began = time.process_time()
     hashlib.sha256(data)
     return {
         "verify_mb_per_s": round(float(np.median(speeds)), 1),
         "sha256_mb_per_s": round(len(data) / 1e6 / (time.process_time() - began), 1),
-        "mean_blob_kb": round(found.bytes / found.files / 1000.0, 1),
+        "mean_blob_kb": round(verification.bytes / verification.files / 1000.0, 1),
     }
 
 
-def _pulled(folder: Path, scratch: Path, *, wanted: int) -> dict[str, Any]:
+def _pulled(folder: Path, scratch: Path, *, count: int) -> dict[str, Any]:
     """Pull some cousins over HTTP; what they need is what a pack of them and nothing else would hold."""
     store = scratch / "store"
-    push(folder, open_store(str(store)), Reference(name="measured", tag="v1"))
+    push(folder, open_store(str(store)), PackReference(name="measured", tag="v1"))
     with _Web(store) as web:
         began = time.perf_counter()
         pull(
-            Reference(name="measured", tag="v1", store=web.address),
+            PackReference(name="measured", tag="v1", store=web.address),
             scratch / "some",
-            selection=Selection(split="train", count=wanted),
+            selection=Selection(split="train", count=count),
             cache=scratch / "cache-some",
         )
         seconds = time.perf_counter() - began
     pack = open_folder(scratch / "some")
-    numbers = pack.indices("train")[:wanted]
-    need = sum(blob.size for blob in needed(pack, numbers))
+    numbers = pack.indices("train")[:count]
+    need = sum(blob.size for blob in needed_blobs(pack, numbers))
     alone = need + _manifest_of_some(pack.info(), numbers)
     return {
         "pull_overhead": round(web.sent / alone - 1.0, 5),
@@ -156,18 +204,18 @@ def _pulled(folder: Path, scratch: Path, *, wanted: int) -> dict[str, Any]:
 def _manifest_of_some(info: dict[str, Any], numbers: list[int]) -> int:
     """Return what a manifest of these cousins alone would take [bytes]: the pack's own texts, and pages for them."""
     texts = {key: info[key] for key in ("name", "generator", "seed", "coverage", "gates", "licences", "lineage")}
-    return len(json.dumps(texts)) + 120 * (2 + len(numbers) // WANTED) + 400
+    return len(json.dumps(texts)) + 120 * (2 + len(numbers) // PULLED_COUSINS) + 400
 
 
 def _interrupted(folder: Path, scratch: Path, *, times: int, seed: int) -> dict[str, Any]:
     """Kill pulls at random moments, pull again, and count those that end as the pack that was pushed."""
     store = scratch / "store-small"
-    push(folder, open_store(str(store)), Reference(name="measured", tag="v1"))
+    push(folder, open_store(str(store)), PackReference(name="measured", tag="v1"))
     truth = _files(folder)
     rng = np.random.default_rng(seed)
     same = killed = tried = 0
     with _Web(store) as web:
-        reference = Reference(name="measured", tag="v1", store=web.address)
+        reference = PackReference(name="measured", tag="v1", store=web.address)
         began = time.perf_counter()
         pull(reference, scratch / "first", cache=scratch / "cache-first")
         whole_s = time.perf_counter() - began
@@ -193,7 +241,7 @@ def _flipped(folder: Path, *, times: int, seed: int) -> dict[str, int]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     ends = np.cumsum([path.stat().st_size for path in paths])
     rng = np.random.default_rng(seed)
-    found = 0
+    detected = 0
     for _ in range(times):
         place = int(rng.integers(ends[-1]))
         which = int(np.searchsorted(ends, place, side="right"))
@@ -203,12 +251,12 @@ def _flipped(folder: Path, *, times: int, seed: int) -> dict[str, int]:
             byte = file.read(1)
             file.seek(place)
             file.write(bytes([byte[0] ^ (1 << int(rng.integers(8)))]))
-        found += not verify(folder).ok
+        detected += not verify(folder).ok
         with paths[which].open("r+b") as file:
             file.seek(place)
             file.write(byte)
     assert verify(folder).ok
-    return {"times": times, "found": found}
+    return {"times": times, "found": detected}
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -255,8 +303,8 @@ class _Web:
                     self.send_error(404)
                     return
                 data = path.read_bytes()
-                asked = self.headers.get("Range")
-                start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+                range_header = self.headers.get("Range")
+                start = int(range_header.removeprefix("bytes=").removesuffix("-")) if range_header else 0
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Length", str(len(data) - start))
                 self.end_headers()
@@ -270,7 +318,7 @@ class _Web:
                     self.close_connection = True
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log no requests."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(self._folder)))
         self._server.daemon_threads = True

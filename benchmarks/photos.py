@@ -2,7 +2,7 @@
 
 The pictures go the way of a user's photos, others as a film (places by pycolmap, depth by stereo, scale assumed).
 The cameras found are laid onto the true ones by a similarity, and each depth is compared with the truth of its pixel.
-`known_share` is of the pixels within 1.2 m, where the things are; errors are of these too. A papered room is
+`known_share` is of the pixels within 1.2 m, where the objects are; errors are of these too. A papered room is
 photographed as well, its scale measured by a layout scan, and its depth compared. Last, real photos of DATA go through
 `cousins scan` as `real_files.py` has it: a scene or a refusal, and how long it took.
 
@@ -12,7 +12,6 @@ photographed as well, its scale measured by a layout scan, and its depth compare
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -23,19 +22,17 @@ from typing import Any
 
 import av
 import numpy as np
+from program import DATA, program_parser, run_program
+from robustness.real_files import scan
+from rows import Row, at_most, entry, is_complete
+from scenes import photo_room
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
-
-from robustness.real_files import DATA, scan  # noqa: E402
-from scenes import photo_room  # noqa: E402
-
-from cousins.capture.captures import Capture  # noqa: E402
-from cousins.capture.ingest import ingest  # noqa: E402
-from cousins.geometry import Array, Intrinsics  # noqa: E402
-from cousins.rooms.wall_scale import check_room  # noqa: E402
-from sim.synthetic.demo_scene import demo_world  # noqa: E402
-from sim.synthetic.phone import COLOR_CAMERA, PhoneConfig, Truth, record  # noqa: E402
+from cousins.capture.captures import Capture
+from cousins.capture.ingest import ingest
+from cousins.geometry import Array, Intrinsics
+from cousins.rooms.wall_scale import check_scale_with_room
+from sim.synthetic.demo_scene import demo_world
+from sim.synthetic.phone import COLOR_CAMERA, PhoneConfig, Truth, record_capture
 
 NEAR_M = 1.2
 """Farther away is background [m]."""
@@ -44,34 +41,72 @@ LIMIT_S = 600.0
 """Longest time that a scan of photos may take [s]."""
 FILM_PER_S = 30
 """Pictures of the film a second."""
+ROWS = (
+    *(
+        Row(quantity=f"simulated {kind}: {quantity}", value=entry(kind, key))
+        for kind in ("photos", "film")
+        for quantity, key in (
+            ("pictures taken", "pictures"),
+            ("pictures with place and depth", "placed"),
+            ("cameras' places off the truth, median [mm]", "camera_mm"),
+            ("way up off the truth [°]", "up_deg"),
+            ("near pixels with depth", "known_share"),
+            ("their depth off the truth, median [mm]", "depth_median_mm"),
+            ("the same, 90th percentile [mm]", "depth_90_mm"),
+        )
+    ),
+    Row(
+        quantity="simulated papered room: depth off the truth in the metres of a layout scan, median, as a share",
+        value=entry("room", "depth_off"),
+    ),
+    Row(quantity="simulated papered room: error of the metre as it is told", value=entry("room", "told_error")),
+    Row(quantity="simulated papered room: the metre before, off by", value=entry("room", "assumed_scale_off")),
+    Row(
+        quantity="real sets of photos that ended in a scene or a refusal that says what to do",
+        bar="all",
+        value=lambda result: (
+            f"{sum(row['outcome'] in ('scene', 'refused') for row in result['real'])} of {len(result['real'])}"
+        ),
+        met=is_complete,
+    ),
+    Row(
+        quantity="those that ended in a scene that holds all gates",
+        value=lambda result: sum(row.get("ok", False) for row in result["real"]),
+    ),
+    Row(
+        quantity="longest [s]",
+        bar="≤ 600",
+        value=lambda result: max(row["seconds"] for row in result["real"]),
+        met=at_most(600.0),
+        digits=0,
+    ),
+)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="12 simulated photos of 640 px, nothing else")
-    arguments.add_argument("--data", type=Path, default=DATA)
-    arguments.add_argument("--keep", type=Path, help="folder to keep the scenes of real photos in")
-    arguments.add_argument("--json", action="store_true", help="print one JSON object")
-    given = arguments.parse_args()
-    if given.quick:
-        result = {"photos": measure(count=12, width=640, turns=0.3, film=False)}
-    else:
-        result = {
-            "photos": measure(count=36, width=1280, turns=1.0, film=False),
-            "film": measure(count=120, width=800, turns=1.0, film=True),
-            "room": measure_room(),
-            "real": real(given.data, given.keep),
-        }
-    print(json.dumps(result) if given.json else json.dumps(result, indent=1))
+    parser = program_parser(__doc__, quick="12 simulated photos of 640 px, nothing else", data=DATA)
+    parser.add_argument("--keep", type=Path, help="folder to keep the scenes of real photos in")
+    run_program(parser, measure)
 
 
-def measure(*, count: int, width: int, turns: float, film: bool, seed: int = 11) -> dict[str, Any]:
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.quick:
+        return {"photos": measure_depth(count=12, width=640, turns=0.3, film=False)}
+    return {
+        "photos": measure_depth(count=36, width=1280, turns=1.0, film=False),
+        "film": measure_depth(count=120, width=800, turns=1.0, film=True),
+        "room": measure_room(),
+        "real": real(arguments.data, arguments.keep),
+    }
+
+
+def measure_depth(*, count: int, width: int, turns: float, film: bool, seed: int = 11) -> dict[str, Any]:
     """Return how many pictures were placed, and how far their cameras and depths are from the truth."""
     config = replace(PhoneConfig(), frames=count, color_every=1, color_width=width, turns=turns, duration_s=0.1 * count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rng = np.random.default_rng(seed)
-        recorded, truth = record(demo_world(rng), folder / "phone", config=config, rng=rng)
+        recorded, truth = record_capture(demo_world(rng), folder / "phone", config=config, rng=rng)
         (folder / "photos").mkdir()
         if film:
             _write_film(recorded, folder / "photos" / "film.mp4")
@@ -95,9 +130,9 @@ def _write_film(recorded: Capture, path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FILM_PER_S)
         stream.pix_fmt, stream.options = "yuv420p", {"crf": "18"}
-        shown = recorded.frames[0].color_camera
-        assert shown is not None
-        stream.height, stream.width = shown.height, shown.width
+        camera = recorded.frames[0].color_camera
+        assert camera is not None
+        stream.height, stream.width = camera.height, camera.width
         for number, frame in enumerate(recorded.frames):
             pixels = frame.color()
             assert pixels is not None
@@ -108,7 +143,7 @@ def _write_film(recorded: Capture, path: Path) -> None:
 
 
 def real(data: Path, keep: Path | None) -> list[dict[str, Any]]:
-    """Return what became of real photos."""
+    """Return the outcome of each set of real photos."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for name in FILES:
@@ -120,54 +155,54 @@ def real(data: Path, keep: Path | None) -> list[dict[str, Any]]:
 
 
 def measure_room() -> dict[str, Any]:
-    """Return how far depth in the metres of a layout scan is off, beside the error that is told."""
+    """Return how far depth in the metres of a layout scan is off, beside the error that the capture reports."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "photos").mkdir()
         photo_room.write_photos(folder / "photos", count=36)
         began = time.monotonic()
         capture = ingest(folder / "photos", folder / "capture")
-        told = check_room(capture, photo_room.layout(), rng=np.random.default_rng(0))
-        off = []
+        room_check = check_scale_with_room(capture, photo_room.layout(), rng=np.random.default_rng(0))
+        errors = []
         for frame in capture.frames:
             pose = photo_room.pose_of(round(frame.timestamp_s), count=36)
             true, _, _ = photo_room.cast(pose, frame.depth_camera)
-            known = frame.depth_m > 0.0
-            off.append(told.ratio * frame.depth_m[known] / true[known] - 1.0)
+            is_measured = frame.depth_m > 0.0
+            errors.append(room_check.ratio * frame.depth_m[is_measured] / true[is_measured] - 1.0)
         return {
             "placed": len(capture.frames),
-            "walls": told.by,
-            "assumed_scale_off": round(1.0 / told.ratio - 1.0, 3),
-            "depth_off": round(float(np.median(np.concatenate(off))), 5),
-            "told_error": round(told.error, 5),
+            "walls": room_check.by,
+            "assumed_scale_off": round(1.0 / room_check.ratio - 1.0, 3),
+            "depth_off": round(float(np.median(np.concatenate(errors))), 5),
+            "told_error": round(room_check.error, 5),
             "seconds": round(time.monotonic() - began, 1),
         }
 
 
 def compared(capture: Capture, truth: Truth, *, rate: int) -> dict[str, Any]:
-    """Return errors of cameras [mm] and near depths [mm]; `rate` pictures a second tell which picture a frame was."""
+    """Return errors of cameras [mm] and near depths [mm]; `rate` is in pictures a second."""
     numbers = [round(rate * frame.timestamp_s) for frame in capture.frames]
-    found = np.stack([frame.world_from_camera[:3, 3] for frame in capture.frames])
+    positions = np.stack([frame.world_from_camera[:3, 3] for frame in capture.frames])
     real = np.stack([truth.world_from_camera[number][:3, 3] for number in numbers])
-    scale, rotation, shift = similarity(found, real)
+    scale, rotation, shift = similarity(positions, real)
     up_deg = float(np.rad2deg(np.arccos(np.clip(rotation[2, 2], -1.0, 1.0))))
-    errors, near = [], 0
+    errors_by_frame, near = [], 0
     for frame, number in zip(capture.frames, numbers, strict=True):
         true = looked_up(truth.depth_m[number], frame.depth_camera)
         close = (true > 0.0) & (true < NEAR_M)
-        known = close & (frame.depth_m > 0.0)
+        is_measured = close & (frame.depth_m > 0.0)
         near += int(close.sum())
-        errors.append(1000.0 * (scale * frame.depth_m[known] - true[known]))
-    off = np.abs(np.concatenate(errors))
-    places = 1000.0 * np.linalg.norm(scale * found @ rotation.T + shift - real, axis=1)
+        errors_by_frame.append(1000.0 * (scale * frame.depth_m[is_measured] - true[is_measured]))
+    errors_mm = np.abs(np.concatenate(errors_by_frame))
+    places = 1000.0 * np.linalg.norm(scale * positions @ rotation.T + shift - real, axis=1)
     return {
         "placed": len(numbers),
         "camera_mm": round(float(np.median(places)), 3),
         "up_deg": round(up_deg, 3),
-        "known_share": round(len(off) / near, 4),
-        "depth_median_mm": round(float(np.median(off)), 3),
-        "depth_90_mm": round(float(np.quantile(off, 0.9)), 3),
-        "beyond_10mm_share": round(float((off > 10.0).mean()), 4),
+        "known_share": round(len(errors_mm) / near, 4),
+        "depth_median_mm": round(float(np.median(errors_mm)), 3),
+        "depth_90_mm": round(float(np.quantile(errors_mm, 0.9)), 3),
+        "beyond_10mm_share": round(float((errors_mm > 10.0).mean()), 4),
         "assumed_scale_off": round(scale - 1.0, 3),
     }
 
@@ -184,9 +219,9 @@ def similarity(points: Array, targets: Array) -> tuple[float, Array, Array]:
 
 def looked_up(depth: Array, camera: Intrinsics) -> Array:
     """Return the truth's depth at the pixels of another camera of the same view; 0 at its depth edges."""
-    own = COLOR_CAMERA.scaled(depth.shape[1], depth.shape[0])
-    u = np.rint((np.arange(camera.width) - camera.cx) / camera.fx * own.fx + own.cx).astype(int)
-    v = np.rint((np.arange(camera.height) - camera.cy) / camera.fy * own.fy + own.cy).astype(int)
+    full_camera = COLOR_CAMERA.scaled(depth.shape[1], depth.shape[0])
+    u = np.rint((np.arange(camera.width) - camera.cx) / camera.fx * full_camera.fx + full_camera.cx).astype(int)
+    v = np.rint((np.arange(camera.height) - camera.cy) / camera.fy * full_camera.fy + full_camera.cy).astype(int)
     inside = ((v >= 1) & (v < depth.shape[0] - 1))[:, None] & ((u >= 1) & (u < depth.shape[1] - 1))[None]
     rows, columns = np.clip(v, 1, depth.shape[0] - 2), np.clip(u, 1, depth.shape[1] - 2)
     around = np.stack([depth[rows + dv][:, columns + du] for dv in (-1, 0, 1) for du in (-1, 0, 1)])

@@ -1,16 +1,14 @@
 """Place and size of objects from a single view, against their true models in their true poses.
 
 The frame (YCB-Video layout: colour, depth, label, meta.mat with poses) becomes a capture of one frame. Each object
-is told apart by our segmenter (and, beside it, by the label image), rebuilt with completion of the unseen side, and its
-upright box compared with that of the true model cloud: the error of the centre [mm] and of each side [%].
+is segmented by our segmenter (and, for comparison, by the label image), rebuilt with completion of the unseen side, and
+its upright box compared with that of the true model cloud: the error of the centre [mm] and of each side [%].
 
     python benchmarks/pose_size.py [--quick] [--data DIR] [--json]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,8 @@ from typing import Any
 import numpy as np
 import scipy.io
 from PIL import Image
+from program import DATA, program_parser, run_program
+from rows import Row, at_most, entry
 
 from cousins import plugins
 from cousins.capture.captures import Capture, Frame, Scale
@@ -26,21 +26,26 @@ from cousins.geometry import Array, Intrinsics, invert, rigid, transform, unproj
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.segment.segments import Segment, Segmentation
 
-DATA = Path(__file__).parents[1] / "../shared/data/groundtruth/ycbv_000002"
 LEAST_OVERLAP = 0.3
 """A segment stands for an object when they share this part of their union."""
+ROWS = (
+    Row(
+        quantity="largest position error, one view [mm]",
+        bar="≤ 15",
+        value=entry("position_mm"),
+        met=at_most(15.0),
+        digits=1,
+    ),
+    Row(quantity="largest size error", bar="≤ 0.10", value=entry("size_error"), met=at_most(0.1)),
+)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="the same; one frame is quick enough")
-    arguments.add_argument("--data", type=Path, default=DATA, help="folder of the frame")
-    arguments.add_argument("--json", action="store_true", help="print one JSON object")
-    given = arguments.parse_args()
-    result = measure(given.data)
-    if given.json:
-        print(json.dumps(result))
-        return
+    parser = program_parser(__doc__, quick="the same; one frame is quick enough", data=DATA / "groundtruth/ycbv_000002")
+    run_program(parser, lambda arguments: measure(arguments.data), show=_show)
+
+
+def _show(result: dict[str, Any]) -> None:
     for masks, by_object in result["by_masks"].items():
         for name, row in by_object.items():
             print(f"{masks:10s} {name:24s} {row}")
@@ -56,16 +61,16 @@ def measure(folder: Path) -> dict[str, Any]:
     with Image.open(folder / f"{stem}-label.png") as image:
         labels = np.asarray(image)
     names = sorted(path.name for path in (folder / "models").iterdir())
-    found = plugins.load("cousins.segment.backends", "geometric", kind="segmenter")
-    segmentation = found.build(found.Config()).segment(capture, rng=np.random.default_rng(0))
+    backend = plugins.load_backend("cousins.segment.backends", "geometric", kind="segmenter")
+    segmentation = backend.build(backend.Config()).segment(capture, rng=np.random.default_rng(0))
     by_masks: dict[str, dict[str, Any]] = {"segmenter": {}, "labels": {}}
     for number, class_index in enumerate(meta["cls_indexes"].ravel()):
         name = names[class_index - 1]
         cloud = np.loadtxt(next((folder / "models" / name).glob("*.xyz")))
         truth = transform(capture.frames[0].world_from_camera @ rigid_of(meta["poses"][:, :, number]), cloud)
-        own = labels == class_index
-        by_masks["segmenter"][name] = errors(capture, segmentation, matched(segmentation, own), truth)
-        by_masks["labels"][name] = errors(capture, segmentation, labelled(capture, own), truth)
+        true_mask = labels == class_index
+        by_masks["segmenter"][name] = errors(capture, segmentation, matched(segmentation, true_mask), truth)
+        by_masks["labels"][name] = errors(capture, segmentation, labelled(capture, true_mask), truth)
     rows = list(by_masks["segmenter"].values())
     return {
         "position_mm": max(row["position_mm"] for row in rows),
@@ -101,22 +106,23 @@ def rigid_of(top: Array) -> Array:
     return rigid(u @ vt, top[:, 3])
 
 
-def matched(segmentation: Segmentation, own: Array) -> Segment | None:
+def matched(segmentation: Segmentation, true_mask: Array) -> Segment | None:
     """Return the segment that overlaps the true mask best, if well enough."""
 
     def overlap(segment: Segment) -> float:
-        mask = segment.masks.get(0, np.zeros_like(own))
-        return float((mask & own).sum() / max(1, (mask | own).sum()))
+        mask = segment.masks.get(0, np.zeros_like(true_mask))
+        return float((mask & true_mask).sum() / max(1, (mask | true_mask).sum()))
 
     best = max(segmentation.segments, key=overlap, default=None)
     return best if best is not None and overlap(best) >= LEAST_OVERLAP else None
 
 
-def labelled(capture: Capture, own: Array) -> Segment:
+def labelled(capture: Capture, true_mask: Array) -> Segment:
     """Return the true mask as a segment."""
     frame = capture.frames[0]
-    points = transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[own & (frame.depth_m > 0)])
-    return Segment(name="labelled", label="labelled", masks={0: own}, points=points)
+    visible = true_mask & (frame.depth_m > 0)
+    points = transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[visible])
+    return Segment(name="labelled", label="labelled", masks={0: true_mask}, points=points)
 
 
 def errors(capture: Capture, segmentation: Segmentation, segment: Segment | None, truth: Array) -> dict[str, Any]:

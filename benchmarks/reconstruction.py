@@ -1,7 +1,7 @@
 """How closely objects are rebuilt from simulated phone captures with full LiDAR noise.
 
 Every object stands on a table alone, and again in clutter of five (some nearly touching, some lying on
-another side). The phone walks around; poses are refined, objects are told apart by the segmenter (never by
+another side). The phone walks around; poses are refined, objects are separated by the segmenter (never by
 the true masks), rebuilt, and compared with the *true outer surface* (see objects.py) in the world frame
 without any alignment:
 
@@ -20,7 +20,6 @@ high-confidence depth with *perfect* masks and refined poses.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -31,6 +30,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from program import GSO_OBJECTS, program_parser, run_program
+from rows import Row, at_least, at_most, entry, mean_by_object
 from scenes.objects import Match, aligned, compare, load_objects, missed
 from scenes.tables import QUICK, Setting, settings, table_plane
 from scipy.optimize import linear_sum_assignment
@@ -41,81 +42,103 @@ from cousins.fusion.pose_refinement import refine_poses
 from cousins.fusion.volume import FusionConfig, fuse
 from cousins.geometry import Intrinsics, look_at
 from cousins.meshes import Mesh
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from cousins.raster import render, shade
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.segment.segments import Segmentation
-from sim.synthetic.phone import Truth, record, truth_segmentation
+from sim.synthetic.phone import Truth, record_capture, truth_segmentation
 
-OBJECTS = Path(__file__).parents[1] / "../shared/data/objects/gso"
 LEAST_OVERLAP = 0.25
 SEED = 33
+ROWS = (
+    Row(
+        quantity="Chamfer, mean over objects alone and in clutter [mm]",
+        bar="≤ 3",
+        value=entry("chamfer_mm"),
+        met=at_most(3.0),
+    ),
+    Row(quantity="F-score at 10 mm", bar="≥ 0.96", value=entry("f10mm"), met=at_least(0.96)),
+    Row(quantity="F-score at 5 mm", bar="≥ 0.88", value=entry("f5mm"), met=at_least(0.88)),
+    Row(quantity="volume error, mean", bar="≤ 0.15", value=entry("volume_error"), met=at_most(0.15)),
+    Row(quantity="alone: Chamfer [mm]", value=mean_by_object("chamfer_mm", prefix="alone ")),
+    Row(quantity="alone: volume error", value=mean_by_object("volume_error", prefix="alone ")),
+    Row(quantity="clutter: Chamfer [mm]", value=mean_by_object("chamfer_mm", prefix="clutter ")),
+    Row(quantity="clutter: volume error", value=mean_by_object("volume_error", prefix="clutter ")),
+    Row(quantity="objects not found or not rebuilt", value=entry("missed")),
+    Row(quantity="peer, plain TSDF with perfect masks: Chamfer [mm]", value=entry("peer", "chamfer_mm")),
+    Row(quantity="peer: F-score at 10 mm", value=entry("peer", "f10mm")),
+    Row(quantity="peer: F-score at 5 mm", value=entry("peer", "f5mm")),
+)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help=f"{QUICK} objects alone and one clutter, 60 frames")
-    arguments.add_argument("--objects", type=Path, default=OBJECTS, help="folder of object folders")
-    arguments.add_argument("--names", nargs="*", help="only these objects")
-    arguments.add_argument(
-        "--masks", choices=["found", "true"], default="found", help="`true` leaves the segmenter out"
+    parser = program_parser(
+        __doc__, quick=f"{QUICK} objects alone and one clutter, 60 frames", objects=GSO_OBJECTS, seed=SEED
     )
-    arguments.add_argument("--pictures", type=Path, help="write pictures of truth and result here")
-    arguments.add_argument("--seed", type=int, default=SEED)
-    arguments.add_argument("--json", action="store_true")
-    given = arguments.parse_args()
-    objects = load_objects(given.objects, given.names)
-    table = settings(objects, quick=given.quick, seed=given.seed)
-    seeds = np.random.SeedSequence(given.seed, spawn_key=(3,)).spawn(len(table))
-    rows = [
-        row
-        for setting, seed in zip(table, seeds, strict=True)
-        for row in measure(setting, np.random.default_rng(seed), masks=given.masks, pictures=given.pictures)
-    ]
-    result = summary(rows)
-    if given.json:
-        print(json.dumps(result))
-        return
+    parser.add_argument("--names", nargs="*", help="only these objects")
+    parser.add_argument("--masks", choices=["found", "true"], default="found", help="`true` leaves the segmenter out")
+    parser.add_argument("--pictures", type=Path, help="write pictures of truth and result here")
+    run_program(parser, measure, show=_show)
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    objects = load_objects(arguments.objects, arguments.names)
+    tables = settings(objects, quick=arguments.quick, seed=arguments.seed)
+    seeds = np.random.SeedSequence(arguments.seed, spawn_key=(3,)).spawn(len(tables))
+    return summary(
+        [
+            row
+            for setting, seed in zip(tables, seeds, strict=True)
+            for row in measure_table(
+                setting, np.random.default_rng(seed), masks=arguments.masks, pictures=arguments.pictures
+            )
+        ]
+    )
+
+
+def _show(result: dict[str, Any]) -> None:
     for kind in ("alone", "clutter", "all"):
-        part = [row for row in rows if kind in ("all", row["setting"].split()[0])]
-        for method in ("ours", "plain TSDF, perfect masks"):
-            print(f"{kind:8} {method:26}", *(f"{k} {v:.3f}" for k, v in means(part, method).items()))
+        rows = [row for name, row in result["by_object"].items() if kind in ("all", name.split()[0])]
+        for method, scores in (("ours", rows), ("plain TSDF, perfect masks", [row["peer"] for row in rows])):
+            print(f"{kind:8} {method:26}", *(f"{key} {value:.3f}" for key, value in means(scores, method).items()))
 
 
-def measure(setting: Setting, rng: np.random.Generator, *, masks: str, pictures: Path | None) -> list[dict[str, Any]]:
+def measure_table(
+    setting: Setting, rng: np.random.Generator, *, masks: str, pictures: Path | None
+) -> list[dict[str, Any]]:
     """Capture, rebuild and compare; one row per object. Noise, range bias and drift come from the generator."""
     with tempfile.TemporaryDirectory() as scratch:
-        capture, truth = record(setting.world, Path(scratch) / "capture", config=setting.phone, rng=rng)
+        capture, truth = record_capture(setting.world, Path(scratch) / "capture", config=setting.phone, rng=rng)
         seconds = {"capture": time.process_time()}
         refined = refine_poses(capture)
         seconds["refine"] = time.process_time()
         perfect = truth_segmentation(truth, refined.capture, planes=(table_plane(),))
-        found = perfect if masks == "true" else _segment(refined.capture, rng)
+        segmentation = perfect if masks == "true" else _segment(refined.capture, rng)
         seconds["segment"] = time.process_time()
-        pairs, overlaps = _pair(found, truth)
+        pairs, overlaps = _pair(segmentation, truth)
         rows = []
         for name in truth.masks:
             row: dict[str, Any] = {"object": name, "setting": setting.name, "overlap": round(overlaps[name], 3)}
-            ours = _rebuild(refined.capture, found, pairs.get(name), row)
+            mesh = _rebuild(refined.capture, segmentation, pairs.get(name), row)
             plain = fuse(
                 refined.capture.frames, config=FusionConfig(min_confidence=2), masks=truth.masks[name]
             ).extract()
-            row["ours"] = _judge(ours, setting, name)
+            row["ours"] = _judge(mesh, setting, name)
             row["plain TSDF, perfect masks"] = _judge(plain, setting, name)
-            if ours is not None:
-                shaped = aligned(ours, setting.surfaces[name], rng=np.random.default_rng(0))
+            if mesh is not None:
+                shaped = aligned(mesh, setting.surfaces[name], rng=np.random.default_rng(0))
                 row["aligned_chamfer_mm"] = compare(
                     shaped, setting.surfaces[name], rng=np.random.default_rng(0)
                 ).chamfer_mm
             rows.append(row)
-            _tell(row)
+            _print_row(row)
             if pictures is not None:
-                _picture(pictures / f"{setting.name.replace(' ', '_')}__{name}.png", truth.meshes[name], ours, plain)
+                _picture(pictures / f"{setting.name.replace(' ', '_')}__{name}.png", truth.meshes[name], mesh, plain)
         shape_s = time.process_time() - seconds["segment"]
         print(
             f"{setting.name}: refine {seconds['refine'] - seconds['capture']:.1f} s, "
             f"segment {seconds['segment'] - seconds['refine']:.1f} s, rebuild and compare {shape_s:.1f} s; "
-            f"{len(found.segments)} segments for {len(truth.masks)} objects; residual "
+            f"{len(segmentation.segments)} segments for {len(truth.masks)} objects; residual "
             f"{refined.report.residual_before_m * 1000:.1f} to {refined.report.residual_after_m * 1000:.1f} mm",
             file=sys.stderr,
         )
@@ -125,8 +148,8 @@ def measure(setting: Setting, rng: np.random.Generator, *, masks: str, pictures:
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what `--json` prints: means over all objects, and each object's values."""
     return {
-        **means(rows, "ours"),
-        "peer": means(rows, "plain TSDF, perfect masks"),
+        **means([row["ours"] for row in rows], "ours"),
+        "peer": means([row["plain TSDF, perfect masks"] for row in rows], "plain TSDF, perfect masks"),
         "missed": sum(row["ours"]["missed"] for row in rows),
         "by_object": {
             f"{row['setting']}/{row['object']}": {
@@ -139,29 +162,29 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def means(rows: Sequence[dict[str, Any]], method: str) -> dict[str, float]:
+def means(scores: Sequence[dict[str, Any]], method: str) -> dict[str, float]:
     """Return the means over objects of one method's values."""
     keys = ["chamfer_mm", "f10mm", "f5mm"] + (["volume_error"] if method == "ours" else [])
-    return {key: round(float(np.mean([row[method][key] for row in rows])), 4) for key in keys}
+    return {key: round(float(np.mean([score[key] for score in scores])), 4) for key in keys}
 
 
 def _segment(capture: Capture, rng: np.random.Generator) -> Segmentation:
-    backend = load("cousins.segment.backends", "geometric", kind="segmenter")
+    backend = load_backend("cousins.segment.backends", "geometric", kind="segmenter")
     return backend.build(backend.Config()).segment(capture, rng=rng)
 
 
-def _pair(found: Segmentation, truth: Truth) -> tuple[dict[str, int], dict[str, float]]:
+def _pair(segmentation: Segmentation, truth: Truth) -> tuple[dict[str, int], dict[str, float]]:
     """Return the segment's number and the overlap (IoU over all frames) by object."""
     names = list(truth.masks)
-    both = np.zeros((len(names), len(found.segments)))
+    both = np.zeros((len(names), len(segmentation.segments)))
     sizes = np.array([sum(int(mask.sum()) for mask in truth.masks[name].values()) for name in names], dtype=float)
-    found_sizes = np.zeros(len(found.segments))
-    for column, segment in enumerate(found.segments):
-        found_sizes[column] = sum(int(mask.sum()) for mask in segment.masks.values())
+    segment_sizes = np.zeros(len(segmentation.segments))
+    for column, segment in enumerate(segmentation.segments):
+        segment_sizes[column] = sum(int(mask.sum()) for mask in segment.masks.values())
         for row, name in enumerate(names):
             shared = segment.masks.keys() & truth.masks[name].keys()
             both[row, column] = sum(int((segment.masks[k] & truth.masks[name][k]).sum()) for k in shared)
-    overlap = both / np.maximum(sizes[:, None] + found_sizes[None] - both, 1.0)
+    overlap = both / np.maximum(sizes[:, None] + segment_sizes[None] - both, 1.0)
     rows, columns = linear_sum_assignment(-overlap)
     best = dict.fromkeys(names, 0.0)
     pairs = {}
@@ -172,13 +195,13 @@ def _pair(found: Segmentation, truth: Truth) -> tuple[dict[str, int], dict[str, 
     return pairs, best
 
 
-def _rebuild(capture: Capture, found: Segmentation, number: int | None, row: dict[str, Any]) -> Mesh | None:
+def _rebuild(capture: Capture, segmentation: Segmentation, number: int | None, row: dict[str, Any]) -> Mesh | None:
     if number is None:
         row["note"] = "not found"
         return None
     start = time.process_time()
     try:
-        shape = reconstruct_shape(capture, found, found.segments[number])
+        shape = reconstruct_shape(capture, segmentation, segmentation.segments[number])
     except CousinsError as error:
         row["note"] = str(error)
         return None
@@ -187,11 +210,11 @@ def _rebuild(capture: Capture, found: Segmentation, number: int | None, row: dic
     return shape.mesh
 
 
-def _judge(ours: Mesh | None, setting: Setting, name: str) -> dict[str, Any]:
+def _judge(mesh: Mesh | None, setting: Setting, name: str) -> dict[str, Any]:
     surface, true_m3 = setting.surfaces[name], setting.volumes_m3[name]
-    empty = ours is None or len(ours.faces) == 0
-    match = missed(surface) if ours is None or empty else compare(ours, surface, rng=np.random.default_rng(0))
-    volume_m3 = 0.0 if ours is None or empty else abs(float(ours.to_trimesh().volume))
+    empty = mesh is None or len(mesh.faces) == 0
+    match = missed(surface) if mesh is None or empty else compare(mesh, surface, rng=np.random.default_rng(0))
+    volume_m3 = 0.0 if mesh is None or empty else abs(float(mesh.to_trimesh().volume))
     return {**_rounded(match), "volume_error": round(abs(volume_m3 - true_m3) / true_m3, 4), "missed": empty}
 
 
@@ -199,37 +222,37 @@ def _rounded(match: Match) -> dict[str, float]:
     return {key: round(value, 4) for key, value in asdict(match).items()}
 
 
-def _tell(row: dict[str, Any]) -> None:
-    ours, peer = row["ours"], row["plain TSDF, perfect masks"]
+def _print_row(row: dict[str, Any]) -> None:
+    scores, peer_scores = row["ours"], row["plain TSDF, perfect masks"]
     print(
         f"{row['setting'][:22]:22} {row['object'][:30]:30} overlap {row['overlap']:.2f}"
-        f"  chamfer {ours['chamfer_mm']:5.2f} ({ours['to_truth_mm']:.1f} extra, {ours['to_ours_mm']:.1f} missing;"
-        f" aligned {row.get('aligned_chamfer_mm', float('nan')):.2f}; peer {peer['chamfer_mm']:.2f})"
-        f"  F10 {ours['f10mm']:.3f} ({peer['f10mm']:.3f})  F5 {ours['f5mm']:.3f} ({peer['f5mm']:.3f})"
-        f"  volume {ours['volume_error']:.2f}  {row.get('note', '')}",
+        f"  chamfer {scores['chamfer_mm']:5.2f} ({scores['to_truth_mm']:.1f} extra, {scores['to_ours_mm']:.1f} missing;"
+        f" aligned {row.get('aligned_chamfer_mm', float('nan')):.2f}; peer {peer_scores['chamfer_mm']:.2f})"
+        f"  F10 {scores['f10mm']:.3f} ({peer_scores['f10mm']:.3f})  F5 {scores['f5mm']:.3f} ({peer_scores['f5mm']:.3f})"
+        f"  volume {scores['volume_error']:.2f}  {row.get('note', '')}",
         file=sys.stderr,
         flush=True,
     )
 
 
-def _picture(path: Path, truth: Mesh, ours: Mesh | None, plain: Mesh) -> None:
+def _picture(path: Path, truth: Mesh, rebuilt: Mesh | None, plain: Mesh) -> None:
     """Write truth, ours and the peer from two sides (above and low), one below the other."""
     path.parent.mkdir(parents=True, exist_ok=True)
     middle = 0.5 * (truth.vertices.min(axis=0) + truth.vertices.max(axis=0))
     radius = float(np.linalg.norm(truth.vertices - middle, axis=1).max())
     camera = Intrinsics(width=420, height=360, fx=620.0, fy=620.0, cx=209.5, cy=179.5)
     grey = Mesh(vertices=truth.vertices, faces=truth.faces)
-    shown = [
+    panels = [
         truth,
         grey,
-        Mesh(vertices=np.zeros((0, 3)), faces=np.zeros((0, 3), np.int32)) if ours is None else ours,
+        Mesh(vertices=np.zeros((0, 3)), faces=np.zeros((0, 3), np.int32)) if rebuilt is None else rebuilt,
         plain,
     ]
     rows = []
     for direction in ([1.0, -1.2, 0.9], [-1.1, 0.8, 0.35], [0.6, 0.5, -1.2]):
         side = np.array(direction) / np.linalg.norm(direction)
         pose = look_at(middle + 4.4 * radius * side, middle)
-        rows.append(np.concatenate([shade(render([mesh], camera, pose), [mesh]) for mesh in shown], axis=1))
+        rows.append(np.concatenate([shade(render([mesh], camera, pose), [mesh]) for mesh in panels], axis=1))
     Image.fromarray(np.concatenate(rows, axis=0)).save(path)
 
 

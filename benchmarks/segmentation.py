@@ -3,7 +3,7 @@
 Overlap P/R/F as in the literature on unseen-object segmentation: predicted masks c_i are assigned to true masks by
 the Hungarian method on their F; g(c_i) is the assigned truth (empty where there is none). Over one scene
 P = sum |c_i ∩ g(c_i)| / sum |c_i| over all predictions, R = sum |c_i ∩ g(c_i)| / sum |g_j| over all truths,
-F = 2PR / (P + R); the mean over scenes is told. `f75_fraction` is the share of all true objects whose assigned
+F = 2PR / (P + R); the mean over scenes is reported. `f75_fraction` is the share of all true objects whose assigned
 mask has F >= 0.75; `count_error` is the mean of |predicted - true| objects. Label images: below 20 is table or
 nothing, label // 10 merges the parts of an object. Phone captures count pixels with depth over all frames.
 
@@ -26,35 +26,49 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, entry
 from scipy.optimize import linear_sum_assignment
 
 from cousins.capture.captures import Capture, Frame, Scale
 from cousins.geometry import Array, Intrinsics
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from cousins.segment.segments import Segmentation
 from sim.synthetic.demo_scene import demo_world
-from sim.synthetic.phone import PhoneConfig, record
+from sim.synthetic.phone import PhoneConfig, record_capture
 
-DATA = Path(__file__).parents[1] / "../shared/data/groundtruth/mosd_learn"
 COLORS = np.random.default_rng(3).integers(60, 255, (64, 3))
+ROWS = (
+    Row(quantity="overlap F, single views", bar="≥ 0.90", value=entry("overlap_f"), met=at_least(0.9)),
+    Row(quantity="objects with F ≥ 0.75", bar="≥ 0.80", value=entry("f75_fraction"), met=at_least(0.8)),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One measured scene."""
+class SceneScore:
+    """Scores of the segmenter on one scene."""
 
     scene: str
     precision: float
     recall: float
     f: float
-    found: int
+    matched: int
     objects: int
     predicted: int
     cpu_s: float
 
 
 def main() -> None:
-    arguments = _parse()
+    parser = program_parser(
+        __doc__, quick="every fifth view, or 24 frames a capture", data=DATA / "groundtruth/mosd_learn", seed=1
+    )
+    parser.add_argument("--phone", type=int, default=0, help="measure this many simulated phone captures instead")
+    parser.add_argument("--segmenter", default="geometric")
+    parser.add_argument("--pictures", type=Path, help="write overlays here")
+    run_program(parser, measure, show=_show)
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.phone:
         rows = [_phone_row(seed, arguments) for seed in range(arguments.seed, arguments.seed + arguments.phone)]
     else:
@@ -65,23 +79,23 @@ def main() -> None:
     if len(rows) > 1:
         result["halves"] = {"even": summary(rows[0::2]), "odd": summary(rows[1::2])}
     result["scenes"] = {row.scene: round(row.f, 4) for row in rows}
-    if arguments.json:
-        print(json.dumps(result))
-        return
-    for row in rows:
-        found = f"{row.found}/{row.objects} objects, {row.predicted} masks"
-        print(f"{row.scene:>10}  F {row.f:.3f}  {found}, {row.cpu_s:.1f} s")
+    return result
+
+
+def _show(result: dict[str, Any]) -> None:
+    for scene, f in result["scenes"].items():
+        print(f"{scene:>10}  F {f:.3f}")
     for name, part in [("all", result), *result.get("halves", {}).items()]:
         print(name, {key: part[key] for key in ("overlap_f", "overlap_p", "overlap_r", "f75_fraction", "count_error")})
 
 
-def summary(rows: Sequence[Row]) -> dict[str, float]:
+def summary(rows: Sequence[SceneScore]) -> dict[str, float]:
     """Return the means over scenes and the share of objects found."""
     return {
         "overlap_f": round(float(np.mean([row.f for row in rows])), 4),
         "overlap_p": round(float(np.mean([row.precision for row in rows])), 4),
         "overlap_r": round(float(np.mean([row.recall for row in rows])), 4),
-        "f75_fraction": round(sum(row.found for row in rows) / max(sum(row.objects for row in rows), 1), 4),
+        "f75_fraction": round(sum(row.matched for row in rows) / max(sum(row.objects for row in rows), 1), 4),
         "count_error": round(float(np.mean([abs(row.predicted - row.objects) for row in rows])), 4),
     }
 
@@ -99,14 +113,16 @@ def overlap(both: Array, predicted: Array, true: Array) -> tuple[float, float, f
     return precision, recall, f, int((each[rows, columns] >= 0.75).sum())
 
 
-def counts(found: Segmentation, truth: Sequence[Mapping[int, Array]], seen: Mapping[int, Array]) -> tuple[Array, ...]:
+def counts(
+    segmentation: Segmentation, truth: Sequence[Mapping[int, Array]], has_depth: Mapping[int, Array]
+) -> tuple[Array, ...]:
     """Return pixel counts [p, t], [p], [t] over all frames; truths count where depth was seen."""
-    both = np.zeros((len(found.segments), len(truth)))
-    predicted = np.array([sum(int(m.sum()) for m in s.masks.values()) for s in found.segments], dtype=float)
-    true = np.array([sum(int((m & seen[k]).sum()) for k, m in masks.items()) for masks in truth], dtype=float)
-    for i, segment in enumerate(found.segments):
+    both = np.zeros((len(segmentation.segments), len(truth)))
+    predicted = np.array([sum(int(m.sum()) for m in s.masks.values()) for s in segmentation.segments], dtype=float)
+    true = np.array([sum(int((m & has_depth[k]).sum()) for k, m in masks.items()) for masks in truth], dtype=float)
+    for i, segment in enumerate(segmentation.segments):
         for k, mask in segment.masks.items():
-            both[i] += [int((mask & masks[k] & seen[k]).sum()) if k in masks else 0 for masks in truth]
+            both[i] += [int((mask & masks[k] & has_depth[k]).sum()) if k in masks else 0 for masks in truth]
     return both, predicted, true
 
 
@@ -138,55 +154,58 @@ def read_view(folder: Path, number: int) -> tuple[Capture, Array]:
     return capture, np.where(labels >= 20, labels // 10 - 1, 0)
 
 
-def _view_row(folder: Path, number: int, arguments: argparse.Namespace) -> Row:
+def _view_row(folder: Path, number: int, arguments: argparse.Namespace) -> SceneScore:
     capture, labels = read_view(folder, number)
     truth = [{0: labels == k} for k in np.unique(labels[labels > 0])]
-    seen = {0: np.ones(labels.shape, dtype=bool)}
-    return _measured(capture, truth, seen, arguments)
+    has_depth = {0: np.ones(labels.shape, dtype=bool)}
+    return _measured(capture, truth, has_depth, arguments)
 
 
-def _phone_row(seed: int, arguments: argparse.Namespace) -> Row:
+def _phone_row(seed: int, arguments: argparse.Namespace) -> SceneScore:
     with tempfile.TemporaryDirectory() as folder:
-        capture, truth = record(
+        capture, truth = record_capture(
             demo_world(np.random.default_rng(seed)),
             Path(folder) / "phone",
             config=PhoneConfig(frames=24 if arguments.quick else 60),
             rng=np.random.default_rng(seed + 1000),
         )
-        seen = {frame.index: frame.depth_m > 0.0 for frame in capture.frames}
-        return _measured(capture, list(truth.masks.values()), seen, arguments)
+        has_depth = {frame.index: frame.depth_m > 0.0 for frame in capture.frames}
+        return _measured(capture, list(truth.masks.values()), has_depth, arguments)
 
 
 def _measured(
-    capture: Capture, truth: Sequence[Mapping[int, Array]], seen: Mapping[int, Array], arguments: argparse.Namespace
-) -> Row:
-    backend = load("cousins.segment.backends", arguments.segmenter, kind="segmenter")
+    capture: Capture,
+    truth: Sequence[Mapping[int, Array]],
+    has_depth: Mapping[int, Array],
+    arguments: argparse.Namespace,
+) -> SceneScore:
+    backend = load_backend("cousins.segment.backends", arguments.segmenter, kind="segmenter")
     start = time.process_time()
-    found = backend.build(backend.Config()).segment(capture, rng=np.random.default_rng(0))
+    segmentation = backend.build(backend.Config()).segment(capture, rng=np.random.default_rng(0))
     seconds = time.process_time() - start
-    precision, recall, f, good = overlap(*counts(found, truth, seen))
+    precision, recall, f, matched = overlap(*counts(segmentation, truth, has_depth))
     if arguments.pictures:
-        _picture(capture, found, truth, arguments.pictures)
-    return Row(
+        _picture(capture, segmentation, truth, arguments.pictures)
+    return SceneScore(
         scene=capture.name,
         precision=precision,
         recall=recall,
         f=f,
-        found=good,
+        matched=matched,
         objects=len(truth),
-        predicted=len(found.segments),
+        predicted=len(segmentation.segments),
         cpu_s=seconds,
     )
 
 
-def _picture(capture: Capture, found: Segmentation, truth: Sequence[Mapping[int, Array]], folder: Path) -> None:
+def _picture(capture: Capture, segmentation: Segmentation, truth: Sequence[Mapping[int, Array]], folder: Path) -> None:
     """Write segments over the first frames with colour; the truth's outlines are white."""
     folder.mkdir(parents=True, exist_ok=True)
     for frame in [frame for frame in capture.frames if frame.color_path][:3]:
         picture = frame.color(width=frame.depth_camera.width)
         assert picture is not None
         painted = 0.6 * picture.astype(np.float64)
-        for n, segment in enumerate(found.segments):
+        for n, segment in enumerate(segmentation.segments):
             if frame.index in segment.masks:
                 mask = segment.masks[frame.index]
                 painted[mask] = 0.4 * picture[mask] + 0.6 * COLORS[n % len(COLORS)]
@@ -197,18 +216,6 @@ def _picture(capture: Capture, found: Segmentation, truth: Sequence[Mapping[int,
         Image.fromarray(painted.astype(np.uint8)).save(
             folder / f"{capture.name.replace(' ', '_')}_{frame.index:03d}.png"
         )
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="every fifth view, or 24 frames a capture")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder in the layout of mosd_learn")
-    parser.add_argument("--phone", type=int, default=0, help="measure this many simulated phone captures instead")
-    parser.add_argument("--seed", type=int, default=1, help="first seed of the simulated captures")
-    parser.add_argument("--segmenter", default="geometric")
-    parser.add_argument("--pictures", type=Path, help="write overlays here")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

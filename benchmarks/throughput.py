@@ -25,6 +25,8 @@ from typing import Any
 import mujoco
 import numpy as np
 import pybullet
+from program import program_parser, run_program
+from rows import Row, at_least, at_most, entry, largest, optional, smallest
 from vary import table_scene
 
 from cousins.errors import EngineError
@@ -32,41 +34,95 @@ from cousins.geometry import Array
 from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import Pack, open_folder
 from cousins.pack.writer import PackWriter
-from cousins.vary.cousin_sampler import make_drawer
+from cousins.vary.cousin_sampler import make_cousin_sampler
 from cousins.vary.library.variants import make_library
 from cousins.vary.recipes import Recipe
 from sim.bodies import build as build_body
-from sim.envs.make_env import make_vector
+from sim.envs.make_env import make_env
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks import build_task
 from sim.tasks.task import Refused
-from sim.tasks.task_source import Bare, Staged
-from sim.validation.candidate_blocks import Blocks
+from sim.tasks.task_source import PhysicsSource, TaskSource
+from sim.validation.candidate_blocks import BlockBuilder
 from sim.worlds.backends import mujoco as mujoco_worlds
 from sim.worlds.backends.mujoco import MujocoWorlds
 from sim.worlds.backends.pybullet import PyBulletWorlds
-from sim.worlds.worlds import BODY, slots_of
+from sim.worlds.worlds import ROBOT_NAME, slots_of
 
 BODIES = ("pusher", "panda")
 PEERS = Path(__file__).with_name("throughput_peers.py")
-SHOWN = 8
+SHOWN_COUSINS = 8
 """Cousins that are shown in turn."""
-FEW = 8
+FEW_ROWS = 8
 """Rows of a small batch."""
 PYBULLET_COSTS = 4
 """So many fewer steps are timed under PyBullet, whose steps cost a hundred times as much."""
+ROWS = (
+    Row(
+        quantity="environment of a bare loop, MuJoCo, the worse of pusher and Panda, 32 rows",
+        bar="≥ 0.85",
+        value=entry("mujoco_of_bare"),
+        met=at_least(0.85),
+    ),
+    Row(
+        quantity="the same with 8 rows",
+        value=smallest(entry("of_bare", "mujoco_pusher_8_rows"), entry("of_bare", "mujoco_panda_8_rows")),
+    ),
+    Row(
+        quantity="environment of a bare loop, PyBullet, the worse of pusher and Panda",
+        bar="≥ 0.85",
+        value=entry("pybullet_of_bare"),
+        met=at_least(0.85),
+    ),
+    Row(
+        quantity="environment steps a CPU second, MuJoCo, Panda among ten objects",
+        value=entry("steps_per_second", "mujoco_panda"),
+        digits=0,
+    ),
+    Row(
+        quantity="times the best of panda-gym, gymnasium-robotics and robosuite",
+        bar="> 1",
+        value=optional("times_best_peer"),
+        met=lambda value: value != "not run" and float(value) > 1.0,
+        digits=2,
+    ),
+    Row(
+        quantity="another cousin, MuJoCo, warm [ms]",
+        bar="≤ 1",
+        value=largest(*(entry("switch_ms", f"mujoco_{body}", "warm") for body in ("pusher", "panda"))),
+        met=at_most(1.0),
+    ),
+    Row(
+        quantity="the same from its scene, a full reload [ms]",
+        value=largest(*(entry("switch_ms", f"mujoco_{body}", "reload") for body in ("pusher", "panda"))),
+        digits=1,
+    ),
+    Row(
+        quantity="another cousin, PyBullet, warm [ms]",
+        bar="≤ 3",
+        value=largest(*(entry("switch_ms", f"pybullet_{body}", "warm") for body in ("pusher", "panda"))),
+        met=at_most(3.0),
+    ),
+)
 
 
 def main() -> None:
-    arguments = _parse()
-    with tempfile.TemporaryDirectory(prefix="throughput-") as place:
-        result = measure(Path(place), arguments)
-    print(json.dumps(result) if arguments.json else json.dumps(result, indent=1))
+    parser = program_parser(__doc__, quick="few steps", seed=7)
+    parser.add_argument("--rows", type=int, default=32, help="cousins side by side")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter with robosuite, gymnasium-robotics, panda-gym")
+    run_program(parser, _measure_in_scratch)
+
+
+def _measure_in_scratch(arguments: argparse.Namespace) -> dict[str, Any]:
+    arguments.steps, arguments.rounds = (30, 2) if arguments.quick else (100, 8)
+    with tempfile.TemporaryDirectory(prefix="throughput-") as scratch:
+        return measure(Path(scratch), arguments)
 
 
 def measure(place: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     pack = table_pack(place / "pack", seed=arguments.seed)
-    indices = shown(pack)
+    indices = cousins_to_show(pack)
     result: dict[str, Any] = {
         "objects": len(pack.scene(indices[0]).objects),
         "rows": arguments.rows,
@@ -81,20 +137,20 @@ def measure(place: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         steps = max(10, arguments.steps * rows // (PYBULLET_COSTS * arguments.rows))
         steps = arguments.steps if engine == "mujoco" else steps
         rounds = [pair.round(number, steps) for number in range(arguments.rounds + 1)][1:]
-        name = f"{engine}_{body}" if rows != FEW else f"{engine}_{body}_{rows}_rows"
+        name = f"{engine}_{body}" if rows != FEW_ROWS else f"{engine}_{body}_{rows}_rows"
         for kind in ("env", "worlds", "bare"):
             label = name if kind == "env" else f"{name}_{kind}"
-            result["steps_per_second"][label] = median(one[kind] for one in rounds)
+            result["steps_per_second"][label] = median(rates[kind] for rates in rounds)
             if kind != "bare":
-                result["of_bare"][label] = median(one[kind] / one["bare"] for one in rounds)
-        if rows != FEW:
+                result["of_bare"][label] = median(rates[kind] / rates["bare"] for rates in rounds)
+        if rows != FEW_ROWS:
             result["switch_ms"][name] = pair.switches(place / "models")
         pair.close()
         if arguments.peer is not None and engine == "mujoco":
             _add(peers, arguments.peer, quick=arguments.quick)
     for engine in ("mujoco", "pybullet"):
         result[f"{engine}_of_bare"] = min(result["of_bare"][f"{engine}_{body}"] for body in BODIES)
-    result["peers"] = {name: median(rates) for name, rates in peers.items()} if peers else "not run"
+    result["peers"] = {name: median(peer_rates) for name, peer_rates in peers.items()} if peers else "not run"
     if peers:
         best = max(result["peers"].values())
         result["times_best_peer"] = result["steps_per_second"]["mujoco_panda"] / best
@@ -106,25 +162,25 @@ def measure(place: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def plan(arguments: argparse.Namespace) -> list[tuple[str, str, int]]:
     """Return what is measured: engine, body and rows; few rows too, where what an environment adds weighs more."""
-    mujoco_pairs = [("mujoco", body, rows) for body in BODIES for rows in (arguments.rows, FEW)]
+    mujoco_pairs = [("mujoco", body, rows) for body in BODIES for rows in (arguments.rows, FEW_ROWS)]
     return mujoco_pairs + [("pybullet", body, arguments.rows // 8) for body in BODIES]
 
 
 def table_pack(folder: Path, *, seed: int) -> Pack:
     """Return a pack of cousins of ten family objects on a table."""
-    recipe = Recipe().at(0.0, axes={"layout": 0.6, "look": 0.2, "dynamics": 0.6})
-    made = make_library(table_scene(seed), recipe, seed=seed, prove=lambda *_: ())
+    recipe = Recipe().at_distance(0.0, axes={"layout": 0.6, "look": 0.2, "dynamics": 0.6})
+    built = make_library(table_scene(seed), recipe, seed=seed, prove=lambda *_: ())
     writer = PackWriter(folder, key="throughput")
-    with Blocks(make_drawer(made.library, recipe, seed=seed), engines=("mujoco",)) as blocks:
+    with BlockBuilder(make_cousin_sampler(built.library, recipe, seed=seed), engines=("mujoco",)) as blocks:
         writer.add_block(0, list(blocks.make(0).cousins), {})
-    writer.close(made.library, PackMeta(name="throughput", seed=seed, recipe={}, generator="benchmark"))
+    writer.close(built.library, PackMeta(name="throughput", seed=seed, recipe={}, generator="benchmark"))
     return open_folder(folder)
 
 
-def shown(pack: Pack) -> list[int]:
+def cousins_to_show(pack: Pack) -> list[int]:
     """Return the first cousins that afford pushing, and in which no robot stands in an object at the start."""
-    source, found = Bare(pack), []
-    staged = Staged(source, build_task("push"), BODIES[0])
+    source, selected = PhysicsSource(pack), []
+    staged = TaskSource(source, build_task("push"), BODIES[0])
     slots = slots_of(source, pack.indices("train"))
     batches = [mujoco_worlds.build(source, build_body(body), rows=1, slots=slots) for body in BODIES]
     for index in pack.indices("train"):
@@ -132,13 +188,13 @@ def shown(pack: Pack) -> list[int]:
             continue
         try:
             for batch in batches:
-                batch.show(0, index)
+                batch.load_cousin(0, index)
         except EngineError:
             continue
-        found.append(index)
-        if len(found) == SHOWN:
+        selected.append(index)
+        if len(selected) == SHOWN_COUSINS:
             break
-    return found
+    return selected
 
 
 class Pair:
@@ -146,7 +202,7 @@ class Pair:
 
     def __init__(self, pack: Pack, indices: list[int], engine: str, body: str, *, rows: int, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._made = {"pack": pack, "split": indices, "num_envs": rows, "engine": engine, "body": body}
+        self._env_options = {"pack": pack, "split": indices, "num_envs": rows, "engine": engine, "body": body}
         self._env, self._other = (self._environment() for _ in range(2))
         self._rows, self._indices = rows, indices
 
@@ -160,10 +216,10 @@ class Pair:
         actions = self._rng.uniform(-1.0, 1.0, (steps, *env.action_space.shape))
         seed, substeps = int(self._rng.integers(2**31)), env.episodes.substeps
         for row, index in enumerate(cousins):
-            worlds.show(row, index)
+            worlds.load_cousin(row, index)
         env.reset(seed=seed, options={"cousin": cousins})
         starts = [env.episodes.worlds.snapshot(row) for row in range(self._rows)]
-        asked = self._recorded(actions)
+        drive_speeds = self._recorded(actions)
 
         def again() -> None:
             env.reset(seed=seed, options={"cousin": cousins})
@@ -172,65 +228,67 @@ class Pair:
             for row, start in enumerate(starts):
                 worlds.restore(row, start)
 
-        def alone(at: int) -> None:
-            worlds.step(asked[at], substeps)
+        def alone(number: int) -> None:
+            worlds.step(drive_speeds[number], substeps)
             worlds.read()
 
-        ways: dict[str, tuple[Callable[[], None], Callable[[int], Any]]] = {
-            "env": (again, lambda at: env.step(actions[at])),
+        loops: dict[str, tuple[Callable[[], None], Callable[[int], Any]]] = {
+            "env": (again, lambda index: env.step(actions[index])),
             "worlds": (back, alone),
-            "bare": (back, bare_of(worlds, asked, substeps)),
+            "bare": (back, bare_of(worlds, drive_speeds, substeps)),
         }
         rates = {}
-        for name in list(ways) if number % 2 else reversed(ways):
-            prepare, step = ways[name]
+        for name in list(loops) if number % 2 else reversed(loops):
+            prepare, step = loops[name]
             prepare()
             rates[name] = self._rate(step, steps)
         return rates
 
     def _recorded(self, actions: Array) -> list[Array]:
         """Step the environment and return the drive speeds that it asked for."""
-        asked: list[Array] = []
+        drive_speeds: list[Array] = []
         worlds = self._env.episodes.worlds
         step = worlds.step
 
         def listen(speeds: Array, count: int) -> list[str]:
-            asked.append(speeds.copy())
+            drive_speeds.append(speeds.copy())
             return step(speeds, count)
 
         worlds.step = listen  # type: ignore[method-assign]
         for action in actions:
             self._env.step(action)
         worlds.step = step  # type: ignore[method-assign]
-        return asked
+        return drive_speeds
 
     def switches(self, folder: Path) -> dict[str, float]:
         """Return the median time until a row shows another cousin [ms]."""
         worlds, indices = self._other.episodes.worlds, self._indices
-        found = {"warm": _times(lambda number: worlds.show(0, indices[number % len(indices)]), 4 * len(indices))}
-        found["reset"] = _times(lambda _: worlds.show(0, indices[0]), 32)
+        times_ms = {
+            "warm": _times(lambda number: worlds.load_cousin(0, indices[number % len(indices)]), 4 * len(indices))
+        }
+        times_ms["reset"] = _times(lambda _: worlds.load_cousin(0, indices[0]), 32)
         if not isinstance(worlds, MujocoWorlds):
             fresh = [self._environment(num_envs=1) for _ in range(3)]
-            found["reload"] = median(
-                _times(lambda _, one=one: one.episodes.worlds.show(0, indices[1]), 1) for one in fresh
+            times_ms["reload"] = median(
+                _times(lambda _, env=env: env.episodes.worlds.load_cousin(0, indices[1]), 1) for env in fresh
             )
-            for one in fresh:
-                one.close()
-            return found
+            for env in fresh:
+                env.close()
+            return times_ms
 
         def again(number: int) -> None:
             worlds.models.clear()
-            worlds.show(0, indices[number % len(indices)])
+            worlds.load_cousin(0, indices[number % len(indices)])
 
-        found["reload"] = _times(again, len(indices))
+        times_ms["reload"] = _times(again, len(indices))
         disk = self._environment(num_envs=1, engine_options={"folder": folder, "cache_mb": 0.0})
         for index in indices:
-            disk.episodes.worlds.show(0, index)
-        found["disk"] = _times(
-            lambda number: disk.episodes.worlds.show(0, indices[number % len(indices)]), len(indices)
+            disk.episodes.worlds.load_cousin(0, index)
+        times_ms["disk"] = _times(
+            lambda number: disk.episodes.worlds.load_cousin(0, indices[number % len(indices)]), len(indices)
         )
         disk.close()
-        return found
+        return times_ms
 
     def close(self) -> None:
         """Free both."""
@@ -238,7 +296,7 @@ class Pair:
         self._other.close()
 
     def _environment(self, **more: Any) -> CousinsVectorEnv:
-        return make_vector(**{**self._made, **more}, task="push", autoreset="disabled", end_at_failure=False)
+        return make_env(**{**self._env_options, **more}, task="push", autoreset="disabled", end_at_failure=False)
 
     def _rate(self, step: Callable[[int], Any], steps: int) -> float:
         began = time.process_time()
@@ -247,23 +305,23 @@ class Pair:
         return self._rows * steps / (time.process_time() - began)
 
 
-def bare_of(worlds: Any, asked: list[Array], substeps: int) -> Callable[[int], None]:
+def bare_of(worlds: Any, drive_speeds: list[Array], substeps: int) -> Callable[[int], None]:
     """Return a loop over the rows of worlds that gives recorded speeds to the engine and steps it."""
     if isinstance(worlds, MujocoWorlds):
         rows = [worlds._row(row) for row in range(worlds.size)]
         pairs = [(row.compiled.model, row.data) for row in rows]
 
         def step(number: int) -> None:
-            for (model, data), speeds in zip(pairs, asked[number], strict=True):
+            for (model, data), speeds in zip(pairs, drive_speeds[number], strict=True):
                 data.ctrl[:] = speeds
                 mujoco.mj_step(model, data, substeps)
 
         return step
     assert isinstance(worlds, PyBulletWorlds)
-    clients = [(row._client.number, row._client.bodies[BODY], row) for row in worlds._crew._rows]
+    clients = [(row._client.client_id, row._client.bodies[ROBOT_NAME], row) for row in worlds._executor._rows]
 
     def push(number: int) -> None:
-        for (client, robot, row), speeds in zip(clients, asked[number], strict=True):
+        for (client, robot, row), speeds in zip(clients, drive_speeds[number], strict=True):
             pybullet.setJointMotorControlArray(
                 robot,
                 row._drives,
@@ -282,7 +340,7 @@ def bare_of(worlds: Any, asked: list[Array], substeps: int) -> Callable[[int], N
 
 def _wall(pack: Pack, indices: list[int], threads: int, arguments: argparse.Namespace) -> float:
     """Return environment steps a second of the pusher by the clock, with automatic resets."""
-    env = make_vector(
+    env = make_env(
         pack=pack,
         split=indices,
         num_envs=arguments.rows,
@@ -313,22 +371,9 @@ def _times(work: Callable[[int], Any], count: int) -> float:
 
 def _add(peers: dict[str, list[float]], python: str, *, quick: bool) -> None:
     command = [python, str(PEERS), *(["--quick"] if quick else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    for name, rate in json.loads(done.stdout.splitlines()[-1]).items():
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    for name, rate in json.loads(process.stdout.splitlines()[-1]).items():
         peers.setdefault(name, []).append(rate)
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few steps")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--rows", type=int, default=32, help="cousins side by side")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter with robosuite, gymnasium-robotics, panda-gym")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    arguments.steps, arguments.rounds = (30, 2) if arguments.quick else (100, 8)
-    return arguments
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Steps a second of other projects' tasks under random actions; run by an interpreter of theirs, needs none of ours.
+"""Steps per second of other projects' tasks under random actions; runs in their environment, imports nothing of ours.
 
 Prints one JSON object on the last line: environment steps by processor second of what is installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,19 +20,21 @@ ROBOSUITE = ("Lift", "PickPlace")
 
 
 def main() -> None:
-    steps = 60 if "--quick" in sys.argv else 400
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="60 steps of each task instead of 400")
+    steps = 60 if parser.parse_args().quick else 400
     rates = {}
     for package, names in GYM.items():
         if importlib.util.find_spec(package):
             for name in names:
-                rates[name] = rate(made_by_gymnasium(package, name), steps)
+                rates[name] = rate(gymnasium_step(package, name), steps)
     if importlib.util.find_spec("robosuite"):
         for name in ROBOSUITE:
-            rates[f"robosuite {name}"] = rate(made_by_robosuite(name), steps)
+            rates[f"robosuite {name}"] = rate(robosuite_step(name), steps)
     print(json.dumps(rates))
 
 
-def made_by_gymnasium(package: str, name: str) -> Callable[[], None]:
+def gymnasium_step(package: str, name: str) -> Callable[[], None]:
     import gymnasium
 
     module = importlib.import_module(package)
@@ -44,7 +46,7 @@ def made_by_gymnasium(package: str, name: str) -> Callable[[], None]:
     return lambda: env.step(env.action_space.sample())
 
 
-def made_by_robosuite(name: str) -> Callable[[], None]:
+def robosuite_step(name: str) -> Callable[[], None]:
     import numpy as np
     import robosuite
 

@@ -1,4 +1,4 @@
-"""Training in cousins of a scan beside training in its twin, measured where it counts.
+"""Success of policies trained in cousins of a scan beside that of policies trained in its twin alone.
 
 A scene is scanned by the demo's own pipeline (or given by --scene), and cousins of it are made. A scan shows no joints:
 for `close_drawer` a drawer unit of our families is put onto the scanned desk by program, and cousins are made of that.
@@ -7,9 +7,9 @@ alone; `noise` in the twin first, then in copies of it with other masses, fricti
 first, then in the train split. All are tried in the same cousins from the same starts: in the twin; in `heldout_near`
 and `heldout_far`, which none has seen; `dissimilar`, held-out cousins with an asset of another kind in the target's
 place (for the drawer LIBERO's cabinets, joined to the desk); and `shadow`, held-out cousins under PyBullet with masses,
-frictions, joints, gains, latency and sensor noise that nobody was told (training is in MuJoCo; this is sim-to-sim and
-says nothing about a real cell). `shadow_twin` is the same of the twin. The first task is also learned the other way
-round, in PyBullet for fewer steps, and tried in a shadow under MuJoCo: `reversed`, told apart and pooled with nothing.
+frictions, joints, gains, latency and sensor noise that no training has seen (training is in MuJoCo; this is sim-to-sim
+and no statement about a real cell). `shadow_twin` is the same of the twin. The first task is also learned the other way
+round, in PyBullet for fewer steps, and tried in a shadow under MuJoCo: `reversed`, reported alone and never pooled.
 
 In the later part of a training, robots of `noise` and `cousins` are late, noisy and differ in their gains, from ranges
 that hold most of the shadow's; the robot of `twin` is exact. What cousins alone bring is `cousins` less `noise`.
@@ -42,8 +42,10 @@ from typing import Any, Final
 from comparison.page import page
 from comparison.sums import summary
 from comparison.worlds import DRAWERS, dissimilar, prepare
+from program import program_parser
+from rows import Row, at_least, interval, points
 
-HERE: Final = Path(__file__)
+PROGRAM: Final = Path(__file__)
 ARMS: Final = ("twin", "noise", "cousins")
 SPLITS: Final = ("twin", "heldout_near", "heldout_far", "dissimilar", "shadow", "shadow_twin")
 TIMESTEPS_S: Final = {"mujoco": 1.0 / 240.0, "pybullet": 1.0 / 120.0}
@@ -58,11 +60,95 @@ REVERSED_STEPS: Final = 120_000
 PACKS: Final = {"close_drawer": DRAWERS}
 """Packs by task; `pack` for all others."""
 ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+ROWS = (
+    Row(
+        quantity="trained in cousins less trained in the twin, heldout_far and shadow pooled [points]",
+        bar="≥ 40",
+        value=points("differences", "cousins - twin", "heldout_far+shadow", "value"),
+        met=at_least(40.0),
+        digits=1,
+    ),
+    Row(
+        quantity="the same, lower end of the interval",
+        bar="≥ 20",
+        value=points("differences", "cousins - twin", "heldout_far+shadow", "low"),
+        met=at_least(20.0),
+        digits=1,
+    ),
+    Row(
+        quantity="the same in heldout_far",
+        value=points("differences", "cousins - twin", "heldout_far", "value"),
+        digits=1,
+    ),
+    Row(
+        quantity="the same in the shadow world (sim-to-sim)",
+        value=points("differences", "cousins - twin", "shadow", "value"),
+        digits=1,
+    ),
+    Row(
+        quantity="the same in the twin itself",
+        bar="≥ -5",
+        value=points("differences", "cousins - twin", "twin", "value"),
+        met=at_least(-5.0),
+        digits=1,
+    ),
+    Row(
+        quantity="the same with dissimilar assets",
+        bar="≥ 0",
+        value=points("differences", "cousins - twin", "dissimilar", "value"),
+        met=at_least(0.0),
+        digits=1,
+    ),
+    *(
+        Row(
+            quantity=f"success at the end in {split}: trained in the twin; with noise; in cousins [%]",
+            value=lambda result, split=split: "; ".join(
+                f"{100.0 * arm['p']:.0f}" for arm in result["splits"][split].values()
+            ),
+        )
+        for split in ("twin", "heldout_near", "heldout_far", "dissimilar", "shadow", "shadow_twin")
+    ),
+    Row(
+        quantity="trained in cousins less trained with noise, heldout_far and shadow pooled, with its 95 % [points]",
+        value=interval("differences", "cousins - noise", "heldout_far+shadow"),
+    ),
+    Row(
+        quantity="less trained in the twin, pooled, its 95 % drawing whole trainings rather than cousins [points]",
+        value=interval("by_training", "cousins - twin"),
+    ),
+    Row(
+        quantity="the same without tasks and seeds of which an arm has not learned the twin, drawing cousins [points]",
+        value=interval("learned", "cousins - twin"),
+    ),
+    Row(
+        quantity="trainings that succeed in fewer than half of the episodes in the twin itself",
+        value=lambda result: ", ".join(result["unlearned"]) or "none",
+    ),
+    Row(
+        quantity="push in heldout_far after training in so many cousins: success at the end of episodes",
+        value=lambda result: (
+            ", ".join(f"{count}: {share['k']} of {share['n']}" for count, share in result["counts"].items()) or "none"
+        ),
+    ),
+    Row(
+        quantity="push learned in PyBullet, the shadow under MuJoCo: cousins less twin there [points]",
+        value=lambda result: (
+            interval("reversed", "differences", "shadow")(result) if result["reversed"]["splits"] else "not run"
+        ),
+    ),
+    Row(
+        quantity="seeds of each task",
+        bar="≥ 5 of push, close_drawer and lift",
+        value=lambda result: ", ".join(f"{task} {count}" for task, count in result["seeds"].items()),
+        met=lambda value: all(int(part.split()[1]) >= 5 for part in value.split(", ")) and value.count(",") == 2,
+    ),
+    Row(quantity="episodes; how many broke", value=lambda result: f"{result['episodes']}; {result['faults']}"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured."""
+    """Tasks, seeds, steps and episodes of a run."""
 
     tasks: tuple[str, ...]
     """Names of the tasks."""
@@ -94,7 +180,7 @@ FULL: Final = Plan(
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A policy: how it is trained; what it is tried in follows from the plan."""
+    """One policy to train and to evaluate."""
 
     task: str
     """Name of the task."""
@@ -103,19 +189,19 @@ class Job:
     seed: int
     """Seed of the training."""
     first: int | None = None
-    """Only so many training cousins."""
+    """Number of training cousins; None for all."""
     engine: str = "mujoco"
-    """Where it is trained."""
+    """Physics engine of the training."""
 
     @property
     def name(self) -> str:
-        """Unique, path-safe."""
-        where = "" if self.engine == "mujoco" else f"-{self.engine}"
-        return f"{self.task}-{self.arm}{'' if self.first is None else self.first}-{self.seed}{where}"
+        """Unique name, safe as a file name."""
+        suffix = "" if self.engine == "mujoco" else f"-{self.engine}"
+        return f"{self.task}-{self.arm}{'' if self.first is None else self.first}-{self.seed}{suffix}"
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Where it is tried."""
+        """Splits in which the policy is evaluated."""
         if self.first is not None:
             return ("heldout_far",)
         return SPLITS if self.engine == "mujoco" else REVERSED
@@ -136,7 +222,7 @@ def main() -> None:
         work(Job(**json.loads(arguments.job)), plan, out)
         return
     if arguments.done:
-        _tell(plan, [job for job in jobs_of(plan) if _whole(job, out)], out, arguments, seconds=0.0)
+        _report(plan, [job for job in jobs_of(plan) if _is_complete(job, out)], out, arguments, seconds=0.0)
         return
     began = time.monotonic()
     prepare(out, scene=arguments.scene, count=plan.count, packs=dict.fromkeys(map(_pack, plan.tasks)))
@@ -144,22 +230,22 @@ def main() -> None:
     with ThreadPoolExecutor(arguments.workers) as pool:
         for job in pool.map(lambda job: _child(job, out, quick=arguments.quick), jobs):
             print(f"{time.monotonic() - began:7.0f} s  {job.name}", file=sys.stderr, flush=True)
-    _tell(plan, jobs, out, arguments, seconds=time.monotonic() - began)
+    _report(plan, jobs, out, arguments, seconds=time.monotonic() - began)
 
 
-def _tell(plan: Plan, jobs: list[Job], out: Path, arguments: argparse.Namespace, *, seconds: float) -> None:
-    """Add up what came of the jobs, write the report, and print it."""
+def _report(plan: Plan, jobs: list[Job], out: Path, arguments: argparse.Namespace, *, seconds: float) -> None:
+    """Sum up the results of the jobs, write the report, and print it."""
     result = summary(out / "done", [job.name for job in jobs], arms=ARMS, splits=SPLITS)
     seeds = {task: len({job.seed for job in jobs if job.task == task}) for task in plan.tasks}
     result = {"quick": arguments.quick, "plan": asdict(plan), "seeds": seeds, "seconds": seconds, **result}
     (out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (out / "report.html").write_text(page(result), encoding="utf-8")
-    told = {name: value for name, value in result.items() if name not in ("curves", "heat")}
-    print(json.dumps(told) if arguments.json else json.dumps(told["splits"], indent=1))
+    printed = {name: value for name, value in result.items() if name not in ("curves", "heat")}
+    print(json.dumps(printed) if arguments.json else json.dumps(printed["splits"], indent=1))
 
 
-def _whole(job: Job, out: Path) -> bool:
-    """Tell whether a job is done, and those of the other arms that it is compared with."""
+def _is_complete(job: Job, out: Path) -> bool:
+    """Return whether a job is done, and those of the other arms that it is compared with."""
     return all((out / "done" / f"{replace(job, arm=arm).name}.json").is_file() for arm in job.arms)
 
 
@@ -175,13 +261,13 @@ def jobs_of(plan: Plan) -> list[Job]:
 
 
 def work(job: Job, plan: Plan, out: Path) -> None:
-    """Train a policy, try it in every split, and write what came of it."""
+    """Train a policy, evaluate it in every split, and write `done/NAME.json`."""
     from cousins.pack.packs import open_folder
-    from sim.train.config import Training, learning_of
+    from sim.train.config import TrainingConfig, default_learning
     from sim.train.training import train
 
     pack, folder = open_folder(out / _pack(job.task)), out / "policies" / job.name
-    training = Training(
+    training = TrainingConfig(
         task=job.task,
         steps=plan.steps[job.task] if job.engine == "mujoco" else REVERSED_STEPS,
         seed=job.seed,
@@ -189,20 +275,20 @@ def work(job: Job, plan: Plan, out: Path) -> None:
         first=job.first,
         engine=job.engine,
         timestep_s=TIMESTEPS_S[job.engine],
-        learning=learning_of("ppo", job.task),
+        learning=default_learning("ppo", job.task),
     )
     began = time.monotonic()
     trained = train(pack, training, folder, resume=(folder / "training.json").is_file())
-    found = {"job": asdict(job), "seconds": trained.seconds, "curve": list(trained.curve), "splits": {}}
+    result = {"job": asdict(job), "seconds": trained.seconds, "curve": list(trained.curve), "splits": {}}
     for split in job.splits:
-        kept = folder / f"tried-{split}.json"
-        if not kept.is_file():
-            kept.write_text(json.dumps(tried_in(split, trained.policy, pack, plan, job)), encoding="utf-8")
-        found["splits"][split] = json.loads(kept.read_text(encoding="utf-8"))
-    found["cpu_s"], found["wall_s"] = time.process_time(), time.monotonic() - began
+        split_file = folder / f"tried-{split}.json"
+        if not split_file.is_file():
+            split_file.write_text(json.dumps(tried_in(split, trained.policy, pack, plan, job)), encoding="utf-8")
+        result["splits"][split] = json.loads(split_file.read_text(encoding="utf-8"))
+    result["cpu_s"], result["wall_s"] = time.process_time(), time.monotonic() - began
     (out / "done").mkdir(exist_ok=True)
     part = out / "done" / f"{job.name}.part"
-    part.write_text(json.dumps(found), encoding="utf-8")
+    part.write_text(json.dumps(result), encoding="utf-8")
     part.replace(out / "done" / f"{job.name}.json")
 
 
@@ -211,19 +297,23 @@ def tried_in(split: str, policy: Any, pack: Any, plan: Plan, job: Job) -> dict[s
     from sim.train.evaluation import evaluate
 
     held_out = pack.indices("heldout_near") + pack.indices("heldout_far")
-    where: dict[str, Any] = {"pack": pack, "split": split, "engine": job.engine}
+    conditions: dict[str, Any] = {"pack": pack, "split": split, "engine": job.engine}
     if split == "dissimilar":
         source = dissimilar(pack, _pack(job.task))
-        where |= {"pack": source, "split": source.indices}
+        conditions |= {"pack": source, "split": source.indices}
     if split.startswith("shadow"):
         # A third of the held-out cousins for each seed, so that few episodes meet them all.
         mixed = [index for index in held_out if (index + job.seed) % 3 == 0]
-        chosen = pack.indices("twin") if split == "shadow_twin" else mixed
-        where |= {"split": chosen, "engine": OTHER[job.engine], "shadow": 1000 + job.seed}
+        indices = pack.indices("twin") if split == "shadow_twin" else mixed
+        conditions |= {"split": indices, "engine": OTHER[job.engine], "shadow": 1000 + job.seed}
     episodes = plan.episodes if split != "shadow_twin" else max(12, plan.episodes // 3)
-    rows = 8 if where["engine"] == "pybullet" else 16
-    found = evaluate(policy, episodes=episodes, rows=rows, seed=100 + job.seed, **where)
-    return {"engine": found.engine, "refused": len(found.refused), "tried": [asdict(one) for one in found.tried]}
+    rows = 8 if conditions["engine"] == "pybullet" else 16
+    evaluation = evaluate(policy, episodes=episodes, rows=rows, seed=100 + job.seed, **conditions)
+    return {
+        "engine": evaluation.engine,
+        "refused": len(evaluation.refused),
+        "tried": [asdict(episode) for episode in evaluation.episodes],
+    }
 
 
 def _pack(task: str) -> str:
@@ -232,38 +322,36 @@ def _pack(task: str) -> str:
 
 
 def _child(job: Job, out: Path, *, quick: bool) -> Job:
-    """Let a process of its own, on one thread, do a job, unless it was done before."""
+    """Do a job in a process of its own on one thread, unless its result exists."""
     if not (out / "done" / f"{job.name}.json").is_file():
-        command = [sys.executable, str(HERE), "--out", str(out), "--job", json.dumps(asdict(job))]
+        command = [sys.executable, str(PROGRAM), "--out", str(out), "--job", json.dumps(asdict(job))]
         log = out / f"{job.name}.log"
         with log.open("w") as file:
-            done = subprocess.run(
+            process = subprocess.run(
                 command + ["--quick"] * quick, stdout=file, stderr=file, env=os.environ | ONE_THREAD, check=False
             )
-        if done.returncode:
-            raise RuntimeError(f"{job.name} ended with {done.returncode}: {log}")
+        if process.returncode:
+            raise RuntimeError(f"{job.name} ended with {process.returncode}: {log}")
     return job
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    """Return what is measured: the quick or the full plan, or the part of it that was asked for."""
-    whole = QUICK if arguments.quick else FULL
-    tasks = tuple(arguments.tasks.split(",")) if arguments.tasks else whole.tasks
+    """Return the quick or the full plan, or the part of it that the arguments select."""
+    full = QUICK if arguments.quick else FULL
+    tasks = tuple(arguments.tasks.split(",")) if arguments.tasks else full.tasks
     every = arguments.tasks is None and arguments.seeds is None
-    counts, reverse = (whole.counts, whole.reversed) if every else ((), 0)
-    return replace(whole, tasks=tasks, seeds=arguments.seeds or whole.seeds, counts=counts, reversed=reverse)
+    counts, reverse = (full.counts, full.reversed) if every else ((), 0)
+    return replace(full, tasks=tasks, seeds=arguments.seeds or full.seeds, counts=counts, reversed=reverse)
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="push alone, three seeds")
+    parser = program_parser(__doc__, quick="push alone, three seeds")
     parser.add_argument("--tasks", help="only these of the plan's, with commas")
     parser.add_argument("--seeds", type=int, help="only so many of the plan's")
     parser.add_argument("--done", action="store_true", help="train nothing: add up the seeds that are done in --out")
     parser.add_argument("--out", type=Path, default=Path("out/twin_vs_cousins"), help="folder of all that is made")
     parser.add_argument("--scene", type=Path, help="scene folder to use; the demo's where not given")
     parser.add_argument("--workers", type=int, default=2, help="trainings side by side, one thread each")
-    parser.add_argument("--json", action="store_true")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Cousins by the CPU second: ten objects of families on a table, warm.
+"""Valid cousins per CPU second: ten objects of families on a table, warm caches.
 
 `per_second` counts valid cousins with the axes layout, look and dynamics and MuJoCo's trial; `per_second_all` those
 with all axes, affordance proof and both engines. `settle_limit_per_second` is what would be left if nothing but the
@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 import psutil
+from program import program_parser, run_program
+from rows import Row, at_least, at_most, entry, is_complete, optional
 
 from cousins.families.family import family_names
 from cousins.geometry import Array, rigid, rotation_about
@@ -32,17 +34,17 @@ from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import open_folder
 from cousins.pack.writer import PackWriter
 from cousins.scene.layout.relations import find_relations
-from cousins.scene.scenes import Placed, Scene
-from cousins.vary.cousin_sampler import Refusal, draw, make_drawer
+from cousins.scene.scenes import PlacedAsset, Scene
+from cousins.vary.cousin_sampler import Rejection, make_cousin_sampler, sample_cousin
 from cousins.vary.cousins import AXES, Cousin, Library
 from cousins.vary.coverage import coverage, dispersion
-from cousins.vary.distance import distances, vector
-from cousins.vary.library.candidates import clutter_offers, families, family_offers
+from cousins.vary.distance import distance_vector, distances
+from cousins.vary.library.candidates import clutter_candidates, family_candidates, load_families
 from cousins.vary.library.variants import lowest_point_m, make_library
 from cousins.vary.recipes import Recipe
-from sim.physics.simple_assets import scene_of, slab
-from sim.validation.affordance_proofs import Prover
-from sim.validation.candidate_blocks import BLOCK, Blocks
+from sim.physics.simple_assets import make_scene, slab
+from sim.validation.affordance_proofs import AffordanceProver
+from sim.validation.candidate_blocks import BLOCK_SIZE, BlockBuilder
 
 TABLE_M = (1.4, 1.0, 0.05)
 TOP_M = 0.75
@@ -66,17 +68,78 @@ for k in range(1, 21):
     once(k)
 print(json.dumps({'per_second': 20 / (time.process_time() - began)}))
 """
+ROWS = (
+    Row(
+        quantity="valid cousins a CPU second: layout, look, dynamics; ten objects, MuJoCo",
+        bar="≥ 140",
+        value=entry("per_second"),
+        met=at_least(140.0),
+        digits=1,
+    ),
+    Row(quantity="the same if only physics cost time", value=entry("settle_limit_per_second"), digits=1),
+    Row(
+        quantity="peer, scene_synthesizer, places without physics a CPU second",
+        value=optional("peer_per_second"),
+        digits=1,
+    ),
+    Row(
+        quantity="times the peer",
+        bar="≥ 10",
+        value=lambda result: result.get("times_peer"),
+        met=at_least(10.0),
+        digits=1,
+    ),
+    Row(
+        quantity="valid cousins a CPU second: all axes, affordance proof, both engines",
+        bar="≥ 15",
+        value=entry("per_second_all"),
+        met=at_least(15.0),
+        digits=1,
+    ),
+    Row(quantity="share of draws that hold, all axes", value=entry("accepted_all")),
+    Row(
+        quantity="axes along which farthest-first cousins spread wider than random ones",
+        bar="all",
+        value=lambda result: "{axes_spread_wider} of {axes}, {size} cousins".format(**result["coverage"]),
+        met=is_complete,
+    ),
+    Row(
+        quantity="axes along which a place is nearer to one of them, on average",
+        bar="all",
+        value=lambda result: "{axes_gaps_smaller} of {axes}, {size} cousins".format(**result["coverage"]),
+        met=is_complete,
+    ),
+    Row(
+        quantity="growth: CPU time of a cousin, the last tenth of 10,000 against the first",
+        bar="0.9 to 1.1",
+        value=entry("growth", "last_of_first"),
+        met=lambda value: 0.9 <= value <= 1.1,
+    ),
+    Row(
+        quantity="growth: memory at the last of 10,000 against the first tenth",
+        bar="≤ 1.05",
+        value=entry("growth", "memory_growth"),
+        met=at_most(1.05),
+    ),
+    Row(
+        quantity="growth: bytes of a cousin beside meshes",
+        bar="≤ 5000",
+        value=entry("growth", "bytes_per_cousin"),
+        met=at_most(5000.0),
+        digits=0,
+    ),
+)
 
 
 def main() -> None:
-    arguments = _parse()
-    result = measure(arguments)
-    print(json.dumps(result) if arguments.json else "\n".join(f"{key:28} {value}" for key, value in result.items()))
+    parser = program_parser(__doc__, quick="few blocks", seed=7)
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter with scene_synthesizer")
+    run_program(parser, measure)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     scene = table_scene(arguments.seed)
-    full, plain = Recipe(), Recipe().at(0.0, axes={"layout": 0.6, "look": 0.6, "dynamics": 0.6})
+    full, plain = Recipe(), Recipe().at_distance(0.0, axes={"layout": 0.6, "look": 0.6, "dynamics": 0.6})
     few = make_library(scene, plain, seed=arguments.seed, prove=lambda *_: ())
     result: dict[str, Any] = {"objects": len(scene.objects)}
     blocks = 2 if arguments.quick else 12
@@ -85,59 +148,59 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     result["settle_limit_per_second"] = fast["settle_limit_per_second"]
     result["accepted"] = fast["accepted"]
     if arguments.peer is not None:
-        done = subprocess.run([arguments.peer, "-c", PEER], capture_output=True, text=True, check=True)
-        result["peer_per_second"] = json.loads(done.stdout.splitlines()[-1])["per_second"]
+        process = subprocess.run([arguments.peer, "-c", PEER], capture_output=True, text=True, check=True)
+        result["peer_per_second"] = json.loads(process.stdout.splitlines()[-1])["per_second"]
         result["times_peer"] = result["per_second"] / result["peer_per_second"]
-    with Prover(("mujoco", "pybullet")) as prove:
-        made = make_library(
+    with AffordanceProver(("mujoco", "pybullet")) as prove:
+        built = make_library(
             scene,
             full,
             seed=arguments.seed,
             prove=prove,
-            offers=(family_offers,),
-            clutter=clutter_offers(12, seed=arguments.seed),
+            sources=(family_candidates,),
+            clutter=clutter_candidates(12, seed=arguments.seed),
         )
-    result["variants"] = len(made.library.variants)
-    both = rate(made.library, full, ("mujoco", "pybullet"), 1 if arguments.quick else 4, arguments.seed)
+    result["variants"] = len(built.library.variants)
+    both = rate(built.library, full, ("mujoco", "pybullet"), 1 if arguments.quick else 4, arguments.seed)
     result["per_second_all"] = both["per_second"]
     result["accepted_all"] = both["accepted"]
     result["rejected"] = both["refused"]
-    result["coverage"] = compared(made.library, full, arguments.seed, 64 if arguments.quick else 256)
+    result["coverage"] = compared(built.library, full, arguments.seed, 64 if arguments.quick else 256)
     result["growth"] = growth(few.library, plain, arguments.seed, 640 if arguments.quick else 10_000)
     return result
 
 
 def table_scene(seed: int) -> Scene:
     """Return ten family objects in two rows on a table."""
-    known = families()
+    families_by_name = load_families()
     rng = np.random.default_rng(seed)
     placed = []
-    for number, name in enumerate(one for one in NAMES if one in family_names()):
-        family = known[name]
+    for number, name in enumerate(family_name for family_name in NAMES if family_name in family_names()):
+        family = families_by_name[name]
         for _ in range(50):
-            asset = family.build(family.draw(rng), name=f"{name}_{number}", rng=rng, texture_px=32)
+            asset = family.build(family.sample(rng), name=f"{name}_{number}", rng=rng, texture_px=32)
             if float(asset.size_m[:2].max()) <= 0.22 and not asset.joints:
                 break
         spot = np.array(
             [-0.48 + 0.24 * (number % 5), -0.16 + 0.34 * (number // 5), TOP_M + 1e-5 - lowest_point_m(asset)]
         )
         turn = rotation_about(np.array([0.0, 0.0, 1.0]), float(rng.uniform(-0.3, 0.3)))
-        placed.append(Placed(asset=asset, world_from_asset=rigid(turn, spot)))
+        placed.append(PlacedAsset(asset=asset, world_from_asset=rigid(turn, spot)))
     table = replace(slab("table", size_m=TABLE_M, top_m=TOP_M), kind="table")
-    scene = scene_of(*placed, structures=(slab("floor", top_m=0.0), table), name="bench")
-    return replace(scene, relations=tuple(one for one in find_relations(scene) if one.kind == "on"))
+    scene = make_scene(*placed, structures=(slab("floor", top_m=0.0), table), name="bench")
+    return replace(scene, relations=tuple(relation for relation in find_relations(scene) if relation.kind == "on"))
 
 
 def rate(library: Library, recipe: Recipe, engines: tuple[str, ...], count: int, seed: int) -> dict[str, Any]:
     """Return valid cousins by CPU second over some blocks, the first of which is thrown away."""
-    with Blocks(make_drawer(library, recipe, seed=seed), engines=engines) as blocks:
+    with BlockBuilder(make_cousin_sampler(library, recipe, seed=seed), engines=engines) as blocks:
         blocks.make(0)
         began, stepped = time.process_time(), blocks.physics_s
-        made = [blocks.make(number) for number in range(1, count + 1)]
+        made_blocks = [blocks.make(number) for number in range(1, count + 1)]
         seconds, physics = time.process_time() - began, blocks.physics_s - stepped
-    valid = sum(len(block.cousins) for block in made)
+    valid = sum(len(block.cousins) for block in made_blocks)
     refused: dict[str, int] = {}
-    for block in made:
+    for block in made_blocks:
         for reason, times in block.refused.items():
             refused[reason] = refused.get(reason, 0) + times
     return {
@@ -154,12 +217,16 @@ def compared(library: Library, recipe: Recipe, seed: int, size: int) -> dict[str
     `spread` is the standard deviation along an axis, `gap` the mean distance along it from a place between the least
     and the largest value of both to the nearest cousin; both as shares of that range.
     """
-    drawer = make_drawer(library, recipe, seed=seed)
-    with Blocks(drawer, engines=("mujoco", "pybullet")) as blocks:
-        ours = [one for number in range(size // BLOCK) for one in blocks.make(number).cousins if one.index]
-        splits = [one.split for one in ours]
+    drawer = make_cousin_sampler(library, recipe, seed=seed)
+    with BlockBuilder(drawer, engines=("mujoco", "pybullet")) as blocks:
+        farthest_first = [
+            cousin for number in range(size // BLOCK_SIZE) for cousin in blocks.make(number).cousins if cousin.index
+        ]
+        splits = [cousin.split for cousin in farthest_first]
         plain = [_plainly(blocks, splits, (seed, again)) for again in range(RANDOM_PACKS)]
-    first, *rest = (np.array([vector(one.distances) for one in group]) for group in (ours, *plain))
+    first, *rest = (
+        np.array([distance_vector(cousin.distances) for cousin in group]) for group in (farthest_first, *plain)
+    )
     both = np.concatenate([first, *rest])
     low, high = both.min(axis=0), both.max(axis=0)
     span = np.where(high > low, high - low, 1.0)
@@ -167,45 +234,45 @@ def compared(library: Library, recipe: Recipe, seed: int, size: int) -> dict[str
     by_axis = {
         axis: {
             "ours": _gap(first[:, k]),
-            "random": float(np.mean([_gap(one[:, k]) for one in rest])),
+            "random": float(np.mean([_gap(values[:, k]) for values in rest])),
             "ours_spread": float(first[:, k].std()),
-            "random_spread": float(np.mean([one[:, k].std() for one in rest])),
+            "random_spread": float(np.mean([values[:, k].std() for values in rest])),
         }
         for k, axis in enumerate(AXES)
         if high[k] > low[k]
     }
     return {
-        "size": len(ours),
+        "size": len(farthest_first),
         "by_axis": by_axis,
         "cells": {
             axis: {
                 "ours": coverage(first[:, k]),
-                "random": float(np.mean([coverage(one[:, k]) for one in rest])),
+                "random": float(np.mean([coverage(values[:, k]) for values in rest])),
             }
             for k, axis in enumerate(AXES)
         },
-        "dispersion": {"ours": dispersion(first), "random": float(np.mean([dispersion(one) for one in rest]))},
+        "dispersion": {"ours": dispersion(first), "random": float(np.mean([dispersion(values) for values in rest]))},
         "axes_spread_wider": sum(row["ours_spread"] > row["random_spread"] for row in by_axis.values()),
         "axes_gaps_smaller": sum(row["ours"] <= row["random"] + 1e-9 for row in by_axis.values()),
         "axes": len(by_axis),
     }
 
 
-def _plainly(blocks: Blocks, splits: list[Any], seed: tuple[int, int]) -> list[Cousin]:
+def _plainly(blocks: BlockBuilder, splits: list[Any], seed: tuple[int, int]) -> list[Cousin]:
     """Return valid cousins of these splits, each the first that holds of independent uniform draws."""
     rng = np.random.default_rng(seed)
     drawer = blocks.drawer
-    found: list[Cousin] = []
+    sampled: list[Cousin] = []
     number = 0
-    while len(found) < len(splits):
-        drawn = draw(drawer, splits[len(found)], (9, *seed, number), rng.uniform(size=len(AXES)))
+    while len(sampled) < len(splits):
+        drawn = sample_cousin(drawer, splits[len(sampled)], (9, *seed, number), rng.uniform(size=len(AXES)))
         number += 1
-        if isinstance(drawn, Refusal):
+        if isinstance(drawn, Rejection):
             continue
         tried = blocks.tried(replace(drawn, distances=distances(drawn, drawer.library, drawer.twin)))
-        if not isinstance(tried, Refusal):
-            found.append(tried)
-    return found
+        if not isinstance(tried, Rejection):
+            sampled.append(tried)
+    return sampled
 
 
 def _gap(values: Array) -> float:
@@ -217,13 +284,13 @@ def _gap(values: Array) -> float:
 
 def growth(library: Library, recipe: Recipe, seed: int, count: int) -> dict[str, Any]:
     """Return what the last tenth of many cousins costs against the first, and how memory grows between them."""
-    every = -(-count // BLOCK)
+    every = -(-count // BLOCK_SIZE)
     tenth = max(1, every // 10)
     seconds, memory = [], []
     with tempfile.TemporaryDirectory(prefix="cousins-bench-") as place:
         folder = Path(place) / "pack"
         writer = PackWriter(folder, key="growth")
-        with Blocks(make_drawer(library, recipe, seed=seed), engines=("mujoco",)) as blocks:
+        with BlockBuilder(make_cousin_sampler(library, recipe, seed=seed), engines=("mujoco",)) as blocks:
             for number in range(every):
                 began = time.process_time()
                 block = blocks.make(number)
@@ -245,15 +312,6 @@ def growth(library: Library, recipe: Recipe, seed: int, count: int) -> dict[str,
         "seconds": sum(seconds) + closing,
         "bytes_per_cousin": pages / cousins,
     }
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few blocks")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter with scene_synthesizer")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Frozen values as bytes and back: a JSON tree of the fields, then the arrays as they lie in memory.
+"""Serialise frozen dataclasses: a JSON tree of the fields, followed by the raw bytes of the arrays.
 
 Layout: the magic, the length of the tree (uint64, little-endian), the tree as canonical JSON, then each array's
-bytes, aligned to eight. A field's type hint says how to read it, so the bytes can name no class and run no code.
+bytes, aligned to eight. Fields are decoded by their type hints, so the bytes can name no class and run no code.
 The same value gives the same bytes anywhere.
 """
 
@@ -25,15 +25,15 @@ from cousins.geometry import Array
 MAGIC = b"cousins value 1\n"
 _ALIGNMENT = 8
 _KINDS = "biuf"
-"""Array kinds that may be stored: truth values, integers, floats."""
+"""Array kinds that may be stored: booleans, signed and unsigned integers, floats."""
 
 T = TypeVar("T")
 
 
 def encode(value: object, *, root: Path | None = None) -> bytes:
-    """Return the bytes of a value made of dataclasses, containers, plain values and arrays.
+    """Return the bytes of a value made of dataclasses, containers, scalars and arrays.
 
-    Paths are kept relative to `root`; a path outside it raises ValueError.
+    Paths are stored relative to `root`; a path outside it raises ValueError.
     """
     arrays: list[Array] = []
     tree = _flatten(value, arrays, root)
@@ -68,7 +68,7 @@ def canonical_json(value: object) -> bytes:
 
 
 def plain(value: object) -> Any:
-    """Return dataclasses, tuples, arrays and paths as JSON's own types, for people to read; NaN becomes null."""
+    """Convert dataclasses, tuples, arrays and paths to JSON types for readable output; NaN and infinity become null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -179,13 +179,13 @@ def _build_container(origin: Any, arguments: Any, tree: Any, arrays: list[Array]
     if origin is tuple and arguments[-1:] != (Ellipsis,):
         return tuple(_build(item, part, arrays, root) for item, part in zip(arguments, items, strict=True))
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        built = [_build(arguments[0], part, arrays, root) for part in items]
-        return built if origin is list else tuple(built)
+        values = [_build(arguments[0], part, arrays, root) for part in items]
+        return values if origin is list else tuple(values)
     raise ValueError(f"type {origin} cannot be read")
 
 
 def _build_union(choices: tuple[Any, ...], tree: Any, arrays: list[Array], root: Path | None) -> Any:
-    """Read the one kind beside None; the codec keeps no tag, so a union of two kinds cannot be told apart."""
+    """Decode an optional value; the codec stores no type tag, so a union of two types beside None is ambiguous."""
     if tree is None and type(None) in choices:
         return None
     kinds = [choice for choice in choices if choice is not type(None)]

@@ -1,14 +1,14 @@
-"""What can go wrong, as one tree.
+"""Exception classes of the project, in one tree.
 
 CousinsError
-├── InputError            the user's input is unusable: found, expected, hint (exit code 2)
+├── InputError            the user's input is unusable: observed, expected, hint (exit code 2)
 │   ├── CaptureError      a phone export that cannot be read or trusted
-│   │   └── ConventionError   its declared camera convention loses to another one
-│   ├── ArchiveError      a zip that is broken or hostile
+│   │   └── ConventionError   its depth fits another camera convention better than the declared one
+│   ├── ArchiveError      a zip that is broken or malicious
 │   ├── SceneError        a scene folder or USD file that cannot be read
 │   ├── PackError         a pack that cannot be read or trusted
-│   │   └── StoreError    a store of packs that does not answer, or cannot do what is asked
-│   └── UnknownNameError  no back-end of that name
+│   │   └── StoreError    a pack store that does not answer or does not support the request
+│   └── UnknownNameError  no back-end with that name
 ├── StageError            a pipeline stage could not produce its result (exit code 1)
 └── EngineError           a physics engine refused or broke a scene (exit code 1)
 """
@@ -20,24 +20,24 @@ from typing import Any
 
 
 class CousinsError(Exception):
-    """The root of every error that this project raises on purpose."""
+    """Base class of every error that this project raises on purpose."""
 
 
 class InputError(CousinsError):
-    """Unusable input, told as what was found, what was expected and what to type.
+    """Unusable input, described by what was observed, what was expected, and a hint for the user.
 
     The three parts are kept as attributes of the same names.
     """
 
-    def __init__(self, found: str, *, expected: str, hint: str) -> None:
-        super().__init__(f"found {found}; expected {expected}. {hint}")
-        self.found = found
+    def __init__(self, observed: str, *, expected: str, hint: str) -> None:
+        super().__init__(f"found {observed}; expected {expected}. {hint}")
+        self.observed = observed
         self.expected = expected
         self.hint = hint
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Cross to another process whole."""
-        return partial(type(self), expected=self.expected, hint=self.hint), (self.found,)
+        return partial(type(self), expected=self.expected, hint=self.hint), (self.observed,)
 
 
 class CaptureError(InputError):
@@ -45,11 +45,11 @@ class CaptureError(InputError):
 
 
 class ConventionError(CaptureError):
-    """A capture whose declared camera convention loses to another one."""
+    """A capture whose depth fits another camera convention better than the declared one."""
 
 
 class ArchiveError(InputError):
-    """A zip that is broken or hostile."""
+    """A zip that is broken or malicious."""
 
 
 class SceneError(InputError):
@@ -61,11 +61,11 @@ class PackError(InputError):
 
 
 class StoreError(PackError):
-    """A store of packs that does not answer, or cannot do what is asked."""
+    """A pack store that does not answer or does not support the request."""
 
 
 class UnknownNameError(InputError):
-    """No back-end of that name."""
+    """There is no back-end with that name."""
 
 
 class StageError(CousinsError):

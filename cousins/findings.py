@@ -1,4 +1,4 @@
-"""What a checker returns: findings, each with its rule, its place and how to mend it."""
+"""The result type of checkers: findings with a rule id, a location and a suggested fix."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that a checker has to say."""
+    """One problem or remark that a checker reports."""
 
     rule: str
     """Stable id of the rule, such as `rigid-body-without-collider`."""
     severity: Literal["error", "warning", "info"]
     """`error` fails the check."""
     where: str
-    """Frame, prim path, file or object that it is about."""
+    """Location: the frame, prim path, file or object concerned."""
     message: str
-    """What is the matter, with the measured value."""
+    """Description of the problem, with the measured value."""
     fix: str
     """What the user can do about it."""

@@ -1,4 +1,4 @@
-"""Poses, cameras and boxes, and the conventions that the whole project keeps.
+"""Rigid poses, pinhole cameras, and the conventions of the whole project.
 
 SI units: metre, kilogram, second, radian. World: right-handed, z up, gravity along -z.
 Camera axes are OpenCV's: x right, y down, z forward. Depth is planar z in metres, float32,
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-"""Any numpy array; shape and unit are in the docstring of what holds it."""
+"""Any numpy array; its shape and unit are stated in the docstring of the field or function."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Intrinsics:
 
 
 def rigid(rotation: Array | None = None, translation: Array | None = None) -> Array:
-    """Return a 4×4 pose from a 3×3 rotation and a translation [m]; a missing part is neutral."""
+    """Return a pose [4, 4] from a rotation [3, 3] and a translation [3] [m]; a missing part is the identity."""
     pose = np.eye(4)
     if rotation is not None:
         pose[:3, :3] = rotation
@@ -66,7 +66,7 @@ def rigid(rotation: Array | None = None, translation: Array | None = None) -> Ar
 
 
 def invert(a_from_b: Array) -> Array:
-    """Return `b_from_a` of a rigid pose."""
+    """Return the inverse `b_from_a` [4, 4] of a rigid pose `a_from_b` [4, 4]."""
     rotation = a_from_b[:3, :3].T
     return rigid(rotation, -rotation @ a_from_b[:3, 3])
 

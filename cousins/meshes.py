@@ -1,18 +1,21 @@
-"""Triangle meshes: what every stage passes on."""
+"""The triangle mesh type that the stages exchange."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import trimesh
 
 from cousins.geometry import Array, transform
+
+if TYPE_CHECKING:
+    import trimesh
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Mesh:
-    """A triangle mesh, with colour by vertex or by texture if there is any."""
+    """A triangle mesh with optional vertex colours or a texture."""
 
     vertices: Array
     """Positions [m], float64 [n, 3]."""
@@ -26,7 +29,7 @@ class Mesh:
     """sRGB texture, uint8 [h, w, 3]; row 0 is the top (v = 1)."""
 
     def transformed(self, a_from_b: Array) -> Mesh:
-        """Return the mesh moved by a rigid pose."""
+        """Return the mesh in frame a, moved by the rigid pose `a_from_b` [4, 4]."""
         return Mesh(
             vertices=transform(a_from_b, self.vertices),
             faces=self.faces,
@@ -36,17 +39,19 @@ class Mesh:
         )
 
     def to_trimesh(self) -> trimesh.Trimesh:
-        """Return the geometry alone as trimesh's type; the vertices stay in order, none is merged."""
+        """Return the geometry without colours as a `trimesh.Trimesh`; vertices keep their order and are not merged."""
+        import trimesh  # imported here: it takes seconds, and a `Scene` does not need it
+
         return trimesh.Trimesh(self.vertices, self.faces, process=False)
 
     @staticmethod
     def from_trimesh(mesh: trimesh.Trimesh) -> Mesh:
-        """Return the geometry of trimesh's type."""
+        """Return the geometry of a `trimesh.Trimesh` as a `Mesh`, without colours."""
         return Mesh(vertices=np.asarray(mesh.vertices, dtype=np.float64), faces=np.asarray(mesh.faces, dtype=np.int32))
 
 
 def concatenate(meshes: list[Mesh]) -> Mesh:
-    """Return one mesh of many; colours are kept where all have them, textures are dropped."""
+    """Return all meshes as one; vertex colours are kept where every mesh has them, textures are dropped."""
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
     colored = bool(meshes) and all(mesh.colors is not None for mesh in meshes)
     return Mesh(
@@ -58,3 +63,10 @@ def concatenate(meshes: list[Mesh]) -> Mesh:
         ),
         colors=np.concatenate([mesh.colors for mesh in meshes if mesh.colors is not None]) if colored else None,
     )
+
+
+def mean_rgba(mesh: Mesh) -> Array:
+    """Return the mean colour [4], 0 to 1, for formats without vertex colours; mid grey for a mesh without colours."""
+    if mesh.colors is None or len(mesh.colors) == 0:
+        return np.array([0.6, 0.6, 0.6, 1.0])
+    return np.append(np.round(mesh.colors.mean(axis=0) / 255.0, 4), 1.0)

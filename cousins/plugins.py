@@ -1,4 +1,4 @@
-"""Back-ends by name: each is one file in a `backends/` folder with a `Config` and a `build(config)`."""
+"""Load back-ends by name: each is one file in a `backends/` folder with a `Config` and a `build(config)`."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from types import ModuleType
 from cousins.errors import UnknownNameError
 
 
-def names(package: str) -> list[str]:
+def backend_names(package: str) -> list[str]:
     """Return the public names of the back-ends in a package such as `cousins.segment.backends`."""
-    found = importlib.import_module(package)
-    return sorted(module.name for module in pkgutil.iter_modules(found.__path__))
+    package_module = importlib.import_module(package)
+    return sorted(module.name for module in pkgutil.iter_modules(package_module.__path__))
 
 
-def load(package: str, name: str, *, kind: str) -> ModuleType:
-    """Import the back-end `name`; `kind` is the noun used in the error, such as `segmenter`."""
-    known = names(package)
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        guess = f"Did you mean '{close[0]}'? " if close else ""
+def load_backend(package: str, name: str, *, kind: str) -> ModuleType:
+    """Import and return the back-end `name`; `kind` is the noun used in the error, such as `segmenter`.
+
+    Raises `UnknownNameError` where the package has no such back-end.
+    """
+    available = backend_names(package)
+    if name not in available:
+        similar = difflib.get_close_matches(name, available, n=1, cutoff=0.5)
+        guess = f"Did you mean '{similar[0]}'? " if similar else ""
         raise UnknownNameError(
             f"no {kind} named '{name}'",
-            expected="one of " + ", ".join(known),
-            hint=f"{guess}Known: {', '.join(known)}.",
+            expected="one of " + ", ".join(available),
+            hint=f"{guess}Known: {', '.join(available)}.",
         )
     return importlib.import_module(f"{package}.{name}")

@@ -1,17 +1,17 @@
-"""Physical numbers that say where they come from and how sure they are."""
+"""Physical quantities with their origin and uncertainty interval."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["measured", "material table", "model", "default"]
-"""Where a physical number comes from."""
+QuantitySource = Literal["measured", "material table", "model", "default"]
+"""Origin of a physical quantity."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """A value with its interval; the interval is the range that a recipe samples."""
+    """A value with its uncertainty interval; recipes sample within the interval."""
 
     value: float
     """Best estimate, in the unit that the field's name ends in."""
@@ -19,13 +19,13 @@ class Quantity:
     """Lower end of the interval."""
     high: float
     """Upper end of the interval."""
-    source: Source
-    """Where the value comes from."""
+    source: QuantitySource
+    """Origin of the value."""
 
     def __post_init__(self) -> None:
         if not self.low <= self.value <= self.high:
             raise ValueError(f"interval [{self.low}, {self.high}] does not hold {self.value}")
 
     def scaled(self, factor: float) -> Quantity:
-        """Return the quantity times a positive factor."""
+        """Return the quantity with value and interval multiplied by a positive factor."""
         return Quantity(value=self.value * factor, low=self.low * factor, high=self.high * factor, source=self.source)

@@ -1,11 +1,11 @@
-"""Values by content hash in a folder, and which stage made them from what.
+"""A content-addressed store of stage results in a folder.
 
-    stages/<key>.json    the commit record of one stage, written last: which value it made, and its files
-    values/<digest>/     the value: a folder of files, never changed
-    locks/, work/        who is at work; left-overs of killed processes are swept by `gc`
+    stages/<key>.json    commit record of one stage, written last: digest of the value it made, and the value's files
+    values/<digest>/     the value: a folder of files, immutable
+    locks/, work/        advisory locks and scratch folders; leftovers of killed processes are removed by `gc`
 
-A value is made in `work/`, synced to disk, and published by one rename. Whoever is killed at any point leaves either
-no record or a whole value. Every read checks size and SHA-256; what fails the check is dropped and made anew.
+A value is written in `work/`, synced to disk, and published by one rename. A process killed at any point leaves either
+no record or a complete value. Every read checks size and SHA-256; a damaged value is deleted and made again.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class StoredValue:
     """A value in the store."""
 
     digest: str
     """SHA-256 of the manifest of its files."""
     folder: Path
-    """Where its files lie; read-only by agreement."""
+    """Folder of its files; read-only by agreement."""
     reused: bool
-    """True where an earlier run had made it."""
+    """True where an earlier run made the value."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swept:
-    """What a sweep freed."""
+class SweepResult:
+    """Records and values that a sweep deleted."""
 
     records: int
-    """Commit records dropped."""
+    """Number of commit records deleted."""
     values: int
-    """Values deleted."""
+    """Number of values deleted."""
     bytes_freed: int
-    """Size of these values."""
+    """Total size of the deleted values [bytes]."""
 
 
 class Store:
@@ -59,62 +59,62 @@ class Store:
         for name in ("stages", "values", "locks", "work"):
             (root / name).mkdir(parents=True, exist_ok=True)
 
-    def get(self, key: str) -> Entry | None:
-        """Return the value under a key; None where there is none or its bytes are damaged."""
+    def get(self, key: str) -> StoredValue | None:
+        """Return the value stored under a key; None where there is none or its bytes are damaged."""
         record = self._record(key)
         if record is None:
             return None
         digest, files = record
         folder = self.root / "values" / digest
-        if not _intact(folder, files):
+        if not _is_intact(folder, files):
             self._drop(key, digest)
             return None
-        return Entry(digest=digest, folder=folder, reused=True)
+        return StoredValue(digest=digest, folder=folder, reused=True)
 
-    def make(self, key: str, fill: Callable[[Path], None]) -> Entry:
-        """Return the value under a key; where there is none, `fill` writes its files into an empty folder.
+    def get_or_create(self, key: str, fill: Callable[[Path], None]) -> StoredValue:
+        """Return the value stored under a key; where there is none, `fill` writes its files into an empty folder.
 
-        Of several processes that want the same key one works and the others wait. An exception of `fill` passes
-        through and leaves nothing behind.
+        Of several processes that request the same key, one runs `fill` and the others wait. An exception of `fill`
+        propagates and leaves nothing in the store.
         """
-        with self.in_use(), _locked(self.root / "locks" / key, fcntl.LOCK_EX):
-            found = self.get(key)
-            if found is not None:
-                return found
-            with self.workplace() as folder:
+        with self.block_sweeps(), _file_lock(self.root / "locks" / key, fcntl.LOCK_EX):
+            existing = self.get(key)
+            if existing is not None:
+                return existing
+            with self.scratch_folder() as folder:
                 fill(folder)
                 digest, files = self._publish(folder)
             self._commit(key, digest, files)
-        return Entry(digest=digest, folder=self.root / "values" / digest, reused=False)
+        return StoredValue(digest=digest, folder=self.root / "values" / digest, reused=False)
 
     @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Hold off every sweep for as long as the values are being read."""
-        with _locked(self.root / "locks" / "sweep", fcntl.LOCK_SH):
+    def block_sweeps(self) -> Iterator[None]:
+        """Block every sweep inside the context, so that values can be read safely."""
+        with _file_lock(self.root / "locks" / "sweep", fcntl.LOCK_SH):
             yield
 
     @contextmanager
-    def workplace(self) -> Iterator[Path]:
-        """Give an empty folder on the store's disk, removed afterwards if it is still there."""
+    def scratch_folder(self) -> Iterator[Path]:
+        """Yield an empty folder on the store's disk; it is removed on exit if it still exists."""
         folder = Path(tempfile.mkdtemp(dir=self.root / "work"))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def gc(self, *, keep_bytes: int = 0) -> Swept | None:
-        """Drop the least recently used records until the values fit in `keep_bytes`, then what nothing refers to.
+    def gc(self, *, keep_bytes: int = 0) -> SweepResult | None:
+        """Delete the least recently used records until the values fit in `keep_bytes`, then all unreferenced values.
 
-        Does nothing and returns None while the store is in use.
+        Does nothing and returns None while another process holds `block_sweeps`.
         """
         try:
-            with _locked(self.root / "locks" / "sweep", fcntl.LOCK_EX | fcntl.LOCK_NB):
+            with _file_lock(self.root / "locks" / "sweep", fcntl.LOCK_EX | fcntl.LOCK_NB):
                 return self._sweep(keep_bytes)
         except BlockingIOError:
             return None
 
     def size_bytes(self) -> int:
-        """Return the size of all values."""
+        """Return the total size of all values [bytes]."""
         return sum(_folder_bytes(folder) for folder in (self.root / "values").iterdir())
 
     def _record(self, key: str) -> tuple[str, dict[str, list[int | str]]] | None:
@@ -132,8 +132,8 @@ class Store:
         for path in (folder, *folder.rglob("*")):
             _sync(path)
         target = self.root / "values" / digest
-        with _locked(self.root / "locks" / digest, fcntl.LOCK_EX):
-            if target.exists() and not _intact(target, files):
+        with _file_lock(self.root / "locks" / digest, fcntl.LOCK_EX):
+            if target.exists() and not _is_intact(target, files):
                 shutil.rmtree(target)
             if not target.exists():
                 folder.rename(target)
@@ -142,50 +142,50 @@ class Store:
 
     def _commit(self, key: str, digest: str, files: Mapping[str, list[int | str]]) -> None:
         target = self.root / "stages" / f"{key}.json"
-        write_whole(target, canonical_json({"digest": digest, "files": files}))
+        write_atomic(target, canonical_json({"digest": digest, "files": files}))
 
     def _drop(self, key: str, digest: str) -> None:
         (self.root / "stages" / f"{key}.json").unlink(missing_ok=True)
-        with _locked(self.root / "locks" / digest, fcntl.LOCK_EX):
+        with _file_lock(self.root / "locks" / digest, fcntl.LOCK_EX):
             shutil.rmtree(self.root / "values" / digest, ignore_errors=True)
 
-    def _sweep(self, keep_bytes: int) -> Swept:
+    def _sweep(self, keep_bytes: int) -> SweepResult:
         records = sorted((self.root / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        kept: dict[str, int] = {}
+        kept_sizes: dict[str, int] = {}
         dropped = 0
         for path in records:
             record = _read_record(path)
             size = 0 if record is None else sum(int(file[0]) for file in record[1].values())
-            if record is None or sum(kept.values()) + size * (record[0] not in kept) > keep_bytes:
+            if record is None or sum(kept_sizes.values()) + size * (record[0] not in kept_sizes) > keep_bytes:
                 path.unlink()
                 dropped += 1
             else:
-                kept[record[0]] = size
-        values, freed = self._delete_all_but(kept)
+                kept_sizes[record[0]] = size
+        values, freed = self._delete_all_but(kept_sizes)
         for folder in (self.root / "work").iterdir():
             shutil.rmtree(folder, ignore_errors=True)
         for lock in (self.root / "locks").iterdir():
             if lock.name != "sweep":
                 lock.unlink()
-        return Swept(records=dropped, values=values, bytes_freed=freed)
+        return SweepResult(records=dropped, values=values, bytes_freed=freed)
 
-    def _delete_all_but(self, kept: Mapping[str, int]) -> tuple[int, int]:
+    def _delete_all_but(self, kept_digests: Mapping[str, int]) -> tuple[int, int]:
         values = freed = 0
         for folder in (self.root / "values").iterdir():
-            if folder.name not in kept:
+            if folder.name not in kept_digests:
                 freed += _folder_bytes(folder)
                 values += 1
                 shutil.rmtree(folder)
         return values, freed
 
 
-def digest_of(value: object) -> str:
-    """Return the SHA-256 of a JSON-able value; the order of keys does not matter."""
+def json_digest(value: object) -> str:
+    """Return the SHA-256 of a JSON-serialisable value; the order of keys does not matter."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def manifest(folder: Path) -> dict[str, list[int | str]]:
-    """Return size and SHA-256 of every file below a folder, by its relative path, in order."""
+    """Return size [bytes] and SHA-256 of every file below a folder, keyed by relative path, sorted."""
     paths = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.as_posix())
     return {path.relative_to(folder).as_posix(): [path.stat().st_size, file_digest(path)] for path in paths}
 
@@ -196,8 +196,8 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, also after a crash."""
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file atomically: a reader sees either the old or the new bytes, also after a crash."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
     temporary = Path(name)
     try:
@@ -212,21 +212,21 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _read_record(path: Path) -> tuple[str, dict[str, list[int | str]]] | None:
-    """Return digest and files of a commit record; None where it is absent, damaged or does not match itself."""
+    """Return digest and files of a commit record; None where it is absent, damaged or inconsistent."""
     try:
         record = json.loads(path.read_bytes())
         digest, files = record["digest"], dict(record["files"])
-        whole = _DIGEST.fullmatch(digest) is not None and _manifest_digest(files) == digest
+        is_consistent = _DIGEST.fullmatch(digest) is not None and _manifest_digest(files) == digest
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return (digest, files) if whole else None
+    return (digest, files) if is_consistent else None
 
 
 def _manifest_digest(files: Mapping[str, list[int | str]]) -> str:
-    return digest_of(dict(files))
+    return json_digest(dict(files))
 
 
-def _intact(folder: Path, files: Mapping[str, list[int | str]]) -> bool:
+def _is_intact(folder: Path, files: Mapping[str, list[int | str]]) -> bool:
     return folder.is_dir() and manifest(folder) == dict(files)
 
 
@@ -243,8 +243,8 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path, mode: int) -> Iterator[None]:
-    """Hold an advisory lock; the system lets go of it when its holder dies."""
+def _file_lock(path: Path, mode: int) -> Iterator[None]:
+    """Hold an advisory file lock inside the context; the system releases it when the process dies."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, mode)

@@ -1,7 +1,7 @@
-"""Weights of learned back-ends: where they lie, where they come from, and what their bytes must be.
+"""Weights of learned back-ends: local folder, download addresses and SHA-256 digests.
 
-A hash stands here only where it is known for certain: those of SAM are Meta's published files as many mirrors keep
-them under Git LFS, whose object name is the SHA-256; those of YOLOX-nano were taken of the files themselves.
+A digest is listed only where it is certain: those of SAM are of Meta's published files, as mirrors store them under
+Git LFS, whose object name is the SHA-256; those of YOLOX-nano were computed from the files themselves.
 """
 
 from __future__ import annotations
@@ -21,50 +21,50 @@ class WeightsFile:
     name: str
     """File name in the model's folder."""
     address: str
-    """Where its owner publishes it."""
+    """URL at which its owner publishes it."""
     sha256: str | None
-    """Its SHA-256; None where nobody we can check tells it, so that the user must."""
+    """SHA-256 of the file; None where no trustworthy source publishes it, so the user has to give it."""
     size_bytes: int | None = None
-    """Its size, where known."""
+    """File size [bytes]; None where not published."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A model that can be fetched."""
+    """A model that can be downloaded."""
 
     name: str
-    """As in `cousins models get NAME`."""
-    what: str
-    """What it is for, in a few words."""
+    """Name of the model, as in `cousins models get NAME`."""
+    purpose: str
+    """Short description of what the model is used for."""
     licence: str
     """SPDX identifier of the weights' licence."""
     files: tuple[WeightsFile, ...]
-    """All that it needs."""
+    """All files that the model needs."""
 
 
-def _sam(letter: str, stem: str, sha256: str, size_bytes: int) -> Weights:
-    address = f"https://dl.fbaipublicfiles.com/segment_anything/{stem}.pth"
-    file = WeightsFile(name=f"{stem}.pth", address=address, sha256=sha256, size_bytes=size_bytes)
-    what = f"Segment Anything, ViT-{letter.upper()}: --segmenter sam"
-    return Weights(name=f"sam-vit-{letter}", what=what, licence="Apache-2.0", files=(file,))
+def _sam(size: str, stem: str, sha256: str, size_bytes: int) -> Weights:
+    url = f"https://dl.fbaipublicfiles.com/segment_anything/{stem}.pth"
+    file = WeightsFile(name=f"{stem}.pth", address=url, sha256=sha256, size_bytes=size_bytes)
+    purpose = f"Segment Anything, ViT-{size.upper()}: --segmenter sam"
+    return Weights(name=f"sam-vit-{size}", purpose=purpose, licence="Apache-2.0", files=(file,))
 
 
-def _hub(name: str, what: str, licence: str, repository: str, files: tuple[str, ...]) -> Weights:
+def _hugging_face(name: str, purpose: str, licence: str, repository: str, files: tuple[str, ...]) -> Weights:
     root = f"https://huggingface.co/{repository}/resolve/main/"
-    listed = tuple(WeightsFile(name=file, address=root + file, sha256=None) for file in files)
-    return Weights(name=name, what=what, licence=licence, files=listed)
+    weights_files = tuple(WeightsFile(name=file, address=root + file, sha256=None) for file in files)
+    return Weights(name=name, purpose=purpose, licence=licence, files=weights_files)
 
 
 _YOLOX = (
     "https://raw.githubusercontent.com/nihui/ncnn-android-yolox/632f140205afb2fa8dac4b200c8be8eaba8ab27f"
     "/app/src/main/assets/"
 )
-KNOWN = (
+KNOWN_MODELS = (
     _sam("b", "sam_vit_b_01ec64", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912", 375_042_383),
     _sam("l", "sam_vit_l_0b3195", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622", 1_249_524_607),
     _sam("h", "sam_vit_h_4b8939", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e", 2_564_550_879),
     *(
-        _hub(
+        _hugging_face(
             f"sam2.1-hiera-{size}",
             f"Segment Anything 2.1, Hiera {size}: --segmenter sam:sam2.1-hiera-{size}",
             "Apache-2.0",
@@ -75,7 +75,7 @@ KNOWN = (
     ),
     Weights(
         name="yolox-nano",
-        what="YOLOX-nano, 80 kinds of things of COCO: --names yolox",
+        purpose="YOLOX-nano, 80 kinds of things of COCO: --names yolox",
         licence="Apache-2.0",
         files=(
             WeightsFile(
@@ -92,7 +92,7 @@ KNOWN = (
             ),
         ),
     ),
-    _hub(
+    _hugging_face(
         "clip-vit-b32",
         "CLIP, names from any list of words: --names clip",
         "MIT",
@@ -100,36 +100,36 @@ KNOWN = (
         ("config.json", "pytorch_model.bin", "vocab.json", "merges.txt"),
     ),
 )
-"""Every model that is known by name."""
+"""Every model that can be downloaded by name."""
 
 
 def weights_folder() -> Path:
-    """Return where weights lie: COUSINS_MODELS, or the user's cache."""
+    """Return the folder of downloaded weights: `COUSINS_MODELS`, or a folder in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("COUSINS_MODELS") or cache / "cousins-models")
 
 
-def known_weights(name: str) -> Weights:
-    """Return a model by name; raises `UnknownNameError`."""
-    names = [one.name for one in KNOWN]
+def find_weights(name: str) -> Weights:
+    """Return a model by name; raises `UnknownNameError` where there is none."""
+    names = [weights.name for weights in KNOWN_MODELS]
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
+        similar = difflib.get_close_matches(name, names, n=1)
         raise UnknownNameError(
             f"no model named '{name}'",
             expected="one of " + ", ".join(names),
-            hint=f"Did you mean '{close[0]}'?" if close else "`cousins models` lists them.",
+            hint=f"Did you mean '{similar[0]}'?" if similar else "`cousins models` lists them.",
         )
-    return KNOWN[names.index(name)]
+    return KNOWN_MODELS[names.index(name)]
 
 
-def fetched(name: str) -> Path:
-    """Return the file or folder of a model that was fetched; raises `InputError` where it was not."""
-    weights = known_weights(name)
+def downloaded_weights(name: str) -> Path:
+    """Return the file or folder of a downloaded model; raises `InputError` where a file of it is missing."""
+    weights = find_weights(name)
     folder = weights_folder() / name
-    lacking = [file.name for file in weights.files if not (folder / file.name).is_file()]
-    if lacking:
+    missing_files = [file.name for file in weights.files if not (folder / file.name).is_file()]
+    if missing_files:
         raise InputError(
-            f"no weights of {name}: {lacking[0]} is not in {folder}",
+            f"no weights of {name}: {missing_files[0]} is not in {folder}",
             expected="the model's files there",
             hint=f"Type `cousins models get {name}`, or give the path of weights that you have.",
         )

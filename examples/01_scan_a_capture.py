@@ -17,7 +17,7 @@ from cousins.store import Store
 from flows.execution.executor import Options
 from flows.pipeline.run_scan import Order, scan
 from sim.synthetic.demo_scene import demo_world
-from sim.synthetic.phone import PhoneConfig, record
+from sim.synthetic.phone import PhoneConfig, record_capture
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--out", type=Path, default=Path("out/twin"))
@@ -28,7 +28,7 @@ with tempfile.TemporaryDirectory() as scratch:
     capture = given.capture
     if capture is None:
         capture = Path(scratch) / "desk"
-        record(
+        record_capture(
             demo_world(np.random.default_rng(1)), capture, config=PhoneConfig(frames=24), rng=np.random.default_rng(2)
         )
     order = Order(source=capture, output=given.out, options=Options(seed=0), runner="plain", force=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from cousins.scene.scene_folder import read_scene
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--out", type=Path, default=Path("out/twin"), help="scene folder")
 scene = read_scene(parser.parse_args().out)
 
-backend = load("sim.physics.backends", "pybullet", kind="engine")
+backend = load_backend("sim.physics.backends", "pybullet", kind="engine")
 with backend.build(backend.Config()) as engine:
     engine.load(scene)
     before = engine.poses()

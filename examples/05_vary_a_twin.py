@@ -17,7 +17,7 @@ import mujoco
 from cousins.pack.packs import open_folder
 from cousins.store import Store
 from cousins.vary.distributions import Constant
-from cousins.vary.recipes import Recipe, Shape, Swap
+from cousins.vary.recipes import Recipe, ShapeRange, SwapRange
 from flows.pipeline.block_runners import run_blocks
 from flows.pipeline.make_pack import VaryOrder, vary
 
@@ -27,9 +27,9 @@ if __name__ == "__main__":
     scene = parser.parse_args().out
 
     recipe = replace(
-        Recipe().at(0.6, axes={"clutter": 0.0, "joints": 0.0}),
-        shape=Shape(variants=Constant(value=2)),
-        swap=Swap(families=Constant(value=2)),
+        Recipe().at_distance(0.6, axes={"clutter": 0.0, "joints": 0.0}),
+        shape=ShapeRange(variants=Constant(value=2)),
+        swap=SwapRange(families=Constant(value=2)),
     )
     with tempfile.TemporaryDirectory() as scratch:
         order = VaryOrder(scene=scene, output=Path(scratch) / "pack", recipe=recipe, count=12, seed=7)

@@ -12,25 +12,25 @@ from pathlib import Path
 
 import numpy as np
 
-from cousins.affordances import lost, signature_of
-from cousins.families.family import family, family_names
+from cousins.affordances import missing_affordances, measure_affordances
+from cousins.families.family import load_family, family_names
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--out", type=Path, default=Path("out/twin"), help="not used: nothing is written")
 parser.parse_args()
 
 rng = np.random.default_rng(7)
-mugs = family("mug")
-mug = mugs.build(mugs.draw(rng), name="mug", rng=rng)
-affords = signature_of(mug)
+mugs = load_family("mug")
+mug = mugs.build(mugs.sample(rng), name="mug", rng=rng)
+affords = measure_affordances(mug)
 assert affords.cavity is not None
 litres, mass_kg = 1e3 * affords.cavity.volume_m3, mug.links[0].mass_kg.value
 print(f"a mug of {litres:.2f} l, {mass_kg:.2f} kg, {len(affords.grasps)} grasps")
 
 for name in family_names():
-    other = family(name)
-    values = other.sized_like(mug.size_m, rng)
+    other = load_family(name)
+    values = other.sample_with_size(mug.size_m, rng)
     if values is None:
         continue
-    missing = lost(affords, signature_of(other.build(values, name="other", rng=rng, texture_px=0)))
+    missing = missing_affordances(affords, measure_affordances(other.build(values, name="other", rng=rng, texture_px=0)))
     print(f"{name} of that size: {', '.join(missing) or 'affords the same'}")

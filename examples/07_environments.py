@@ -17,7 +17,7 @@ import gymnasium as gym
 import sim  # registers the environments
 from cousins.store import Store
 from cousins.vary.distributions import Constant
-from cousins.vary.recipes import Recipe, Shape, Swap
+from cousins.vary.recipes import Recipe, ShapeRange, SwapRange
 from flows.pipeline.block_runners import run_blocks
 from flows.pipeline.make_pack import VaryOrder, vary
 
@@ -27,9 +27,9 @@ STEPS = 300
 def small_pack(scene: Path, scratch: Path) -> Path:
     """Make a pack of eight cousins, as example 05 does."""
     recipe = replace(
-        Recipe().at(0.5, axes={"clutter": 0.0, "joints": 0.0}),
-        shape=Shape(variants=Constant(value=1)),
-        swap=Swap(families=Constant(value=1)),
+        Recipe().at_distance(0.5, axes={"clutter": 0.0, "joints": 0.0}),
+        shape=ShapeRange(variants=Constant(value=1)),
+        swap=SwapRange(families=Constant(value=1)),
     )
     order = VaryOrder(scene=scene, output=scratch / "pack", recipe=recipe, count=8, seed=7)
     vary(order, partial(run_blocks, "local", workers=2), store=Store(scratch / "store"), tell=lambda *_: None)

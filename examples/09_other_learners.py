@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from sim.envs.make_env import make_vector
+from sim.envs.make_env import make_env
 
 ROWS, STEPS = 8, 64
 
@@ -27,7 +27,7 @@ def stable_baselines3(pack: Path) -> str:
 
     from sim.train.sb3 import Sb3VecEnv
 
-    env = Sb3VecEnv(make_vector(pack=pack, split="train", num_envs=ROWS, autoreset="same_step"))
+    env = Sb3VecEnv(make_env(pack=pack, split="train", num_envs=ROWS, autoreset="same_step"))
     learner = PPO("MlpPolicy", env, n_steps=STEPS, batch_size=128, device="cpu").learn(2 * STEPS * ROWS)
     env.close()
     return f"{learner.num_timesteps} steps"
@@ -72,7 +72,7 @@ def skrl(pack: Path) -> str:
     from skrl.envs.wrappers.torch import wrap_env
     from skrl.trainers.torch import SequentialTrainer
 
-    rows = make_vector(pack=pack, split="train", num_envs=ROWS, autoreset="same_step")
+    rows = make_env(pack=pack, split="train", num_envs=ROWS, autoreset="same_step")
     env = wrap_env(rows, wrapper="gymnasium", verbose=False)
     agent = skrl_agent(env, STEPS)
     plain = {"headless": True, "disable_progressbar": True, "close_environment_at_exit": True}
@@ -85,7 +85,7 @@ def rsl_rl(pack: Path) -> str:
 
     from sim.train.rsl_rl import RslRlVecEnv
 
-    rows = make_vector(pack=pack, split="train", num_envs=ROWS, autoreset="same_step", observations="groups")
+    rows = make_env(pack=pack, split="train", num_envs=ROWS, autoreset="same_step", observations="groups")
     settings = {
         "num_steps_per_env": STEPS,
         "save_interval": 100,

@@ -38,8 +38,8 @@ def act(observations: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    from sim.train.evaluation import evaluate, failures
-    from sim.train.python_policies import MadeFor, PythonPolicy
+    from sim.train.evaluation import evaluate, count_failures
+    from sim.train.python_policies import PythonPolicyCard, PythonPolicy
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, help="pack folder")
@@ -49,8 +49,8 @@ def main() -> None:
         small_pack = runpy.run_path(str(Path(__file__).with_name("07_environments.py")))["small_pack"]
         pack = arguments.pack or small_pack(arguments.out, Path(scratch))
         for split in ("twin", "train"):
-            found = evaluate(PythonPolicy(Path(__file__), MadeFor(task="push")), pack=pack, split=split, episodes=16)
-            print(f"{split}: {found.at_end.k} of {found.at_end.n} pushed home; failed {failures(found.tried)}")
+            found = evaluate(PythonPolicy(Path(__file__), PythonPolicyCard(task="push")), pack=pack, split=split, episodes=16)
+            print(f"{split}: {found.success_at_end.k} of {found.success_at_end.n} pushed home; failed {count_failures(found.episodes)}")
 
 
 if __name__ == "__main__":

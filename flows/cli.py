@@ -13,30 +13,27 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
 from cousins import __version__
 from cousins.errors import CousinsError, InputError
-from flows.learning_arguments import eval_arguments, film_arguments, record_arguments, train_arguments
-from flows.pack_arguments import pack_arguments, tasks_arguments
-from flows.scan_arguments import background_arguments, demo_arguments, scan_arguments, sheet_arguments
-from flows.vary_arguments import assets_arguments, recipe_arguments, vary_arguments
+from cousins.extras import EXTRA_OF_MODULE, requires_extra
 
 COMMANDS = {
     "demo": "run the whole pipeline on a built-in simulated phone capture with known truth, to a trained policy",
     "scan": "turn a phone export into a physics-ready scene",
-    "inspect": "tell what is in a capture or scene: quality, warnings, numbers",
+    "inspect": "show what is in a capture, scene or pack: quality, warnings, numbers",
     "check": "check a scene folder or anyone's USD file: schema and physics gates",
     "view": "show a scene's report with its 3-D view in the browser",
-    "background": "learn what is around the things as splats, on an NVIDIA GPU, and lay them over a scene",
+    "background": "train splats of the surroundings on an NVIDIA GPU and put them into a scene",
     "setup": "build the environment of a back-end that needs one of its own",
     "label": "give an object of a scene a name",
     "recipe": "write a commented recipe of what may vary: `recipe init SCENE -o FILE`",
     "vary": "make a pack of digital cousins of a scene",
-    "assets": "let your own assets stand in cousins: `assets add FOLDER --licence SPDX`, `assets ls`",
+    "assets": "use your own assets in cousins: `assets add FOLDER --licence SPDX`, `assets ls`",
     "pack": "push, pull, verify, compare and look at packs: `pack info PACK`",
     "tasks": "list which tasks the cousins of a pack afford, with the proof",
     "train": "learn a task in the cousins of a pack, by Stable-Baselines3 or on Ray by RLlib",
@@ -44,8 +41,8 @@ COMMANDS = {
     "record": "write rollouts as a data set: LeRobotDataset v3 or MCAP, every episode counted",
     "film": "film evaluation episodes chosen by chance, never the best",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
-    "tag-sheet": "make a sheet of tags to print, which tell a scan's scale",
-    "doctor": "tell whether this machine has what is needed",
+    "tag-sheet": "make a sheet of printable tags that measure the scale of a scan",
+    "doctor": "check whether this machine has what is needed",
 }
 
 
@@ -54,27 +51,27 @@ class UsageError(InputError):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises instead of printing, so that the message reaches whoever asked for JSON too."""
+    """Raises instead of printing, so that `--json` prints errors as JSON too."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, expected=self.format_usage().strip(), hint=f"Type `{self.prog} --help`.")
 
 
 class _Command(_Parser):
-    """Tells itself of words that it does not know, with its own usage rather than that of all commands."""
+    """Reports unknown arguments with its own usage rather than that of all commands."""
 
-    def parse_known_args(self, *words: Any, **given: Any) -> tuple[Any, list[str]]:
-        found, unknown = super().parse_known_args(*words, **given)
+    def parse_known_args(self, *positional: Any, **named: Any) -> tuple[Any, list[str]]:
+        arguments, unknown = super().parse_known_args(*positional, **named)
         if unknown:
             self.error(f"no such argument: {' '.join(unknown)}")
-        return found, unknown
+        return arguments, unknown
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code."""
-    given = list(sys.argv[1:] if words is None else words)
-    with _own_output() as output:
-        code = run(given, output)
+    command_line = list(sys.argv[1:] if words is None else words)
+    with _result_output() as output:
+        code = run(command_line, output)
     sys.exit(code)
 
 
@@ -85,16 +82,17 @@ def run(words: list[str], output: TextIO) -> int:
         arguments = _parse(words, output)
         if arguments is None:
             return 0
-        command = importlib.import_module(f"flows.commands.{arguments.command.replace('-', '_')}")
-        result, code = command.run(arguments)
-        text = json.dumps(result, allow_nan=False) if as_json else command.told(result)
+        command = _module(arguments.command)
+        with _missing_module_as_extra():
+            result, code = command.run(arguments)
+        text = json.dumps(result, allow_nan=False) if as_json else command.format_result(result)
         if text:
             output.write(text + "\n")
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; nothing was left half done, the same command goes on from there\n")
         return 130
     except CousinsError as error:
-        return _tell(error, output, as_json=as_json)
+        return _report_error(error, output, as_json=as_json)
     except Exception:
         logging.exception("this is a bug in cousins")
         if as_json:
@@ -106,7 +104,7 @@ def run(words: list[str], output: TextIO) -> int:
 def error_of(error: CousinsError) -> dict[str, str]:
     """Return what `--json` prints of an error."""
     if isinstance(error, InputError):
-        return {"kind": type(error).__name__, "found": error.found, "expected": error.expected, "hint": error.hint}
+        return {"kind": type(error).__name__, "found": error.observed, "expected": error.expected, "hint": error.hint}
     return {
         "kind": type(error).__name__,
         "found": str(error),
@@ -115,14 +113,14 @@ def error_of(error: CousinsError) -> dict[str, str]:
     }
 
 
-def _tell(error: CousinsError, output: TextIO, *, as_json: bool) -> int:
+def _report_error(error: CousinsError, output: TextIO, *, as_json: bool) -> int:
     """Print an error for its reader; return 2 for bad input, 1 for a run that failed."""
-    told = error_of(error)
+    fields = error_of(error)
     if as_json:
-        output.write(json.dumps({"error": told}) + "\n")
-    lines = [f"error: found {told['found']}", f"       expected {told['expected']}", f"       {told['hint']}"]
+        output.write(json.dumps({"error": fields}) + "\n")
+    lines = [f"error: found {fields['found']}", f"       expected {fields['expected']}", f"       {fields['hint']}"]
     if not isinstance(error, InputError):
-        lines = [f"error: {told['found']}", f"       {told['hint']}"]
+        lines = [f"error: {fields['found']}", f"       {fields['hint']}"]
     sys.stderr.write("\n".join(lines) + "\n")
     return 2 if isinstance(error, InputError) else 1
 
@@ -139,12 +137,11 @@ def _bug() -> dict[str, str]:
 
 
 def _parse(words: list[str], output: TextIO) -> argparse.Namespace | None:
-    """Return the arguments; None where help or the version was asked for and printed."""
+    """Return the arguments; None where help or the version was asked for and printed.
+
+    Only the module of the command that is named is imported, so that help and usage errors come at once.
+    """
     command = next((word for word in words if not word.startswith("-")), None)
-    parser = _parser()
-    if command is None and not {"-h", "--help", "--version"} & set(words):
-        output.write(parser.format_help())
-        return None
     if command is not None and command not in COMMANDS:
         close = difflib.get_close_matches(command, COMMANDS, n=1)
         guess = f"Did you mean `cousins {close[0]}`? " if close else ""
@@ -153,6 +150,10 @@ def _parse(words: list[str], output: TextIO) -> argparse.Namespace | None:
             expected="one of " + ", ".join(COMMANDS),
             hint=f"{guess}Type `cousins --help`.",
         )
+    parser = _parser(command)
+    if command is None and not {"-h", "--help", "--version"} & set(words):
+        output.write(parser.format_help())
+        return None
     try:
         with redirect_stdout(output):
             return parser.parse_args(words)
@@ -160,89 +161,45 @@ def _parse(words: list[str], output: TextIO) -> argparse.Namespace | None:
         return None
 
 
-def _parser() -> _Parser:
+def _parser(command: str | None) -> _Parser:
+    """Return the parser of all commands, with the arguments of one."""
     parser = _Parser(
         prog="cousins", description="From a phone scan to a physics-ready OpenUSD scene.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"cousins {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Command)
     for name, purpose in COMMANDS.items():
-        one = commands.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
-        one.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-        _ARGUMENTS[name](one)
+        subparser = commands.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
+        subparser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+        if name == command:
+            _module(name).add_arguments(subparser)
     return parser
 
 
-def _path_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, metavar="PATH")
-
-
-def _inspect_arguments(parser: argparse.ArgumentParser) -> None:
-    _path_argument(parser)
-    parser.add_argument(
-        "--pictures", type=Path, metavar="FOLDER", help="write a capture's numbered pictures, for --scale-distance"
-    )
-
-
-def _choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, ...]) -> None:
-    parser.add_argument(name, choices=choices)
-
-
-def _view_arguments(parser: argparse.ArgumentParser) -> None:
-    _path_argument(parser)
-    parser.add_argument("--port", type=int, default=0, help="port on the loopback interface; 0 takes a free one")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
-
-
-def _label_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scene", type=Path, metavar="SCENE")
-    parser.add_argument("object", metavar="OBJECT", help="its name, such as object_0")
-    parser.add_argument("label", metavar="LABEL", help='what people call it, such as "blue mug"')
-
-
-def _models_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list", help="what to do (list)")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="model to fetch")
-    parser.add_argument(
-        "--sha256",
-        action="append",
-        default=[],
-        metavar="FILE=HEX",
-        help="what a file's SHA-256 must be, where the list does not say",
-    )
-
-
-_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
-    "demo": demo_arguments,
-    "scan": scan_arguments,
-    "inspect": _inspect_arguments,
-    "check": _path_argument,
-    "view": _view_arguments,
-    "background": background_arguments,
-    "setup": lambda parser: _choice(parser, "name", ("nerfstudio",)),
-    "label": _label_arguments,
-    "recipe": recipe_arguments,
-    "vary": vary_arguments,
-    "assets": assets_arguments,
-    "pack": pack_arguments,
-    "tasks": tasks_arguments,
-    "train": train_arguments,
-    "eval": eval_arguments,
-    "record": record_arguments,
-    "film": film_arguments,
-    "models": _models_arguments,
-    "tag-sheet": sheet_arguments,
-    "doctor": lambda _: None,
-}
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"flows.commands.{command.replace('-', '_')}")
 
 
 @contextmanager
-def _own_output() -> Iterator[TextIO]:
+def _missing_module_as_extra() -> Iterator[None]:
+    """Turn a module that is not installed, and that an extra brings, into an `InputError` that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        with requires_extra(extra):
+            raise
+
+
+@contextmanager
+def _result_output() -> Iterator[TextIO]:
     """Keep standard output for the result alone: engines that print to it from C land on standard error."""
     sys.stdout.flush()
-    kept = os.dup(1)
+    descriptor = os.dup(1)
     os.dup2(2, 1)
-    with os.fdopen(kept, "w", encoding="utf-8") as output:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as output:
         yield output
 
 

@@ -18,15 +18,15 @@ BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 30.0
 """How long an address may be silent [s]."""
 
-Progress = Callable[[int, int | None], None]
-"""Hears how many bytes are there, and how many there will be where known."""
+DownloadProgress = Callable[[int, int | None], None]
+"""Receives how many bytes have arrived, and how many there will be where known."""
 
 
 class DownloadError(InputError):
     """A file that could not be had, or is not the one that was wanted."""
 
 
-def download(address: str, path: Path, *, sha256: str, tell: Progress) -> bool:
+def download(address: str, path: Path, *, sha256: str, progress: DownloadProgress) -> bool:
     """Fetch a file unless it is there with the right hash; return whether anything was fetched.
 
     What came so far lies at `NAME.part` beside it. A wrong hash removes it and raises `DownloadError`, and so does an
@@ -37,7 +37,7 @@ def download(address: str, path: Path, *, sha256: str, tell: Progress) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        _fetch(address, part, tell)
+        _fetch(address, part, progress)
     except (OSError, HTTPException) as error:
         raise DownloadError(
             f"no whole answer from {address} ({error})",
@@ -45,11 +45,11 @@ def download(address: str, path: Path, *, sha256: str, tell: Progress) -> bool:
             hint="Type the same again: it goes on where it was cut off. Without a network, fetch it elsewhere and put "
             f"it at {path}.",
         ) from error
-    found = hash_of(part)
-    if found != sha256:
+    actual_sha256 = hash_of(part)
+    if actual_sha256 != sha256:
         part.unlink()
         raise DownloadError(
-            f"SHA-256 {found} of {path.name} from {address}",
+            f"SHA-256 {actual_sha256} of {path.name} from {address}",
             expected=sha256,
             hint="The file was removed. Type the same again; if it stays so, it is not the file that was meant.",
         )
@@ -63,19 +63,19 @@ def hash_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetch(address: str, part: Path, tell: Progress) -> None:
+def _fetch(address: str, part: Path, progress: DownloadProgress) -> None:
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(address, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            _append(answer, part, have if answer.status == 206 else 0, tell)
+            _append(answer, part, have if answer.status == 206 else 0, progress)
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise
         error.close()
 
 
-def _append(answer: Any, part: Path, have: int, tell: Progress) -> None:
+def _append(answer: Any, part: Path, have: int, progress: DownloadProgress) -> None:
     """Write an answer after the first `have` bytes; raises `HTTPException` where it ends early."""
     length = answer.headers.get("Content-Length")
     total = None if length is None else have + int(length)
@@ -83,7 +83,7 @@ def _append(answer: Any, part: Path, have: int, tell: Progress) -> None:
         file.seek(have)
         while block := answer.read(BLOCK_BYTES):
             file.write(block)
-            tell(file.tell(), total)
+            progress(file.tell(), total)
         file.truncate()
         if total is not None and file.tell() < total:
             raise HTTPException(f"{file.tell()} of {total} bytes")

@@ -1,4 +1,8 @@
-"""A pack's blocks as a Prefect flow: a task a chunk, on processes of this machine, Ray or Dask."""
+"""Packs as Prefect flows with JSON parameters, so that deployments can name them: `flows.vary.vary`.
+
+Only Prefect's runners and deployments import this module. A task makes a chunk of blocks, on processes of this machine,
+Ray or Dask; blocks are kept as they are made, so tasks pass on nothing but times.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import os
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Final
 
 from prefect import flow, task
@@ -17,15 +23,76 @@ from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_STARTUP_T
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from cousins.errors import StageError
-from flows.extras import needing
-from flows.pipeline.make_pack import BlockJob, make_block
+from cousins.extras import requires_extra
+from cousins.store import Store
+from cousins.vary.recipes import Recipe, parse_recipe
+from flows.pipeline.make_pack import BlockJob, VaryRequest, make_block, make_pack
+from flows.pipeline.run_scan import default_store
 
-CHUNKS: Final = 4
+CHUNKS_PER_WORKER: Final = 4
 """Chunks by worker: enough that none waits long at the end, few enough that orchestration stays small."""
-MOST_FLOWS: Final = 4
+MAX_FLOWS: Final = 4
 """Flows in which workers may die before a run gives up."""
 RAY_STORE_BYTES: Final = 100_000_000
 """Memory for what Ray's tasks pass on: a few numbers; the rest is on disk."""
+_WORKER_DEATHS: ContextVar[tuple[type[Exception], ...]] = ContextVar("worker_deaths", default=(BrokenProcessPool,))
+"""Errors by which the task runner of this context reports a dead worker."""
+
+
+@flow(name="vary", log_prints=False, persist_result=False)
+def vary(
+    *,
+    scene: Path,
+    output: Path,
+    count: int = 100,
+    seed: int = 0,
+    recipe: str | None = None,
+    name: str = "pack",
+    runner: str = "prefect",
+    workers: int = 2,
+    library: Path | None = None,
+    store: Path | None = None,
+) -> dict[str, Any]:
+    """Make a pack of cousins, as `cousins vary` does; `recipe` is TOML. Returns what `--json` prints."""
+    request = VaryRequest(
+        scene=scene,
+        output=output,
+        recipe=Recipe() if recipe is None else parse_recipe(recipe),
+        count=count,
+        seed=seed,
+        name=name,
+        workers=workers,
+        library=library,
+    )
+    opened = default_store() if store is None else Store(store)
+    return make_pack(
+        request,
+        lambda job, numbers: blocks_with_prefect(runner, job, list(numbers), workers=workers),
+        store=opened,
+        progress=lambda *_: None,
+    )
+
+
+@flow(name="blocks", log_prints=False, persist_result=False)
+def blocks(*, job: BlockJob, chunks: list[list[int]]) -> list[tuple[int, float]]:
+    """Make blocks, a task for each chunk of numbers; return the seconds of each by its number.
+
+    What a dead worker did not finish is missing from the answer.
+    """
+    futures = {make_chunk.submit(job, chunk): chunk for chunk in chunks}
+    seconds: list[tuple[int, float]] = []
+    for future in as_completed(list(futures)):
+        try:
+            seconds += zip(futures[future], future.result(), strict=True)
+        except _WORKER_DEATHS.get() as error:
+            logging.warning("a worker died: %s", str(error)[:200])
+    return seconds
+
+
+@task(name="blocks", cache_policy=NO_CACHE, persist_result=False)
+def make_chunk(job: BlockJob, numbers: list[int]) -> list[float]:
+    """Make the blocks of a chunk; return the seconds of each."""
+    return [make_block(job, number) for number in numbers]
 
 
 def blocks_with_prefect(runner: str, job: BlockJob, numbers: list[int], *, workers: int) -> Iterator[float]:
@@ -34,13 +101,25 @@ def blocks_with_prefect(runner: str, job: BlockJob, numbers: list[int], *, worke
     Ray and Dask give the chunk of a dead worker to another one; what is still lost is made by one more flow. Raises
     `StageError` where that does not help, and what a block itself raises.
     """
-    made: dict[int, float] = {}
+    seconds: dict[int, float] = {}
     with _one_server():
-        for _ in range(MOST_FLOWS):
-            made |= _made(runner, job, [number for number in numbers if number not in made], workers)
-            if len(made) == len(numbers):
-                return iter(made.values())
-    raise StageError(f"workers died in {MOST_FLOWS} flows", stage="vary")
+        for _ in range(MAX_FLOWS):
+            seconds |= _run_flow(runner, job, [number for number in numbers if number not in seconds], workers)
+            if len(seconds) == len(numbers):
+                return iter(seconds.values())
+    raise StageError(f"workers died in {MAX_FLOWS} flows", stage="vary")
+
+
+def _run_flow(runner: str, job: BlockJob, numbers: list[int], workers: int) -> dict[int, float]:
+    """Return the seconds of each block by its number, without those that died with their worker."""
+    size = max(1, -(-len(numbers) // (CHUNKS_PER_WORKER * workers)))
+    chunks = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    task_runner, deaths = _task_runner(runner, workers)
+    token = _WORKER_DEATHS.set(deaths)
+    try:
+        return dict(blocks.with_options(task_runner=task_runner)(job=job, chunks=chunks))
+    finally:
+        _WORKER_DEATHS.reset(token)
 
 
 @contextmanager
@@ -58,38 +137,13 @@ def _one_server() -> Iterator[None]:
         yield
 
 
-def _made(runner: str, job: BlockJob, numbers: list[int], workers: int) -> dict[int, float]:
-    """Return the seconds of each block by its number, without those that died with their worker."""
-    size = max(1, -(-len(numbers) // (CHUNKS * workers)))
-    chunks = [numbers[start : start + size] for start in range(0, len(numbers), size)]
-    chunk = task(name="blocks", cache_policy=NO_CACHE, persist_result=False)(_chunk)
-    task_runner, died = _task_runner(runner, workers)
-
-    @flow(name="vary", log_prints=False, persist_result=False, task_runner=task_runner)
-    def vary(key: str, blocks: int) -> list[tuple[int, float]]:  # noqa: ARG001
-        futures = {chunk.submit(job, one): one for one in chunks}
-        found: list[tuple[int, float]] = []
-        for future in as_completed(list(futures)):
-            try:
-                found += zip(futures[future], future.result(), strict=True)
-            except died as error:
-                logging.warning("a worker died: %s", str(error)[:200])
-        return found
-
-    return dict(vary(job.key[:12], len(numbers)))
-
-
-def _chunk(job: BlockJob, numbers: list[int]) -> list[float]:
-    return [make_block(job, number) for number in numbers]
-
-
 def _task_runner(runner: str, workers: int) -> tuple[Any, tuple[type[Exception], ...]]:
-    """Return who carries tasks out, and what it raises for a dead worker."""
+    """Return the task runner, and the errors that it raises for a dead worker."""
     if runner == "prefect":
         return ProcessPoolTaskRunner(max_workers=workers), (BrokenProcessPool,)
     if runner == "ray":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        with needing("ray"):
+        with requires_extra("ray"):
             from prefect_ray import RayTaskRunner
             from ray.exceptions import NodeDiedError, WorkerCrashedError
         options: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "log_to_driver": False}
@@ -97,7 +151,7 @@ def _task_runner(runner: str, workers: int) -> tuple[Any, tuple[type[Exception],
         return RayTaskRunner(init_kwargs=options), (WorkerCrashedError, NodeDiedError)
     if runner == "dask":
         logging.getLogger("distributed").setLevel(logging.WARNING)
-        with needing("dask"):
+        with requires_extra("dask"):
             from distributed import KilledWorker
             from prefect_dask import DaskTaskRunner
         options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}

@@ -1,4 +1,4 @@
-"""Everything that steps, simulated or real: engines, gates and the simulated phone."""
+"""Simulation of cousins: physics engines, tasks, Gymnasium environments, training, recording, validation."""
 
 from importlib.util import find_spec
 

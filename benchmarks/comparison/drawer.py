@@ -16,25 +16,26 @@ from typing import Final
 import numpy as np
 
 from cousins.affordances import Signature
-from cousins.affordances.measure import signature_of
-from cousins.families.family import family
+from cousins.affordances.measure import measure_affordances
+from cousins.families.family import load_family
 from cousins.geometry import rotation_about
 from cousins.reconstruct.assets import Asset
-from cousins.scene.layout.relations import NEXT_TO_M, find_relations
+from cousins.scene.layout.relations import NEXT_TO_DISTANCE_M, find_relations
 from cousins.scene.looks import Look
 from cousins.scene.scene_folder import read_scene, write_scene
-from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.scenes import PlacedAsset, Scene, Structure
 from cousins.vary.cousins import Cousin
 from cousins.vary.placement.footprints import covers, distance_m, footprint_of_structure
-from cousins.vary.placement.goals import NO_TASK
+from cousins.vary.placement.goals import NO_GOAL
+from sim.bodies.named import capabilities_by_name
 from sim.physics.simple_assets import place
 from sim.tasks import build_task
-from sim.tasks.affordance_queries import seen_from_above
+from sim.tasks.affordance_queries import footprint_from_above
 from sim.tasks.episode import Episode
-from sim.tasks.task import Known
+from sim.tasks.task import TaskContext
 
 NAME: Final = "drawers"
-"""Of the unit in the scene."""
+"""Name of the unit in the scene."""
 UNIT: Final = {
     "length_m": 0.24,
     "width_m": 0.25,
@@ -43,17 +44,17 @@ UNIT: Final = {
     "drawers": 2.0,
     "travel": 0.78,
 }
-"""Measures of the unit: two drawers that come out by 13 cm."""
+"""Dimensions of the unit: two drawers that open by 13 cm."""
 STEP_M: Final = 0.05
-"""Of the grid of places that are tried [m]."""
-ALONE_M: Final = NEXT_TO_M + 0.01
-"""From all else [m]: what is nearer stands next to it, and would go with it wherever it goes in a cousin."""
+"""Spacing of the grid of positions that are tried [m]."""
+ALONE_M: Final = NEXT_TO_DISTANCE_M + 0.01
+"""Least distance to other objects [m]; nearer ones would be related to the unit and move with it in cousins."""
 GAP_M: Final = 1e-5
-"""Air under the unit [m]."""
+"""Gap under the unit [m]."""
 TASKS: Final = (("close_drawer", "pusher"), ("open_drawer", "gripper"))
-"""Tasks that must be afforded where the unit stands, each by a body."""
+"""Tasks that the unit must afford in its place, each with the robot body that does it."""
 SEED: Final = 5
-"""Of its colours."""
+"""Seed of its colours."""
 
 
 def put_drawers(scanned: Path, output: Path) -> None:
@@ -66,25 +67,30 @@ def with_drawers(scene: Scene) -> Scene:
 
     Raises `ValueError` where there is no such place.
     """
-    unit = family("drawer_unit").build(UNIT, name=NAME, rng=np.random.default_rng(SEED))
-    signature, others = signature_of(unit), [seen_from_above(one) for one in scene.objects]
-    for desk in (one for one in scene.structures if one.kind == "table"):
+    unit = load_family("drawer_unit").build(UNIT, name=NAME, rng=np.random.default_rng(SEED))
+    signature, other_footprints = (
+        measure_affordances(unit),
+        [footprint_from_above(existing) for existing in scene.objects],
+    )
+    for desk in (structure for structure in scene.structures if structure.kind == "table"):
         for placed in _places(unit, desk):
-            apart_m = min((distance_m(seen_from_above(placed), other) for other in others), default=1.0)
+            apart_m = min((distance_m(footprint_from_above(placed), other) for other in other_footprints), default=1.0)
             tried = replace(scene, objects=(*scene.objects, placed))
             if (
                 apart_m > ALONE_M
-                and covers(footprint_of_structure(desk), seen_from_above(placed))
+                and covers(footprint_of_structure(desk), footprint_from_above(placed))
                 and _affords(tried, signature)
             ):
-                told = f"{NAME} was not scanned: a unit of the family drawer_unit was put onto {desk.name} by program"
-                found = replace(tried, name=f"{scene.name}_drawers", fallbacks=(*scene.fallbacks, told))
-                return replace(found, relations=find_relations(found))
+                fallback = (
+                    f"{NAME} was not scanned: a unit of the family drawer_unit was put onto {desk.name} by program"
+                )
+                result = replace(tried, name=f"{scene.name}_drawers", fallbacks=(*scene.fallbacks, fallback))
+                return replace(result, relations=find_relations(result))
     raise ValueError(f"no free place for a drawer unit on any table of {scene.name}")
 
 
-def _places(unit: Asset, desk: Structure) -> Iterator[Placed]:
-    """Yield the unit all over a desk, nearest to its middle first, its front to each of four sides."""
+def _places(unit: Asset, desk: Structure) -> Iterator[PlacedAsset]:
+    """Yield the unit at every grid position of a desk, nearest to its middle first, in four orientations."""
     low, high = desk.visual.vertices.min(axis=0), desk.visual.vertices.max(axis=0)
     z = float(high[2]) + 0.5 * float(unit.size_m[2]) + GAP_M
     grid = itertools.product(np.arange(low[0], high[0], STEP_M), np.arange(low[1], high[1], STEP_M))
@@ -96,13 +102,17 @@ def _places(unit: Asset, desk: Structure) -> Iterator[Placed]:
 
 
 def _affords(scene: Scene, signature: Signature) -> bool:
-    """Tell whether robots can stand before the drawers of the scene's last object."""
-    cousin = Cousin(index=0, split="twin", stands=(), grounds=(), relations=(), look=Look(), task=NO_TASK, distances={})
+    """Return whether robots can be placed to operate the drawers of the scene's last object."""
+    cousin = Cousin(
+        index=0, split="twin", objects=(), structures=(), relations=(), look=Look(), task=NO_GOAL, distances={}
+    )
     last = scene.objects[-1]
-    known = Known(
+    context = TaskContext(
         cousin=cousin,
         scene=replace(scene, objects=(last,)),
         signatures={NAME: signature},
-        outlines={one.asset.name: seen_from_above(one) for one in scene.objects},
+        outlines={placed.asset.name: footprint_from_above(placed) for placed in scene.objects},
     )
-    return all(isinstance(build_task(task).afford(known, body), Episode) for task, body in TASKS)
+    return all(
+        isinstance(build_task(task).afford(context, capabilities_by_name(body)), Episode) for task, body in TASKS
+    )

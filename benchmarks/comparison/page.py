@@ -28,9 +28,9 @@ LEARNED = "Success of training episodes, while the policy still tries things; ea
 
 
 def page(result: dict[str, Any]) -> str:
-    """Return the page."""
+    """Return the HTML text for the result of `comparison.sums.summary` with the plan and seconds."""
     arms = _arms(result["splits"])
-    once = {name: {arm: one["once"] for arm, one in row.items()} for name, row in result["splits"].items()}
+    once = {name: {arm: cell["once"] for arm, cell in row.items()} for name, row in result["splits"].items()}
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Twin and cousins</title>",
         f"<style>{STYLE}</style><h1>Trained in the twin, or in its cousins</h1>",
@@ -46,8 +46,8 @@ def page(result: dict[str, Any]) -> str:
         _note(POOLED.format(unlearned=", ".join(result["unlearned"]) or "none")),
         _differences(
             {
-                pair: {"drawing trainings": one, "learned in the twin": result["learned"][pair]}
-                for pair, one in result["by_training"].items()
+                pair: {"drawing trainings": difference, "learned in the twin": result["learned"][pair]}
+                for pair, difference in result["by_training"].items()
             }
         ),
         "<h2>By seed</h2>",
@@ -60,7 +60,7 @@ def page(result: dict[str, Any]) -> str:
         "<h2>Failures</h2>",
         _failures(result["failures"], arms),
         "<h2>By cousin</h2>",
-        *(f"<h3>{html.escape(split)}</h3>{_heat(found, arms)}" for split, found in result["heat"].items()),
+        *(f"<h3>{html.escape(split)}</h3>{_heat(by_arm, arms)}" for split, by_arm in result["heat"].items()),
         "</html>",
     ]
     return "\n".join(parts)
@@ -78,7 +78,7 @@ def _arms(splits: dict[str, Any]) -> list[str]:
     return list(next(iter(splits.values())))
 
 
-def _shares(splits: dict[str, Any], arms: Sequence[str], what: str) -> str:
+def _shares(splits: dict[str, Any], arms: Sequence[str], criterion: str) -> str:
     rows = [
         [
             split,
@@ -90,26 +90,27 @@ def _shares(splits: dict[str, Any], arms: Sequence[str], what: str) -> str:
         for split, row in splits.items()
     ]
     counts = {row[arm]["n"] for row in splits.values() for arm in arms}
-    return _table([f"{what}, {min(counts)} to {max(counts)} episodes a cell", *arms], rows)
+    return _table([f"{criterion}, {min(counts)} to {max(counts)} episodes a cell", *arms], rows)
 
 
-def _differences(found: dict[str, Any]) -> str:
+def _differences(by_pair: dict[str, Any]) -> str:
     rows = [
         [
             f"{pair}, {split}",
-            f"{100 * one['value']:+.0f}",
-            f"{100 * one['low']:+.0f} to {100 * one['high']:+.0f}",
-            f"{one['first_only']} : {one['second_only']} of {one['pairs']}",
+            f"{100 * difference['value']:+.0f}",
+            f"{100 * difference['low']:+.0f} to {100 * difference['high']:+.0f}",
+            f"{difference['first_only']} : {difference['second_only']} of {difference['pairs']}",
         ]
-        for pair, splits in found.items()
-        for split, one in splits.items()
+        for pair, splits in by_pair.items()
+        for split, difference in splits.items()
     ]
     return _table(["", "points", "95 %", "won : lost of pairs"], rows)
 
 
-def _by_seed(found: dict[str, Any], arms: Sequence[str]) -> str:
+def _by_seed(by_split: dict[str, Any], arms: Sequence[str]) -> str:
     rows = [
-        [split, *(" ".join(f"{100 * value:.0f}" for value in row[arm]) for arm in arms)] for split, row in found.items()
+        [split, *(" ".join(f"{100 * value:.0f}" for value in row[arm]) for arm in arms)]
+        for split, row in by_split.items()
     ]
     return _table(["success, %", *arms], rows)
 
@@ -117,18 +118,19 @@ def _by_seed(found: dict[str, Any], arms: Sequence[str]) -> str:
 def _curves(curves: Sequence[dict[str, Any]]) -> str:
     wide, high = 640, 220
     parts = []
-    for task in sorted({one["task"] for one in curves}):
-        chosen = [one for one in curves if one["task"] == task]
-        most = max(one["curve"][-1]["steps"] for one in chosen)
+    for task in sorted({training["task"] for training in curves}):
+        trainings = [training for training in curves if training["task"] == task]
+        max_steps = max(training["curve"][-1]["steps"] for training in trainings)
         lines = [
             "<polyline fill='none' stroke-width='1.5' stroke='{}' points='{}'/>".format(
-                COLOURS.get(one["arm"], "#000"),
+                COLOURS.get(training["arm"], "#000"),
                 " ".join(
-                    f"{40 + (wide - 50) * p['steps'] / most:.1f},{high - 20 - (high - 40) * p['success_at_end']:.1f}"
-                    for p in one["curve"]
+                    f"{40 + (wide - 50) * point['steps'] / max_steps:.1f},"
+                    f"{high - 20 - (high - 40) * point['success_at_end']:.1f}"
+                    for point in training["curve"]
                 ),
             )
-            for one in chosen
+            for training in trainings
         ]
         marks = [
             f"<text x='34' y='{high - 16 - (high - 40) * share:.0f}' text-anchor='end' font-size='11' "
@@ -140,7 +142,7 @@ def _curves(curves: Sequence[dict[str, Any]]) -> str:
             for number, (arm, colour) in enumerate(COLOURS.items())
         ]
         parts.append(
-            f"<p>{html.escape(task)}, up to {most} steps</p><svg viewBox='0 0 {wide} {high}' role='img' "
+            f"<p>{html.escape(task)}, up to {max_steps} steps</p><svg viewBox='0 0 {wide} {high}' role='img' "
             f"aria-label='learning curves'>{''.join(marks + key + lines)}</svg>"
         )
     return "".join(parts)
@@ -150,33 +152,33 @@ def _counts(counts: dict[str, Any]) -> str:
     if not counts:
         return ""
     rows = [
-        [number, f"{100 * one['p']:.0f} %", f"{100 * one['low']:.0f}–{100 * one['high']:.0f}"]
-        for number, one in counts.items()
+        [number, f"{100 * cell['p']:.0f} %", f"{100 * cell['low']:.0f}–{100 * cell['high']:.0f}"]
+        for number, cell in counts.items()
     ]
     return "<h2>By the number of training cousins</h2>" + _table(["cousins", "heldout_far", "95 %"], rows)
 
 
-def _reversed(found: dict[str, Any]) -> list[str]:
-    if not found["splits"]:
+def _reversed(result: dict[str, Any]) -> list[str]:
+    if not result["splits"]:
         return []
-    differences = _differences({"cousins - twin": found["differences"]})
+    differences = _differences({"cousins - twin": result["differences"]})
     title = "<h2>Trained in PyBullet, the shadow under MuJoCo</h2>"
-    return [title, _shares(found["splits"], _arms(found["splits"]), "at the end"), differences]
+    return [title, _shares(result["splits"], _arms(result["splits"]), "at the end"), differences]
 
 
-def _failures(found: dict[str, Any], arms: Sequence[str]) -> str:
+def _failures(by_split: dict[str, Any], arms: Sequence[str]) -> str:
     rows = [
         [split, *(", ".join(f"{count} {kind}" for kind, count in row[arm].items()) or "none" for arm in arms)]
-        for split, row in found.items()
+        for split, row in by_split.items()
     ]
     return _table(["episodes", *arms], rows)
 
 
-def _heat(found: dict[str, Any], arms: Sequence[str]) -> str:
-    names = list(found[arms[0]])
+def _heat(by_arm: dict[str, Any], arms: Sequence[str]) -> str:
+    names = list(by_arm[arms[0]])
     head = "".join(f"<th>{html.escape(name.split()[-1])}</th>" for name in names)
     rows = "".join(
-        f"<tr><td>{arm}</td>{''.join(_cell(*found[arm].get(name, (0, 0))) for name in names)}</tr>" for arm in arms
+        f"<tr><td>{arm}</td>{''.join(_cell(*by_arm[arm].get(name, (0, 0))) for name in names)}</tr>" for arm in arms
     )
     return f"<div style='overflow-x:auto'><table class='heat'><tr><th></th>{head}</tr>{rows}</table></div>"
 
@@ -187,6 +189,6 @@ def _cell(k: int, n: int) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["<tr>" + "".join(f"<th>{html.escape(one)}</th>" for one in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{html.escape(one)}</td>" for one in row) + "</tr>" for row in rows]
+    lines = ["<tr>" + "".join(f"<th>{html.escape(text)}</th>" for text in head) + "</tr>"]
+    lines += ["<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in rows]
     return f"<table>{''.join(lines)}</table>"

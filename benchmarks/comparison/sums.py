@@ -1,4 +1,4 @@
-"""What came of all policies, added up: shares by split and arm, paired differences, cousins, failures, curves."""
+"""Results of all policies summed up: shares by split and arm, paired differences, cousins, failures, curves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.train.proportions import paired, share
+from sim.train.proportions import paired_difference, proportion
 
 POOLED = ("heldout_far", "shadow")
 """Splits of the bar, pooled."""
@@ -21,10 +21,12 @@ PAIRS = (("cousins", "twin"), ("cousins", "noise"), ("noise", "twin"))
 
 def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: Sequence[str]) -> dict[str, Any]:
     """Return everything that the report shows."""
-    done = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names]
-    full = [one for one in done if one["job"]["first"] is None]
-    whole, other = ([one for one in full if _engine(one) == name] for name in ("mujoco", "pybullet"))
-    rows = [row for one in whole for row in _rows(one)]
+    trainings = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names]
+    full = [training for training in trainings if training["job"]["first"] is None]
+    mujoco_trainings, pybullet_trainings = (
+        [training for training in full if _engine(training) == name] for name in ("mujoco", "pybullet")
+    )
+    rows = [row for training in mujoco_trainings for row in _rows(training)]
     tasks, unlearned = sorted({row["task"] for row in rows}), _unlearned(rows)
     return {
         "label": "shadow: sim-to-sim, trained in MuJoCo, tried in PyBullet",
@@ -38,7 +40,7 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
         },
         "by_seed": _by_seed(rows, arms, splits),
         "differences": {
-            f"{first} - {second}": {name: _difference(rows, first, second, chosen) for name, chosen in _pools(splits)}
+            f"{first} - {second}": {name: _difference(rows, first, second, pooled) for name, pooled in _pools(splits)}
             for first, second in PAIRS
         },
         "by_training": {
@@ -52,12 +54,12 @@ def summary(folder: Path, names: Sequence[str], *, arms: Sequence[str], splits: 
         },
         "failures": {split: {arm: _failures(rows, split, arm) for arm in arms} for split in splits},
         "heat": {split: {arm: _heat(rows, split, arm) for arm in arms} for split in splits},
-        "curves": [{**one["job"], "curve": one["curve"]} for one in whole],
-        "counts": _counts(done),
-        "reversed": _reversed([row for one in other for row in _rows(one)]),
+        "curves": [{**training["job"], "curve": training["curve"]} for training in mujoco_trainings],
+        "counts": _counts(trainings),
+        "reversed": _reversed([row for training in pybullet_trainings for row in _rows(training)]),
         "faults": sum(bool(row["fault"]) for row in rows),
         "episodes": len(rows),
-        "train_seconds": sum(one["seconds"] for one in done),
+        "train_seconds": sum(training["seconds"] for training in trainings),
     }
 
 
@@ -74,33 +76,40 @@ def _pools(splits: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     return [("+".join(POOLED), POOLED), *((split, (split,)) for split in splits)]
 
 
-def _engine(one: dict[str, Any]) -> str:
-    """Return where a policy was trained; the earliest files do not tell, and are of MuJoCo."""
-    return str(one["job"].get("engine", "mujoco"))
+def _engine(training: dict[str, Any]) -> str:
+    """Return the engine in which a policy was trained; files without the key are from MuJoCo."""
+    return str(training["job"].get("engine", "mujoco"))
 
 
-def _rows(one: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(training: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the episodes of a policy with all that pairs them."""
-    job = one["job"]
+    job = training["job"]
     shared = {"task": job["task"], "arm": job["arm"], "seed": job["seed"]}
-    return [{**tried, **shared, "split": split} for split, found in one["splits"].items() for tried in found["tried"]]
+    return [
+        {**episode, **shared, "split": split}
+        for split, result in training["splits"].items()
+        for episode in result["tried"]
+    ]
 
 
-def _of(rows: Sequence[dict[str, Any]], split: str, arm: str) -> list[dict[str, Any]]:
+def _select(rows: Sequence[dict[str, Any]], split: str, arm: str) -> list[dict[str, Any]]:
     return [row for row in rows if (row["split"], row["arm"]) == (split, arm)]
 
 
 def _cell(rows: Sequence[dict[str, Any]], split: str, arm: str) -> dict[str, Any]:
-    chosen = _of(rows, split, arm)
-    once = share([row["success_once"] for row in chosen])
-    return asdict(share([row["success_at_end"] for row in chosen])) | {"once": asdict(once)}
+    selected = _select(rows, split, arm)
+    once = proportion([row["success_once"] for row in selected])
+    return asdict(proportion([row["success_at_end"] for row in selected])) | {"once": asdict(once)}
 
 
 def _by_seed(rows: Sequence[dict[str, Any]], arms: Sequence[str], splits: Sequence[str]) -> dict[str, Any]:
     seeds = sorted({row["seed"] for row in rows})
     return {
         split: {
-            arm: [share([r["success_at_end"] for r in _of(rows, split, arm) if r["seed"] == seed]).p for seed in seeds]
+            arm: [
+                proportion([r["success_at_end"] for r in _select(rows, split, arm) if r["seed"] == seed]).p
+                for seed in seeds
+            ]
             for arm in arms
         }
         for split in splits
@@ -109,11 +118,13 @@ def _by_seed(rows: Sequence[dict[str, Any]], arms: Sequence[str], splits: Sequen
 
 def _unlearned(rows: Sequence[dict[str, Any]]) -> set[str]:
     """Return the trainings, as task, arm and seed, that have not learned their task in the twin."""
-    found: dict[str, list[bool]] = {}
+    outcomes_by_training: dict[str, list[bool]] = {}
     for row in rows:
         if row["split"] == "twin":
-            found.setdefault(f"{row['task']} {row['arm']} {row['seed']}", []).append(row["success_at_end"])
-    return {name for name, outcomes in found.items() if np.mean(outcomes) < LEARNED}
+            outcomes_by_training.setdefault(f"{row['task']} {row['arm']} {row['seed']}", []).append(
+                row["success_at_end"]
+            )
+    return {name for name, outcomes in outcomes_by_training.items() if np.mean(outcomes) < LEARNED}
 
 
 def _without(rows: Sequence[dict[str, Any]], unlearned: set[str], arms: Sequence[str]) -> list[dict[str, Any]]:
@@ -126,42 +137,43 @@ def _difference(
 ) -> dict[str, Any]:
     """Return one arm less another one over the same episodes.
 
-    For its interval whole cousins are drawn, single starts in the twin; or whole trainings, which tells of other seeds.
+    For its interval whole cousins are drawn, single starts in the twin; or whole trainings, which covers the
+    variation between seeds.
     """
-    found: dict[tuple[Any, ...], dict[str, bool]] = {}
+    outcomes: dict[tuple[Any, ...], dict[str, bool]] = {}
     for row in rows:
         if row["split"] in splits and row["arm"] in (first, second):
             key = (row["task"], row["split"], row["seed"], row["cousin"], row["start"])
-            found.setdefault(key, {})[row["arm"]] = row["success_at_end"]
-    keys = [key for key, both in found.items() if len(both) == 2]
-    assert len(keys) == len(found), "every episode has its pair"
-    one = np.array([found[key][first] for key in keys])
-    two = np.array([found[key][second] for key in keys])
+            outcomes.setdefault(key, {})[row["arm"]] = row["success_at_end"]
+    keys = [key for key, both in outcomes.items() if len(both) == 2]
+    assert len(keys) == len(outcomes), "every episode has its pair"
+    first_success = np.array([outcomes[key][first] for key in keys])
+    second_success = np.array([outcomes[key][second] for key in keys])
     single = all(split in ("twin", "shadow_twin") for split in splits)
     names = [f"{key[0]} {key[2]}" if whole_trainings else str(key) if single else f"{key[0]} {key[3]}" for key in keys]
-    return asdict(paired(one, two, np.array(names), rng=np.random.default_rng(0)))
+    return asdict(paired_difference(first_success, second_success, np.array(names), rng=np.random.default_rng(0)))
 
 
 def _failures(rows: Sequence[dict[str, Any]], split: str, arm: str) -> dict[str, int]:
-    kinds = [row["failure"] for row in _of(rows, split, arm) if row["failure"]]
+    kinds = [row["failure"] for row in _select(rows, split, arm) if row["failure"]]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
 def _heat(rows: Sequence[dict[str, Any]], split: str, arm: str) -> dict[str, list[int]]:
     """Return [successes, episodes] by cousin."""
-    found: dict[str, list[int]] = {}
-    for row in _of(rows, split, arm):
-        cell = found.setdefault(f"{row['task']} {row['cousin']}", [0, 0])
+    counts_by_cousin: dict[str, list[int]] = {}
+    for row in _select(rows, split, arm):
+        cell = counts_by_cousin.setdefault(f"{row['task']} {row['cousin']}", [0, 0])
         cell[0] += row["success_at_end"]
         cell[1] += 1
-    return dict(sorted(found.items()))
+    return dict(sorted(counts_by_cousin.items()))
 
 
-def _counts(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _counts(trainings: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return success in `heldout_far` by the number of training cousins."""
-    found: dict[int, list[bool]] = {}
-    for one in done:
-        if one["job"]["first"] is not None:
-            tried = one["splits"]["heldout_far"]["tried"]
-            found.setdefault(one["job"]["first"], []).extend(row["success_at_end"] for row in tried)
-    return {str(number): asdict(share(outcomes)) for number, outcomes in sorted(found.items())}
+    outcomes_by_count: dict[int, list[bool]] = {}
+    for training in trainings:
+        if training["job"]["first"] is not None:
+            episodes = training["splits"]["heldout_far"]["tried"]
+            outcomes_by_count.setdefault(training["job"]["first"], []).extend(row["success_at_end"] for row in episodes)
+    return {str(number): asdict(proportion(outcomes)) for number, outcomes in sorted(outcomes_by_count.items())}

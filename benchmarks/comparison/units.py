@@ -15,15 +15,15 @@ from typing import Final
 
 import numpy as np
 
-from cousins.affordances.measure import signature_of
-from cousins.families.assembly import Body, Coat, Hinge, Shape
-from cousins.families.carcass import GAP_M, REACH_M, carcass, drawer
-from cousins.families.family import ParametricFamily, Values, count, span
-from cousins.families.library import LibraryAsset, keep
+from cousins.affordances.measure import measure_affordances
+from cousins.families.assembly import Assembly, AssemblyBody, AssemblyJoint, PartMaterial
+from cousins.families.carcass import FRONT_GAP_M, HANDLE_DEPTH_M, carcass, drawer
+from cousins.families.family import Parameters, ParametricFamily, count, span
+from cousins.families.library import LibraryAsset, save_asset
 from cousins.families.parts import block
-from cousins.importers.library import asset_from, sources_of
+from cousins.importers.library import find_asset_files, import_asset
 from cousins.reconstruct.assets import Asset
-from cousins.vary.library.candidates import LICENCE
+from cousins.vary.library.candidates import FAMILY_LICENCE
 
 LIBERO: Final = Path(__file__).parents[2] / "../shared/data/articulated/libero"
 """Lifelong-Robot-Learning/LIBERO, libero/libero/assets/articulated_objects."""
@@ -36,27 +36,27 @@ KNOB_M: Final = 0.024
 BOARDS: Final = 5
 """Parts of a drawer before its handle."""
 COATS: Final = (
-    Coat(matter="wood", finish="wood"),
-    Coat(matter="wood", finish="paint"),
-    Coat(matter="metal", finish="metal"),
+    PartMaterial(material="wood", finish="wood"),
+    PartMaterial(material="wood", finish="paint"),
+    PartMaterial(material="metal", finish="metal"),
 )
 """Of carcass, drawers and handles."""
 
 
 def write_units(folder: Path) -> None:
     """Write the library."""
-    for number, one in enumerate(kinds()):
+    for number, kind in enumerate(kinds()):
         rng = np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=(number,)))
         for index in range(EACH):
-            asset = one.build(one.draw(rng), name=f"{one.name}_{index}", rng=rng)
-            keep(
+            asset = kind.build(kind.sample(rng), name=f"{kind.name}_{index}", rng=rng)
+            save_asset(
                 folder,
                 LibraryAsset(
                     name=f"units/{asset.name}",
                     asset=asset,
-                    signature=signature_of(asset),
-                    licence=LICENCE,
-                    origin=f"{one.name}, made by twin_vs_cousins_units.py",
+                    signature=measure_affordances(asset),
+                    licence=FAMILY_LICENCE,
+                    origin=f"{kind.name}, made by twin_vs_cousins_units.py",
                     source_digest=f"{SEED:064d}",
                 ),
             )
@@ -65,7 +65,7 @@ def write_units(folder: Path) -> None:
 def foreign_units(name: str) -> list[Asset]:
     """Return LIBERO's cabinets of three drawers each, under a name."""
     require_foreign()
-    return [replace(asset_from(one, licence="MIT").asset, name=name) for one in sources_of(LIBERO)]
+    return [replace(import_asset(source, licence="MIT").asset, name=name) for source in find_asset_files(LIBERO)]
 
 
 def require_foreign() -> None:
@@ -88,51 +88,53 @@ def kinds() -> tuple[ParametricFamily, ...]:
             name="pigeonholes",
             label="drawer unit with pigeonholes",
             ranges=shared | tall | {"open": span(0.3, 0.4)},
-            sizes=extents,
-            shape=_pigeonholes,
+            extents=extents,
+            assemble=_pigeonholes,
         ),
         ParametricFamily(
             name="columns",
             label="drawer unit with columns",
             ranges=shared | low | {"drawers": count(2, 3)},
-            sizes=extents,
-            shape=_columns,
+            extents=extents,
+            assemble=_columns,
         ),
         ParametricFamily(
-            name="knobs", label="drawer unit with knobs", ranges=shared | tall, sizes=extents, shape=_knobs
+            name="knobs", label="drawer unit with knobs", ranges=shared | tall, extents=extents, assemble=_knobs
         ),
     )
 
 
-def _pigeonholes(v: Values) -> Shape:
+def _pigeonholes(v: Parameters) -> Assembly:
     top = (1.0 - v["open"]) * v["height_m"]
     return _unit(v, _above(v, top - v["wall_m"] / 2), shelf_m=top, knobs=True)
 
 
-def _knobs(v: Values) -> Shape:
+def _knobs(v: Parameters) -> Assembly:
     return _unit(v, _above(v, v["height_m"]), shelf_m=0.0, knobs=True)
 
 
-def _above(v: Values, high: float) -> list[tuple[float, float, float, float]]:
+def _above(v: Parameters, high: float) -> list[tuple[float, float, float, float]]:
     """Return two drawers above each other, as x, x, z, z."""
     x, half = v["length_m"] / 2, high / 2
-    return [(-x, x, GAP_M, half - GAP_M / 2), (-x, x, half + GAP_M / 2, high)]
+    return [(-x, x, FRONT_GAP_M, half - FRONT_GAP_M / 2), (-x, x, half + FRONT_GAP_M / 2, high)]
 
 
-def _columns(v: Values) -> Shape:
+def _columns(v: Parameters) -> Assembly:
     edges = np.linspace(-v["length_m"] / 2, v["length_m"] / 2, round(v["drawers"]) + 1).tolist()
-    fronts = [(a + GAP_M / 2, b - GAP_M / 2, GAP_M, v["height_m"]) for a, b in pairwise(edges)]
+    fronts = [(a + FRONT_GAP_M / 2, b - FRONT_GAP_M / 2, FRONT_GAP_M, v["height_m"]) for a, b in pairwise(edges)]
     return _unit(v, fronts, shelf_m=0.0, knobs=False)
 
 
-def _unit(v: Values, fronts: Sequence[tuple[float, float, float, float]], *, shelf_m: float, knobs: bool) -> Shape:
+def _unit(
+    v: Parameters, fronts: Sequence[tuple[float, float, float, float]], *, shelf_m: float, knobs: bool
+) -> Assembly:
     """Return a carcass with a drawer behind each front; a shelf divides it at a height where that is not 0."""
     x, wall, high = v["length_m"] / 2, v["wall_m"], v["height_m"]
-    front = -v["width_m"] / 2 + REACH_M
-    face, back = front + wall + GAP_M, v["width_m"] / 2
+    front = -v["width_m"] / 2 + HANDLE_DEPTH_M
+    face, back = front + wall + FRONT_GAP_M, v["width_m"] / 2
     parts = carcass((-x, x, face, back, 0.0, high), wall, shelves=[shelf_m] if shelf_m else [])
-    bodies: list[Body] = []
-    slides: list[Hinge] = []
+    bodies: list[AssemblyBody] = []
+    slides: list[AssemblyJoint] = []
     for number, (left, right, foot, head) in enumerate(fronts):
         sides, heights = (max(left, -x + wall), min(right, x - wall)), (max(foot, wall), min(head, high - wall))
         box, slide = drawer(
@@ -140,13 +142,13 @@ def _unit(v: Values, fronts: Sequence[tuple[float, float, float, float]], *, she
             (left, right, front, front + wall, foot, head),
             (*sides, face, back - wall, *heights),
             wall_m=0.7 * wall,
-            coats=(1, 2),
+            material_indices=(1, 2),
             travel=v["travel"],
         )
         if knobs:
-            middle = ((left + right) / 2, front - REACH_M / 2 + 0.001, (foot + head) / 2)
-            knob = block((KNOB_M, REACH_M, KNOB_M), middle, coat=2)
-            box = Body(name=box.name, parts=[*box.parts[:BOARDS], knob])
+            middle = ((left + right) / 2, front - HANDLE_DEPTH_M / 2 + 0.001, (foot + head) / 2)
+            knob = block((KNOB_M, HANDLE_DEPTH_M, KNOB_M), middle, material_index=2)
+            box = AssemblyBody(name=box.name, parts=[*box.parts[:BOARDS], knob])
         bodies.append(box)
         slides.append(slide)
-    return Shape(bodies=(Body(name="body", parts=parts), *bodies), coats=COATS, hinges=slides)
+    return Assembly(bodies=(AssemblyBody(name="body", parts=parts), *bodies), materials=COATS, joints=slides)

@@ -10,23 +10,23 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+
 from comparison.drawer import NAME, put_drawers
 from comparison.units import foreign_units, require_foreign, write_units
-
 from cousins.affordances import Signature
-from cousins.affordances.measure import signature_of
+from cousins.affordances.measure import measure_affordances
 from cousins.geometry import rigid, rotation_about
 from cousins.pack.packs import Pack
 from cousins.reconstruct.assets import Asset
-from cousins.scene.scenes import Placed, Scene
+from cousins.scene.scenes import PlacedAsset, Scene
 from cousins.vary.cousins import Cousin
 from cousins.vary.distributions import Constant
-from cousins.vary.library.candidates import families
+from cousins.vary.library.candidates import load_families
 from cousins.vary.library.variants import lowest_point_m
-from cousins.vary.placement.footprints import free
-from cousins.vary.recipes import Recipe, Swap, recipe_toml
-from sim.tasks.affordance_queries import seen_from_above
-from sim.tasks.task_source import Bare
+from cousins.vary.placement.footprints import have_clearance
+from cousins.vary.recipes import Recipe, SwapRange, recipe_toml
+from sim.tasks.affordance_queries import footprint_from_above
+from sim.tasks.task_source import PhysicsSource
 
 SEED = 11
 """Of the cousins."""
@@ -40,10 +40,10 @@ GAP_M = 0.003
 """Air to the other objects [m]."""
 DRAWERS = "pack-drawer"
 """Name of the pack with a drawer unit."""
-RECIPE = replace(Recipe(), swap=replace(Swap(), families=Constant(value=8), library=Constant(value=9)))
+RECIPE = replace(Recipe(), swap=replace(SwapRange(), families=Constant(value=8), library=Constant(value=9)))
 """Of that pack: as usual, with enough swaps for all units of the library."""
 
-Swapped = Callable[[int], Placed]
+Swapped = Callable[[int], PlacedAsset]
 """Returns by the number of a cousin an object of its scene as another asset in its place, under the old name."""
 
 
@@ -61,7 +61,7 @@ def prepare(out: Path, *, scene: Path | None, count: int, packs: Collection[str]
 
 
 def _with_drawers(scanned: Path, out: Path) -> list[str]:
-    """Put drawers into a scanned scene and make other units; return what `cousins vary` is told."""
+    """Put drawers into a scanned scene and make other units; return the arguments for `cousins vary`."""
     scene, units, recipe = (out / name for name in ("scene-drawer", "units", "recipe-drawer.toml"))
     put_drawers(scanned, scene)
     write_units(units)
@@ -78,7 +78,7 @@ class Dissimilar:
     """A pack in whose held-out cousins one object is another asset, where that finds room; nothing else changes."""
 
     def __init__(self, pack: Pack, swap: Swapped) -> None:
-        self._source, self._swapped = Bare(pack), cache(swap)
+        self._source, self._swapped = PhysicsSource(pack), cache(swap)
         self.digest = f"{pack.digest}:dissimilar"
         held_out = pack.indices("heldout_near") + pack.indices("heldout_far")
         self.indices = [index for index in held_out if self._fits(index)]
@@ -96,26 +96,32 @@ class Dissimilar:
     def _scene(self, index: int) -> Scene:
         scene, placed = self._source.scene(index), self._swapped(index)
         name = placed.asset.name
-        return replace(scene, objects=tuple(placed if one.asset.name == name else one for one in scene.objects))
+        return replace(
+            scene, objects=tuple(placed if original.asset.name == name else original for original in scene.objects)
+        )
 
     def _fits(self, index: int) -> bool:
-        """Tell whether the asset finds room among the other objects."""
+        """Return whether the asset has clearance to the other objects."""
         placed, objects = self._swapped(index), self._source.scene(index).objects
-        others = [seen_from_above(one) for one in objects if one.asset.name != placed.asset.name]
-        return all(free(seen_from_above(placed), other, gap_m=GAP_M) for other in others)
+        footprints = [
+            footprint_from_above(obstacle) for obstacle in objects if obstacle.asset.name != placed.asset.name
+        ]
+        return all(have_clearance(footprint_from_above(placed), other, gap_m=GAP_M) for other in footprints)
 
 
 def other_kinds(pack: Pack) -> Swapped:
     """Return what puts assets of families that no target of the train split is of where the targets stand, upright."""
-    source = Bare(pack)
-    known = {_target(source, index).asset.label for index in pack.indices("train") if source.cousin(index).task.target}
-    kinds = tuple(kind for kind in KINDS if kind not in known)
+    source = PhysicsSource(pack)
+    trained_labels = {
+        _target(source, index).asset.label for index in pack.indices("train") if source.cousin(index).task.target
+    }
+    kinds = tuple(kind for kind in KINDS if kind not in trained_labels)
 
-    def swap(index: int) -> Placed:
+    def swap(index: int) -> PlacedAsset:
         old, rng = _target(source, index), np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=(index,)))
-        family = families()[kinds[index % len(kinds)]]
-        drawn = (family.build(family.draw(rng), name=old.asset.name, rng=rng, texture_px=32) for _ in range(TRIES))
-        asset = next(one for one in drawn if float(one.size_m[:2].max()) <= WIDEST_M)
+        family = load_families()[kinds[index % len(kinds)]]
+        drawn = (family.build(family.sample(rng), name=old.asset.name, rng=rng, texture_px=32) for _ in range(TRIES))
+        asset = next(candidate for candidate in drawn if float(candidate.size_m[:2].max()) <= WIDEST_M)
         return in_place(asset, old, yaw_rad=rng.uniform(-np.pi, np.pi))
 
     return swap
@@ -126,10 +132,10 @@ def foreign_drawers(pack: Pack) -> Swapped:
 
     They are joined to the desk, as LIBERO has them: without bottoms and backs they weigh a few hundred grams.
     """
-    source, cabinets = Bare(pack), foreign_units(NAME)
+    source, cabinets = PhysicsSource(pack), foreign_units(NAME)
 
-    def swap(index: int) -> Placed:
-        old = next(one for one in source.scene(index).objects if one.asset.name == NAME)
+    def swap(index: int) -> PlacedAsset:
+        old = next(candidate for candidate in source.scene(index).objects if candidate.asset.name == NAME)
         yaw_rad = float(np.arctan2(old.world_from_asset[1, 0], old.world_from_asset[0, 0]))
         placed = in_place(cabinets[index // 5 % len(cabinets)], old, yaw_rad=yaw_rad)
         return replace(placed, fixed=True)
@@ -137,7 +143,7 @@ def foreign_drawers(pack: Pack) -> Swapped:
     return swap
 
 
-def in_place(asset: Asset, old: Placed, *, yaw_rad: float) -> Placed:
+def in_place(asset: Asset, old: PlacedAsset, *, yaw_rad: float) -> PlacedAsset:
     """Return an asset where another stands, on its own lowest point."""
     foot = old.world_from_asset[2, 3] + lowest_point_m(old.asset, old.world_from_asset[:3, :3])
     x, y = old.world_from_asset[:2, 3]
@@ -147,12 +153,12 @@ def in_place(asset: Asset, old: Placed, *, yaw_rad: float) -> Placed:
     )
 
 
-_measured = cache(signature_of)
+_measured = cache(measure_affordances)
 
 
-def _target(source: Bare, index: int) -> Placed:
+def _target(source: PhysicsSource, index: int) -> PlacedAsset:
     name = source.cousin(index).task.target
-    return next(one for one in source.scene(index).objects if one.asset.name == name)
+    return next(placed for placed in source.scene(index).objects if placed.asset.name == name)
 
 
 def _cousins(*words: str) -> None:

@@ -2,8 +2,9 @@
 
 Clean: Apple RoomPlan packages, scanned objects, cabinets and robots of the input set as MuJoCo compiles them (robots
 once with links below links), and any USD in `--usd`. An alarm is a warning or an error; the expected ones are faults
-of the files themselves, named here with the reason. Into each file every fault of `faults.py` that has a place is
-planted, one at a time. Last, bytes are flipped at random, and the child that reads the file must end in findings.
+of the files themselves, named here with the reason. Into each file every fault of `scenes/usd_faults.py` that has a
+place is planted, one at a time. Last, bytes are flipped at random, and the process that reads the file must end in
+findings.
 
     python benchmarks/robustness/check_foreign.py --quick
     python benchmarks/robustness/check_foreign.py --data DIR --usd DIR --json
@@ -12,7 +13,6 @@ planted, one at a time. Last, bytes are flipped at random, and the child that re
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -25,26 +25,45 @@ import mujoco
 import numpy as np
 from pxr import Usd
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scenes.mjcf_usd import write_usd  # noqa: E402
-from scenes.usd_faults import ANY, PHYSICAL, Fault, bodies  # noqa: E402
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, at_most, entry
+from scenes.mjcf_usd import write_usd
+from scenes.usd_faults import ANY, PHYSICAL, Fault, bodies
 
-from cousins.findings import Finding  # noqa: E402
-from cousins.scene.checks import check_usd  # noqa: E402
-from cousins.scene.usd.check_worker import check_file  # noqa: E402
+from cousins.findings import Finding
+from cousins.scene.checks import check_usd
+from cousins.scene.usd.check_worker import check_file
 
-DATA = ROOT.parent / "shared/data"
 TRUE_ALARMS = {
     ("so101", "rigid-body-without-collider"): "base has four visual geoms and no colliding one in the MJCF",
     ("gripper_frame", "usd:RigidBodyChecker.InertiaInvalidValues"): "a frame of zero inertia in the URDF",
 }
 """Faults that the sources have themselves: part of the file's name or of the place, and the rule."""
+ROWS = (
+    Row(
+        quantity="planted faults that `cousins check` finds in files of others",
+        bar="all",
+        value=lambda result: result["found"] / result["planted"],
+        met=at_least(1.0),
+    ),
+    Row(quantity="planted faults", value=entry("planted")),
+    Row(quantity="files of others", value=entry("files")),
+    Row(quantity="false alarms on them as they are", bar="0", value=entry("false_alarms"), met=at_most(0)),
+    Row(quantity="faults that they have themselves", value=entry("true_alarms")),
+    Row(quantity="spoilt files", value=entry("spoilt", "files")),
+    Row(quantity="spoilt files on which our own rules fail", bar="0", value=entry("spoilt", "ours"), met=at_most(0)),
+)
 
 
 def main() -> None:
-    arguments = _parse()
+    parser = program_parser(__doc__, quick="four files, few spoilt ones", data=DATA, seed=0)
+    parser.add_argument("--usd", type=Path, help="folder of more files that are clean, a folder each")
+    run_program(parser, measure, hidden=("by_file",))
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -53,7 +72,7 @@ def main() -> None:
             if not arguments.json:
                 print(name, {key: value for key, value in results[name].items() if value}, flush=True)
         crashes = _spoil(Path(scratch), 20 if arguments.quick else 60, np.random.default_rng(arguments.seed))
-    told = {
+    return {
         "files": len(results),
         "planted": sum(result["planted"] for result in results.values()),
         "found": sum(result["found"] for result in results.values()),
@@ -64,17 +83,6 @@ def main() -> None:
         "seconds": round(time.monotonic() - began, 1),
         "by_file": results,
     }
-    print(json.dumps(told if arguments.json else {key: told[key] for key in told if key != "by_file"}))
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--usd", type=Path, help="folder of more files that are clean, a folder each")
-    parser.add_argument("--quick", action="store_true", help="four files, few spoilt ones")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
 
 
 def _clean_files(arguments: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, Path]]:
@@ -102,10 +110,12 @@ def _clean_files(arguments: argparse.Namespace, scratch: Path) -> Iterator[tuple
 
 def _measure(name: str, root: Path, planted: Path) -> dict[str, Any]:
     alarms = [finding for finding in check_file(root) if finding.severity != "info"]
-    true = [finding for finding in alarms if _is_true(finding, name)]
+    true_alarms = [finding for finding in alarms if _is_true(finding, name)]
     result: dict[str, Any] = {
-        "false_alarms": [f"{one.rule} at {one.where}: {one.message}" for one in alarms if one not in true],
-        "true_alarms": [f"{one.rule} at {one.where}: {one.message}" for one in true],
+        "false_alarms": [
+            f"{alarm.rule} at {alarm.where}: {alarm.message}" for alarm in alarms if alarm not in true_alarms
+        ],
+        "true_alarms": [f"{alarm.rule} at {alarm.where}: {alarm.message}" for alarm in true_alarms],
         "planted": 0,
         "found": 0,
         "missed": [],
@@ -114,11 +124,11 @@ def _measure(name: str, root: Path, planted: Path) -> dict[str, Any]:
         return result
     physical = bool(bodies(Usd.Stage.Open(str(root))))
     for fault, rule in ((PHYSICAL if physical else {}) | ANY).items():
-        found = _plant(root, planted, fault, rule, clean=alarms)
-        if found is not None:
+        is_found = _plant(root, planted, fault, rule, clean=alarms)
+        if is_found is not None:
             result["planted"] += 1
-            result["found"] += found
-            result["missed"] += [] if found else [fault.__name__]
+            result["found"] += is_found
+            result["missed"] += [] if is_found else [fault.__name__]
     return result
 
 
@@ -138,7 +148,7 @@ def _plant(root: Path, folder: Path, fault: Fault, rule: str, *, clean: list[Fin
     stage.GetRootLayer().Save()
     del stage
     before = sum(finding.rule == rule for finding in clean)
-    return sum(one.rule == rule and one.severity != "info" for one in check_file(folder / root.name)) > before
+    return sum(alarm.rule == rule and alarm.severity != "info" for alarm in check_file(folder / root.name)) > before
 
 
 def _spoil(scratch: Path, count: int, rng: np.random.Generator) -> dict[str, Any]:

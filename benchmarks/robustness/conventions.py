@@ -21,6 +21,11 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, count_of, entry, is_zero
+
 from cousins.capture.captures import Capture, Frame
 from cousins.capture.ingest import ingest
 from cousins.capture.quality.convention_check import check_camera_convention
@@ -28,9 +33,8 @@ from cousins.capture.quality.conventions import ray_lengths
 from cousins.errors import ConventionError
 from cousins.geometry import Array, invert, quat_wxyz_from_rotation, rigid, rotation_about, rotation_from_quat_wxyz
 from sim.synthetic.demo_scene import demo_world
-from sim.synthetic.phone import PhoneConfig, record
+from sim.synthetic.phone import PhoneConfig, record_capture
 
-DATA = Path(__file__).parents[2] / "../shared/data"
 REAL = {
     "captures/chair_3dscannerapp": "phone",
     "restricted/doorhandle_record3d_mini": "phone",
@@ -44,6 +48,13 @@ SEED = 5
 Break = Callable[[Frame], Frame]
 FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
 ROLL = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), np.pi / 2))
+ROWS = (
+    Row(quantity="broken conventions that are caught", bar="1", value=entry("caught_share"), met=at_least(1)),
+    Row(quantity="and called by their names", bar="1", value=entry("named_share"), met=at_least(1)),
+    Row(
+        quantity="good captures that are refused", bar="0", value=count_of("false_alarms", "good_captures"), met=is_zero
+    ),
+)
 
 
 def posed(change: Callable[[Array], Array]) -> Break:
@@ -90,47 +101,45 @@ BREAKS: dict[str, tuple[Break, str]] = {
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="two simulated captures and the chair")
-    arguments.add_argument("--data", type=Path, default=DATA)
-    arguments.add_argument("--seed", type=int, default=SEED)
-    arguments.add_argument("--json", action="store_true")
-    given = arguments.parse_args()
+    parser = program_parser(__doc__, quick="two simulated captures and the chair", data=DATA, seed=SEED)
+    run_program(parser, measure, hidden=("captures",))
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        rows = []
-        for name, kind, capture in captures(given, Path(scratch)):
+        for name, kind, capture in captures(arguments, Path(scratch)):
             rows.append({"name": name, "kind": kind, **judge(capture)})
             print(json.dumps(rows[-1], ensure_ascii=False), file=sys.stderr, flush=True)
-    result = summary(rows)
-    print(json.dumps(result) if given.json else "\n".join(f"{k:28} {v}" for k, v in result.items() if k != "captures"))
+    return summary(rows)
 
 
-def captures(given: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, str, Capture]]:
+def captures(arguments: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, str, Capture]]:
     """Yield name, kind and capture."""
     phone = PhoneConfig(frames=40, color_width=160, color_every=20, color_supersample=1)
-    for number in range(2 if given.quick else SIMULATED):
-        world, walk = np.random.SeedSequence(given.seed, spawn_key=(number,)).spawn(2)
+    for number in range(2 if arguments.quick else SIMULATED):
+        world, walk = np.random.SeedSequence(arguments.seed, spawn_key=(number,)).spawn(2)
         folder = scratch / f"simulated_{number}"
-        capture, _ = record(
+        capture, _ = record_capture(
             demo_world(np.random.default_rng(world)), folder, config=phone, rng=np.random.default_rng(walk)
         )
         yield f"simulated {number}", "simulated phone", capture
-    for name in list(REAL)[: 1 if given.quick else None]:
-        if (given.data / name).exists():
-            yield name, REAL[name], ingest(given.data / name, scratch / name.replace("/", "_"))
+    for name in list(REAL)[: 1 if arguments.quick else None]:
+        if (arguments.data / name).exists():
+            yield name, REAL[name], ingest(arguments.data / name, scratch / name.replace("/", "_"))
         else:
-            print(f"{name}: skipped, it is not in {given.data}", file=sys.stderr)
+            print(f"{name}: skipped, it is not in {arguments.data}", file=sys.stderr)
 
 
 def judge(capture: Capture) -> dict[str, Any]:
     """Return what the probe says of the good capture and of every broken one."""
     missed, unnamed = {}, {}
     for name, (change, words) in BREAKS.items():
-        said = verdict(replace(capture, frames=tuple(change(frame) for frame in capture.frames)))
-        if said == "":
+        message = verdict(replace(capture, frames=tuple(change(frame) for frame in capture.frames)))
+        if message == "":
             missed[name] = "passed"
-        elif not re.search(words, said):
-            unnamed[name] = said
+        elif not re.search(words, message):
+            unnamed[name] = message
     return {"good": verdict(capture), "missed": missed, "unnamed": unnamed}
 
 
@@ -146,11 +155,11 @@ def verdict(capture: Capture) -> str:
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the shares over all captures and over phones, and every capture's row."""
     result: dict[str, Any] = {"breaks": len(BREAKS), "tried": len(rows) * len(BREAKS)}
-    for label, chosen in (("", rows), ("phone_", [row for row in rows if "phone" in row["kind"]])):
-        tried = max(1, len(chosen) * len(BREAKS))
-        caught = tried - sum(len(row["missed"]) for row in chosen)
+    for label, selected in (("", rows), ("phone_", [row for row in rows if "phone" in row["kind"]])):
+        tried = max(1, len(selected) * len(BREAKS))
+        caught = tried - sum(len(row["missed"]) for row in selected)
         result[f"{label}caught_share"] = round(caught / tried, 4)
-        result[f"{label}named_share"] = round((caught - sum(len(row["unnamed"]) for row in chosen)) / tried, 4)
+        result[f"{label}named_share"] = round((caught - sum(len(row["unnamed"]) for row in selected)) / tried, 4)
     result["good_captures"] = len(rows)
     result["false_alarms"] = sum(row["good"] != "" for row in rows)
     return result | {"captures": rows}

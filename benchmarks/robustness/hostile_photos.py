@@ -1,8 +1,10 @@
-"""Photos and films spoilt at random, through the child processes that decode them, and whole exports of photos.
+"""Randomly corrupted photos and films through the child processes that decode them, and whole exports of photos.
 
 Photos (JPEG with metadata, HEIC) go to the decoder twenty at a time, as those of an export do: a time is that of the
 process and all twenty. A film is decoded alone. An export of seven photos goes through the whole reader, places and
-depth included; its time says nothing about hostile input and is held against no bar.
+depth included; its time depends on valid input too and is held against no bar. `hostile.py` runs this too.
+
+    python benchmarks/robustness/hostile_photos.py --mutations 400 --json
 """
 
 from __future__ import annotations
@@ -21,10 +23,15 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from program import program_parser, run_program
+
 from cousins.capture.backends.photos import Config, PhotosReader
-from cousins.capture.decoders.archives import open_source
+from cousins.capture.decoders.archives import open_export
 from cousins.errors import CaptureError, InputError
-from cousins.photos.film import keyframes
+from cousins.photos.film import extract_keyframes
 from cousins.photos.pictures import Picture, decode_photos
 from cousins.stereo.depth import StereoConfig
 from tests.cousins.photos.corner import jpeg, photograph, poses
@@ -37,15 +44,21 @@ PER_FILM, PER_EXPORT = 20, 400
 """Spoilt photos for each spoilt film and for each spoilt export: these take longer."""
 
 
+def main() -> None:
+    parser = program_parser(__doc__, seed=0)
+    parser.add_argument("--mutations", type=int, default=10_000, help="photos of each kind")
+    run_program(parser, lambda arguments: hostile_photos(arguments.mutations, arguments.seed))
+
+
 def hostile_photos(mutations: int, seed: int) -> dict[str, dict[str, Any]]:
     """Return what became of spoilt photos, films and exports, by kind."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1000,)))
     export = [jpeg(photograph(pose)) for pose in poses(7)]
-    shown = film(moving(20), [20 * number for number in range(20)])
+    good_film = film(moving(20), [20 * number for number in range(20)])
     kinds: dict[str, tuple[int, int, Callable[[], tuple[int, int]]]] = {
         "photos_jpeg": (TOGETHER, 1, lambda: _decoded(photo(focal_35=26), rng)),
         "photos_heic": (TOGETHER, 1, lambda: _decoded(_heic(), rng)),
-        "film": (1, PER_FILM, lambda: _watched(_spoilt(shown, rng))),
+        "film": (1, PER_FILM, lambda: _watched(_spoilt(good_film, rng))),
         "photos_export": (1, PER_EXPORT, lambda: _read(list(export), rng)),
     }
     results = {}
@@ -78,22 +91,22 @@ def _measure(kind: str, count: int, together: int, try_once: Callable[[], tuple[
 
 def _cpu_s() -> float:
     """Return the CPU seconds of this process and of all that it started and that have ended."""
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in spent)
+    spent = [resource.getrusage(processes) for processes in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in spent)
 
 
 def _decoded(good: bytes, rng: np.random.Generator) -> tuple[int, int]:
     """Return how many of a process's photos, each spoilt, are read and how many refused."""
-    found = decode_photos([_spoilt(good, rng) for _ in range(TOGETHER)])
-    assert len(found) == TOGETHER
-    assert all(isinstance(one, Picture | CaptureError) for one in found)
-    read = sum(isinstance(one, Picture) for one in found)
+    outcomes = decode_photos([_spoilt(good, rng) for _ in range(TOGETHER)])
+    assert len(outcomes) == TOGETHER
+    assert all(isinstance(outcome, Picture | CaptureError) for outcome in outcomes)
+    read = sum(isinstance(outcome, Picture) for outcome in outcomes)
     return read, TOGETHER - read
 
 
 def _watched(data: bytes) -> tuple[int, int]:
     try:
-        keyframes(data, most=12)
+        extract_keyframes(data, max_count=12)
     except InputError:
         return 0, 1
     return 1, 0
@@ -111,7 +124,7 @@ def _read(photos: list[bytes], rng: np.random.Generator) -> tuple[int, int]:
         (folder / "in").mkdir()
         for number, data in enumerate(photos):
             (folder / "in" / f"{number}.jpg").write_bytes(data)
-        with open_source(folder / "in") as source:
+        with open_export(folder / "in") as source:
             reader.read(source, folder / "capture")
     except InputError:
         return 0, 1
@@ -139,3 +152,7 @@ def _heic() -> bytes:
     with Image.open(io.BytesIO(photo(focal_35=26))) as image:
         pillow_heif.from_pillow(image).save(buffer, quality=80)
     return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main()

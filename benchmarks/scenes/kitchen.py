@@ -12,18 +12,18 @@ from typing import Final
 
 import numpy as np
 
-from cousins.families.family import family
+from cousins.families.family import load_family
 from cousins.geometry import rigid, rotation_about
 from cousins.scene.layout.relations import find_relations
 from cousins.scene.scene_folder import write_scene
-from cousins.scene.scenes import Placed, Scene
+from cousins.scene.scenes import PlacedAsset, Scene
 from cousins.vary.library.variants import lowest_point_m
-from sim.physics.simple_assets import scene_of, slab
+from sim.physics.simple_assets import make_scene, slab
 
 TABLE_M: Final = (2.2, 0.9, 0.05)
 TOP_M: Final = 0.75
 GAP_M: Final = 1e-4
-THINGS: Final = (
+OBJECTS: Final = (
     ("drawer_unit", (-0.8, 0.2), (0.24, 0.25, 0.22)),
     ("can", (-0.45, -0.2), (0.066, 0.066, 0.1)),
     ("mug", (-0.3, 0.15), (0.12, 0.085, 0.1)),
@@ -42,17 +42,17 @@ def kitchen(seed: int) -> Scene:
     """Return the scene."""
     rng = np.random.default_rng(seed)
     placed = []
-    for name, (x, y), size_m in THINGS:
-        values = family(name).sized_like(np.array(size_m), rng)
+    for name, (x, y), size_m in OBJECTS:
+        values = load_family(name).sample_with_size(np.array(size_m), rng)
         if values is None:
             raise ValueError(f"no {name} of {size_m} m")
-        asset = family(name).build(values, name=name, rng=rng, texture_px=64)
+        asset = load_family(name).build(values, name=name, rng=rng, texture_px=64)
         turn = 0.0 if name in JOINED else float(rng.uniform(-0.3, 0.3))
         spot = np.array([x, y, TOP_M + GAP_M - lowest_point_m(asset)])
         pose = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), turn), spot)
-        placed.append(Placed(asset=asset, world_from_asset=pose, fixed=name in JOINED))
+        placed.append(PlacedAsset(asset=asset, world_from_asset=pose, fixed=name in JOINED))
     table = replace(slab("table", size_m=TABLE_M, top_m=TOP_M), kind="table")
-    scene = scene_of(*placed, structures=(slab("floor", top_m=0.0), table), name="kitchen")
+    scene = make_scene(*placed, structures=(slab("floor", top_m=0.0), table), name="kitchen")
     return replace(scene, relations=find_relations(scene))
 
 

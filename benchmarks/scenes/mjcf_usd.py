@@ -1,4 +1,4 @@
-"""MuJoCo models as USD, the way somebody else would write it: one layer, links below links or side by side.
+"""MuJoCo models as USD in the style of other exporters: one layer, links below links or side by side.
 
 What MuJoCo compiled is written: bodies with mass and principal inertia, geoms that collide and geoms that are only
 seen, hinges, slides and welds. It feeds `check_foreign.py` with bodies that this project did not make.
@@ -26,19 +26,19 @@ def write_usd(model: mujoco.MjModel, path: Path, *, nested: bool) -> None:
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
     UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
     stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/World").GetPrim())
-    kept = [body for body in range(1, model.nbody) if model.body_mass[body] > 0.0 or model.body_geomnum[body] > 0]
+    bodies = [body for body in range(1, model.nbody) if model.body_mass[body] > 0.0 or model.body_geomnum[body] > 0]
     paths: dict[int, str] = {0: "/World"}
-    for body in kept:
-        parent = _carrier(model, body, kept)
+    for body in bodies:
+        parent = _carrier(model, body, bodies)
         paths[body] = f"{paths[parent] if nested else '/World'}/body_{body}"
         _write_body(model, data, stage, body, parent if nested else 0, paths[body])
         for geom in range(model.ngeom):
             if model.geom_bodyid[geom] == body:
                 _write_geom(model, stage, geom, f"{paths[body]}/geom_{geom}")
-    for body in kept:
-        _write_joint(model, data, stage, body, _carrier(model, body, kept), paths)
-    for body in kept:
-        if model.njnt > _frees(model) and _carrier(model, body, kept) == 0:
+    for body in bodies:
+        _write_joint(model, data, stage, body, _carrier(model, body, bodies), paths)
+    for body in bodies:
+        if model.njnt > _frees(model) and _carrier(model, body, bodies) == 0:
             UsdPhysics.ArticulationRootAPI.Apply(stage.GetPrimAtPath(paths[body]))
     stage.Save()
 
@@ -47,9 +47,9 @@ def _frees(model: mujoco.MjModel) -> int:
     return int((model.jnt_type == mujoco.mjtJoint.mjJNT_FREE).sum())
 
 
-def _carrier(model: mujoco.MjModel, body: int, kept: list[int]) -> int:
+def _carrier(model: mujoco.MjModel, body: int, bodies: list[int]) -> int:
     parent = int(model.body_parentid[body])
-    while parent != 0 and parent not in kept:
+    while parent != 0 and parent not in bodies:
         parent = int(model.body_parentid[parent])
     return parent
 

@@ -6,7 +6,7 @@ below) sees them in a depth map. What is buried inside (inner shells of a scan) 
 inside of a mug is, because one can look into it.
 
 Its *volume* is what that surface encloses: the space that air flooding in from all sides, also from below,
-cannot reach. That is the volume of the thing's material and sealed hollows, what displaces water and what
+cannot reach. That is the volume of the object's material and sealed hollows, what displaces water and what
 mass follows from, so a bell or the foot ring of a bowl is hollow although no view of the standing object
 can look under it. A rebuilt object that fills such hollows has too much volume, and is counted so.
 """
@@ -56,11 +56,11 @@ class TrueObject:
 
 def load_objects(folder: Path, names: Iterable[str] | None = None) -> list[TrueObject]:
     """Load every object folder (model.obj, texture.png) below a folder, in the order of their names."""
-    found = sorted(path.parent for path in folder.glob("*/model.obj"))
-    wanted = None if names is None else set(names)
-    if not found:
+    folders = sorted(path.parent for path in folder.glob("*/model.obj"))
+    selected = None if names is None else set(names)
+    if not folders:
         raise SystemExit(f"no */model.obj in {folder}: give a folder of object folders with --objects")
-    return [true_object(path.name, load_mesh(path)) for path in found if wanted is None or path.name in wanted]
+    return [true_object(path.name, load_mesh(path)) for path in folders if selected is None or path.name in selected]
 
 
 def load_mesh(folder: Path) -> Mesh:
@@ -108,16 +108,16 @@ def outer_surface(mesh: Mesh, *, count: int, rng: np.random.Generator) -> Array:
     middle = 0.5 * (MAP_PX - 1)
     camera = Intrinsics(width=MAP_PX, height=MAP_PX, fx=focal, fy=focal, cx=middle, cy=middle)
     slack = 1.5 * radius / MAP_PX
-    seen = np.zeros(len(points), dtype=bool)
+    is_visible = np.zeros(len(points), dtype=bool)
     for direction in sphere(DIRECTIONS):
         pose = look_at(centre + distance * direction, centre)
         depth = render([mesh], camera, pose).depth_m
-        rest = np.flatnonzero(~seen)
+        rest = np.flatnonzero(~is_visible)
         pixels, z = project(transform(invert(pose), points[rest]), camera)
         column, row = np.rint(pixels).astype(int).T
         hit = depth[row.clip(0, MAP_PX - 1), column.clip(0, MAP_PX - 1)]
-        seen[rest[z <= hit + slack]] = True
-    return points[seen]
+        is_visible[rest[z <= hit + slack]] = True
+    return points[is_visible]
 
 
 def outer_volume(mesh: Mesh, *, voxel_m: float = VOLUME_VOXEL_M) -> float:
@@ -185,7 +185,7 @@ def sphere(count: int) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """How well a surface agrees with the truth."""
+    """Distances between a surface and the truth."""
 
     chamfer_mm: float
     """Mean of the two directions' mean distance [mm]."""
@@ -199,21 +199,21 @@ class Match:
     """F-score at 5 mm."""
 
 
-def compare(ours: Mesh, truth: Array, *, rng: np.random.Generator) -> Match:
+def compare(mesh: Mesh, truth: Array, *, rng: np.random.Generator) -> Match:
     """Compare a mesh with points [n, 3] of the true outer surface, both in one frame, without aligning them.
 
     Distances run from SAMPLES points of the one to DENSE points of the other, so that the spacing of the
     points adds about a fifth of a millimetre and no more.
     """
     dense = truth[rng.permutation(len(truth))[:DENSE]]
-    back, _ = cKDTree(dense).query(sample(ours, SAMPLES, rng=rng), workers=2)
-    there, _ = cKDTree(sample(ours, DENSE, rng=rng)).query(dense[:SAMPLES], workers=2)
+    to_truth, _ = cKDTree(dense).query(sample(mesh, SAMPLES, rng=rng), workers=2)
+    to_mesh, _ = cKDTree(sample(mesh, DENSE, rng=rng)).query(dense[:SAMPLES], workers=2)
     return Match(
-        chamfer_mm=500.0 * float(back.mean() + there.mean()),
-        to_truth_mm=1000.0 * float(back.mean()),
-        to_ours_mm=1000.0 * float(there.mean()),
-        f10mm=_f_score(back, there, 0.010),
-        f5mm=_f_score(back, there, 0.005),
+        chamfer_mm=500.0 * float(to_truth.mean() + to_mesh.mean()),
+        to_truth_mm=1000.0 * float(to_truth.mean()),
+        to_ours_mm=1000.0 * float(to_mesh.mean()),
+        f10mm=_f_score(to_truth, to_mesh, 0.010),
+        f5mm=_f_score(to_truth, to_mesh, 0.005),
     )
 
 
@@ -223,25 +223,28 @@ def missed(truth: Array) -> Match:
     return Match(chamfer_mm=far, to_truth_mm=far, to_ours_mm=far, f10mm=0.0, f5mm=0.0)
 
 
-def aligned(ours: Mesh, truth: Array, *, rng: np.random.Generator) -> Mesh:
-    """Return our mesh moved rigidly onto the truth (point-to-point ICP): tells errors of pose from errors of shape."""
+def aligned(mesh: Mesh, truth: Array, *, rng: np.random.Generator) -> Mesh:
+    """Return our mesh moved rigidly onto the truth [n, 3] by point-to-point ICP.
+
+    Separates errors of pose from errors of shape.
+    """
     tree = cKDTree(truth[rng.permutation(len(truth))[:50_000]])
-    points = sample(ours, 6000, rng=rng)
+    points = sample(mesh, 6000, rng=rng)
     total = np.eye(4)
     for _ in range(40):
         moved = transform(total, points)
         distance, index = tree.query(moved, workers=2)
-        kept = distance <= np.quantile(distance, 0.85)
-        source, target = moved[kept], np.asarray(tree.data)[index[kept]]
+        inliers = distance <= np.quantile(distance, 0.85)
+        source, target = moved[inliers], np.asarray(tree.data)[index[inliers]]
         middle, aim = source.mean(axis=0), target.mean(axis=0)
         u, _, vt = np.linalg.svd((source - middle).T @ (target - aim))
         rotation = vt.T @ np.diag([1.0, 1.0, np.sign(np.linalg.det(vt.T @ u.T))]) @ u.T
         total = rigid(rotation, aim - rotation @ middle) @ total
-    return ours.transformed(total)
+    return mesh.transformed(total)
 
 
-def _f_score(back: Array, there: Array, limit_m: float) -> float:
-    precision, recall = float((back <= limit_m).mean()), float((there <= limit_m).mean())
+def _f_score(to_truth: Array, to_mesh: Array, limit_m: float) -> float:
+    precision, recall = float((to_truth <= limit_m).mean()), float((to_mesh <= limit_m).mean())
     return 2.0 * precision * recall / (precision + recall) if precision + recall > 0.0 else 0.0
 
 

@@ -19,8 +19,8 @@ from cousins.pack.twins import twin_cousin
 from cousins.reconstruct.assets import Asset
 from cousins.scene.looks import Light, Look
 from cousins.scene.scenes import Relation
-from cousins.vary.cousins import AXES, Cousin, Library, Stand, Task, Variant
-from sim.physics.simple_assets import hull_piece, place, prop, scene_of
+from cousins.vary.cousins import AXES, Cousin, GoalSpec, Library, ObjectInstance, Variant
+from sim.physics.simple_assets import hull_piece, make_scene, place, rigid_asset
 
 OBJECTS = 10
 SHAPES = 7
@@ -43,13 +43,16 @@ def world(seed: int) -> Library:
             if shape == 0:
                 placed.append(place(asset, 0.12 * (number % 4), 0.12 * (number // 4), asset.size_m[2] / 2.0))
     relations = tuple(Relation(kind="on", subject=f"thing_{number}", object="floor") for number in range(OBJECTS))
-    return Library(scene=replace(scene_of(*placed, name="measured"), relations=relations), variants=variants)
+    return Library(scene=replace(make_scene(*placed, name="measured"), relations=relations), variants=variants)
 
 
 def cousins(library: Library, count: int, *, seed: int) -> Iterator[Cousin]:
     """Give cousins that follow from their number and the seed alone."""
     twin = twin_cousin(library)
-    keys = {name: sorted(key for key, one in library.variants.items() if one.of == name) for name in library.variants}
+    keys = {
+        name: sorted(key for key, variant in library.variants.items() if variant.twin_object == name)
+        for name in library.variants
+    }
     for index in range(1, count + 1):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
         yield _cousin(twin, index, keys, library, rng)
@@ -63,7 +66,7 @@ def _cousin(twin: Cousin, index: int, keys: dict[str, list[str]], library: Libra
         twin,
         index=index,
         split="train" if index % 5 else ("heldout_near" if index % 10 else "heldout_far"),
-        stands=tuple(_stand(stand, keys[stand.name], library, rng) for stand in twin.stands),
+        objects=tuple(_moved_instance(instance, keys[instance.name], library, rng) for instance in twin.objects),
         look=Look(
             lights=(Light(direction=tuple(direction), color=tuple(rng.uniform(0.7, 1.0, 3)), intensity=rng.uniform()),),
             ambient=rng.uniform(0.2, 0.6),
@@ -72,25 +75,27 @@ def _cousin(twin: Cousin, index: int, keys: dict[str, list[str]], library: Libra
             camera=Intrinsics(width=640, height=480, fx=rng.uniform(500, 600), fy=550.0, cx=319.5, cy=239.5),
             world_from_camera=tuple(tuple(row) for row in camera.tolist()),
         ),
-        task=Task(
-            target=twin.stands[int(rng.integers(OBJECTS))].name,
+        task=GoalSpec(
+            target=twin.objects[int(rng.integers(OBJECTS))].name,
             goal_m=tuple(rng.uniform(-0.3, 0.3, 3)),
             goal_radius_m=0.03,
             robot_base_m=(-0.4, 0.0, 0.0),
             robot_yaw_rad=rng.uniform(-0.3, 0.3),
         ),
         distances={axis: rng.uniform() for axis in AXES},
-        draw=(0, index),
+        spawn_key=(0, index),
     )
 
 
-def _stand(stand: Stand, keys: list[str], library: Library, rng: np.random.Generator) -> Stand:
+def _moved_instance(
+    instance: ObjectInstance, keys: list[str], library: Library, rng: np.random.Generator
+) -> ObjectInstance:
     key = keys[int(rng.integers(len(keys)))]
     turn = rng.uniform(-np.pi, np.pi) / 2.0
     asset = library.variants[key].asset
-    x, y, z = stand.position_m
+    x, y, z = instance.position_m
     return replace(
-        stand,
+        instance,
         variant=key,
         position_m=(x + rng.normal(0.0, 0.05), y + rng.normal(0.0, 0.05), z),
         quat_wxyz=(float(np.cos(turn)), 0.0, 0.0, float(np.sin(turn))),
@@ -118,18 +123,18 @@ def _asset(key: str, points: Array, texture: Array) -> Asset:
     unit = points / np.linalg.norm(points, axis=1, keepdims=True)
     uv = np.stack([np.arctan2(unit[:, 1], unit[:, 0]) / (2 * np.pi) + 0.5, np.arccos(unit[:, 2]) / np.pi], axis=1)
     cuts = [points[(points @ side) > 0.0] for side in (np.eye(3)[0], -np.eye(3)[0], np.eye(3)[1], -np.eye(3)[1])]
-    asset = prop(key, [hull_piece(cut[:: max(1, len(cut) // 60)]) for cut in cuts], mass_kg=0.2)
+    asset = rigid_asset(key, [hull_piece(cut[:: max(1, len(cut) // 60)]) for cut in cuts], mass_kg=0.2)
     visual = Mesh(vertices=points, faces=faces, uv=uv, texture=texture)
     return replace(asset, links=(replace(asset.links[0], visual=visual),))
 
 
-def _variant(key: str, asset: Asset, of: str) -> Variant:
+def _variant(key: str, asset: Asset, base_name: str) -> Variant:
     x, y, z = (float(side) for side in asset.size_m)
     grasp = Grasp(width_m=x, center_m=(0.0, 0.0, 0.0), axis=(1.0, 0.0, 0.0), approach=(0.0, 0.0, -1.0))
     return Variant(
         key=key,
-        of=of,
-        kind="twin" if key == of else "shape",
+        twin_object=base_name,
+        kind="twin" if key == base_name else "shape",
         asset=asset,
         signature=Signature(
             size_m=(x, y, z), grasps=(grasp,) * 6, support=Support(radius_m=0.01, center_m=(0.0, 0.0, z / 2))

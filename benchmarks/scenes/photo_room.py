@@ -15,7 +15,7 @@ from cousins.rooms.room import Panel, Room
 SIZE_M = (5.2, 3.9, 2.5)
 """Length, width and height; the corner of the floor is the origin."""
 FOCAL_MM = 24
-"""Focal length as a phone tells it, compared with film whose diagonal is 43.27 mm; that of the photo is 1000 px."""
+"""Focal length in the photo's metadata, compared with film whose diagonal is 43.27 mm; that of the photo is 1000 px."""
 FOCAL_PX = FOCAL_MM / 43.27 * 1000.0
 CAMERA = Intrinsics(width=800, height=600, fx=FOCAL_PX, fy=FOCAL_PX, cx=399.5, cy=299.5)
 PAPER_M = 0.012
@@ -23,7 +23,7 @@ PAPER_M = 0.012
 
 
 def layout() -> Room:
-    """Return the room as a layout scan without error tells it."""
+    """Return the room as a layout scan without error would report it."""
     corners = np.array([[0.0, 0.0], [SIZE_M[0], 0.0], SIZE_M[:2], [0.0, SIZE_M[1]]])
     panels = []
     for number in range(4):
@@ -46,9 +46,9 @@ def write_photos(folder: Path, *, count: int) -> None:
     for number in range(count):
         pose = pose_of(number, count=count)
         buffer = io.BytesIO()
-        told = Image.Exif()
-        told.get_ifd(0x8769)[0xA405] = FOCAL_MM
-        Image.fromarray(_seen(pose, paper)).save(buffer, "JPEG", quality=93, exif=told)
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xA405] = FOCAL_MM
+        Image.fromarray(_photo(pose, paper)).save(buffer, "JPEG", quality=93, exif=exif)
         (folder / f"{number}.jpg").write_bytes(buffer.getvalue())
 
 
@@ -69,7 +69,7 @@ def cast(pose: Array, camera: Intrinsics) -> tuple[Array, Array, Array]:
     return depth, eye + rays * depth[..., None], reach.argmin(axis=-1)
 
 
-def _seen(pose: Array, paper: Array) -> Array:
+def _photo(pose: Array, paper: Array) -> Array:
     """Return a photo, uint8 [h, w, 3]."""
     _, points, face = cast(pose, CAMERA)
     flat = np.take_along_axis(points, np.array([[1, 2], [0, 2], [0, 1]])[face], axis=-1)

@@ -44,25 +44,25 @@ def settings(objects: Sequence[TrueObject], *, quick: bool, seed: int) -> list[S
     frames = 60 if quick else 90
     alone = objects[:: max(1, len(objects) // QUICK)][:QUICK] if quick else objects
     tables = []
-    for number, thing in enumerate(alone):
+    for number, obj in enumerate(alone):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, number)))
         phone = PhoneConfig(frames=frames, radius_m=(0.4, 0.75))
-        tables.append(_setting(f"alone {thing.name}", [thing], phone, rng))
+        tables.append(_setting(f"alone {obj.name}", [obj], phone, rng))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     order = rng.permutation(len(objects))
     size = min(5, len(objects))
     for number, start in enumerate(range(0, len(objects), size)):
         picked = [objects[order[k % len(objects)]] for k in range(start, start + size)]
-        own = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, number)))
+        clutter_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, number)))
         phone = PhoneConfig(frames=frames, radius_m=(0.5, 0.95))
-        tables.append(_setting(f"clutter {number}", picked, phone, own))
+        tables.append(_setting(f"clutter {number}", picked, phone, clutter_rng))
         if quick:
             break
     return tables
 
 
 def crowd(objects: Sequence[TrueObject], *, size: int, number: int, frames: int, seed: int) -> Setting:
-    """Return one table with so many of the objects close together, drawn anew for each number."""
+    """Return one table with so many of the objects close together, another draw for each number."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, number)))
     picked = [objects[k] for k in rng.permutation(len(objects))[:size]]
     return _setting(f"crowd {number}", picked, PhoneConfig(frames=frames, radius_m=(0.6, 1.0)), rng)
@@ -80,33 +80,33 @@ def table_plane() -> Plane:
     )
 
 
-def _setting(name: str, things: Sequence[TrueObject], phone: PhoneConfig, rng: np.random.Generator) -> Setting:
-    poses = _arranged(things, rng)
+def _setting(name: str, objects: Sequence[TrueObject], phone: PhoneConfig, rng: np.random.Generator) -> Setting:
+    poses = _arranged(objects, rng)
     bodies = tuple(
-        PhoneBody(name=thing.name, label=thing.name, mesh=thing.mesh, world_from_body=pose)
-        for thing, pose in zip(things, poses, strict=True)
+        PhoneBody(name=obj.name, label=obj.name, mesh=obj.mesh, world_from_body=pose)
+        for obj, pose in zip(objects, poses, strict=True)
     )
     return Setting(
         name=name,
         world=PhoneWorld(bodies=bodies, structures=_table(rng), name=name.replace(" ", "-")),
-        surfaces={thing.name: transform(pose, thing.surface) for thing, pose in zip(things, poses, strict=True)},
-        volumes_m3={thing.name: thing.volume_m3 for thing in things},
+        surfaces={obj.name: transform(pose, obj.surface) for obj, pose in zip(objects, poses, strict=True)},
+        volumes_m3={obj.name: obj.volume_m3 for obj in objects},
         phone=phone,
     )
 
 
-def _arranged(things: Sequence[TrueObject], rng: np.random.Generator) -> list[Array]:
+def _arranged(objects: Sequence[TrueObject], rng: np.random.Generator) -> list[Array]:
     """Return poses on the table: one upright in the middle, or several close together, some on their sides."""
     placed: list[Array] = []
     outlines: list[Array] = []
-    for number, thing in enumerate(things):
-        pose = upright_pose(thing.mesh)
-        if len(things) > 1 and rng.uniform() < 0.4:
-            rests = rest_poses(thing.mesh)
+    for number, obj in enumerate(objects):
+        pose = upright_pose(obj.mesh)
+        if len(objects) > 1 and rng.uniform() < 0.4:
+            rests = rest_poses(obj.mesh)
             shares = np.array([share for _, share in rests])
             pose = rests[int(rng.choice(len(rests), p=shares / shares.sum()))][0] if rests else pose
-        gap = GAPS_M[number % 2] if len(things) > 1 else 0.0
-        placed.append(_fitted(thing.mesh, pose, outlines, gap, rng))
+        gap = GAPS_M[number % 2] if len(objects) > 1 else 0.0
+        placed.append(_fitted(obj.mesh, pose, outlines, gap, rng))
     return placed
 
 
@@ -115,11 +115,13 @@ def _fitted(mesh: Mesh, pose: Array, outlines: list[Array], gap_m: float, rng: n
     turned = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), float(rng.uniform(0.0, 2.0 * np.pi)))) @ pose
     points = transform(turned, mesh.vertices)[:, :2]
     outline = _outline(points[ConvexHull(points).vertices])
-    others = np.concatenate(outlines) if outlines else np.zeros((0, 2))
+    placed_points = np.concatenate(outlines) if outlines else np.zeros((0, 2))
     heading = float(rng.uniform(0.0, 2.0 * np.pi))
     towards = np.array([np.cos(heading), np.sin(heading)])
     shift = np.zeros(2)
-    while len(others) and (_covers(outline + shift, others) or _nearest(outline + shift, others) < gap_m):
+    while len(placed_points) and (
+        _covers(outline + shift, placed_points) or _nearest(outline + shift, placed_points) < gap_m
+    ):
         shift = shift + 0.002 * towards
     outlines.append(outline + shift)
     return rigid(None, np.array([*shift, TABLE_HEIGHT_M])) @ turned
@@ -137,14 +139,14 @@ def _outline(corners: Array) -> Array:
     return np.concatenate([middle + part * (rim - middle) for part in (1.0, 0.75, 0.5, 0.25)])
 
 
-def _nearest(outline: Array, others: Array) -> float:
-    return float(cKDTree(others).query(outline)[0].min())
+def _nearest(outline: Array, points: Array) -> float:
+    return float(cKDTree(points).query(outline)[0].min())
 
 
-def _covers(outline: Array, others: Array) -> bool:
-    """Tell whether any of the other points lies inside the convex outline."""
+def _covers(outline: Array, points: Array) -> bool:
+    """Return whether any of the other points [n, 2] lies inside the convex outline [m, 2]."""
     hull = ConvexHull(outline)
-    return bool((others @ hull.equations[:, :2].T + hull.equations[:, 2] < 0.0).all(axis=1).any())
+    return bool((points @ hull.equations[:, :2].T + hull.equations[:, 2] < 0.0).all(axis=1).any())
 
 
 def _table(rng: np.random.Generator) -> tuple[tuple[str, Mesh], ...]:

@@ -1,4 +1,4 @@
-"""Faults to plant into anyone's USD: each changes one thing, and names the rule that must find it.
+"""Faults to plant into any USD file: each changes one thing and has the name of the rule that must find it.
 
 A fault that a file has no place for (a hinge's limits without a hinge) returns False and is not counted.
 """
@@ -150,12 +150,12 @@ def mirrored(stage: Usd.Stage) -> None:
 
 def colliders_too_large(stage: Usd.Stage) -> bool:
     for body in bodies(stage):
-        seen = [
+        visuals = [
             prim
             for prim in Usd.PrimRange(body)
             if prim.IsA(UsdGeom.Mesh) and UsdGeom.Imageable(prim).ComputePurpose() in ("default", "render")
         ]
-        if seen:
+        if visuals:
             for prim in colliders(body):
                 UsdGeom.Xformable(prim).AddTranslateOp(opSuffix="planted").Set(Gf.Vec3d(0.0, 0.0, 0.3))
             return True

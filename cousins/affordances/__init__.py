@@ -1,7 +1,7 @@
-"""What an asset affords, measured on its geometry: grasps, hollows, flat tops and joints."""
+"""Affordances of an asset, measured on its geometry: grasps, cavities, support surfaces and joints."""
 
-from cousins.affordances.comparison import lost
-from cousins.affordances.measure import signature_of
+from cousins.affordances.comparison import missing_affordances
+from cousins.affordances.measure import measure_affordances
 from cousins.affordances.signatures import Cavity, Grasp, JointAffordance, Signature, Support
 
-__all__ = ["Cavity", "Grasp", "JointAffordance", "Signature", "Support", "lost", "signature_of"]
+__all__ = ["Cavity", "Grasp", "JointAffordance", "Signature", "Support", "measure_affordances", "missing_affordances"]

@@ -1,4 +1,4 @@
-"""What an asset no longer affords beside another: empty where one may stand in the other's place."""
+"""Compare the affordances of two assets; an asset may replace another that has no affordance that it lacks."""
 
 from __future__ import annotations
 
@@ -9,68 +9,68 @@ from scipy.optimize import linear_sum_assignment
 
 from cousins.affordances.signatures import JointAffordance, Signature
 
-LEAST_KEPT: Final = 0.6
-"""Least share of the twin's opening, volume and support radius that must be left."""
-LEAST_RANGE: Final = 0.7
-"""Least share of a joint's range that must be left."""
-SAME_AXIS: Final = float(np.cos(np.deg2rad(20.0)))
-"""Axes are the same within 20°, whichever way they point."""
+MIN_SIZE_SHARE: Final = 0.6
+"""Smallest allowed share of the twin's opening, volume and support radius."""
+MIN_RANGE_SHARE: Final = 0.7
+"""Smallest allowed share of the range of a joint."""
+MIN_AXIS_COSINE: Final = float(np.cos(np.deg2rad(20.0)))
+"""Smallest absolute cosine between two axes that count as the same: 20°."""
 
 
-def lost(twin: Signature, other: Signature) -> tuple[str, ...]:
-    """Return in words what the twin affords and the other does not."""
-    words = []
+def missing_affordances(twin: Signature, other: Signature) -> tuple[str, ...]:
+    """Return texts that describe the affordances of the twin that the other asset lacks; empty for none."""
+    reasons = []
     if twin.grasps and not other.grasps:
-        words.append("no grasp for a gripper of 80 mm")
-    return (*words, *_lost_cavity(twin, other), *_lost_support(twin, other), *_lost_joints(twin, other))
+        reasons.append("no grasp for a gripper of 80 mm")
+    return (*reasons, *_missing_cavity(twin, other), *_missing_support(twin, other), *_missing_joints(twin, other))
 
 
-def _lost_cavity(twin: Signature, other: Signature) -> list[str]:
+def _missing_cavity(twin: Signature, other: Signature) -> list[str]:
     if twin.cavity is None:
         return []
     if other.cavity is None:
         return ["holds nothing"]
-    words = []
-    if other.cavity.opening_m < LEAST_KEPT * twin.cavity.opening_m:
-        words.append(f"opening of {_mm(other.cavity.opening_m)} instead of {_mm(twin.cavity.opening_m)}")
-    if other.cavity.volume_m3 < LEAST_KEPT * twin.cavity.volume_m3:
-        words.append(f"holds {1e3 * other.cavity.volume_m3:.3f} l instead of {1e3 * twin.cavity.volume_m3:.3f} l")
-    return words
+    reasons = []
+    if other.cavity.opening_m < MIN_SIZE_SHARE * twin.cavity.opening_m:
+        reasons.append(f"opening of {_mm(other.cavity.opening_m)} instead of {_mm(twin.cavity.opening_m)}")
+    if other.cavity.volume_m3 < MIN_SIZE_SHARE * twin.cavity.volume_m3:
+        reasons.append(f"holds {1e3 * other.cavity.volume_m3:.3f} l instead of {1e3 * twin.cavity.volume_m3:.3f} l")
+    return reasons
 
 
-def _lost_support(twin: Signature, other: Signature) -> list[str]:
+def _missing_support(twin: Signature, other: Signature) -> list[str]:
     if twin.support is None:
         return []
     radius = 0.0 if other.support is None else other.support.radius_m
-    if radius >= LEAST_KEPT * twin.support.radius_m:
+    if radius >= MIN_SIZE_SHARE * twin.support.radius_m:
         return []
     return [f"level top of radius {_mm(radius)} instead of {_mm(twin.support.radius_m)}"]
 
 
-def _lost_joints(twin: Signature, other: Signature) -> list[str]:
-    """Return a sentence for each joint of the twin that no joint of the other's stands for, each only once."""
+def _missing_joints(twin: Signature, other: Signature) -> list[str]:
+    """Return a text for each joint of the twin without a match in an optimal one-to-one assignment."""
     if not twin.joints:
         return []
-    missing = [[_missing(joint, candidate) for candidate in other.joints] for joint in twin.joints]
-    costs = np.array([[float(bool(word)) for word in row] for row in missing]).reshape(len(twin.joints), -1)
+    deficits = [[_joint_deficit(joint, candidate) for candidate in other.joints] for joint in twin.joints]
+    costs = np.array([[float(bool(deficit)) for deficit in row] for row in deficits]).reshape(len(twin.joints), -1)
     rows, columns = linear_sum_assignment(costs)
-    partner = dict(zip(rows.tolist(), columns.tolist(), strict=True))
-    words = []
+    matches = dict(zip(rows.tolist(), columns.tolist(), strict=True))
+    reasons = []
     for number, joint in enumerate(twin.joints):
-        if number not in partner:
-            words.append(f"no joint in place of {joint.name}")
-        elif missing[number][partner[number]]:
-            words.append(f"{joint.name}: {missing[number][partner[number]]}")
-    return words
+        if number not in matches:
+            reasons.append(f"no joint in place of {joint.name}")
+        elif deficits[number][matches[number]]:
+            reasons.append(f"{joint.name}: {deficits[number][matches[number]]}")
+    return reasons
 
 
-def _missing(twin: JointAffordance, other: JointAffordance) -> str:
-    """Return what a joint lacks to stand for another, empty for nothing."""
+def _joint_deficit(twin: JointAffordance, other: JointAffordance) -> str:
+    """Return why a joint cannot replace another one; empty where it can."""
     if other.kind != twin.kind:
         return f"{other.kind} instead of {twin.kind}"
-    if abs(float(np.dot(other.axis, twin.axis))) < SAME_AXIS:
+    if abs(float(np.dot(other.axis, twin.axis))) < MIN_AXIS_COSINE:
         return "another axis"
-    if other.range < LEAST_RANGE * twin.range:
+    if other.range < MIN_RANGE_SHARE * twin.range:
         return f"range {other.range:.3g} instead of {twin.range:.3g}"
     if twin.handle_m is not None and other.handle_m is None:
         return "no handle"

@@ -1,8 +1,8 @@
-"""Grasps of a parallel gripper: opposite faces that its fingers reach without meeting anything else.
+"""Antipodal grasps of a parallel gripper: opposite faces that its fingers reach without collision.
 
 The gripper is that of the Franka Panda: opening 80 mm, fingers 20 mm wide, 10 mm thick and 45 mm long under a hand of
-204 × 63 mm. It comes straight from above or level from the side, stops at the floor that the asset stands on, and all
-that it sweeps through on its way must be free of the asset.
+204 × 63 mm. It approaches straight from above or horizontally from the side and stays above the floor that the asset
+stands on; the volume that it sweeps must be free of the asset.
 """
 
 from __future__ import annotations
@@ -12,80 +12,90 @@ from typing import Final
 
 import numpy as np
 
-from cousins.affordances.hulls import Hulls, center_of, clip, inside_any, meets_sweep, normals_at, surface_samples
+from cousins.affordances.hulls import (
+    Hulls,
+    clip_lines,
+    normals_at,
+    points_inside,
+    surface_samples,
+    sweep_collides,
+    volume_center,
+)
 from cousins.affordances.signatures import Grasp
 from cousins.geometry import Array
 
-OPENING_M: Final = 0.08
-"""Widest that the gripper opens [m]."""
-FINGER_M: Final = (0.010, 0.020, 0.045)
+MAX_OPENING_M: Final = 0.08
+"""Largest opening of the gripper [m]."""
+FINGER_SIZE_M: Final = (0.010, 0.020, 0.045)
 """Thickness, width and length of a finger [m]."""
-HAND_M: Final = (0.204, 0.063)
+HAND_SIZE_M: Final = (0.204, 0.063)
 """Size of the hand above the fingers, along and across their axis [m]."""
-TIP_M: Final = 0.008
-"""How far a fingertip reaches beyond the middle of the contact [m], where the floor leaves room."""
-GAP_M: Final = 0.005
-"""Room that an open finger keeps from the face it will touch [m], where the opening allows it, ..."""
-LEAST_GAP_M: Final = 0.002
-"""... and the least [m]."""
-WIDTHS_M: Final = (0.001, OPENING_M - 2.0 * LEAST_GAP_M)
-"""Thinnest and widest that is gripped [m]."""
-GROWN_M: Final = 0.001
-"""The asset is grown by this in the search for collisions [m]."""
-CRACK_M: Final = 0.0005
-"""Pieces closer than this along a line are one body [m]."""
-FACING: Final = float(np.cos(np.deg2rad(20.0)))
-"""Faces are gripped that look along the axis at least by this cosine: a friction of 0.36 holds them."""
-SAMPLES: Final = 768
-"""Points of the surface from which opposite faces are searched."""
-APART_M: Final = 0.012
-"""Grasps closer than this, along the same axis, are one [m]."""
-BATCH: Final = 48
-"""Candidates whose way is looked at in one go."""
-MOST_LOOKED_AT: Final = 480
-"""Candidates whose way is looked at in all."""
-MOST: Final = 8
-"""Grasps that are kept, ..."""
-MOST_OF_A_KIND: Final = 5
-"""... and of those from above or from the side, where there are both."""
+TIP_DEPTH_M: Final = 0.008
+"""Depth of a fingertip beyond the centre of the contact [m], where the floor leaves room."""
+OPEN_GAP_M: Final = 0.005
+"""Gap between an open finger and the face that it will touch [m], where the opening allows it."""
+MIN_GAP_M: Final = 0.002
+"""Smallest such gap [m]."""
+WIDTH_RANGE_M: Final = (0.001, MAX_OPENING_M - 2.0 * MIN_GAP_M)
+"""Smallest and largest width that is grasped [m]."""
+COLLISION_MARGIN_M: Final = 0.001
+"""Margin by which the asset is enlarged in the collision test [m]."""
+MAX_CRACK_M: Final = 0.0005
+"""Pieces with a smaller gap along a line count as one solid [m]."""
+MIN_FACING_COSINE: Final = float(np.cos(np.deg2rad(20.0)))
+"""Smallest cosine between face normal and grasp axis: within the friction cone of a coefficient of 0.36."""
+SURFACE_SAMPLES: Final = 768
+"""Surface points from which opposite faces are searched."""
+MIN_SPACING_M: Final = 0.012
+"""Grasps with the same axis that are closer than this are merged [m]."""
+CANDIDATE_BATCH: Final = 48
+"""Candidates whose approach is tested in one batch."""
+MAX_CANDIDATES: Final = 480
+"""Most candidates whose approach is tested."""
+MAX_GRASPS: Final = 8
+"""Most grasps that are returned."""
+MAX_GRASPS_PER_APPROACH: Final = 5
+"""Most returned grasps from above, or from the side, where there are both."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Pairs:
-    """Opposite faces, best first."""
+class _FacePairs:
+    """Pairs of opposite faces, best first."""
 
     centers: Array
-    """Middles [m], float64 [k, 3]."""
+    """Midpoints [m], float64 [k, 3]."""
     axes: Array
     """Unit directions from face to face, float64 [k, 3]."""
     widths: Array
     """Distances of the faces [m], float64 [k]."""
     costs: Array
-    """How bad a grasp there is, from 0, float64 [k]."""
+    """Costs of a grasp there, from 0 (best), float64 [k]."""
 
 
-def grasps_of(hulls: Hulls, *, links: Array, most: int = MOST, hasty: bool = False) -> tuple[Grasp, ...]:
-    """Return grasps of the given links [n] of an asset, best first; `hasty` ends with the first that are found.
+def grasps_of(
+    hulls: Hulls, *, links: Array, max_count: int = MAX_GRASPS, stop_early: bool = False
+) -> tuple[Grasp, ...]:
+    """Return grasps of the links with the given indices [n], best first; `stop_early` returns the first that are found.
 
-    Better is what is above the centre of volume of the whole asset, so that it does not tilt when it is lifted, and
-    has faces that look straight at the fingers.
+    Grasps above the centre of volume of the whole asset, so that it does not tilt when lifted, and with faces normal to
+    the grasp axis are better.
     """
-    owned = np.isin(hulls.links, links)
-    pairs = _opposite_faces(hulls, owned)
-    found: dict[str, list[tuple[float, Grasp]]] = {"above": [], "side": []}
-    for start in range(0, min(len(pairs.widths), MOST_LOOKED_AT), BATCH):
-        picked = slice(start, start + BATCH)
-        for index, approach in _free_ways(hulls, pairs.centers[picked], pairs.axes[picked], pairs.widths[picked]):
+    on_links = np.isin(hulls.links, links)
+    pairs = _opposite_faces(hulls, on_links)
+    grasps: dict[str, list[tuple[float, Grasp]]] = {"above": [], "side": []}
+    for start in range(0, min(len(pairs.widths), MAX_CANDIDATES), CANDIDATE_BATCH):
+        batch = slice(start, start + CANDIDATE_BATCH)
+        for index, approach in _free_approaches(hulls, pairs.centers[batch], pairs.axes[batch], pairs.widths[batch]):
             kind = "above" if approach[2] < -0.5 else "side"
             grasp = _grasp(pairs, start + index, approach)
-            found[kind].append((float(pairs.costs[start + index]), grasp))
-        counts = [len(kind) for kind in found.values()]
-        if min(counts) >= most or (hasty and sum(counts) >= most):
+            grasps[kind].append((float(pairs.costs[start + index]), grasp))
+        counts = [len(kind) for kind in grasps.values()]
+        if min(counts) >= max_count or (stop_early and sum(counts) >= max_count):
             break
-    return _best(found["above"], found["side"], most)
+    return _select_best(grasps["above"], grasps["side"], max_count)
 
 
-def _grasp(pairs: _Pairs, index: int, approach: Array) -> Grasp:
+def _grasp(pairs: _FacePairs, index: int, approach: Array) -> Grasp:
     return Grasp(
         width_m=float(pairs.widths[index]),
         center_m=_triple(pairs.centers[index]),
@@ -98,104 +108,116 @@ def _triple(values: Array) -> tuple[float, float, float]:
     return float(values[0]), float(values[1]), float(values[2])
 
 
-def _best(above: list[tuple[float, Grasp]], side: list[tuple[float, Grasp]], most: int) -> tuple[Grasp, ...]:
-    """Return the best of both kinds; one kind takes the places that the other leaves free."""
-    room_above = max(min(most, MOST_OF_A_KIND), most - len(side))
-    room_side = most - min(room_above, len(above))
-    chosen = above[:room_above] + side[:room_side]
-    return tuple(grasp for _, grasp in sorted(chosen, key=lambda one: one[0]))
+def _select_best(
+    above: list[tuple[float, Grasp]], side: list[tuple[float, Grasp]], max_count: int
+) -> tuple[Grasp, ...]:
+    """Return the best grasps from above and from the side; either takes the places that the other leaves free."""
+    room_above = max(min(max_count, MAX_GRASPS_PER_APPROACH), max_count - len(side))
+    room_side = max_count - min(room_above, len(above))
+    selected = above[:room_above] + side[:room_side]
+    return tuple(grasp for _, grasp in sorted(selected, key=lambda scored: scored[0]))
 
 
-def _opposite_faces(hulls: Hulls, owned: Array) -> _Pairs:
-    points, normals, owners = surface_samples(hulls, SAMPLES, owned)
-    axes = -_straightened(normals)
-    enter, leave = clip(hulls, points, axes)
-    own = (leave > enter) & owned
-    buried = ((leave > enter) & (enter < -CRACK_M) & (leave > CRACK_M)).any(axis=1)
-    width, last = _run(np.where(own, enter, np.inf), np.where(own, leave, -np.inf), owners)
+def _opposite_faces(hulls: Hulls, on_links: Array) -> _FacePairs:
+    points, normals, owners = surface_samples(hulls, SURFACE_SAMPLES, on_links)
+    axes = -_snap_to_axes(normals)
+    enter, leave = clip_lines(hulls, points, axes)
+    is_hit = (leave > enter) & on_links
+    is_buried = ((leave > enter) & (enter < -MAX_CRACK_M) & (leave > MAX_CRACK_M)).any(axis=1)
+    width, last = _solid_extent(np.where(is_hit, enter, np.inf), np.where(is_hit, leave, -np.inf), owners)
     width = np.where(np.isfinite(width), width, 0.0)
     opposite = normals_at(hulls, points + width[:, None] * axes, last)
     aligned = np.minimum((normals * -axes).sum(axis=1), (opposite * axes).sum(axis=1))
-    low, high = WIDTHS_M
-    room = LEAST_GAP_M + 0.5 * FINGER_M[0]
-    crowded = inside_any(hulls, points - room * axes) | inside_any(hulls, points + (width[:, None] + room) * axes)
-    good = ~buried & ~crowded & (aligned >= FACING) & (width >= low) & (width <= high)
-    centers = points[good] + 0.5 * width[good, None] * axes[good]
-    off = (centers - center_of(hulls)) / float((hulls.high - hulls.low).max())
-    lever = np.hypot(off[:, 0], off[:, 1]) + 0.5 * np.maximum(-off[:, 2], 0.0) + 0.1 * np.maximum(off[:, 2], 0.0)
-    costs = lever + 0.5 * (1.0 - aligned[good]) / (1.0 - FACING)
-    return _thinned(centers, _canonical(axes[good]), width[good], costs)
+    low, high = WIDTH_RANGE_M
+    room = MIN_GAP_M + 0.5 * FINGER_SIZE_M[0]
+    is_crowded = points_inside(hulls, points - room * axes) | points_inside(
+        hulls, points + (width[:, None] + room) * axes
+    )
+    is_valid = ~is_buried & ~is_crowded & (aligned >= MIN_FACING_COSINE) & (width >= low) & (width <= high)
+    centers = points[is_valid] + 0.5 * width[is_valid, None] * axes[is_valid]
+    offset = (centers - volume_center(hulls)) / float((hulls.high - hulls.low).max())
+    lever = (
+        np.hypot(offset[:, 0], offset[:, 1])
+        + 0.5 * np.maximum(-offset[:, 2], 0.0)
+        + 0.1 * np.maximum(offset[:, 2], 0.0)
+    )
+    costs = lever + 0.5 * (1.0 - aligned[is_valid]) / (1.0 - MIN_FACING_COSINE)
+    return _deduplicated(centers, _canonical_axes(axes[is_valid]), width[is_valid], costs)
 
 
-def _straightened(normals: Array) -> Array:
-    """Return unit normals made level or upright where they nearly are, as a gripper would be held."""
+def _snap_to_axes(normals: Array) -> Array:
+    """Return unit normals [n, 3], snapped to horizontal or vertical where they are nearly so."""
     level = normals * np.array([1.0, 1.0, 0.0])
     upright = normals * np.array([0.0, 0.0, 1.0])
     steep = np.abs(normals[:, 2])
-    chosen = np.where((steep < 0.34)[:, None], level, np.where((steep > 0.94)[:, None], upright, normals))
-    return np.asarray(chosen / np.linalg.norm(chosen, axis=1, keepdims=True))
+    snapped = np.where((steep < 0.34)[:, None], level, np.where((steep > 0.94)[:, None], upright, normals))
+    return np.asarray(snapped / np.linalg.norm(snapped, axis=1, keepdims=True))
 
 
-def _run(enter: Array, leave: Array, owners: Array) -> tuple[Array, Array]:
-    """Return how far matter reaches from the start of each line without a gap [r] [m], and in which hull [r]."""
+def _solid_extent(enter: Array, leave: Array, owners: Array) -> tuple[Array, Array]:
+    """Return the depth of solid material along each line from its start [r] [m], and the last hull in it [r]."""
     rows = np.arange(len(owners))
     end, last = leave[rows, owners].copy(), owners.copy()
     for _ in range(enter.shape[1]):
-        going_on = np.where((enter <= end[:, None] + CRACK_M) & (leave > end[:, None] + 1e-9), leave, -np.inf)
-        farthest = going_on.argmax(axis=1)
-        reached = going_on[rows, farthest]
-        longer = reached > end
-        if not longer.any():
+        continuing = np.where((enter <= end[:, None] + MAX_CRACK_M) & (leave > end[:, None] + 1e-9), leave, -np.inf)
+        farthest = continuing.argmax(axis=1)
+        reached = continuing[rows, farthest]
+        is_longer = reached > end
+        if not is_longer.any():
             break
-        end, last = np.where(longer, reached, end), np.where(longer, farthest, last)
+        end, last = np.where(is_longer, reached, end), np.where(is_longer, farthest, last)
     return end, last
 
 
-def _canonical(axes: Array) -> Array:
-    """Return axes of which the first part that is not 0 is positive: a gripper has no front."""
+def _canonical_axes(axes: Array) -> Array:
+    """Return axes [n, 3] signed so that the first nonzero component is positive: a gripper is symmetric."""
     rounded = np.round(axes, 6)
     first = rounded[np.arange(len(axes)), (rounded != 0.0).argmax(axis=1)] if len(axes) else np.zeros(0)
     return np.asarray(np.where(first < 0.0, -1.0, 1.0)[:, None] * axes)
 
 
-def _thinned(centers: Array, axes: Array, widths: Array, costs: Array) -> _Pairs:
-    """Return the pairs sorted by cost, one for each place and axis."""
+def _deduplicated(centers: Array, axes: Array, widths: Array, costs: Array) -> _FacePairs:
+    """Return the pairs sorted by cost, one for each position and axis."""
     order = np.argsort(costs, kind="stable")
-    keys = np.concatenate([np.round(centers / APART_M), np.round(axes * 2.0)], axis=1).astype(np.int64)[order]
+    keys = np.concatenate([np.round(centers / MIN_SPACING_M), np.round(axes * 2.0)], axis=1).astype(np.int64)[order]
     _, first = np.unique(keys, axis=0, return_index=True)
-    kept = order[np.sort(first)]
-    return _Pairs(centers=centers[kept], axes=axes[kept], widths=widths[kept], costs=costs[kept])
+    selected = order[np.sort(first)]
+    return _FacePairs(centers=centers[selected], axes=axes[selected], widths=widths[selected], costs=costs[selected])
 
 
-def _free_ways(hulls: Hulls, centers: Array, axes: Array, widths: Array) -> list[tuple[int, Array]]:
-    """Return (number of the pair, approach) for all ways on which the gripper meets neither asset nor floor."""
-    ways = [(index, way) for index, axis in enumerate(axes) for way in _ways(axis)]
-    if not ways:
+def _free_approaches(hulls: Hulls, centers: Array, axes: Array, widths: Array) -> list[tuple[int, Array]]:
+    """Return (index of the pair, approach [3]) for all approaches that collide with neither asset nor floor."""
+    candidates = [(index, direction) for index, axis in enumerate(axes) for direction in _approach_directions(axis)]
+    if not candidates:
         return []
-    pair = np.array([index for index, _ in ways])
-    approach = np.array([way for _, way in ways])
+    pair = np.array([index for index, _ in candidates])
+    approach = np.array([direction for _, direction in candidates])
     frames = np.stack([axes[pair], np.cross(approach, axes[pair]), approach], axis=1)
     depth = centers[pair, 2] - hulls.low[2]
-    tip = np.where(approach[:, 2] < -0.5, np.minimum(TIP_M, depth / np.maximum(-approach[:, 2], 0.5)), TIP_M)
-    thick, wide, long = FINGER_M
-    aside = 0.5 * widths[pair] + np.minimum(GAP_M, 0.5 * (OPENING_M - widths[pair])) + 0.5 * thick
-    parts = [(aside, tip, (thick, wide)), (-aside, tip, (thick, wide)), (np.zeros(len(pair)), tip - long, HAND_M)]
-    free = tip > 1e-4
+    tip = np.where(
+        approach[:, 2] < -0.5, np.minimum(TIP_DEPTH_M, depth / np.maximum(-approach[:, 2], 0.5)), TIP_DEPTH_M
+    )
+    thick, wide, long = FINGER_SIZE_M
+    aside = 0.5 * widths[pair] + np.minimum(OPEN_GAP_M, 0.5 * (MAX_OPENING_M - widths[pair])) + 0.5 * thick
+    parts = [(aside, tip, (thick, wide)), (-aside, tip, (thick, wide)), (np.zeros(len(pair)), tip - long, HAND_SIZE_M)]
+    is_free = tip > 1e-4
     for along, ahead, size in parts:
         ends = centers[pair] + along[:, None] * frames[:, 0] + ahead[:, None] * frames[:, 2]
-        free &= _lowest(ends, frames, size) >= hulls.low[2] - 1e-6
-        left = np.flatnonzero(free)
-        free[left[meets_sweep(hulls, ends[left], frames[left], size, grown_m=GROWN_M)]] = False
-    return [(int(pair[index]), approach[index]) for index in np.flatnonzero(free)]
+        is_free &= _lowest_corner_m(ends, frames, size) >= hulls.low[2] - 1e-6
+        remaining = np.flatnonzero(is_free)
+        is_free[
+            remaining[sweep_collides(hulls, ends[remaining], frames[remaining], size, grown_m=COLLISION_MARGIN_M)]
+        ] = False
+    return [(int(pair[index]), approach[index]) for index in np.flatnonzero(is_free)]
 
 
-def _lowest(ends: Array, frames: Array, size_m: tuple[float, float]) -> Array:
-    """Return the height of the lowest corner of rectangles [k] [m]."""
+def _lowest_corner_m(ends: Array, frames: Array, size_m: tuple[float, float]) -> Array:
+    """Return the heights of the lowest corners of rectangles [k] [m]."""
     return np.asarray(ends[:, 2] - 0.5 * size_m[0] * abs(frames[:, 0, 2]) - 0.5 * size_m[1] * abs(frames[:, 1, 2]))
 
 
-def _ways(axis: Array) -> list[Array]:
-    """Return the directions in which a gripper may come that closes along an axis: from above and from the sides."""
+def _approach_directions(axis: Array) -> list[Array]:
+    """Return the approach directions [3] of a gripper that closes along an axis: from above and from the sides."""
     down = np.array([0.0, 0.0, -1.0])
     if abs(axis[2]) > 0.99:
         turns = np.arange(8) * np.pi / 4.0

@@ -1,4 +1,4 @@
-"""Convex pieces as half-spaces: where lines run through them, and what lies on their surface."""
+"""Convex pieces as half-spaces: ray clipping, swept-box collision tests and surface sampling."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from cousins.geometry import Array, transform
 from cousins.reconstruct.assets import Asset
 
-MOST_CELLS: Final = 2_000_000
-"""Lines times planes that are worked on at a time, so that memory stays flat."""
-PARALLEL: Final = 1e-9
-"""A line whose direction has a smaller part along a plane's normal runs beside it."""
+MAX_CELLS: Final = 2_000_000
+"""Most lines times planes per batch, which bounds the memory."""
+PARALLEL_TOLERANCE: Final = 1e-9
+"""A line is parallel to a plane below this absolute cosine with the plane's normal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class Hulls:
     starts: Array
     """First plane of each hull, int64 [h]."""
     links: Array
-    """Number of the link that each hull belongs to, int64 [h]."""
+    """Index of the link that each hull belongs to, int64 [h]."""
     points: tuple[Array, ...]
     """Corners of each hull [m], float64 [n, 3]."""
     triangles: Array
@@ -47,14 +47,14 @@ class Hulls:
 
 
 def hulls_of(asset: Asset) -> Hulls:
-    """Return the collision pieces of an asset, joints at 0."""
+    """Return the collision pieces of an asset as half-spaces, joints at 0."""
     poses = link_poses(asset)
     normals, offsets, points, triangles, links = [], [], [], [], []
     for number, link in enumerate(asset.links):
         for piece in link.pieces:
             corners = transform(poses[link.name], np.asarray(piece.mesh.vertices, dtype=np.float64))
             faces = corners[np.asarray(piece.mesh.faces, dtype=np.int64)]
-            directions = _directions(faces)
+            directions = _distinct_normals(faces)
             normals.append(directions)
             offsets.append((directions @ corners.T).max(axis=1))
             points.append(corners)
@@ -73,7 +73,7 @@ def hulls_of(asset: Asset) -> Hulls:
 
 
 def link_poses(asset: Asset) -> dict[str, Array]:
-    """Return `asset_from_link` [4, 4] by link name, joints at 0; the joints are a tree."""
+    """Return `asset_from_link` [4, 4] by link name, joints at 0; the joints must form a tree."""
     poses = {asset.links[0].name: np.eye(4)}
     waiting = list(asset.joints)
     while waiting:
@@ -85,72 +85,72 @@ def link_poses(asset: Asset) -> dict[str, Array]:
     return poses
 
 
-def clip(hulls: Hulls, origins: Array, directions: Array, *, grown_m: float = 0.0) -> tuple[Array, Array]:
-    """Return where lines [r, 3] enter and leave each hull [r, h] [m]; they miss it where they leave before they enter.
+def clip_lines(hulls: Hulls, origins: Array, directions: Array, *, grown_m: float = 0.0) -> tuple[Array, Array]:
+    """Return where lines [r, 3] enter and leave each hull [r, h] [m]; a line that leaves before it enters misses it.
 
-    `grown_m` moves all planes outward.
+    `grown_m` offsets all planes outward.
     """
     entries, exits = [], []
-    step = max(1, MOST_CELLS // max(1, len(hulls.offsets)))
+    step = max(1, MAX_CELLS // max(1, len(hulls.offsets)))
     for start in range(0, len(origins), step):
         room = hulls.offsets + grown_m - origins[start : start + step] @ hulls.normals.T
         speed = directions[start : start + step] @ hulls.normals.T
-        beside = np.abs(speed) <= PARALLEL
+        is_parallel = np.abs(speed) <= PARALLEL_TOLERANCE
         with np.errstate(divide="ignore", invalid="ignore"):
             time = room / speed
         entering = np.where(speed < 0.0, time, -np.inf)
-        entering[beside] = np.where(room[beside] < 0.0, np.inf, -np.inf)
-        leaving = np.where((speed > 0.0) & ~beside, time, np.inf)
+        entering[is_parallel] = np.where(room[is_parallel] < 0.0, np.inf, -np.inf)
+        leaving = np.where((speed > 0.0) & ~is_parallel, time, np.inf)
         entries.append(np.maximum.reduceat(entering, hulls.starts, axis=1))
         exits.append(np.minimum.reduceat(leaving, hulls.starts, axis=1))
     empty = np.zeros((0, len(hulls.starts)))
     return np.concatenate(entries or [empty]), np.concatenate(exits or [empty])
 
 
-def blocked(hulls: Hulls, origins: Array, directions: Array, *, grown_m: float = 0.0) -> Array:
-    """Return which rays [r, 3] meet a hull at or after their origin, bool [r]."""
-    enter, leave = clip(hulls, origins, directions, grown_m=grown_m)
+def rays_blocked(hulls: Hulls, origins: Array, directions: Array, *, grown_m: float = 0.0) -> Array:
+    """Return which rays [r, 3] intersect a hull at or after their origin, bool [r]."""
+    enter, leave = clip_lines(hulls, origins, directions, grown_m=grown_m)
     return np.asarray(((leave > enter) & (leave > 0.0)).any(axis=1))
 
 
-def inside_any(hulls: Hulls, points: Array) -> Array:
+def points_inside(hulls: Hulls, points: Array) -> Array:
     """Return which points [k, 3] lie inside a hull, bool [k]."""
     beyond = points @ hulls.normals.T - hulls.offsets
     return np.asarray((np.maximum.reduceat(beyond, hulls.starts, axis=1) < 0.0).any(axis=1))
 
 
-def meets_sweep(hulls: Hulls, ends: Array, frames: Array, size_m: tuple[float, float], *, grown_m: float) -> Array:
-    """Return which rectangles meet a hull on their straight way from afar to where they end, bool [k].
+def sweep_collides(hulls: Hulls, ends: Array, frames: Array, size_m: tuple[float, float], *, grown_m: float) -> Array:
+    """Return which rectangles collide with a hull while they are swept along a line to their end positions, bool [k].
 
-    `ends` are their middles [k, 3], `frames` [k, 3, 3] the unit directions of their length, width and way as rows,
-    `size_m` length and width. Hulls are grown by `grown_m`. What separates is looked for among the directions of the
-    box and the planes of the hull; a meeting of two slanted edges may be seen where there is none, never the reverse.
+    `ends` are the centres at the end [k, 3], `frames` [k, 3, 3] the unit directions of length, width and motion as
+    rows, `size_m` length and width. Hulls are enlarged by `grown_m`. Separating axes are searched among the directions
+    of the box and the planes of the hull, so that the test is conservative for edge-edge contacts.
     """
     reach = 4.0 * float(np.linalg.norm(hulls.high - hulls.low)) + 1.0
     along = np.abs(frames[:, 0] @ hulls.normals.T) * (0.5 * size_m[0])
     along += np.abs(frames[:, 1] @ hulls.normals.T) * (0.5 * size_m[1])
     nearest = ends @ hulls.normals.T - along - reach * np.maximum(frames[:, 2] @ hulls.normals.T, 0.0)
-    apart = np.maximum.reduceat(nearest - hulls.offsets, hulls.starts, axis=1) > grown_m
+    is_separated = np.maximum.reduceat(nearest - hulls.offsets, hulls.starts, axis=1) > grown_m
     corners = np.concatenate(hulls.points)
     starts = np.cumsum([0] + [len(points) for points in hulls.points[:-1]])
     for row, half in ((0, 0.5 * size_m[0]), (1, 0.5 * size_m[1]), (2, 0.0)):
-        places = frames[:, row] @ corners.T - np.einsum("kc,kc->k", frames[:, row], ends)[:, None]
-        apart |= np.minimum.reduceat(places, starts, axis=1) > half + grown_m
+        positions = frames[:, row] @ corners.T - np.einsum("kc,kc->k", frames[:, row], ends)[:, None]
+        is_separated |= np.minimum.reduceat(positions, starts, axis=1) > half + grown_m
         if row < 2:
-            apart |= np.maximum.reduceat(places, starts, axis=1) < -half - grown_m
-    return np.asarray(~apart.all(axis=1))
+            is_separated |= np.maximum.reduceat(positions, starts, axis=1) < -half - grown_m
+    return np.asarray(~is_separated.all(axis=1))
 
 
 def normals_at(hulls: Hulls, points: Array, owners: Array) -> Array:
-    """Return the outward normal of a hull [k] at the point of its surface that is given [k, 3]."""
+    """Return the outward normals [k, 3] of the hulls `owners` [k] at points on their surfaces [k, 3]."""
     inside = points @ hulls.normals.T - hulls.offsets
     planes = np.repeat(np.arange(len(hulls.starts)), np.diff([*hulls.starts, len(hulls.offsets)]))
     nearest = np.where(planes[None, :] == owners[:, None], inside, -np.inf).argmax(axis=1)
     return np.asarray(hulls.normals[nearest])
 
 
-def center_of(hulls: Hulls) -> Array:
-    """Return the centre of volume [m] [3]; where hulls overlap the volume counts twice."""
+def volume_center(hulls: Hulls) -> Array:
+    """Return the centre of volume [3] [m]; overlapping volume counts twice."""
     middle = hulls.triangles.mean(axis=(0, 1))
     a, b, c = np.moveaxis(hulls.triangles - middle, 1, 0)
     volumes = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0
@@ -158,33 +158,33 @@ def center_of(hulls: Hulls) -> Array:
     return np.asarray(middle + (volumes[:, None] * (a + b + c) / 4.0).sum(axis=0) / total if total > 0.0 else middle)
 
 
-def surface_samples(hulls: Hulls, count: int, owned: Array) -> tuple[Array, Array, Array]:
-    """Return points [k, 3], outward normals [k, 3] and owners [k] spread over the hulls of `owned` [h].
+def surface_samples(hulls: Hulls, count: int, hull_mask: Array) -> tuple[Array, Array, Array]:
+    """Return points [k, 3], outward normals [k, 3] and owners [k] spread over the hulls in `hull_mask` [h].
 
-    Half of them by area, half the same number for each hull, so that a small handle is not missed. The places
-    are those of a low-discrepancy sequence: no chance is in them.
+    Half of the density is by area and half is equal for each hull, so that a small handle is not missed. The points
+    are deterministic: they follow a low-discrepancy sequence.
     """
-    triangles = np.flatnonzero(owned[hulls.owners])
+    triangles = np.flatnonzero(hull_mask[hulls.owners])
     corners = hulls.triangles[triangles]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     areas = np.linalg.norm(cross, axis=1)
     by_hull = np.bincount(hulls.owners[triangles], weights=areas, minlength=len(hulls.starts))
     owners = hulls.owners[triangles]
-    fair = areas / areas.sum() + areas / np.maximum(by_hull[owners], 1e-30) / max(1, int(owned.sum()))
-    cumulated = np.cumsum(fair) / fair.sum()
-    at = np.minimum(np.searchsorted(cumulated, (np.arange(count) + 0.5) / count), len(triangles) - 1)
+    weights = areas / areas.sum() + areas / np.maximum(by_hull[owners], 1e-30) / max(1, int(hull_mask.sum()))
+    cumulated = np.cumsum(weights) / weights.sum()
+    indices = np.minimum(np.searchsorted(cumulated, (np.arange(count) + 0.5) / count), len(triangles) - 1)
     u, v = np.arange(count) * 0.7548776662466927 % 1.0, np.arange(count) * 0.5698402909980532 % 1.0
     u, v = np.where(u + v > 1.0, 1.0 - u, u), np.where(u + v > 1.0, 1.0 - v, v)
-    picked = corners[at]
+    picked = corners[indices]
     points = picked[:, 0] + u[:, None] * (picked[:, 1] - picked[:, 0]) + v[:, None] * (picked[:, 2] - picked[:, 0])
-    return points, cross[at] / np.maximum(areas[at], 1e-30)[:, None], owners[at]
+    return points, cross[indices] / np.maximum(areas[indices], 1e-30)[:, None], owners[indices]
 
 
-def _directions(faces: Array) -> Array:
+def _distinct_normals(faces: Array) -> Array:
     """Return the distinct outward unit normals of triangles [t, 3, 3]."""
     cross = np.cross(faces[:, 1] - faces[:, 0], faces[:, 2] - faces[:, 0])
     lengths = np.linalg.norm(cross, axis=1)
-    real = lengths > 1e-14
-    units = cross[real] / lengths[real, None]
+    is_valid = lengths > 1e-14
+    units = cross[is_valid] / lengths[is_valid, None]
     _, first = np.unique(np.round(units, 5), axis=0, return_index=True)
     return np.asarray(units[np.sort(first)])

@@ -1,4 +1,4 @@
-"""The affordance signature: what can be done with an asset, in numbers that any two assets can be compared by."""
+"""The affordance signature: numbers that describe the affordances of an asset and are comparable between assets."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Grasp:
-    """A place where a parallel gripper closes on opposite faces."""
+    """A grasp of a parallel gripper on opposite faces."""
 
     width_m: float
-    """Opening between the faces [m]."""
+    """Distance between the faces [m]."""
     center_m: tuple[float, float, float]
-    """Middle between the faces, in the asset's frame [m]."""
+    """Midpoint between the faces, in the asset's frame [m]."""
     axis: tuple[float, float, float]
     """Unit direction from finger to finger, in the asset's frame."""
     approach: tuple[float, float, float]
-    """Unit direction in which the gripper comes, in the asset's frame; nothing of the asset is in its way."""
+    """Unit direction of a collision-free approach of the gripper, in the asset's frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cavity:
-    """A hollow that is open upwards and holds what is put into it."""
+    """A cavity that is open upwards and holds objects that are put into it."""
 
     volume_m3: float
-    """What it holds up to its rim [m³]."""
+    """Volume up to its rim [m³]."""
     opening_m: float
-    """Diameter of the largest ball that passes its opening [m]."""
+    """Diameter of the largest ball that passes through its opening [m]."""
     depth_m: float
-    """Rim to bottom [m]."""
+    """Depth from rim to bottom [m]."""
     center_m: tuple[float, float, float]
-    """Middle of the opening, in the asset's frame [m]."""
+    """Centre of the opening, in the asset's frame [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Support:
-    """A level top that others can stand on."""
+    """A level surface that supports other objects."""
 
     radius_m: float
     """Radius of the largest disc that fits on it [m]."""
     center_m: tuple[float, float, float]
-    """Middle of that disc, in the asset's frame [m]."""
+    """Centre of that disc, in the asset's frame [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JointAffordance:
-    """A joint that can be moved by hand."""
+    """A movable joint, with a point to grasp or push."""
 
     name: str
     """Name of the joint."""
@@ -57,20 +57,20 @@ class JointAffordance:
     range: float
     """Upper minus lower limit [rad] or [m]."""
     handle_m: tuple[float, float, float] | None
-    """Where a hand takes hold of the child link, in the asset's frame; None where nothing can be gripped or pushed."""
+    """Point at which the child link is grasped or pushed, in the asset's frame [m]; None where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """All that an asset affords."""
+    """The affordances of an asset."""
 
     size_m: tuple[float, float, float]
     """Extents along the asset's axes [m]."""
     grasps: tuple[Grasp, ...] = ()
-    """Grasps within a gripper's opening, best first; empty for what is too wide."""
+    """Grasps of the root link, best first; empty where it is too wide for the gripper."""
     cavity: Cavity | None = None
-    """Its largest hollow; None for a solid."""
+    """Largest cavity; None for a solid."""
     support: Support | None = None
-    """Its widest level top; None where nothing would stand."""
+    """Largest support surface; None where there is none."""
     joints: tuple[JointAffordance, ...] = ()
-    """Its joints."""
+    """Movable joints."""

@@ -1,5 +1,5 @@
-"""Phone exports to canonical captures.
+"""Convert phone exports to canonical captures.
 
-In: an export (folder, zip, film or pictures) of any known app. Out: a `Capture`: posed colour and depth frames in
-metres, z up, in a folder that is written whole or not at all. One reader per format in `backends/`.
+Input: an export (folder, zip, film or photos) of a supported app. Output: a `Capture`: posed colour and depth frames in
+metres, z up, in a folder that is written atomically. One reader per format in `backends/`.
 """

@@ -1,4 +1,4 @@
-"""The canonical capture: posed depth and colour frames in metres, z up, whatever app made them."""
+"""The canonical capture: posed depth and colour frames in metres, z up, independent of the app that recorded them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from PIL import Image
 
 from cousins.geometry import Array, Intrinsics
 
-OF_PICTURES = ("photos", "film")
-"""Apps of captures whose poses, depth and way up were found from pictures alone."""
+IMAGE_ONLY_APPS = ("photos", "film")
+"""`Capture.app` of captures whose poses, depth and gravity direction were estimated from images alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Frame:
-    """One posed frame; depth is held, colour is decoded on demand."""
+    """One posed frame; depth is in memory, colour is decoded on demand."""
 
     index: int
-    """Number of the frame in the capture, from 0 without holes."""
+    """Number of the frame in the capture, consecutive from 0."""
     timestamp_s: float
     """Time since the first frame [s]."""
     world_from_camera: Array
@@ -29,14 +29,14 @@ class Frame:
     depth_m: Array
     """Planar depth [m], float32 [h, w], 0 = unknown."""
     confidence: Array
-    """0 low, 1 medium, 2 high; uint8 [h, w]."""
+    """Depth confidence: 0 low, 1 medium, 2 high; uint8 [h, w]."""
     color_camera: Intrinsics | None = None
     """Camera of the colour image; None where the frame has no colour."""
     color_path: Path | None = None
     """JPEG or PNG of the colour image."""
 
     def color(self, *, width: int | None = None) -> Array | None:
-        """Decode the colour image, uint8 [h, w, 3], reduced to `width` where given; None without colour."""
+        """Return the colour image, sRGB uint8 [h, w, 3], reduced to `width` [px] where given; None without colour."""
         if self.color_path is None:
             return None
         with Image.open(self.color_path) as image:
@@ -50,29 +50,29 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """Where the capture's metres come from."""
+    """Origin and error of the capture's metric scale."""
 
     source: str
-    """`lidar`, `structured light`, `assumed`, ..."""
+    """Origin of the scale: `lidar`, `structured light`, `assumed`, ..."""
     error: float
     """Relative error of a length, one standard deviation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Capture:
-    """Posed frames from a phone in the canonical form."""
+    """Posed frames of one recording in canonical form."""
 
     name: str
-    """Short name that somebody chose; never that of a file."""
+    """Short name chosen by the user; never the name of a file."""
     device: str
-    """Device as the app tells it, or `unknown`."""
+    """Device as reported by the app, or `unknown`."""
     app: str
-    """App or format that made the export."""
+    """App or format of the export."""
     frames: tuple[Frame, ...]
     """Frames in time order; at least one."""
     scale: Scale
-    """Where metres come from."""
+    """Origin and error of the metric scale."""
     gravity_known: bool = True
-    """False where the world's z axis was guessed from the scene: the device did not tell it, nor how it was held."""
+    """False where the world's z axis was estimated from the scene, because the export has no gravity direction."""
     warnings: tuple[str, ...] = ()
-    """What the reader had to guess or drop, a sentence each."""
+    """Assumptions and losses of the reader, one sentence each."""

@@ -1,7 +1,7 @@
-"""The seam of families: what a family is asked, and how one is made of ranges and a shape.
+"""Interface of asset families, and families that are defined by parameter ranges and an assembly function.
 
-A family is one file in `backends/` with a frozen `Config`, whose fields are the ranges of its measures, and a
-`build(config)`. All extents are among an instance's measures, so that one can be made in the size of another thing.
+A family is one file in `backends/` with a frozen `Config`, whose fields are the ranges of its parameters, and a
+`build(config)`. All extents are among the parameters, so that an instance can be made in the size of another object.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from cousins.families.assembly import Shape, assembled
+from cousins.families.assembly import Assembly, build_asset
 from cousins.geometry import Array
-from cousins.plugins import load, names
+from cousins.plugins import backend_names, load_backend
 from cousins.reconstruct.assets import Asset
 
 PACKAGE: Final = "cousins.families.backends"
-"""Where the families are."""
-TRIES: Final = 200
-"""Draws after which a family's ranges are taken to contradict each other."""
-NEAR: Final = 0.15
-"""Relative deviation of an extent that still counts as the wanted one."""
+"""Package of the families."""
+MAX_TRIES: Final = 200
+"""Most samples before the ranges of a family count as contradictory."""
+MAX_EXTENT_ERROR: Final = 0.15
+"""Largest relative deviation of an extent from its target."""
 
-Values = Mapping[str, float]
-"""Measures of an instance by name: lengths [m], angles [rad], ratios, counts."""
+Parameters = Mapping[str, float]
+"""Parameters of an instance by name: lengths [m], angles [rad], ratios, counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """What a measure may be."""
+    """Range of a parameter."""
 
     low: float
-    """Least value."""
+    """Smallest value."""
     high: float
-    """Greatest value."""
-    whole: bool = False
+    """Largest value."""
+    integer: bool = False
     """True for counts."""
 
-    def draw(self, rng: np.random.Generator) -> float:
-        """Return a value, all equally likely."""
-        if self.whole:
+    def sample(self, rng: np.random.Generator) -> float:
+        """Return a value sampled uniformly from the range."""
+        if self.integer:
             return float(rng.integers(round(self.low), round(self.high) + 1))
         return float(rng.uniform(self.low, self.high))
 
 
 class Family(Protocol):
-    """A kind of thing in all its sizes and shapes."""
+    """A category of objects in all sizes and shapes."""
 
     @property
     def name(self) -> str:
@@ -55,70 +55,71 @@ class Family(Protocol):
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Label in plain words, such as `kitchen counter`."""
 
     @property
     def hollow(self) -> bool:
-        """Whether each instance holds what is put into it from above."""
+        """Whether each instance has a cavity that is open upwards."""
 
-    def draw(self, rng: np.random.Generator) -> Values:
-        """Return the measures of a typical instance."""
+    def sample(self, rng: np.random.Generator) -> Parameters:
+        """Return sampled parameters of an instance."""
 
-    def sized_like(self, size_m: Array, rng: np.random.Generator) -> Values | None:
-        """Return the measures of an instance whose extents [3] [m] are near the wanted ones, None where none is."""
+    def sample_with_size(self, size_m: Array, rng: np.random.Generator) -> Parameters | None:
+        """Return parameters of an instance whose extents are close to `size_m` [3] [m]; None where none are."""
 
-    def build(self, values: Values, *, name: str, rng: np.random.Generator, texture_px: int = 128) -> Asset:
-        """Return the instance; `rng` picks colours alone, `texture_px` 0 leaves them out."""
+    def build(self, parameters: Parameters, *, name: str, rng: np.random.Generator, texture_px: int = 128) -> Asset:
+        """Return the asset; `rng` selects colours only, `texture_px` 0 omits textures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParametricFamily:
-    """A family told by the ranges of its measures, and by the shape that they give."""
+    """A family defined by parameter ranges and by the assembly that parameters give."""
 
     name: str
     """Name of its file."""
     label: str
-    """What people call it."""
+    """Label in plain words."""
     ranges: Mapping[str, Range]
-    """Ranges of its measures."""
-    sizes: tuple[str, str, str]
-    """Measures that are the extents along x, y and z [m]; round things name one twice."""
-    shape: Callable[[Values], Shape]
-    """Solids, pieces and joints that measures give."""
-    holds: Callable[[Values], bool] = lambda _: True
-    """Whether measures fit to each other."""
+    """Ranges of its parameters."""
+    extents: tuple[str, str, str]
+    """Parameters that are the extents along x, y and z [m]; round objects name one twice."""
+    assemble: Callable[[Parameters], Assembly]
+    """Returns solids, pieces and joints for parameters."""
+    is_valid: Callable[[Parameters], bool] = lambda _: True
+    """Returns whether parameters are consistent."""
     hollow: bool = False
-    """Whether each instance holds what is put into it from above."""
+    """Whether each instance has a cavity that is open upwards."""
 
-    def draw(self, rng: np.random.Generator) -> Values:
-        """Return measures, all equally likely among those that fit to each other."""
-        for _ in range(TRIES):
-            values = {name: one.draw(rng) for name, one in self.ranges.items()}
-            if self.holds(values):
-                return values
+    def sample(self, rng: np.random.Generator) -> Parameters:
+        """Return parameters sampled uniformly among the consistent ones; raises `ValueError` where none are found."""
+        for _ in range(MAX_TRIES):
+            parameters = {name: parameter_range.sample(rng) for name, parameter_range in self.ranges.items()}
+            if self.is_valid(parameters):
+                return parameters
         raise ValueError(f"the ranges of family {self.name} contradict each other")
 
-    def sized_like(self, size_m: Array, rng: np.random.Generator) -> Values | None:
-        """Return measures with the wanted extents, as far as the ranges reach, and all else drawn; else None."""
-        wanted = {
-            measure: float(np.exp(np.mean([np.log(size_m[k]) for k in range(3) if self.sizes[k] == measure])))
-            for measure in self.sizes
+    def sample_with_size(self, size_m: Array, rng: np.random.Generator) -> Parameters | None:
+        """Return parameters with extents close to `size_m` [3] [m] and all others sampled; None where out of range."""
+        target_sizes = {
+            measure: float(np.exp(np.mean([np.log(size_m[k]) for k in range(3) if self.extents[k] == measure])))
+            for measure in self.extents
         }
         fixed = {
-            name: float(np.clip(size, self.ranges[name].low, self.ranges[name].high)) for name, size in wanted.items()
+            name: float(np.clip(size, self.ranges[name].low, self.ranges[name].high))
+            for name, size in target_sizes.items()
         }
-        extents = np.array([fixed[name] for name in self.sizes])
-        if np.any(np.abs(extents / np.asarray(size_m) - 1.0) > NEAR):
+        extents = np.array([fixed[name] for name in self.extents])
+        if np.any(np.abs(extents / np.asarray(size_m) - 1.0) > MAX_EXTENT_ERROR):
             return None
-        for _ in range(TRIES):
-            values = {name: one.draw(rng) for name, one in self.ranges.items()} | fixed
-            if self.holds(values):
-                return values
+        for _ in range(MAX_TRIES):
+            parameters = {name: parameter_range.sample(rng) for name, parameter_range in self.ranges.items()} | fixed
+            if self.is_valid(parameters):
+                return parameters
         return None
 
-    def build(self, values: Values, *, name: str, rng: np.random.Generator, texture_px: int = 128) -> Asset:
-        """Return the instance of some measures."""
-        return assembled(self.shape(values), name=name, label=self.label, rng=rng, texture_px=texture_px)
+    def build(self, parameters: Parameters, *, name: str, rng: np.random.Generator, texture_px: int = 128) -> Asset:
+        """Return the asset of parameters; `rng` selects colours only, `texture_px` 0 omits textures."""
+        return build_asset(self.assemble(parameters), name=name, label=self.label, rng=rng, texture_px=texture_px)
 
 
 def ranges_of(config: Any) -> dict[str, Range]:
@@ -132,17 +133,17 @@ def span(low: float, high: float) -> Range:
 
 
 def count(low: int, high: int) -> Range:
-    """Return the range of whole numbers from one to another."""
-    return Range(low=low, high=high, whole=True)
+    """Return the range of integers between two values, both included."""
+    return Range(low=low, high=high, integer=True)
 
 
 def family_names() -> list[str]:
     """Return the names of all families."""
-    return names(PACKAGE)
+    return backend_names(PACKAGE)
 
 
-def family(name: str) -> Family:
-    """Return a family with its usual ranges; raises UnknownNameError for one that there is not."""
-    module = load(PACKAGE, name, kind="family")
-    made: Family = module.build(module.Config())
-    return made
+def load_family(name: str) -> Family:
+    """Return a family with its default ranges; raises `UnknownNameError` for an unknown name."""
+    module = load_backend(PACKAGE, name, kind="family")
+    loaded: Family = module.build(module.Config())
+    return loaded

@@ -1,1 +1,1 @@
-"""From posed frames to one surface: sparse signed-distance volumes and pose refinement."""
+"""Fuse posed depth frames into one surface: pose refinement and sparse signed-distance volumes."""

@@ -1,7 +1,7 @@
-"""How well two frames agree where both look, and which motion would make them agree better.
+"""Point-to-plane residuals between the surfels of two frames, and their gradients for pose optimisation.
 
-A facet of one frame is projected into another; the residual is its distance from the facet found there,
-along the mean of both normals. With world-frame twists (ω, v) about a common centre, x' = x + ω × x + v,
+A surfel of one frame is projected into another; the residual is its distance from the surfel at that pixel, along the
+mean of both normals. With world-frame twists (ω, v) about a common centre, x' = x + ω × x + v,
 the residual's gradient is (x × n, n) for the first pose and its negative for the second.
 """
 
@@ -14,47 +14,47 @@ from numba import njit
 
 from cousins.geometry import Array
 
-TERMS = 38
-"""Numbers per pair: upper triangle of the 7×7 normal matrix (the last unknown is the range bias), gradient
+PAIR_TERMS = 38
+"""Numbers per frame pair: upper triangle of the 7×7 normal matrix (the last unknown is the range bias), gradient
 (7), weight, count, Σ|residual|."""
-LEAST_AGREEMENT = 0.8
-"""Cosine between the normals of facets that may be the same surface (37°)."""
-_NEAREST_M = 0.05
+MIN_NORMAL_COS = 0.8
+"""Smallest cosine between the normals of surfels on the same surface (37°)."""
+_MIN_DEPTH_M = 0.05
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def measure(
+def add_pair_terms(
     source: Any, target: Any, first: Array, second: Array, centre: Array, gate_m: float, stride: int, terms: Array
 ) -> None:
-    """Add up the terms of a pair: facets of the first frame against the second.
+    """Add the terms [38] of a frame pair: surfels of the first frame against the second.
 
     source: points, normals [n, 3], σ [n]. target: plane [h, w, 4], fx, fy, cx, cy. first, second:
     world_from_camera. Residuals beyond `gate_m` [m] and 4 σ are outliers (Tukey's biweight).
     """
     points, normals, sigmas = source
     x, n, hit, gradient = np.empty(3), np.empty(3), np.empty(5), np.empty(7)
-    for at in range(stride // 2, len(points), stride):
-        _place(first, points[at], normals[at], x, n)
-        if not _meet(target, second, x, n, hit):
+    for row in range(stride // 2, len(points), stride):
+        _to_world(first, points[row], normals[row], x, n)
+        if not _match_surfel(target, second, x, n, hit):
             continue
         residual = n[0] * hit[0] + n[1] * hit[1] + n[2] * hit[2]
-        limit = gate_m * gate_m + (4.0 * sigmas[at]) ** 2
+        limit = gate_m * gate_m + (4.0 * sigmas[row]) ** 2
         if not residual * residual < limit:
             continue
-        away = n[0] * (x[0] - first[0, 3]) + n[1] * (x[1] - first[1, 3]) + n[2] * (x[2] - first[2, 3])
-        gradient[6] = hit[3] - away / np.sqrt(points[at, 0] ** 2 + points[at, 1] ** 2 + points[at, 2] ** 2)
+        along_normal = n[0] * (x[0] - first[0, 3]) + n[1] * (x[1] - first[1, 3]) + n[2] * (x[2] - first[2, 3])
+        gradient[6] = hit[3] - along_normal / np.sqrt(points[row, 0] ** 2 + points[row, 1] ** 2 + points[row, 2] ** 2)
         x -= centre
         gradient[0] = x[1] * n[2] - x[2] * n[1]
         gradient[1] = x[2] * n[0] - x[0] * n[2]
         gradient[2] = x[0] * n[1] - x[1] * n[0]
         gradient[3:6] = n
-        weight = (1.0 - residual * residual / limit) ** 2 / (sigmas[at] * sigmas[at])
-        _add(terms, gradient, residual, weight)
+        weight = (1.0 - residual * residual / limit) ** 2 / (sigmas[row] * sigmas[row])
+        _add_residual(terms, gradient, residual, weight)
 
 
 @njit(cache=True, nogil=True, inline="always", error_model="numpy")
-def _place(world_from_camera: Array, point: Array, normal: Array, x: Array, n: Array) -> None:
-    """Write a facet's position and normal in the world."""
+def _to_world(world_from_camera: Array, point: Array, normal: Array, x: Array, n: Array) -> None:
+    """Write a surfel's position [3] and normal [3] in the world."""
     for a in range(3):
         x[a] = world_from_camera[a, 3]
         n[a] = 0.0
@@ -64,17 +64,17 @@ def _place(world_from_camera: Array, point: Array, normal: Array, x: Array, n: A
 
 
 @njit(cache=True, nogil=True, inline="always", error_model="numpy")
-def _meet(target: Any, world_from_camera: Array, x: Array, n: Array, hit: Array) -> bool:
-    """Find the facet of another frame where a world point projects; False where there is none alike.
+def _match_surfel(target: Any, world_from_camera: Array, x: Array, n: Array, hit: Array) -> bool:
+    """Match a world point with the surfel of another frame at its projection; return False where none matches.
 
-    Writes the mean normal to `n`, and to `hit` the way from that facet to the point [m] (3) and the part of
-    the target's ray along the mean normal.
+    Writes the mean normal to `n` [3], and to `hit` [5] the vector from that surfel to the point [m] (3) and the
+    component of the target's ray along the mean normal.
     """
     plane, fx, fy, cx, cy = target
     pose = world_from_camera
     dx, dy, dz = x[0] - pose[0, 3], x[1] - pose[1, 3], x[2] - pose[2, 3]
     depth = pose[0, 2] * dx + pose[1, 2] * dy + pose[2, 2] * dz
-    if not depth > _NEAREST_M:
+    if not depth > _MIN_DEPTH_M:
         return False
     u = fx * (pose[0, 0] * dx + pose[1, 0] * dy + pose[2, 0] * dz) / depth + cx
     v = fy * (pose[0, 1] * dx + pose[1, 1] * dy + pose[2, 1] * dz) / depth + cy
@@ -90,7 +90,7 @@ def _meet(target: Any, world_from_camera: Array, x: Array, n: Array, hit: Array)
             other += pose[a, b] * plane[row, column, 1 + b]
         agreement += other * n[a]
         hit[a] = other
-    if not z > 0.0 or agreement < LEAST_AGREEMENT:
+    if not z > 0.0 or agreement < MIN_NORMAL_COS:
         return False
     for a in range(3):
         n[a] = (n[a] + hit[a]) / np.sqrt(2.0 + 2.0 * agreement)
@@ -102,8 +102,8 @@ def _meet(target: Any, world_from_camera: Array, x: Array, n: Array, hit: Array)
 
 
 @njit(cache=True, nogil=True, inline="always", error_model="numpy")
-def _add(terms: Array, gradient: Array, residual: float, weight: float) -> None:
-    """Add one residual to the terms of its pair."""
+def _add_residual(terms: Array, gradient: Array, residual: float, weight: float) -> None:
+    """Add one residual to the terms [38] of its pair."""
     slot = 0
     for a in range(7):
         for b in range(a, 7):
@@ -116,9 +116,9 @@ def _add(terms: Array, gradient: Array, residual: float, weight: float) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def overlap(source: Any, target: Any, first: Array, second: Array, gate_m: float, stride: int) -> float:
-    """Return which part of the first frame's facets meets facets of the second within `gate_m` [m]."""
-    met = np.zeros(TERMS)
-    measure(source, target, first, second, np.zeros(3), gate_m, stride, met)
-    tried = (len(source[0]) - stride // 2 + stride - 1) // stride
-    return met[36] / max(tried, 1)
+def surfel_overlap(source: Any, target: Any, first: Array, second: Array, gate_m: float, stride: int) -> float:
+    """Return the fraction of the first frame's surfels [n, 3] that match surfels of the second within `gate_m` [m]."""
+    terms = np.zeros(PAIR_TERMS)
+    add_pair_terms(source, target, first, second, np.zeros(3), gate_m, stride, terms)
+    sample_count = (len(source[0]) - stride // 2 + stride - 1) // stride
+    return terms[36] / max(sample_count, 1)

@@ -1,4 +1,4 @@
-"""Which blocks a frame concerns: those around the surface that it sees, and those that it looks through."""
+"""Voxel blocks that a frame updates: those around the observed surface, and known blocks in front of it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from cousins.fusion.blocks import EMPTY, key_at, slot_of, unpack
-from cousins.fusion.observation import OUTSIDE
+from cousins.fusion.blocks import EMPTY_KEY, key_at, slot_of, unpack_key
+from cousins.fusion.observation import OUTSIDE_MASK
 from cousins.geometry import Array
 
-SPACING = 0.35
-"""Distance between the rays that look for blocks, in blocks at the image's median depth."""
-ALONG = 1.0 / 3.0
+RAY_SPACING_BLOCKS = 0.35
+"""Distance between the rays along which blocks are allocated, in blocks at the image's median depth."""
+SAMPLE_SPACING_BLOCKS = 1.0 / 3.0
 """Distance between samples along a ray, in blocks."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def touch(
+def activate_surface_blocks(
     index: Any, coords: Array, state: Array, stamp: Array, active: Array, image: Any, view: Any, first_row: int
 ) -> int:
-    """List the blocks within truncation of the surface that a frame sees, adding new ones.
+    """Activate the blocks within truncation of the surface that a frame observes, adding new ones.
 
     state: number of blocks, number active, number of this frame. image: depth and code [h, w]. view: fx,
     fy, cx, cy; pose world_from_camera in blocks; truncation in blocks; distance between rays [px]. Returns
-    the pixel row to go on from when room ran out, or the image's height when done.
+    the pixel row to continue from when the arrays are full, or the image's height when done.
     """
     depth, code = image
     camera, pose, _, stride = view
@@ -33,9 +33,9 @@ def touch(
     columns = (width + stride - 1) // stride
     rays, reach = np.empty((3, columns)), np.empty(columns)
     keys = np.empty(columns, dtype=np.int64)
-    steps = int(2.0 * view[2] / ALONG) + 1
+    steps = int(2.0 * view[2] / SAMPLE_SPACING_BLOCKS) + 1
     for v in range(first_row, height, stride):
-        _aim(code[v], (np.float64(v) - camera[3]) / camera[1], view, rays, reach)
+        _cast_rays(code[v], (np.float64(v) - camera[3]) / camera[1], view, rays, reach)
         for step in range(steps + 1):
             part = 2.0 * step / steps - 1.0
             for column in range(columns):
@@ -43,7 +43,7 @@ def touch(
                 x = pose[0, 3] + z * rays[0, column]
                 y = pose[1, 3] + z * rays[1, column]
                 keys[column] = key_at(x, y, pose[2, 3] + z * rays[2, column])
-            last = EMPTY
+            last = EMPTY_KEY
             for column in range(columns):
                 if keys[column] != last and reach[column] > 0.0:
                     last = keys[column]
@@ -53,8 +53,8 @@ def touch(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _aim(code: Array, ry: float, view: Any, rays: Array, reach: Array) -> None:
-    """Find each ray's direction per metre of depth [blocks] and half its band [m]; 0 for unusable pixels."""
+def _cast_rays(code: Array, ry: float, view: Any, rays: Array, reach: Array) -> None:
+    """Write each ray's direction [3, w] per metre of depth [blocks] and half its band [m]; 0 for unusable pixels."""
     camera, pose, truncation, stride = view
     metre = np.sqrt(pose[0, 0] ** 2 + pose[1, 0] ** 2 + pose[2, 0] ** 2)
     for column in range(len(reach)):
@@ -62,23 +62,23 @@ def _aim(code: Array, ry: float, view: Any, rays: Array, reach: Array) -> None:
         rx = (np.float64(u) - camera[2]) / camera[0]
         for axis in range(3):
             rays[axis, column] = pose[axis, 0] * rx + pose[axis, 1] * ry + pose[axis, 2]
-        usable = (code[u] != 0) & ((code[u] & OUTSIDE) == 0)
+        usable = (code[u] != 0) & ((code[u] & OUTSIDE_MASK) == 0)
         reach[column] = truncation / metre if usable else 0.0
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _activate(index: Any, coords: Array, state: Array, stamp: Array, active: Array, key: int) -> bool:
-    """Put the block of a key on the list once a frame, adding it where new; False when there is no room."""
+    """Activate the block of a key once per frame, adding it where new; return False when the arrays are full."""
     keys, rows = index
     slot = slot_of(keys, key)
     row = rows[slot]
-    if keys[slot] == EMPTY:
+    if keys[slot] == EMPTY_KEY:
         row = state[0]
         if row >= len(coords) or 2 * row >= len(keys):
             return False
         keys[slot] = key
         rows[slot] = row
-        unpack(key, coords[row])
+        unpack_key(key, coords[row])
         state[0] += 1
     if stamp[row] != state[2]:
         stamp[row] = state[2]
@@ -88,10 +88,10 @@ def _activate(index: Any, coords: Array, state: Array, stamp: Array, active: Arr
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def see_through(
+def activate_free_blocks(
     coords: Array, state: Array, stamp: Array, active: Array, image: Any, projection: Array, block_m: float
 ) -> None:
-    """Make active the known blocks that a frame looks through: they lie in front of the surface it sees."""
+    """Activate the known blocks [n, 3] that a frame looks through: they lie in front of the observed surface."""
     depth, code = image
     height, width = depth.shape
     radius = 0.5 * np.sqrt(3.0) * block_m

@@ -1,4 +1,4 @@
-"""The 256 ways in which a surface can cut a cube, derived and not copied.
+"""Marching cubes table: the triangles of the 256 ways in which a surface can cut a cube, derived and not copied.
 
 Corner c of a cube sits at (c & 1, c >> 1 & 1, c >> 2). On each face the crossed edges are joined in pairs
 so that inside corners (negative distance) that touch only diagonally stay apart; the rule looks at one face
@@ -28,20 +28,20 @@ def _face_corners(axis: int, side: int) -> list[int]:
     return [side << axis | a << first | b << second for a, b in ring]
 
 
-def _segments(case: int) -> dict[int, int]:
+def _face_segments(case: int) -> dict[int, int]:
     """Return by crossed edge the next one around the surface's loops."""
     following = {}
     for axis, side in itertools.product(range(3), range(2)):
         ring = _face_corners(axis, side)
         inside = [case >> corner & 1 for corner in ring]
-        for at in range(4):
-            if inside[at] or not inside[(at + 1) % 4]:
+        for side_index in range(4):
+            if inside[side_index] or not inside[(side_index + 1) % 4]:
                 continue
             # The ring enters the inside here; the same inside run is left at the next outside corner.
-            leave = at + 1
+            leave = side_index + 1
             while inside[(leave + 1) % 4]:
                 leave += 1
-            enter_edge = _EDGE_OF[frozenset((ring[at], ring[(at + 1) % 4]))]
+            enter_edge = _EDGE_OF[frozenset((ring[side_index], ring[(side_index + 1) % 4]))]
             leave_edge = _EDGE_OF[frozenset((ring[leave % 4], ring[(leave + 1) % 4]))]
             following[enter_edge] = leave_edge
     return following
@@ -49,7 +49,7 @@ def _segments(case: int) -> dict[int, int]:
 
 def _loops(case: int) -> list[list[int]]:
     """Return the closed loops of crossed edges."""
-    following, loops = _segments(case), []
+    following, loops = _face_segments(case), []
     while following:
         loop = [min(following)]
         while (edge := following.pop(loop[-1])) != loop[0]:
@@ -59,7 +59,7 @@ def _loops(case: int) -> list[list[int]]:
 
 
 def _share_a_face(a: int, b: int) -> bool:
-    """Tell whether two edges lie in one face of the cube."""
+    """Return whether two edges lie in one face of the cube."""
     corners = CORNERS[np.concatenate([EDGES[a], EDGES[b]])]
     return bool((corners == corners[0]).all(axis=0).any())
 

@@ -1,11 +1,11 @@
-"""Better poses, and the range bias, for a capture whose tracking drifted.
+"""Refine the poses of a capture whose tracking drifted, and estimate its range bias.
 
-All frames are compared with all frames that see the same surface (see `posegraph`), poses and bias are
-solved for together, and the result is judged on pairs of frames that took no part. What does not lower
-that held-out residual clearly is not applied.
+All frames are compared with all frames that see the same surface (see `pose_graph`), poses and bias are
+solved for together, and the result is validated on held-out pairs of frames. A correction that does not lower
+their residual clearly is not applied.
 
-The bias is found on smoothed depth: noise of single pixels moves points along their rays onto other facets, which
-tells as a bias of -1 to -2 mm. The poses are then found on depth as measured, less the bias: smoothing rounds off
+The bias is estimated on smoothed depth: noise of single pixels moves points along their rays onto other surfels, which
+appears as a bias of -1 to -2 mm. The poses are then estimated on depth as measured, less the bias: smoothing rounds off
 edges and small curves, and its poses move the cameras back by half a millimetre more.
 """
 
@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cousins.capture.captures import Capture, Frame
-from cousins.fusion.pose_graph import Pairs, Solution, choose_pairs, residuals, solve
-from cousins.fusion.surfels import Facets, facets_of, smoothed
+from cousins.fusion.pose_graph import FramePairs, PoseSolution, choose_pairs, pair_residuals, solve_poses
+from cousins.fusion.surfels import Surfels, fit_surfels, with_smoothed_depth
 from cousins.geometry import Array, invert, rigid
-from cousins.scale.check import ASSUMED
+from cousins.scale.check import ASSUMED_PREFIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +39,16 @@ class RefineConfig:
     gates_m: tuple[float, ...] = (0.1, 0.1, 0.06, 0.04, 0.02, 0.01, 0.005, 0.005)
     """Largest residual beyond four σ, one Gauss-Newton step each: from the drift expected to none [m]."""
     stride: int = 4
-    """Every how many facets one is used."""
+    """Stride at which surfels are used."""
     max_keyframes: int = 160
-    """Frames that are solved for; those between follow their neighbours."""
+    """Largest number of frames that are optimised; those between are interpolated."""
     min_gain: float = 0.03
-    """Part of the held-out residual that new poses must take off to be kept: six unknowns a frame fit a part of
+    """Fraction by which new poses must lower the held-out residual to be kept: six unknowns per frame fit a part of
     its noise, which pairs held out share."""
     estimate_bias: bool = True
     """Whether a constant range bias is estimated."""
     max_bias_m: float = 0.01
-    """Largest range bias that is believed [m]."""
+    """Largest range bias that is accepted [m]."""
     bias_floor_m: float = 0.0006
     """Error of the bias beside noise [m]: depth edges and curves that two views sample differently (the rms error
     of the estimate over simulated scenes with biases from -4 to 3 mm)."""
@@ -59,10 +59,10 @@ class RefineConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RefineReport:
-    """What refinement found and did."""
+    """Result of pose refinement."""
 
     residual_before_m: float
-    """Mean distance between facets of held-out pairs of frames as reported [m]."""
+    """Mean distance between surfels of held-out pairs of frames as reported [m]."""
     residual_after_m: float
     """The same as returned [m]."""
     loop_residual_before_m: float
@@ -76,111 +76,115 @@ class RefineReport:
     range_bias_std_m: float
     """Its standard deviation [m]; 0 where it was not estimated."""
     bias_corrected: bool
-    """Whether the returned depth has the bias taken off."""
+    """Whether the bias is subtracted from the returned depth."""
     pairs: int
     """Pairs of frames compared."""
     warnings: tuple[str, ...] = ()
-    """What was given up, a sentence each."""
+    """What was not corrected, one sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Refined:
-    """A capture with refined poses, or the same one."""
+    """A capture with refined poses, or the input capture."""
 
     capture: Capture
-    """What to go on with."""
+    """Capture with refined poses and corrected depth."""
     report: RefineReport
-    """How it was judged."""
+    """Residuals before and after, and the estimated bias."""
 
 
 def refine_poses(capture: Capture, *, config: RefineConfig | None = None) -> Refined:
-    """Return the capture with refined poses, and depth without range bias, as far as held-out pairs agree better.
+    """Return the capture with refined poses, and depth without range bias, where held-out pairs improve.
 
-    A capture whose metre is assumed comes from pictures alone: its depth was found under its poses, and to move these
-    by that depth would only copy its noise. It is returned as it is.
+    A capture with assumed scale comes from pictures alone: its depth was estimated from its poses, and refining these
+    by that depth would only copy its noise. It is returned unchanged.
     """
     settings = config or RefineConfig()
-    if capture.scale.source.startswith(ASSUMED):
+    if capture.scale.source.startswith(ASSUMED_PREFIX):
         return _unchanged(capture, 0)
     keys = _keyframes(len(capture.frames), settings.max_keyframes)
-    facets = [_facets(capture.frames[key], settings) for key in keys]
+    surfels = [_surfels(capture.frames[key], settings) for key in keys]
     poses = np.array([capture.frames[key].world_from_camera for key in keys])
-    pairs = choose_pairs(facets, poses, gate_m=settings.gates_m[0])
+    pairs = choose_pairs(surfels, poses, gate_m=settings.gates_m[0])
     if len(pairs.used) < len(keys) - 1 or len(pairs.held_out) == 0:
         return _unchanged(capture, len(pairs.used), "too few frames see the same surface; poses are as reported")
-    judge = _Judge(facets, pairs, settings)
-    plain = _solved(facets, poses, pairs, settings, with_bias=False)
-    best, kept, corrected = plain, judge.prefers(plain.poses, poses), False
-    bias, std_m = plain, 0.0
+    held_out = _HeldOutResiduals(surfels, pairs, settings)
+    unchanged_bias = _solve(surfels, poses, pairs, settings, with_bias=False)
+    best, is_kept, corrected = unchanged_bias, held_out.is_better(unchanged_bias.poses, poses), False
+    bias, std_m = unchanged_bias, 0.0
     if settings.estimate_bias:
-        bias = _solved([smoothed(facet) for facet in facets], poses, pairs, settings, with_bias=True)
+        bias = _solve([with_smoothed_depth(surfel) for surfel in surfels], poses, pairs, settings, with_bias=True)
         std_m = float(np.hypot(bias.bias_std_m, settings.bias_floor_m))
         significant = settings.bias_sigmas * std_m < abs(bias.bias_m) < settings.max_bias_m
-        if kept and significant and judge.lower(bias, plain):
-            unbiased = [facet.without_bias(bias.bias_m) for facet in facets]
-            best, corrected = _solved(unbiased, poses, pairs, settings, with_bias=False), True
-    final = _regauged(best.poses, poses) if kept else poses
+        if is_kept and significant and held_out.has_lower_mean(bias, unchanged_bias):
+            unbiased = [surfel.without_bias(bias.bias_m) for surfel in surfels]
+            best, corrected = _solve(unbiased, poses, pairs, settings, with_bias=False), True
+    final = _aligned_to_reported(best.poses, poses) if is_kept else poses
     bias_m = bias.bias_m if corrected else 0.0
-    before, loop_before = judge.means(poses, 0.0)
-    after, loop_after = judge.means(final, bias_m)
+    before, loop_before = held_out.means(poses, 0.0)
+    after, loop_after = held_out.means(final, bias_m)
     report = RefineReport(
         residual_before_m=before,
         residual_after_m=after,
         loop_residual_before_m=loop_before,
         loop_residual_after_m=loop_after,
-        kept=kept,
+        kept=is_kept,
         range_bias_m=bias.bias_m,
         range_bias_std_m=std_m,
         bias_corrected=corrected,
         pairs=len(pairs.used),
-        warnings=_doubts(bias.bias_m, settings),
+        warnings=_bias_warnings(bias.bias_m, settings),
     )
-    return Refined(capture=_applied(capture, keys, poses, final, bias_m) if kept else capture, report=report)
+    return Refined(
+        capture=_apply_corrections(capture, keys, poses, final, bias_m) if is_kept else capture, report=report
+    )
 
 
-class _Judge:
-    """Residuals on pairs that took no part in the optimisation, on smoothed depth for its low noise."""
+class _HeldOutResiduals:
+    """Residuals on held-out frame pairs, on smoothed depth for its low noise."""
 
-    def __init__(self, facets: list[Facets], pairs: Pairs, config: RefineConfig) -> None:
-        self._facets = [smoothed(facet) for facet in facets]
+    def __init__(self, surfels: list[Surfels], pairs: FramePairs, config: RefineConfig) -> None:
+        self._surfels = [with_smoothed_depth(surfel) for surfel in surfels]
         self._pairs = pairs.held_out
-        self._far = np.abs(pairs.held_out[:, 0] - pairs.held_out[:, 1]) > len(facets) / 2
+        self._far = np.abs(pairs.held_out[:, 0] - pairs.held_out[:, 1]) > len(surfels) / 2
         self._config = config
 
-    def by_pair(self, poses: Array, bias_m: float) -> Array:
+    def residuals_by_pair(self, poses: Array, bias_m: float) -> Array:
         """Return the residual of each held-out pair [m]."""
-        return residuals(self._facets, poses, self._pairs, gate_m=self._config.gates_m[0], bias_m=bias_m)
+        return pair_residuals(self._surfels, poses, self._pairs, gate_m=self._config.gates_m[0], bias_m=bias_m)
 
     def means(self, poses: Array, bias_m: float) -> tuple[float, float]:
         """Return the mean over all pairs and over those far apart in time [m]."""
-        found = self.by_pair(poses, bias_m)
-        return _mean(found), _mean(found[self._far])
+        by_pair = self.residuals_by_pair(poses, bias_m)
+        return _finite_mean(by_pair), _finite_mean(by_pair[self._far])
 
-    def prefers(self, new: Array, old: Array) -> bool:
-        """Tell whether new poses take off at least the least gain, beyond two standard errors."""
-        before, after = self.by_pair(old, 0.0), self.by_pair(new, 0.0)
+    def is_better(self, new: Array, old: Array) -> bool:
+        """Return whether new poses lower the mean residual by the required gain and by two standard errors."""
+        before, after = self.residuals_by_pair(old, 0.0), self.residuals_by_pair(new, 0.0)
         both = np.isfinite(before) & np.isfinite(after)
         gain = before[both] - after[both]
         error = gain.std() / np.sqrt(max(len(gain), 1)) if len(gain) else np.inf
         return bool(gain.mean() > max(2.0 * error, self._config.min_gain * before[both].mean())) if len(gain) else False
 
-    def lower(self, one: Solution, other: Solution) -> bool:
-        """Tell whether one solution has the lower mean residual."""
+    def has_lower_mean(self, first: PoseSolution, second: PoseSolution) -> bool:
+        """Return whether the first solution has a lower mean residual than the second."""
         gate_m = self._config.gates_m[-1]
         means = [
-            _mean(residuals(self._facets, found.poses, self._pairs, gate_m=gate_m, bias_m=found.bias_m))
-            for found in (one, other)
+            _finite_mean(
+                pair_residuals(self._surfels, solution.poses, self._pairs, gate_m=gate_m, bias_m=solution.bias_m)
+            )
+            for solution in (first, second)
         ]
         return means[0] < means[1]
 
 
-def _keyframes(count: int, most: int) -> Array:
+def _keyframes(count: int, max_count: int) -> Array:
     """Return evenly spread frame numbers that include the first and the last."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+    return np.unique(np.linspace(0, count - 1, min(count, max_count)).round().astype(np.int64))
 
 
-def _facets(frame: Frame, config: RefineConfig) -> Facets:
-    return facets_of(
+def _surfels(frame: Frame, config: RefineConfig) -> Surfels:
+    return fit_surfels(
         frame,
         sigma_m=config.sigma_m,
         sigma_per_m=config.sigma_per_m,
@@ -189,12 +193,14 @@ def _facets(frame: Frame, config: RefineConfig) -> Facets:
     )
 
 
-def _solved(facets: list[Facets], poses: Array, pairs: Pairs, config: RefineConfig, *, with_bias: bool) -> Solution:
-    return solve(facets, poses, pairs.used, gates_m=config.gates_m, with_bias=with_bias, stride=config.stride)
+def _solve(
+    surfels: list[Surfels], poses: Array, pairs: FramePairs, config: RefineConfig, *, with_bias: bool
+) -> PoseSolution:
+    return solve_poses(surfels, poses, pairs.used, gates_m=config.gates_m, with_bias=with_bias, stride=config.stride)
 
 
-def _regauged(refined: Array, reported: Array) -> Array:
-    """Return refined poses moved as a whole so that the median correction is none: the world stays where it was.
+def _aligned_to_reported(refined: Array, reported: Array) -> Array:
+    """Return refined poses moved as a whole so that the median correction is zero: the world frame stays in place.
 
     The mean of the reported orientations keeps gravity, which tracking measures in every frame.
     """
@@ -206,26 +212,26 @@ def _regauged(refined: Array, reported: Array) -> Array:
     return np.array([rigid(back, shift) @ pose for pose in refined])
 
 
-def _doubts(bias_m: float, config: RefineConfig) -> tuple[str, ...]:
+def _bias_warnings(bias_m: float, config: RefineConfig) -> tuple[str, ...]:
     if abs(bias_m) < config.max_bias_m:
         return ()
     return (f"the estimated range bias of {1000.0 * bias_m:.0f} mm is beyond belief and was not taken off",)
 
 
-def _applied(capture: Capture, keys: Array, before: Array, after: Array, bias_m: float) -> Capture:
-    """Return the capture with corrected poses and depth; frames between keyframes take a mixed correction."""
+def _apply_corrections(capture: Capture, keys: Array, before: Array, after: Array, bias_m: float) -> Capture:
+    """Return the capture with corrected poses and depth; frames between keyframes take an interpolated correction."""
     corrections = [new @ invert(old) for new, old in zip(after, before, strict=True)]
     frames = []
     for index, frame in enumerate(capture.frames):
         right = min(int(np.searchsorted(keys, index)), len(keys) - 1)
         left = right if keys[right] == index else max(right - 1, 0)
         part = 0.0 if left == right else float((index - keys[left]) / (keys[right] - keys[left]))
-        pose = _between(corrections[left], corrections[right], part) @ frame.world_from_camera
-        frames.append(replace(frame, world_from_camera=pose, depth_m=_debiased(frame, bias_m)))
+        pose = _interpolate(corrections[left], corrections[right], part) @ frame.world_from_camera
+        frames.append(replace(frame, world_from_camera=pose, depth_m=_depth_without_bias(frame, bias_m)))
     return replace(capture, frames=tuple(frames))
 
 
-def _between(first: Array, second: Array, part: float) -> Array:
+def _interpolate(first: Array, second: Array, part: float) -> Array:
     """Return a rigid motion between two similar ones: the mean rotation made orthogonal again."""
     if part == 0.0:
         return first
@@ -234,7 +240,7 @@ def _between(first: Array, second: Array, part: float) -> Array:
     return rigid(left @ right, mixed[:3, 3])
 
 
-def _debiased(frame: Frame, bias_m: float) -> Array:
+def _depth_without_bias(frame: Frame, bias_m: float) -> Array:
     """Return the depth image without a range bias [m]."""
     if bias_m == 0.0:
         return frame.depth_m
@@ -242,8 +248,8 @@ def _debiased(frame: Frame, bias_m: float) -> Array:
     x = (np.arange(camera.width) - camera.cx) / camera.fx
     y = (np.arange(camera.height) - camera.cy) / camera.fy
     rays = np.sqrt(1.0 + x[None, :] ** 2 + y[:, None] ** 2)
-    known = frame.depth_m > max(2.0 * bias_m, 0.0)
-    return np.where(known, frame.depth_m - bias_m / rays, 0.0).astype(np.float32)
+    has_depth = frame.depth_m > max(2.0 * bias_m, 0.0)
+    return np.where(has_depth, frame.depth_m - bias_m / rays, 0.0).astype(np.float32)
 
 
 def _unchanged(capture: Capture, pairs: int, *warnings: str) -> Refined:
@@ -263,6 +269,6 @@ def _unchanged(capture: Capture, pairs: int, *warnings: str) -> Refined:
     return Refined(capture=capture, report=report)
 
 
-def _mean(values: Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+def _finite_mean(values: Array) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")

@@ -17,30 +17,30 @@ from cousins.capture.captures import Frame
 from cousins.geometry import Array, Intrinsics
 
 SPACING_PX = 2
-"""Distance between facets [px]."""
-REACH_PX = 3
-"""Half the window that a facet is fitted to [px]: 7×7 pixels, 4 cm wide at a range of 1.2 m."""
+"""Distance between neighbouring surfels [px]."""
+WINDOW_RADIUS_PX = 3
+"""Half the window that the plane of a surfel is fitted to [px]: 7×7 pixels, 4 cm wide at a range of 1.2 m."""
 MIN_PIXELS = 30
 """Fewest pixels of one surface in the 49 of a window."""
-MOST_NOISE = 2.5
+MAX_RESIDUAL_SIGMAS = 2.5
 """Largest deviation from the plane, in σ of a pixel: more is an edge or a curve."""
-LEAST_COSINE = 0.5
+MIN_INCIDENCE_COS = 0.5
 """Surfaces seen more obliquely than 60° are left out: there noise moves a point mostly along the surface, past
-edges and onto other surfaces, which tells as a range bias of about -1 mm."""
+edges and onto other surfaces, which appears as a range bias of about -1 mm."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Facets:
-    """The facets of one frame, as images and as a list."""
+class Surfels:
+    """The surfels of one frame, as images and as a list."""
 
     plane: Array
     """Depth as measured [m], 0 = none, and unit normal towards the camera (camera frame), float32 [h, w, 4]."""
     smooth_m: Array
     """Depth of the fitted planes [m], float32 [h, w]: less noise, but it rounds off edges and small curves."""
     camera: Intrinsics
-    """Camera of the facet image."""
+    """Camera of the surfel image."""
     points: Array
-    """Positions of all facets in the camera frame [m], float64 [n, 3]."""
+    """Positions of all surfels in the camera frame [m], float64 [n, 3]."""
     normals: Array
     """Their normals, float64 [n, 3]."""
     sigma_m: Array
@@ -48,8 +48,8 @@ class Facets:
     noise: tuple[float, float]
     """Noise of a pixel at zero range [m] and its growth per metre."""
 
-    def without_bias(self, bias_m: float) -> Facets:
-        """Return the facets moved towards the camera by `bias_m` along their rays [m]."""
+    def without_bias(self, bias_m: float) -> Surfels:
+        """Return the surfels moved towards the camera by `bias_m` along their rays [m]."""
         camera, plane = self.camera, self.plane.copy()
         x = (np.arange(camera.width) - camera.cx) / camera.fx
         y = (np.arange(camera.height) - camera.cy) / camera.fy
@@ -59,10 +59,10 @@ class Facets:
         return replace(self, plane=plane, points=self.points * (1.0 - bias_m / ranges))
 
 
-def facets_of(
+def fit_surfels(
     frame: Frame, *, sigma_m: float, sigma_per_m: float, depth_limits_m: tuple[float, float], min_confidence: int
-) -> Facets:
-    """Fit facets to a frame's trusted depth."""
+) -> Surfels:
+    """Return surfels fitted to a frame's depth within the limits [m] and of at least `min_confidence`."""
     camera = frame.depth_camera
     height, width = -(-camera.height // SPACING_PX), -(-camera.width // SPACING_PX)
     depth = np.where(
@@ -74,7 +74,7 @@ def facets_of(
     ).astype(np.float32)
     plane = np.zeros((height, width, 4), dtype=np.float32)
     smooth = np.zeros((height, width), dtype=np.float32)
-    _fit(depth, (camera.fx, camera.fy, camera.cx, camera.cy), (sigma_m, sigma_per_m), plane, smooth)
+    _fit_planes(depth, (camera.fx, camera.fy, camera.cx, camera.cy), (sigma_m, sigma_per_m), plane, smooth)
     small = Intrinsics(
         width=width,
         height=height,
@@ -83,21 +83,21 @@ def facets_of(
         cx=camera.cx / SPACING_PX,
         cy=camera.cy / SPACING_PX,
     )
-    return _listed(plane, smooth, small, (sigma_m, sigma_per_m))
+    return _surfels_from_images(plane, smooth, small, (sigma_m, sigma_per_m))
 
 
-def smoothed(facets: Facets) -> Facets:
-    """Return the facets at the depth of their fitted planes."""
-    plane = facets.plane.copy()
-    plane[..., 0] = facets.smooth_m
-    return _listed(plane, facets.smooth_m, facets.camera, facets.noise)
+def with_smoothed_depth(surfels: Surfels) -> Surfels:
+    """Return the surfels at the depth of their fitted planes."""
+    plane = surfels.plane.copy()
+    plane[..., 0] = surfels.smooth_m
+    return _surfels_from_images(plane, surfels.smooth_m, surfels.camera, surfels.noise)
 
 
-def _listed(plane: Array, smooth: Array, camera: Intrinsics, noise: tuple[float, float]) -> Facets:
-    """Return facets from their images."""
+def _surfels_from_images(plane: Array, smooth: Array, camera: Intrinsics, noise: tuple[float, float]) -> Surfels:
+    """Return surfels from their images."""
     v, u = np.nonzero(plane[..., 0] > 0.0)
     z = plane[v, u, 0].astype(np.float64)
-    return Facets(
+    return Surfels(
         plane=plane,
         smooth_m=smooth,
         camera=camera,
@@ -109,10 +109,10 @@ def _listed(plane: Array, smooth: Array, camera: Intrinsics, noise: tuple[float,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fit(
+def _fit_planes(
     depth: Array, camera: tuple[float, float, float, float], noise: tuple[float, float], plane: Array, smooth: Array
 ) -> None:
-    """Fill `plane` and `smooth` by least squares of inverse depth over each window."""
+    """Write `plane` [h, w, 4] and `smooth` [h, w] by least squares of inverse depth over each window."""
     fx, fy, cx, cy = camera
     height, width = depth.shape
     for row in range(plane.shape[0]):
@@ -120,17 +120,19 @@ def _fit(
         for column in range(plane.shape[1]):
             u = column * SPACING_PX
             z = np.float64(depth[v, u])
-            if not z > 0.0 or not (REACH_PX <= v < height - REACH_PX and REACH_PX <= u < width - REACH_PX):
+            if not z > 0.0 or not (
+                WINDOW_RADIUS_PX <= v < height - WINDOW_RADIUS_PX and WINDOW_RADIUS_PX <= u < width - WINDOW_RADIUS_PX
+            ):
                 continue
             sigma = noise[0] + noise[1] * z
-            jump = 4.0 * MOST_NOISE * sigma / (z * z)
-            a, b, c, rms = _window(depth, v, u, 1.0 / z, jump)
-            if not a > 0.0 or rms > MOST_NOISE * sigma * a * a:
+            jump = 4.0 * MAX_RESIDUAL_SIGMAS * sigma / (z * z)
+            a, b, c, rms = _fit_window(depth, v, u, 1.0 / z, jump)
+            if not a > 0.0 or rms > MAX_RESIDUAL_SIGMAS * sigma * a * a:
                 continue
             nx, ny, nz = b * fx, c * fy, a - b * (u - cx) - c * (v - cy)
             length = np.sqrt(nx * nx + ny * ny + nz * nz)
             rx, ry = (u - cx) / fx, (v - cy) / fy
-            if a / (length * np.sqrt(1.0 + rx * rx + ry * ry)) < LEAST_COSINE:
+            if a / (length * np.sqrt(1.0 + rx * rx + ry * ry)) < MIN_INCIDENCE_COS:
                 continue
             plane[row, column, 0] = z
             smooth[row, column] = 1.0 / a
@@ -140,11 +142,11 @@ def _fit(
 
 
 @njit(cache=True, nogil=True, inline="always", error_model="numpy")
-def _window(depth: Array, v: int, u: int, middle: float, jump: float) -> tuple[float, float, float, float]:
+def _fit_window(depth: Array, v: int, u: int, middle: float, jump: float) -> tuple[float, float, float, float]:
     """Return inverse depth, its gradients by pixel and the deviation [1/m]; inverse depth 0 where there is no plane."""
     n = sx = sy = sxx = sxy = syy = sq = sxq = syq = sqq = 0.0
-    for y in range(-REACH_PX, REACH_PX + 1):
-        for x in range(-REACH_PX, REACH_PX + 1):
+    for y in range(-WINDOW_RADIUS_PX, WINDOW_RADIUS_PX + 1):
+        for x in range(-WINDOW_RADIUS_PX, WINDOW_RADIUS_PX + 1):
             z = np.float64(depth[v + y, u + x])
             if not z > 0.0:
                 continue

@@ -1,7 +1,7 @@
-"""A URDF or MJCF of one thing as an asset: pieces and looks of each moving part, joints, masses by volume.
+"""Import a URDF or MJCF of one object as an asset: pieces and looks of each moving part, joints, masses by volume.
 
-Declared masses and inertias are not believed: many are placeholders. Parts weigh what their collision pieces hold of
-the material that the thing's name tells.
+Declared masses and inertias are not believed: many are placeholders. The mass of a
+part is the volume of its collision pieces times the density of the material that its name suggests.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import trimesh
 
 from cousins.errors import StageError
 from cousins.geometry import Array, rigid, transform
-from cousins.importers.articulation import ToldLink, ToldShape, refused
-from cousins.importers.meshes import SUFFIXES, closed, decoded
+from cousins.importers.articulation import LinkSpec, ShapeSpec, description_error
+from cousins.importers.meshes import MESH_SUFFIXES, read_mesh_as_authored, watertight_mesh
 from cousins.importers.mjcf import read_mjcf
 from cousins.importers.msh import read_msh
 from cousins.importers.urdf import read_urdf
@@ -30,30 +30,30 @@ from cousins.reconstruct.collision.decomposition import decompose
 from cousins.reconstruct.collision.solids import mesh_of, solid_of
 from cousins.reconstruct.materials import Material, material_for
 
-GREY: Final = (186, 186, 190)
-"""Colour of what has none."""
+DEFAULT_COLOR: Final = (186, 186, 190)
+"""sRGB of meshes without colours."""
 
-Decode = Callable[[str], Mesh]
-"""Gives the mesh of a file that a description names."""
+MeshDecoder = Callable[[str], Mesh]
+"""Returns the mesh of a file that a description references."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Part:
-    """What moves as one: a link with all that is fixed to it."""
+class MovingPart:
+    """A rigid group of links: a link and all links that are fixed to it."""
 
-    link: ToldLink
+    link: LinkSpec
     parent: str
     parent_from_part: Array
-    shapes: tuple[ToldShape, ...]
+    shapes: tuple[ShapeSpec, ...]
 
 
-def told_links(path: Path) -> dict[str, ToldLink]:
-    """Return the links that a URDF or MJCF tells; raises CaptureError."""
+def read_articulation(path: Path) -> dict[str, LinkSpec]:
+    """Return the links of a URDF or MJCF file by name, the root first; raises CaptureError."""
     return read_urdf(path) if path.suffix.lower() == ".urdf" else read_mjcf(path)
 
 
-def jointed_asset(path: Path, *, root: Path, name: str, label: str) -> Asset:
-    """Return the asset of a description; its meshes must lie inside `root`."""
+def articulated_asset(path: Path, *, root: Path, name: str, label: str) -> Asset:
+    """Return the asset of a URDF or MJCF file; its meshes must lie inside `root`."""
     cache: dict[str, Mesh] = {}
 
     def decode(file: str) -> Mesh:
@@ -61,27 +61,27 @@ def jointed_asset(path: Path, *, root: Path, name: str, label: str) -> Asset:
             cache[file] = _mesh_of(path, file, root)
         return cache[file]
 
-    parts = moving_parts(told_links(path))
+    parts = moving_parts(read_articulation(path))
     if not parts:
-        raise refused(path, "no links")
+        raise description_error(path, "no links")
     notes: list[str] = []
-    made = {part.link.name: (_pieces(part, decode, notes), _looks(part, decode)) for part in parts}
+    geometry = {part.link.name: (_pieces(part, decode, notes), _visual_mesh(part, decode)) for part in parts}
     for part in parts:
-        if not made[part.link.name][0]:
-            raise refused(path, f"nothing to touch at {part.link.name[:40]!r}")
-    middle, size = _box(parts, made)
+        if not geometry[part.link.name][0]:
+            raise description_error(path, f"nothing to touch at {part.link.name[:40]!r}")
+    middle, size = _bounding_box(parts, geometry)
     material = material_for(label, longest_side_m=float(size.max()))
     links = tuple(
-        _link(part.link.name, *made[part.link.name], material, middle if not part.parent else np.zeros(3))
+        _link(part.link.name, *geometry[part.link.name], material, middle if not part.parent else np.zeros(3))
         for part in parts
     )
-    top = parts[0].link.name
+    root_name = parts[0].link.name
     return Asset(
         name=name,
         label=label,
         label_source="file name",
         links=links,
-        joints=tuple(_joint(part, middle if part.parent == top else np.zeros(3)) for part in parts[1:]),
+        joints=tuple(_joint(part, middle if part.parent == root_name else np.zeros(3)) for part in parts[1:]),
         friction=material.friction,
         restitution=material.restitution,
         material=material.name,
@@ -93,11 +93,11 @@ def jointed_asset(path: Path, *, root: Path, name: str, label: str) -> Asset:
     )
 
 
-def moving_parts(links: Mapping[str, ToldLink]) -> list[Part]:
+def moving_parts(links: Mapping[str, LinkSpec]) -> list[MovingPart]:
     """Return the moving parts, parents first; links without a joint belong to their parents."""
     owner: dict[str, str] = {}
     poses: dict[str, Array] = {}
-    found: dict[str, Part] = {}
+    parts: dict[str, MovingPart] = {}
     waiting = list(links.values())
     while waiting:
         ready = [link for link in waiting if not link.parent or link.parent in owner]
@@ -105,46 +105,46 @@ def moving_parts(links: Mapping[str, ToldLink]) -> list[Part]:
             break
         for link in ready:
             pose = poses[link.parent] @ link.parent_from_link if link.parent else link.parent_from_link
-            still = link.parent and (link.joint is None or link.joint.kind == "fixed")
-            if still:
+            is_fixed = link.parent and (link.joint is None or link.joint.kind == "fixed")
+            if is_fixed:
                 owner[link.name], poses[link.name] = owner[link.parent], pose
-                first = found[owner[link.name]]
-                shapes = tuple(_moved(shape, pose) for shape in link.shapes)
-                found[owner[link.name]] = replace(first, shapes=first.shapes + shapes)
+                first = parts[owner[link.name]]
+                shapes = tuple(_moved_shape(shape, pose) for shape in link.shapes)
+                parts[owner[link.name]] = replace(first, shapes=first.shapes + shapes)
                 continue
-            turn = np.eye(4) if link.parent else link.parent_from_link
-            shapes = tuple(_moved(shape, turn) for shape in link.shapes)
-            owner[link.name], poses[link.name] = link.name, turn
+            part_from_link = np.eye(4) if link.parent else link.parent_from_link
+            shapes = tuple(_moved_shape(shape, part_from_link) for shape in link.shapes)
+            owner[link.name], poses[link.name] = link.name, part_from_link
             parent = owner[link.parent] if link.parent else ""
-            found[link.name] = Part(link=link, parent=parent, parent_from_part=pose, shapes=shapes)
+            parts[link.name] = MovingPart(link=link, parent=parent, parent_from_part=pose, shapes=shapes)
         waiting = [link for link in waiting if link.name not in owner]
-    return list(found.values())
+    return list(parts.values())
 
 
-def _moved(shape: ToldShape, part_from_link: Array) -> ToldShape:
+def _moved_shape(shape: ShapeSpec, part_from_link: Array) -> ShapeSpec:
     return replace(shape, link_from_shape=part_from_link @ shape.link_from_shape)
 
 
-def _pieces(part: Part, decode: Decode, notes: list[str]) -> list[Piece]:
-    """Return the convex pieces of a part in its frame: of what is there to be touched, else of what is seen."""
-    touched = [shape for shape in part.shapes if shape.collides] or list(part.shapes)
-    found: list[Piece] = []
-    for shape in touched:
+def _pieces(part: MovingPart, decode: MeshDecoder, notes: list[str]) -> list[Piece]:
+    """Return the convex pieces of a part in its frame: of its collision shapes, else of its visual shapes."""
+    collision_shapes = [shape for shape in part.shapes if shape.is_collision] or list(part.shapes)
+    pieces: list[Piece] = []
+    for shape in collision_shapes:
         if shape.kind != "mesh":
-            found += primitive_pieces(shape)
+            pieces += pieces_of_primitive(shape)
             continue
-        solid, open_notes = closed(placed_mesh(decode(shape.file), shape))
+        solid, open_notes = watertight_mesh(mesh_in_part(decode(shape.file), shape))
         try:
             collision = decompose(solid)
         except StageError as error:
             notes.append(f"a collision mesh was left out: {error.message}")
             continue
-        found += collision.pieces
+        pieces += collision.pieces
         notes += [*open_notes, *collision.fallbacks]
-    return found
+    return pieces
 
 
-def primitive_pieces(shape: ToldShape) -> list[Piece]:
+def pieces_of_primitive(shape: ShapeSpec) -> list[Piece]:
     """Return a primitive as a piece; none where it has no volume. A capsule becomes a hull."""
     x, y, z = shape.size_m
     if min(x, y) <= 1e-6 or (shape.kind != "capsule" and z <= 1e-6):
@@ -164,15 +164,17 @@ def primitive_pieces(shape: ToldShape) -> list[Piece]:
     return [Piece(kind=shape.kind, mesh=placed, link_from_piece=shape.link_from_shape, size_m=np.array(shape.size_m))]
 
 
-def _looks(part: Part, decode: Decode) -> Mesh | None:
-    """Return what is seen of a part in its frame: one mesh as it is, several with a colour each; None for nothing."""
-    meshes = [placed_mesh(decode(shape.file), shape) for shape in part.shapes if shape.seen and shape.kind == "mesh"]
+def _visual_mesh(part: MovingPart, decode: MeshDecoder) -> Mesh | None:
+    """Return the visual mesh of a part in its frame: one mesh as it is, several with a colour each; None for none."""
+    meshes = [
+        mesh_in_part(decode(shape.file), shape) for shape in part.shapes if shape.is_visual and shape.kind == "mesh"
+    ]
     if len(meshes) == 1:
         return meshes[0]
     return concatenate([_colored(mesh) for mesh in meshes]) if meshes else None
 
 
-def placed_mesh(mesh: Mesh, shape: ToldShape) -> Mesh:
+def mesh_in_part(mesh: Mesh, shape: ShapeSpec) -> Mesh:
     """Return a mesh scaled and moved into its part's frame; a mirroring scale turns its faces around."""
     faces = mesh.faces[:, ::-1] if np.prod(np.sign(shape.size_m)) < 0.0 else mesh.faces
     scaled = replace(mesh, vertices=mesh.vertices * np.array(shape.size_m), faces=faces)
@@ -182,28 +184,30 @@ def placed_mesh(mesh: Mesh, shape: ToldShape) -> Mesh:
 def _colored(mesh: Mesh) -> Mesh:
     if mesh.colors is not None:
         return mesh
-    color = GREY if mesh.texture is None else mesh.texture.reshape(-1, 3).mean(axis=0)
+    color = DEFAULT_COLOR if mesh.texture is None else mesh.texture.reshape(-1, 3).mean(axis=0)
     colors = np.tile(np.asarray(color, dtype=np.uint8), (len(mesh.vertices), 1))
     return Mesh(vertices=mesh.vertices, faces=mesh.faces, colors=colors)
 
 
-def _box(parts: list[Part], made: Mapping[str, tuple[list[Piece], Mesh | None]]) -> tuple[Array, Array]:
+def _bounding_box(
+    parts: list[MovingPart], geometry: Mapping[str, tuple[list[Piece], Mesh | None]]
+) -> tuple[Array, Array]:
     """Return the middle and the extents of the thing with its joints at 0, in the root's frame [m]."""
     poses: dict[str, Array] = {}
     points = []
     for part in parts:
         poses[part.link.name] = poses[part.parent] @ part.parent_from_part if part.parent else np.eye(4)
-        pieces, looks = made[part.link.name]
-        meshes = [piece.mesh for piece in pieces] + ([] if looks is None else [looks])
+        pieces, visual = geometry[part.link.name]
+        meshes = [piece.mesh for piece in pieces] + ([] if visual is None else [visual])
         points += [transform(poses[part.link.name], mesh.vertices) for mesh in meshes]
-    everything = np.concatenate(points)
-    low, high = everything.min(axis=0), everything.max(axis=0)
+    all_points = np.concatenate(points)
+    low, high = all_points.min(axis=0), all_points.max(axis=0)
     return (low + high) / 2.0, high - low
 
 
-def _link(name: str, pieces: list[Piece], looks: Mesh | None, material: Material, shift: Array) -> Link:
-    move = rigid(translation=-shift)
-    moved = tuple(
+def _link(name: str, pieces: list[Piece], visual: Mesh | None, material: Material, offset: Array) -> Link:
+    move = rigid(translation=-offset)
+    moved_pieces = tuple(
         replace(
             piece,
             mesh=piece.mesh.transformed(move),
@@ -211,33 +215,33 @@ def _link(name: str, pieces: list[Piece], looks: Mesh | None, material: Material
         )
         for piece in pieces
     )
-    whole = manifold3d.Manifold.batch_boolean([solid_of(piece.mesh) for piece in moved], manifold3d.OpType.Add)
-    solid = mesh_of(whole)
+    union = manifold3d.Manifold.batch_boolean([solid_of(piece.mesh) for piece in moved_pieces], manifold3d.OpType.Add)
+    solid = mesh_of(union)
     mass, center, inertia = mass_properties(solid, material.density_kg_m3)
     return Link(
-        name=_safe(name),
-        visual=solid if looks is None else looks.transformed(move),
-        pieces=moved,
+        name=_safe_name(name),
+        visual=solid if visual is None else visual.transformed(move),
+        pieces=moved_pieces,
         mass_kg=mass,
         center_of_mass_m=center,
         inertia_kg_m2=inertia,
     )
 
 
-def _joint(part: Part, shift: Array) -> Joint:
-    told = part.link.joint
-    assert told is not None
+def _joint(part: MovingPart, offset: Array) -> Joint:
+    joint = part.link.joint
+    assert joint is not None
     return Joint(
-        name=_safe(told.name),
-        kind=told.kind,
-        parent=_safe(part.parent),
-        child=_safe(part.link.name),
-        parent_from_child=rigid(translation=-shift) @ part.parent_from_part,
-        axis=told.axis,
-        lower=told.lower,
-        upper=told.upper,
-        damping=told.damping,
-        friction=told.friction,
+        name=_safe_name(joint.name),
+        kind=joint.kind,
+        parent=_safe_name(part.parent),
+        child=_safe_name(part.link.name),
+        parent_from_child=rigid(translation=-offset) @ part.parent_from_part,
+        axis=joint.axis,
+        lower=joint.lower,
+        upper=joint.upper,
+        damping=joint.damping,
+        friction=joint.friction,
     )
 
 
@@ -246,13 +250,13 @@ def _mesh_of(path: Path, file: str, root: Path) -> Mesh:
     inner = re.sub(r"^package://[^/]+/", "", file)
     target = (path.parent / inner).resolve()
     if not inner or not target.is_relative_to(root.resolve()) or not target.is_file():
-        raise refused(path, f"a mesh {file[:80]!r} that is not inside its folder")
+        raise description_error(path, f"a mesh {file[:80]!r} that is not inside its folder")
     if target.suffix.lower() == ".msh":
         return read_msh(target)
-    if target.suffix.lower() not in SUFFIXES:
-        raise refused(path, f"a mesh of the kind {target.suffix[:20]!r}")
-    return decoded(target)
+    if target.suffix.lower() not in MESH_SUFFIXES:
+        raise description_error(path, f"a mesh of the kind {target.suffix[:20]!r}")
+    return read_mesh_as_authored(target)
 
 
-def _safe(name: str) -> str:
+def _safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("-")[:64] or "part"

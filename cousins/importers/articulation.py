@@ -1,4 +1,4 @@
-"""Jointed things as URDF and MJCF tell them: links with their shapes, and the joints between them."""
+"""Articulated objects as URDF and MJCF describe them: links with shapes, and the joints between them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import numpy as np
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 
-MOST_BYTES: Final = 4 << 20
+MAX_DESCRIPTION_BYTES: Final = 4 << 20
 """Largest description that is read [bytes]."""
-MOST_DEPTH: Final = 64
+MAX_NESTING: Final = 64
 """Deepest nesting of links."""
-MOST_SHAPES: Final = 2000
-"""Most shapes of one thing."""
-FARTHEST: Final = 1e4
+MAX_SHAPES: Final = 2000
+"""Most shapes of one description."""
+MAX_ABS_NUMBER: Final = 1e4
 """Largest number that is believed in a description."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ToldShape:
+class ShapeSpec:
     """A shape of a link."""
 
     kind: Literal["box", "cylinder", "sphere", "capsule", "mesh"]
@@ -36,14 +36,14 @@ class ToldShape:
     """Full extents of a primitive [m], the caps of a capsule left out of its height; the scale of a mesh."""
     file: str
     """Mesh file, relative to the description; empty for a primitive."""
-    seen: bool
-    """Whether it is there to be looked at."""
-    collides: bool
-    """Whether it is there to be touched."""
+    is_visual: bool
+    """Whether it is rendered."""
+    is_collision: bool
+    """Whether it collides."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ToldJoint:
+class JointSpec:
     """How a link moves against its parent; its axis runs through the link's origin."""
 
     name: str
@@ -63,7 +63,7 @@ class ToldJoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ToldLink:
+class LinkSpec:
     """A link of a description."""
 
     name: str
@@ -72,64 +72,64 @@ class ToldLink:
     """Name of its parent; empty for the root."""
     parent_from_link: Array
     """Its pose with the joint at 0, float64 [4, 4]."""
-    joint: ToldJoint | None
+    joint: JointSpec | None
     """Its joint; None for the root and for what is part of its parent."""
-    shapes: tuple[ToldShape, ...]
-    """What it is made of."""
+    shapes: tuple[ShapeSpec, ...]
+    """Its shapes."""
 
 
-def root_of(path: Path) -> ET.Element:
+def read_xml(path: Path) -> ET.Element:
     """Return the root of an XML file; raises CaptureError for what is none, too large, or declares entities."""
-    if path.stat().st_size > MOST_BYTES:
-        raise refused(path, f"larger than {MOST_BYTES >> 20} MB")
+    if path.stat().st_size > MAX_DESCRIPTION_BYTES:
+        raise description_error(path, f"larger than {MAX_DESCRIPTION_BYTES >> 20} MB")
     data = path.read_bytes()
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise refused(path, "a document type of its own")
+        raise description_error(path, "a document type of its own")
     try:
         return ET.fromstring(data)
     except (ET.ParseError, ValueError, LookupError, RecursionError) as error:
-        raise refused(path, f"no XML ({error})") from error
+        raise description_error(path, f"no XML ({error})") from error
 
 
-def numbers_of(text: str | None, count: int, default: tuple[float, ...], path: Path) -> Array:
+def parse_numbers(text: str | None, count: int, default: tuple[float, ...], path: Path) -> Array:
     """Return `count` finite numbers of an attribute, float64 [count]; raises CaptureError."""
     if text is None:
         return np.array(default, dtype=np.float64)
     try:
         values = [float(word) for word in text.split()]
     except ValueError as error:
-        raise refused(path, f"{text[:40]!r} where numbers belong") from error
-    if len(values) != count or not all(math.isfinite(value) and abs(value) <= FARTHEST for value in values):
-        raise refused(path, f"{text[:40]!r} where {count} numbers belong")
+        raise description_error(path, f"{text[:40]!r} where numbers belong") from error
+    if len(values) != count or not all(math.isfinite(value) and abs(value) <= MAX_ABS_NUMBER for value in values):
+        raise description_error(path, f"{text[:40]!r} where {count} numbers belong")
     return np.array(values)
 
 
-def number_of(text: str | None, default: float, path: Path) -> float:
+def parse_number(text: str | None, default: float, path: Path) -> float:
     """Return one finite number of an attribute."""
-    return float(numbers_of(text, 1, (default,), path)[0])
+    return float(parse_numbers(text, 1, (default,), path)[0])
 
 
-def unit_of(axis: Array, path: Path) -> Array:
-    """Return an axis of length 1; raises CaptureError for one of length 0."""
+def unit_axis(axis: Array, path: Path) -> Array:
+    """Return a vector [3] scaled to length 1; raises CaptureError for length 0."""
     length = float(np.linalg.norm(axis))
     if length < 1e-9:
-        raise refused(path, "an axis of length 0")
+        raise description_error(path, "an axis of length 0")
     return np.asarray(axis / length)
 
 
-def links_below(links: dict[str, ToldLink], root: str) -> Iterator[ToldLink]:
-    """Yield a link and all that hang on it, parents first."""
+def links_below(links: dict[str, LinkSpec], root: str) -> Iterator[LinkSpec]:
+    """Yield a link and all its descendants, parents first."""
     waiting = [root]
     while waiting:
         name = waiting.pop(0)
         yield links[name]
-        waiting += [one.name for one in links.values() if one.parent == name]
+        waiting += [link.name for link in links.values() if link.parent == name]
 
 
-def refused(path: Path, found: str) -> CaptureError:
-    """Return the error that tells what is wrong with a description."""
+def description_error(path: Path, problem: str) -> CaptureError:
+    """Return the error about an invalid description."""
     return CaptureError(
-        f"{found} in {path.name[:80]!r}",
+        f"{problem} in {path.name[:80]!r}",
         expected="a URDF or MJCF of one thing, its meshes beside it",
         hint="Flatten it first: no includes, plugins or attachments.",
     )

@@ -1,7 +1,7 @@
-"""A folder of anyone's meshes as assets: found, repaired, given collision pieces and mass, and measured.
+"""Import a folder of meshes as assets: found, repaired, decomposed, given masses, and measured.
 
-Mesh files are decoded in a process of their own. Collision meshes that lie beside a visual one are left out: pieces
-are made anew, so that all assets keep the same bars.
+Mesh files are decoded in a process of their own. Collision meshes beside a visual mesh are ignored: pieces are
+computed from the visual mesh, so that all assets meet the same quality gates.
 """
 
 from __future__ import annotations
@@ -16,114 +16,121 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from cousins.affordances import signature_of
+from cousins.affordances import measure_affordances
 from cousins.errors import CousinsError, InputError
 from cousins.families.library import LibraryAsset
-from cousins.importers.articulated import jointed_asset, told_links
-from cousins.importers.articulation import MOST_BYTES as LARGEST
-from cousins.importers.meshes import MOST_BYTES, SUFFIXES, Up, asset_of_mesh, closed, read_finished
+from cousins.importers.articulated import articulated_asset, read_articulation
+from cousins.importers.articulation import MAX_DESCRIPTION_BYTES as LARGEST
+from cousins.importers.meshes import MAX_MESH_BYTES, MESH_SUFFIXES, UpAxis, asset_of_mesh, read_mesh, watertight_mesh
 from cousins.meshes import Mesh
 from cousins.reconstruct.build import upright_frame
 
-TEXTURE_PX: Final = 512
+MAX_TEXTURE_PX: Final = 512
 """Longest side of a texture that is kept [px]."""
-MOST_FILES: Final = 20_000
+MAX_FILES: Final = 20_000
 """Most files of a folder that are looked at."""
-_COLLISION: Final = re.compile(r"(^|[_\-. ])(col|collision|convex|hull|vhacd|coacd)([_\-. ]|\d|$)", re.IGNORECASE)
-_PLAIN: Final = re.compile(r"(model|mesh|visual|textured|object|scene|base)", re.IGNORECASE)
-MESHES: Final = (*SUFFIXES, ".usd", ".usda", ".usdc")
+_COLLISION_NAME: Final = re.compile(r"(^|[_\-. ])(col|collision|convex|hull|vhacd|coacd)([_\-. ]|\d|$)", re.IGNORECASE)
+_GENERIC_NAME: Final = re.compile(r"(model|mesh|visual|textured|object|scene|base)", re.IGNORECASE)
+RIGID_SUFFIXES: Final = (*MESH_SUFFIXES, ".usd", ".usda", ".usdc")
 """Kinds of file that hold one rigid thing."""
-DESCRIPTIONS: Final = (".urdf", ".xml")
+DESCRIPTION_SUFFIXES: Final = (".urdf", ".xml")
 """Kinds of file that describe a thing with joints."""
-VERSION: Final = 3
-"""Changes when the same file gives another asset."""
+IMPORTER_VERSION: Final = 3
+"""Changed whenever the same file gives a different asset."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class AssetFile:
     """A file that holds one asset."""
 
     path: Path
     """The file."""
     name: str
-    """What the asset will be called in a library."""
+    """Name of the asset in a library."""
     label: str
-    """What its names say that it is."""
+    """Category, from the names of the file and its folder."""
     root: Path
     """Folder outside of which nothing is read."""
 
 
-def sources_of(folder: Path) -> tuple[Source, ...]:
+def find_asset_files(folder: Path) -> tuple[AssetFile, ...]:
     """Return the mesh files of a folder and all below it, by name, without collision meshes and links."""
     if not folder.is_dir():
         raise InputError(
             f"no folder {str(folder)!r}", expected="a folder with meshes of assets", hint="Check its name."
         )
-    files = list(_files(folder))
-    described = [path for path in files if _is_described(path)]
-    taken = {file for path in described for file in _meshes_of(path, files)}
-    found = []
+    files = list(_regular_files(folder))
+    descriptions = [path for path in files if _is_articulated(path)]
+    described_meshes = {file for path in descriptions for file in _meshes_of(path, files)}
+    asset_files = []
     for path in files:
-        inner = path.relative_to(folder)
-        if path in described or (path.suffix.lower() in MESHES and path not in taken and not _is_piece(path)):
-            words = [folder.resolve().name, *inner.parent.parts]
-            if not _PLAIN.fullmatch(path.stem) or not inner.parent.parts:
+        relative = path.relative_to(folder)
+        if path in descriptions or (
+            path.suffix.lower() in RIGID_SUFFIXES and path not in described_meshes and not _is_collision_mesh(path)
+        ):
+            words = [folder.resolve().name, *relative.parent.parts]
+            if not _GENERIC_NAME.fullmatch(path.stem) or not relative.parent.parts:
                 words.append(path.stem)
-            found.append(
-                Source(path=path, name="/".join(_safe(word) for word in words), label=_label(words[-1]), root=folder)
+            asset_files.append(
+                AssetFile(
+                    path=path,
+                    name="/".join(_safe_name(word) for word in words),
+                    label=_label_of(words[-1]),
+                    root=folder,
+                )
             )
-    if not found:
+    if not asset_files:
         raise InputError(
             f"no mesh in {folder.name!r}",
-            expected="files that end in " + ", ".join((*MESHES, ".urdf")) + ", or MJCF with joints",
+            expected="files that end in " + ", ".join((*RIGID_SUFFIXES, ".urdf")) + ", or MJCF with joints",
             hint="Give the folder that holds the assets.",
         )
-    return _told_apart(found)
+    return _with_unique_names(asset_files)
 
 
-def source_digest(source: Source, licence: str, up: Up | None) -> str:
-    """Return a hash of all that decides what a source becomes."""
-    total = hashlib.sha256(f"{VERSION}\0{source.name}\0{licence}\0{up}\0".encode())
-    if source.path.stat().st_size <= MOST_BYTES:
-        with source.path.open("rb") as file:
+def asset_file_digest(asset_file: AssetFile, licence: str, up: UpAxis | None) -> str:
+    """Return a hash of all that the imported asset depends on."""
+    total = hashlib.sha256(f"{IMPORTER_VERSION}\0{asset_file.name}\0{licence}\0{up}\0".encode())
+    if asset_file.path.stat().st_size <= MAX_MESH_BYTES:
+        with asset_file.path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
 
 
-def asset_from(source: Source, *, licence: str, up: Up | None = None, seed: int = 0) -> LibraryAsset:
+def import_asset(file: AssetFile, *, licence: str, up: UpAxis | None = None, seed: int = 0) -> LibraryAsset:
     """Return the asset of a source; raises `CousinsError` where it encloses nothing or cannot be read."""
-    name = _safe(source.name.rsplit("/", 1)[-1])
-    if source.path.suffix.lower() in DESCRIPTIONS:
-        asset = jointed_asset(source.path, root=source.root, name=name, label=source.label)
-        asset = replace(asset, links=tuple(replace(link, visual=_small(link.visual)) for link in asset.links))
+    name = _safe_name(file.name.rsplit("/", 1)[-1])
+    if file.path.suffix.lower() in DESCRIPTION_SUFFIXES:
+        asset = articulated_asset(file.path, root=file.root, name=name, label=file.label)
+        asset = replace(asset, links=tuple(replace(link, visual=_downscaled(link.visual)) for link in asset.links))
     else:
-        finished = read_finished(source.path, up=up)
-        solid, notes = closed(finished.mesh)
-        notes = finished.notes + notes
-        if source.path.suffix.lower().startswith(".usd"):
+        imported = read_mesh(file.path, up=up)
+        solid, notes = watertight_mesh(imported.mesh)
+        notes = imported.notes + notes
+        if file.path.suffix.lower().startswith(".usd"):
             notes += ("its parts were joined to one rigid thing: joints of USD are not read",)
-        mesh, frame = _small(finished.mesh), upright_frame(solid)
-        asset = asset_of_mesh(mesh, solid, frame, notes, name=name, label=source.label, seed=seed)
+        mesh, frame = _downscaled(imported.mesh), upright_frame(solid)
+        asset = asset_of_mesh(mesh, solid, frame, notes, name=name, label=file.label, seed=seed)
     return LibraryAsset(
-        name=source.name,
+        name=file.name,
         asset=asset,
-        signature=signature_of(asset),
+        signature=measure_affordances(asset),
         licence=licence,
-        origin=f"{source.path.suffix[1:].upper()} {source.name}",
-        source_digest=source_digest(source, licence, up),
+        origin=f"{file.path.suffix[1:].upper()} {file.name}",
+        source_digest=asset_file_digest(file, licence, up),
     )
 
 
-def why_not(error: CousinsError) -> str:
-    """Return in a line why a source became no asset."""
+def failure_reason(error: CousinsError) -> str:
+    """Return in one line why a file was not imported."""
     return str(error)[:300]
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _regular_files(folder: Path) -> Iterator[Path]:
     for number, path in enumerate(sorted(folder.rglob("*"))):
-        if number >= MOST_FILES:
+        if number >= MAX_FILES:
             raise InputError(
-                f"more than {MOST_FILES} files in {folder.name!r}",
+                f"more than {MAX_FILES} files in {folder.name!r}",
                 expected="a folder of assets",
                 hint="Add its parts one after the other.",
             )
@@ -131,7 +138,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _is_described(path: Path) -> bool:
+def _is_articulated(path: Path) -> bool:
     """Return whether a file describes a thing with joints: any URDF, and MJCF that has some."""
     if path.suffix.lower() == ".urdf":
         return True
@@ -144,54 +151,56 @@ def _is_described(path: Path) -> bool:
 def _meshes_of(path: Path, files: Sequence[Path]) -> list[Path]:
     """Return the mesh files of a description: those it names, and all in the folders below that hold one."""
     try:
-        links = told_links(path)
+        links = read_articulation(path)
     except CousinsError:
         return []
-    named = {(path.parent / shape.file).resolve() for link in links.values() for shape in link.shapes if shape.file}
-    beside = path.parent.resolve()
-    inner = {one.relative_to(beside).parts for one in named if one.is_relative_to(beside)}
-    folders = [beside / parts[0] for parts in inner if len(parts) > 1]
+    named_files = {
+        (path.parent / shape.file).resolve() for link in links.values() for shape in link.shapes if shape.file
+    }
+    base = path.parent.resolve()
+    inner = {mesh_path.relative_to(base).parts for mesh_path in named_files if mesh_path.is_relative_to(base)}
+    folders = [base / parts[0] for parts in inner if len(parts) > 1]
     return [
         file
         for file in files
-        if file.resolve() in named or any(file.resolve().is_relative_to(folder) for folder in folders)
+        if file.resolve() in named_files or any(file.resolve().is_relative_to(folder) for folder in folders)
     ]
 
 
-def _is_piece(path: Path) -> bool:
+def _is_collision_mesh(path: Path) -> bool:
     """Return whether a mesh is a collision piece of another: by its name, or as `model007.obj` beside `model.obj`."""
     stem = re.sub(r"_?\d{1,3}$", "", path.stem)
-    beside = stem != path.stem and path.with_name(stem + path.suffix).is_file()
-    return beside or _COLLISION.search(path.stem) is not None
+    has_base_mesh = stem != path.stem and path.with_name(stem + path.suffix).is_file()
+    return has_base_mesh or _COLLISION_NAME.search(path.stem) is not None
 
 
-def _told_apart(found: list[Source]) -> tuple[Source, ...]:
+def _with_unique_names(asset_files: list[AssetFile]) -> tuple[AssetFile, ...]:
     """Return the sources with unique names: of equal ones the later get their file's ending, then a number."""
-    taken: set[str] = set()
+    used_names: set[str] = set()
     unique = []
-    for source in found:
-        choices = [source.name, f"{source.name}_{source.path.suffix[1:].lower()}"]
-        choices += [f"{source.name}_{number}" for number in range(2, len(found) + 2)]
-        name = next(choice for choice in choices if choice not in taken)
-        taken.add(name)
-        unique.append(replace(source, name=name))
+    for asset_file in asset_files:
+        candidates = [asset_file.name, f"{asset_file.name}_{asset_file.path.suffix[1:].lower()}"]
+        candidates += [f"{asset_file.name}_{number}" for number in range(2, len(asset_files) + 2)]
+        name = next(choice for choice in candidates if choice not in used_names)
+        used_names.add(name)
+        unique.append(replace(asset_file, name=name))
     return tuple(unique)
 
 
-def _safe(word: str) -> str:
+def _safe_name(word: str) -> str:
     """Return a word of letters, digits, `_` and `-`, at most 64."""
     return (re.sub(r"[^A-Za-z0-9_-]+", "_", word).strip("_-") or "asset")[:64]
 
 
-def _label(word: str) -> str:
+def _label_of(word: str) -> str:
     """Return what a file's name says, as words."""
     return " ".join(re.findall(r"[A-Za-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word))).lower()[:80] or "thing"
 
 
-def _small(mesh: Mesh) -> Mesh:
-    """Return the mesh with a texture of at most `TEXTURE_PX` a side."""
-    if mesh.texture is None or max(mesh.texture.shape[:2]) <= TEXTURE_PX:
+def _downscaled(mesh: Mesh) -> Mesh:
+    """Return the mesh with a texture of at most `MAX_TEXTURE_PX` a side."""
+    if mesh.texture is None or max(mesh.texture.shape[:2]) <= MAX_TEXTURE_PX:
         return mesh
     image = Image.fromarray(np.ascontiguousarray(mesh.texture))
-    image.thumbnail((TEXTURE_PX, TEXTURE_PX))
+    image.thumbnail((MAX_TEXTURE_PX, MAX_TEXTURE_PX))
     return replace(mesh, texture=np.asarray(image, dtype=np.uint8))

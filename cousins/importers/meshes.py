@@ -1,4 +1,4 @@
-"""A finished mesh of one thing as a twin: watertight, with collision pieces and mass, on a floor of its own."""
+"""Import a mesh of one object as a scene: watertight, with collision pieces and mass, on a floor."""
 
 from __future__ import annotations
 
@@ -23,60 +23,60 @@ from cousins.reconstruct.assets import Asset, Link
 from cousins.reconstruct.build import mass_properties, upright_frame
 from cousins.reconstruct.collision.decomposition import decompose
 from cousins.reconstruct.materials import material_for
+from cousins.sandbox import SandboxError, run_sandboxed
 from cousins.scene.layout.relations import find_relations
-from cousins.scene.layout.structures import structure_of
-from cousins.scene.scenes import Placed, Scene
-from cousins.scene.usd.child_process import ChildError, ask_child
+from cousins.scene.layout.structures import structure_from_plane
+from cousins.scene.scenes import PlacedAsset, Scene
 from cousins.segment.geometric_names import name_by_geometry
 from cousins.segment.segments import Plane
 
-SUFFIXES: Final = (".glb", ".obj", ".ply", ".stl", ".usdz")
+MESH_SUFFIXES: Final = (".glb", ".obj", ".ply", ".stl", ".usdz")
 """Kinds of file that are read."""
-MOST_BYTES: Final = 512 << 20
+MAX_MESH_BYTES: Final = 512 << 20
 """Largest file that is opened [bytes]."""
-SIZES_M: Final = (0.005, 20.0)
+SIZE_RANGE_M: Final = (0.005, 20.0)
 """Least and greatest longest side that is believed [m]."""
 WRAP_CELLS: Final = 72
 """Cells along the longest side of a surface that has to be wrapped."""
 WRAP_FACES: Final = 2000
-"""Most faces that the skin is told from: cells times faces is the work."""
-LEAST_FILL: Final = 1e-3
+"""Most faces of the surface that is wrapped: the work grows with cells times faces."""
+MIN_FILL_FRACTION: Final = 1e-3
 """Least volume of a thing beside the cube of its longest side: a pen fills three times as much."""
-FLOOR_M: Final = 0.5
+FLOOR_MARGIN_M: Final = 0.5
 """How far the floor reaches beyond the thing [m]."""
 
-Up = Literal["y", "z"]
+UpAxis = Literal["y", "z"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Finished:
-    """A mesh as its file has it, in metres, z up."""
+class ImportedMesh:
+    """An imported mesh in metres, z up."""
 
     mesh: Mesh
-    """With its looks; maybe open."""
+    """Mesh with its colours or texture; may be open."""
     notes: tuple[str, ...]
-    """What was assumed, a sentence each."""
+    """Assumptions that were made, a sentence each."""
 
 
-def read_finished(path: Path, *, up: Up | None = None) -> Finished:
-    """Return a mesh file in metres with z up; it is read in a process of its own.
+def read_mesh(path: Path, *, up: UpAxis | None = None) -> ImportedMesh:
+    """Return the mesh of a file in metres with z up, read in a child process.
 
     Raises CaptureError where it cannot be read or has no believable size.
     """
-    arrays = _arrays(path)
-    mesh = _checked(arrays, path)
+    arrays = _read_arrays(path)
+    mesh = _checked_mesh(arrays, path)
     kind = path.suffix.lower()
-    authored = str(arrays["up"]) if "up" in arrays else "y" if kind == ".glb" else None
-    axis = up or authored or ("y" if kind == ".obj" else "z")
+    authored_up = str(arrays["up"]) if "up" in arrays else "y" if kind == ".glb" else None
+    up_axis = up or authored_up or ("y" if kind == ".obj" else "z")
     notes = []
-    if up is None and authored is None:
-        notes.append(f"the up axis of the mesh was taken to be {axis}: --up tells another")
-    if authored is None:
+    if up is None and authored_up is None:
+        notes.append(f"the up axis of the mesh was taken to be {up_axis}: --up tells another")
+    if authored_up is None:
         notes.append("the unit of the mesh was taken to be the metre")
     if "beside" in arrays:
         notes.append(f"its material file is missing: {arrays['beside']} beside it was taken for its texture")
-    mesh = mesh.transformed(Z_UP_FROM_Y_UP) if axis == "y" else mesh
-    low, high = SIZES_M
+    mesh = mesh.transformed(Z_UP_FROM_Y_UP) if up_axis == "y" else mesh
+    low, high = SIZE_RANGE_M
     longest = float(np.ptp(mesh.vertices, axis=0).max())
     if not low <= longest <= high:
         raise CaptureError(
@@ -84,36 +84,36 @@ def read_finished(path: Path, *, up: Up | None = None) -> Finished:
             expected=f"a thing of {low:g} to {high:g} m, in metres",
             hint="Export it in metres.",
         )
-    return Finished(mesh=mesh, notes=tuple(notes))
+    return ImportedMesh(mesh=mesh, notes=tuple(notes))
 
 
-def scene_of_mesh(path: Path, name: str, *, digest: str, up: Up | None = None, seed: int = 0) -> Scene:
+def scene_of_mesh(path: Path, name: str, *, digest: str, up: UpAxis | None = None, seed: int = 0) -> Scene:
     """Return a scene of one asset on a floor."""
-    finished = read_finished(path, up=up)
-    solid, notes = closed(finished.mesh)
+    imported = read_mesh(path, up=up)
+    solid, notes = watertight_mesh(imported.mesh)
     world_from_asset = upright_frame(solid)
-    asset = asset_of_mesh(finished.mesh, solid, world_from_asset, notes, seed=seed)
+    asset = asset_of_mesh(imported.mesh, solid, world_from_asset, notes, seed=seed)
     low = solid.vertices.min(axis=0)
     pose = rigid(None, np.array([0.0, 0.0, -low[2]])) @ world_from_asset
     scene = Scene(
         name=name,
-        structures=(structure_of(_floor(transform(pose, asset.links[0].visual.vertices)), []),),
-        objects=(Placed(asset=asset, world_from_asset=pose),),
+        structures=(structure_from_plane(_floor(transform(pose, asset.links[0].visual.vertices)), []),),
+        objects=(PlacedAsset(asset=asset, world_from_asset=pose),),
         relations=(),
         scale=Scale(source="file", error=0.0),
         capture_digest=digest,
-        fallbacks=finished.notes,
+        fallbacks=imported.notes,
     )
     return replace(scene, relations=find_relations(scene))
 
 
-def decoded(path: Path) -> Mesh:
-    """Return a mesh file in its own axes and unit, read in a process of its own; raises CaptureError."""
-    return _checked(_arrays(path), path)
+def read_mesh_as_authored(path: Path) -> Mesh:
+    """Return the mesh of a file in its own axes and unit, read in a child process; raises CaptureError."""
+    return _checked_mesh(_read_arrays(path), path)
 
 
-def closed(mesh: Mesh) -> tuple[Mesh, tuple[str, ...]]:
-    """Return a watertight mesh without looks: the mesh itself, or a skin around it, and what had to be done.
+def watertight_mesh(mesh: Mesh) -> tuple[Mesh, tuple[str, ...]]:
+    """Return a watertight mesh without colours, either the mesh itself or a wrap around it, and notes.
 
     Raises StageError where the surface encloses nothing.
     """
@@ -124,21 +124,21 @@ def closed(mesh: Mesh) -> tuple[Mesh, tuple[str, ...]]:
         manifold3d.Mesh64(np.ascontiguousarray(vertices), np.ascontiguousarray(faces.astype(np.uint64)))
     )
     if not solid.is_empty() and solid.volume() > 0.0:
-        return _plain(solid), ()
-    wrapped, cell_m = _wrapped(mesh)
+        return _mesh_of_manifold(solid), ()
+    wrapped, cell_m = _wrap(mesh)
     return wrapped, (f"the surface is open: a skin was laid around it with cells of {1000.0 * cell_m:.1f} mm",)
 
 
-def _wrapped(mesh: Mesh) -> tuple[Mesh, float]:
-    """Return the skin where the surface winds half around, and the cell [m]: holes are spanned smoothly.
+def _wrap(mesh: Mesh) -> tuple[Mesh, float]:
+    """Return the iso-surface at winding number 0.5, which closes holes smoothly, and the cell size [m].
 
     Generalized winding numbers after Jacobson, Kavan and Sorkine-Hornung, 2013.
     """
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     cell = float((high - low).max()) / WRAP_CELLS
     axes = [np.arange(low[k] - 1.5 * cell, high[k] + 2.5 * cell, cell) for k in range(3)]
-    light = _light(mesh)
-    winding = winding_numbers(axes[0], axes[1], axes[2], light.vertices[light.faces])
+    decimated = _decimated(mesh)
+    winding = winding_numbers(axes[0], axes[1], axes[2], decimated.vertices[decimated.faces])
     if float(winding.min()) < -0.5:
         winding = -winding
     if float(winding.max()) <= 0.5:
@@ -149,12 +149,12 @@ def _wrapped(mesh: Mesh) -> tuple[Mesh, float]:
         manifold3d.Mesh64(np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces.astype(np.uint64)))
     )
     largest = max(body.decompose(), key=lambda part: abs(float(part.volume())), default=body)
-    if largest.is_empty() or largest.volume() < LEAST_FILL * (WRAP_CELLS * cell) ** 3:
+    if largest.is_empty() or largest.volume() < MIN_FILL_FRACTION * (WRAP_CELLS * cell) ** 3:
         raise StageError("the surface encloses nothing: is it the mesh of one whole thing?", stage="mesh")
-    return _plain(largest.simplify(0.1 * cell)), cell
+    return _mesh_of_manifold(largest.simplify(0.1 * cell)), cell
 
 
-def _light(mesh: Mesh) -> Mesh:
+def _decimated(mesh: Mesh) -> Mesh:
     """Return the mesh with at most `WRAP_FACES` faces."""
     if len(mesh.faces) <= WRAP_FACES:
         return mesh
@@ -170,11 +170,11 @@ def winding_numbers(xs: Array, ys: Array, zs: Array, triangles: Array) -> Array:
 
     Solid angles after van Oosterom and Strackee, 1983.
     """
-    found = np.zeros((xs.size, ys.size, zs.size))
+    winding = np.zeros((xs.size, ys.size, zs.size))
     for i in prange(xs.size):
         for j in range(ys.size):
             for k in range(zs.size):
-                total = 0.0
+                solid_angle = 0.0
                 for t in range(triangles.shape[0]):
                     ax, ay, az = triangles[t, 0, 0] - xs[i], triangles[t, 0, 1] - ys[j], triangles[t, 0, 2] - zs[k]
                     bx, by, bz = triangles[t, 1, 0] - xs[i], triangles[t, 1, 1] - ys[j], triangles[t, 1, 2] - zs[k]
@@ -182,12 +182,12 @@ def winding_numbers(xs: Array, ys: Array, zs: Array, triangles: Array) -> Array:
                     a = np.sqrt(ax * ax + ay * ay + az * az)
                     b = np.sqrt(bx * bx + by * by + bz * bz)
                     c = np.sqrt(cx * cx + cy * cy + cz * cz)
-                    spat = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
-                    level = a * b * c + (ax * bx + ay * by + az * bz) * c
-                    level += (bx * cx + by * cy + bz * cz) * a + (cx * ax + cy * ay + cz * az) * b
-                    total += 2.0 * np.arctan2(spat, level)
-                found[i, j, k] = total / (4.0 * np.pi)
-    return found
+                    triple_product = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+                    denominator = a * b * c + (ax * bx + ay * by + az * bz) * c
+                    denominator += (bx * cx + by * cy + bz * cz) * a + (cx * ax + cy * ay + cz * az) * b
+                    solid_angle += 2.0 * np.arctan2(triple_product, denominator)
+                winding[i, j, k] = solid_angle / (4.0 * np.pi)
+    return winding
 
 
 def asset_of_mesh(
@@ -202,12 +202,12 @@ def asset_of_mesh(
 ) -> Asset:
     """Return the asset of a finished mesh and its watertight solid; its shape names it where no label is given."""
     asset_from_world = invert(world_from_asset)
-    own = solid.transformed(asset_from_world)
-    collision = decompose(own, seed=seed)
-    size = np.ptp(own.vertices, axis=0)
-    text = name_by_geometry(own.vertices).text if label is None else label
-    material = material_for(text, longest_side_m=float(size.max()))
-    mass, center, inertia = mass_properties(own, material.density_kg_m3)
+    solid_in_asset = solid.transformed(asset_from_world)
+    collision = decompose(solid_in_asset, seed=seed)
+    size = np.ptp(solid_in_asset.vertices, axis=0)
+    label_text = name_by_geometry(solid_in_asset.vertices).text if label is None else label
+    material = material_for(label_text, longest_side_m=float(size.max()))
+    mass, center, inertia = mass_properties(solid_in_asset, material.density_kg_m3)
     link = Link(
         name="body",
         visual=mesh.transformed(asset_from_world),
@@ -216,10 +216,10 @@ def asset_of_mesh(
         center_of_mass_m=center,
         inertia_kg_m2=inertia,
     )
-    area = float(own.to_trimesh().area)
+    area = float(solid_in_asset.to_trimesh().area)
     return Asset(
         name=name,
-        label=text,
+        label=label_text,
         label_source="geometry" if label is None else "file name",
         links=(link,),
         friction=material.friction,
@@ -234,12 +234,12 @@ def asset_of_mesh(
 
 
 def _floor(points: Array) -> Plane:
-    low, high = points[:, :2].min(axis=0) - FLOOR_M, points[:, :2].max(axis=0) + FLOOR_M
+    low, high = points[:, :2].min(axis=0) - FLOOR_MARGIN_M, points[:, :2].max(axis=0) + FLOOR_MARGIN_M
     corners = np.array([[low[0], low[1], 0.0], [high[0], low[1], 0.0], [high[0], high[1], 0.0], [low[0], high[1], 0.0]])
     return Plane(name="floor", kind="floor", normal=np.array([0.0, 0.0, 1.0]), offset_m=0.0, outline=corners)
 
 
-def _plain(solid: manifold3d.Manifold) -> Mesh:
+def _mesh_of_manifold(solid: manifold3d.Manifold) -> Mesh:
     flat = solid.to_mesh64()
     return Mesh(
         vertices=np.asarray(flat.vert_properties[:, :3], dtype=np.float64),
@@ -247,31 +247,31 @@ def _plain(solid: manifold3d.Manifold) -> Mesh:
     )
 
 
-def _arrays(path: Path) -> dict[str, Array]:
-    if path.stat().st_size > MOST_BYTES:
-        raise _refused(path, f"larger than {MOST_BYTES >> 20} MB")
+def _read_arrays(path: Path) -> dict[str, Array]:
+    if path.stat().st_size > MAX_MESH_BYTES:
+        raise _unreadable(path, f"larger than {MAX_MESH_BYTES >> 20} MB")
     try:
-        answer = ask_child("cousins.importers.mesh_worker", path)
-        with np.load(io.BytesIO(answer), allow_pickle=False) as packed:
-            found = {name: packed[name] for name in packed.files}
-    except (ChildError, zipfile.BadZipFile, ValueError, OSError) as error:
-        raise _refused(path, str(error)) from error
-    if "error" in found:
-        raise _refused(path, str(found["error"]))
-    return found
+        output = run_sandboxed("cousins.importers.mesh_worker", path)
+        with np.load(io.BytesIO(output), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (SandboxError, zipfile.BadZipFile, ValueError, OSError) as error:
+        raise _unreadable(path, str(error)) from error
+    if "error" in arrays:
+        raise _unreadable(path, str(arrays["error"]))
+    return arrays
 
 
-def _checked(arrays: dict[str, Array], path: Path) -> Mesh:
+def _checked_mesh(arrays: dict[str, Array], path: Path) -> Mesh:
     vertices, faces = arrays["vertices"], arrays["faces"]
     if not np.isfinite(vertices).all() or faces.min() < 0 or faces.max() >= len(vertices):
-        raise _refused(path, "corners that are no numbers or point nowhere")
+        raise _unreadable(path, "corners that are no numbers or point nowhere")
     uv, texture, colors = (arrays.get(name) for name in ("uv", "texture", "colors"))
     return Mesh(vertices=vertices, faces=faces.astype(np.int32), uv=uv, texture=texture, colors=colors)
 
 
-def _refused(path: Path, why: str) -> CaptureError:
+def _unreadable(path: Path, reason: str) -> CaptureError:
     return CaptureError(
-        f"{path.name} that cannot be read as a mesh: {why}",
-        expected="one of " + ", ".join(SUFFIXES),
+        f"{path.name} that cannot be read as a mesh: {reason}",
+        expected="one of " + ", ".join(MESH_SUFFIXES),
         hint="Export it again, as GLB for example.",
     )

@@ -8,31 +8,31 @@ from typing import Final
 
 from cousins.capture.decoders import parsing
 from cousins.errors import CaptureError
-from cousins.rooms.prims import read_prims
+from cousins.rooms.prims import read_usd_room
 from cousins.rooms.room import Room
 from cousins.rooms.roomplan import is_roomplan, read_roomplan
-from cousins.scene.usd.child_process import ChildError, ask_child
+from cousins.sandbox import SandboxError, run_sandboxed
 
-USD: Final = ".usdz"
-JSON: Final = ".json"
-MOST_USD_BYTES: Final = 512 << 20
+USD_SUFFIX: Final = ".usdz"
+JSON_SUFFIX: Final = ".json"
+MAX_USD_BYTES: Final = 512 << 20
 """Largest USDZ that is opened [bytes]; rooms have some hundred kilobytes."""
 
 
 def find_room(source: Path) -> Path | None:
     """Return the layout scan at a path, or None where it is something else: a capture, an archive.
 
-    Raises CaptureError where a folder holds several rooms and nothing else tells which is meant.
+    Raises CaptureError where a folder holds several rooms.
     """
     if source.is_file():
-        return source if _holds_roomplan(source) or _draws_room(source) else None
+        return source if _is_roomplan_json(source) or _is_room_usd(source) else None
     if not source.is_dir():
         return None
     files = sorted(path for path in source.iterdir() if path.is_file())
     if any(path.suffix.lower() in (".png", ".jpg", ".jpeg", ".exr", ".depth") for path in files):
         return None
-    told = [path for path in files if _holds_roomplan(path)]
-    rooms = told or [path for path in files if _draws_room(path)]
+    json_files = [path for path in files if _is_roomplan_json(path)]
+    rooms = json_files or [path for path in files if _is_room_usd(path)]
     if len(rooms) > 1:
         raise CaptureError(
             f"{len(rooms)} rooms in {source.name}: {', '.join(path.name for path in rooms[:5])}",
@@ -47,40 +47,40 @@ def read_room(path: Path) -> Room:
 
     Raises CaptureError where it is none, damaged or hostile.
     """
-    if path.suffix.lower() != USD:
+    if path.suffix.lower() != USD_SUFFIX:
         return read_roomplan(path.read_bytes(), name=path.stem)
     try:
-        answer = ask_child("cousins.scene.usd.room_worker", path) if path.stat().st_size <= MOST_USD_BYTES else b""
-    except ChildError as error:
+        output = run_sandboxed("cousins.scene.usd.room_worker", path) if path.stat().st_size <= MAX_USD_BYTES else b""
+    except SandboxError as error:
         raise _unreadable(path, str(error)) from error
-    if not answer:
-        raise _unreadable(path, f"it is larger than {MOST_USD_BYTES >> 20} MB")
-    return read_prims(json.loads(answer.splitlines()[-1]), name=path.stem)
+    if not output:
+        raise _unreadable(path, f"it is larger than {MAX_USD_BYTES >> 20} MB")
+    return read_usd_room(json.loads(output.splitlines()[-1]), name=path.stem)
 
 
-def _holds_roomplan(path: Path) -> bool:
-    if path.suffix.lower() != JSON or path.stat().st_size > parsing.MAX_JSON_BYTES:
+def _is_roomplan_json(path: Path) -> bool:
+    if path.suffix.lower() != JSON_SUFFIX or path.stat().st_size > parsing.MAX_JSON_BYTES:
         return False
     try:
-        return is_roomplan(parsing.parse_json(path.read_bytes(), where=path.name))
+        return is_roomplan(parsing.parse_json(path.read_bytes(), context=path.name))
     except CaptureError:
         return False
 
 
-def _draws_room(path: Path) -> bool:
-    """Tell whether a USDZ has a wall as RoomPlan names it."""
-    if path.suffix.lower() != USD or path.stat().st_size > MOST_USD_BYTES:
+def _is_room_usd(path: Path) -> bool:
+    """Return whether a USDZ has a wall as RoomPlan names it."""
+    if path.suffix.lower() != USD_SUFFIX or path.stat().st_size > MAX_USD_BYTES:
         return False
     try:
-        told = json.loads(ask_child("cousins.scene.usd.room_worker", path).splitlines()[-1])
-    except ChildError:
+        record = json.loads(run_sandboxed("cousins.scene.usd.room_worker", path).splitlines()[-1])
+    except SandboxError:
         return False
-    return any(str(solid.get("name", "")).startswith("Wall") for solid in told.get("solids", []))
+    return any(str(solid.get("name", "")).startswith("Wall") for solid in record.get("solids", []))
 
 
-def _unreadable(path: Path, why: str) -> CaptureError:
+def _unreadable(path: Path, reason: str) -> CaptureError:
     return CaptureError(
-        f"{path.name}, which does not open: {why}",
+        f"{path.name}, which does not open: {reason}",
         expected="a room scanned by RoomPlan, as USDZ or JSON",
         hint="Export the room again; do not open this file elsewhere before you know where it comes from.",
     )

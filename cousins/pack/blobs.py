@@ -1,4 +1,4 @@
-"""Bytes named by their SHA-256: the only way in which anything in a pack names anything else.
+"""Content-addressed blobs: everything in a pack refers to other parts by SHA-256 only.
 
 A name is 64 hexadecimal digits and nothing else, so no manifest can name a path, a link or an address. Every read
 hashes what it read.
@@ -20,16 +20,16 @@ from typing import Any, Final, Protocol
 from cousins.codec import canonical_json
 from cousins.errors import PackError
 from cousins.scene.io.strict_json import Node, parse
-from cousins.store import write_whole
+from cousins.store import write_atomic
 
-DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-"""What a name looks like."""
+DIGEST_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
+"""Pattern of a digest."""
 MAX_BLOB_BYTES: Final = 512 << 20
 """Largest blob that is read."""
-MAX_CONTENT_BYTES: Final = 64 << 20
+MAX_DECOMPRESSED_BYTES: Final = 64 << 20
 """Largest content that one expands to; numbers take eight times that in memory."""
-_HEAD: Final = b"cousins bz2 1\n"
-_ENTRY: Final = 40
+_MAGIC: Final = b"cousins bz2 1\n"
+_LIST_ENTRY_BYTES: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -43,7 +43,7 @@ class Blob:
 
     @property
     def key(self) -> str:
-        """Place in a store or a pack folder."""
+        """Key in a store, and path in a pack folder."""
         return blob_key(self.digest)
 
     @property
@@ -53,7 +53,7 @@ class Blob:
 
 
 class BlobReader(Protocol):
-    """Whatever can give the bytes of a reference: a folder, or a cache before a store."""
+    """Source of blobs: a folder, or a cache in front of a store."""
 
     def read(self, blob: Blob) -> bytes:
         """Return the bytes, their hash checked; raises `PackError` where they are missing or wrong."""
@@ -67,7 +67,7 @@ class BlobFolder:
 
     def read(self, blob: Blob) -> bytes:
         """Return the bytes, their hash checked; raises `PackError` where they are missing or wrong."""
-        data = read_regular(self.root / blob.key, most=blob.size)
+        data = read_regular(self.root / blob.key, max_bytes=blob.size)
         if data is None:
             raise PackError(
                 f"no blob {blob.digest[:12]}",
@@ -83,7 +83,7 @@ class BlobFolder:
         return data
 
     def write(self, data: bytes) -> Blob:
-        """Keep bytes and return their reference; what is there already is not written again."""
+        """Write bytes and return their reference; an existing blob is not written again."""
         blob = blob_of(data)
         target = self.root / blob.key
         if not target.is_file() or target.stat().st_size != blob.size:
@@ -107,7 +107,7 @@ def blob_key(digest: str) -> str:
 
 def require_digest(text: str) -> str:
     """Return a digest; raises `PackError` for anything but 64 hexadecimal digits."""
-    if not DIGEST.fullmatch(text):
+    if not DIGEST_PATTERN.fullmatch(text):
         raise PackError(
             f"the name {text[:80]!r}",
             expected="a SHA-256 of 64 hexadecimal digits; packs name nothing by path or address",
@@ -117,15 +117,15 @@ def require_digest(text: str) -> str:
 
 
 def read_blob(node: Node) -> Blob:
-    """Rebuild a reference from JSON; raises `PackError` where it is none."""
+    """Return the reference of a JSON value; raises `PackError` where it is invalid."""
     items = node.items()
     if len(items) != 2:
-        raise node.bad("a digest and a size")
+        raise node.error("a digest and a size")
     return Blob(digest=require_digest(items[0].text()), size=items[1].integer(low=0, high=MAX_BLOB_BYTES))
 
 
-def read_regular(path: Path, *, most: int) -> bytes | None:
-    """Return a file's bytes, at most one more than `most`; None where no regular file is. Follows no link."""
+def read_regular(path: Path, *, max_bytes: int) -> bytes | None:
+    """Return a file's bytes, at most one more than `max_bytes`; None where no regular file is. Follows no link."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -133,7 +133,7 @@ def read_regular(path: Path, *, most: int) -> bytes | None:
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             return None
-        parts, left = [], most + 1
+        parts, left = [], max_bytes + 1
         while left > 0 and (part := os.read(handle, left)):
             parts.append(part)
             left -= len(part)
@@ -142,45 +142,45 @@ def read_regular(path: Path, *, most: int) -> bytes | None:
         os.close(handle)
 
 
-def shrink(raw: bytes) -> bytes:
+def compress(raw: bytes) -> bytes:
     """Return bytes compressed by bzip2, whose output has been the same everywhere since 2010, unlike zlib's.
 
     Raises `PackError` for more than would be read.
     """
-    if len(raw) > MAX_CONTENT_BYTES:
+    if len(raw) > MAX_DECOMPRESSED_BYTES:
         raise PackError(
             f"{len(raw) / 1e6:.0f} MB in one piece",
-            expected=f"at most {MAX_CONTENT_BYTES / 1e6:.0f} MB",
+            expected=f"at most {MAX_DECOMPRESSED_BYTES / 1e6:.0f} MB",
             hint="Make the meshes of that asset lighter.",
         )
-    return _HEAD + len(raw).to_bytes(8, "little") + bz2.compress(raw, 9)
+    return _MAGIC + len(raw).to_bytes(8, "little") + bz2.compress(raw, 9)
 
 
-def expand(data: bytes) -> bytes:
-    """Return what `shrink` was given; never more than the length that it tells. Raises `PackError`."""
-    start = len(_HEAD) + 8
-    length = int.from_bytes(data[len(_HEAD) : start], "little")
-    if data[: len(_HEAD)] != _HEAD or len(data) < start or length > MAX_CONTENT_BYTES:
-        raise _broken("a blob of another kind")
+def decompress(data: bytes) -> bytes:
+    """Return what `compress` was given, never more than the declared length; raises `PackError` on invalid bytes."""
+    start = len(_MAGIC) + 8
+    length = int.from_bytes(data[len(_MAGIC) : start], "little")
+    if data[: len(_MAGIC)] != _MAGIC or len(data) < start or length > MAX_DECOMPRESSED_BYTES:
+        raise _invalid("a blob of another kind")
     reader = bz2.BZ2Decompressor()
     try:
         raw = reader.decompress(data[start:], max_length=length + 1)
         while not reader.eof and len(raw) <= length and not reader.needs_input:
             raw += reader.decompress(b"", max_length=length + 1 - len(raw))
     except (OSError, ValueError, EOFError) as error:
-        raise _broken("a blob that does not expand") from error
+        raise _invalid("a blob that does not expand") from error
     if len(raw) != length or not reader.eof or reader.unused_data:
-        raise _broken("a blob of another length than it tells")
+        raise _invalid("a blob of another length than it tells")
     return raw
 
 
-def write_beside(path: Path, data: bytes) -> None:
+def write_public_file(path: Path, data: bytes) -> None:
     """Write a file of a pack folder in one step, for everybody to read."""
-    write_whole(path, data)
+    write_atomic(path, data)
     path.chmod(0o644)
 
 
-def write_through(scratch: Path, path: Path, data: bytes) -> None:
+def write_via(scratch: Path, path: Path, data: bytes) -> None:
     """Write a file in one step by way of a folder that is removed later, so that a kill leaves nothing beside it."""
     scratch.mkdir(parents=True, exist_ok=True)
     fresh = scratch / f"{path.name}.{os.getpid()}"
@@ -193,33 +193,36 @@ def write_through(scratch: Path, path: Path, data: bytes) -> None:
 
 def record_bytes(record: object) -> bytes:
     """Return a record of JSON's own types as compressed canonical JSON."""
-    return shrink(canonical_json(record))
+    return compress(canonical_json(record))
 
 
-def parse_record(data: bytes, *, where: str) -> Node:
+def parse_record(data: bytes, *, source: str) -> Node:
     """Parse what `record_bytes` wrote."""
-    return parse(expand(data), where=where)
+    return parse(decompress(data), source=source)
 
 
-def list_bytes(blobs: Sequence[Blob]) -> bytes:
+def blob_list_bytes(blobs: Sequence[Blob]) -> bytes:
     """Return references as 40 bytes each: the digest, and the size, little-endian."""
     return b"".join(bytes.fromhex(blob.digest) + blob.size.to_bytes(8, "little") for blob in blobs)
 
 
-def read_list(data: bytes) -> list[Blob]:
-    """Rebuild a list of references, rising; raises `PackError` where it is none."""
-    if len(data) % _ENTRY:
-        raise _broken("a list of blobs that is cut short")
+def read_blob_list(data: bytes) -> list[Blob]:
+    """Return the references of a list in rising order; raises `PackError` where it is invalid."""
+    if len(data) % _LIST_ENTRY_BYTES:
+        raise _invalid("a list of blobs that is cut short")
     blobs = [
-        Blob(digest=data[place : place + 32].hex(), size=int.from_bytes(data[place + 32 : place + _ENTRY], "little"))
-        for place in range(0, len(data), _ENTRY)
+        Blob(
+            digest=data[place : place + 32].hex(),
+            size=int.from_bytes(data[place + 32 : place + _LIST_ENTRY_BYTES], "little"),
+        )
+        for place in range(0, len(data), _LIST_ENTRY_BYTES)
     ]
     if any(after.digest <= before.digest for before, after in pairwise(blobs)) or any(
         blob.size > MAX_BLOB_BYTES for blob in blobs
     ):
-        raise _broken("a list of blobs that is out of order")
+        raise _invalid("a list of blobs that is out of order")
     return blobs
 
 
-def _broken(found: str) -> PackError:
-    return PackError(found, expected="a blob that this version of cousins writes", hint="Pull the pack again.")
+def _invalid(problem: str) -> PackError:
+    return PackError(problem, expected="a blob that this version of cousins writes", hint="Pull the pack again.")

@@ -1,4 +1,4 @@
-"""What stands beside a pack for people and search engines: its card, its licences, its Croissant description.
+"""Files beside a pack for people and search engines: its card, its licences, its Croissant description.
 
 All of it follows from the pack alone, so it is no part of the digest.
 """
@@ -11,15 +11,15 @@ from typing import Any, Final
 
 from cousins.pack.packs import Pack
 
-FILES: Final = ("card.md", "licences.json", "croissant.json")
+CARD_FILES: Final = ("card.md", "licences.json", "croissant.json")
 """Files that are written beside `pack.json`."""
-_TERMS: Final = (
+_CROISSANT_TERMS: Final = (
     "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes isLiveDataset "
     "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
     "subField transform"
 )
 """Words of Croissant 1.0 that its context must name, all of them."""
-_CONTEXT: Final = {
+_CROISSANT_CONTEXT: Final = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "conformsTo": "dct:conformsTo",
@@ -30,9 +30,9 @@ _CONTEXT: Final = {
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "rai": "http://mlcommons.org/croissant/RAI/",
     "sc": "https://schema.org/",
-    **{term: f"cr:{term}" for term in _TERMS.split()},
+    **{term: f"cr:{term}" for term in _CROISSANT_TERMS.split()},
 }
-_SPLITS: Final = {
+_SPLIT_PURPOSES: Final = {
     "twin": "the scanned scene itself",
     "train": "to learn from",
     "heldout_near": "drawn as train is, never to be learned from",
@@ -43,8 +43,13 @@ _SPLITS: Final = {
 def card_files(pack: Pack) -> dict[str, bytes]:
     """Return the files beside a whole pack, by name."""
     licences = pack.licences()
-    rows = [{"variant": key, "licence": one, "origin": origin} for key, (one, origin) in sorted(licences.items())]
-    rows += [{"variant": "", "licence": one, "origin": name} for name, one in sorted(pack.manifest.meta.assets.items())]
+    rows = [
+        {"variant": key, "licence": licence, "origin": origin} for key, (licence, origin) in sorted(licences.items())
+    ]
+    rows += [
+        {"variant": "", "licence": licence, "origin": name}
+        for name, licence in sorted(pack.manifest.meta.assets.items())
+    ]
     return {
         "card.md": card(pack.info()).encode(),
         "licences.json": _json({"digest": pack.digest, "licences": rows}),
@@ -53,10 +58,10 @@ def card_files(pack: Pack) -> dict[str, bytes]:
 
 
 def card(info: Mapping[str, Any]) -> str:
-    """Return the data sheet of a pack as Markdown, from what `Pack.info` tells."""
-    splits = [[name, str(count), _SPLITS[name]] for name, count in info["splits"].items()]
+    """Return the data sheet of a pack as Markdown, from the result of `Pack.info`."""
+    splits = [[name, str(count), _SPLIT_PURPOSES[name]] for name, count in info["splits"].items()]
     parts = [
-        f"# {_text(info['name'])}",
+        f"# {_escaped(info['name'])}",
         (
             f"{info['cousins'] - 1} digital cousins of one scanned scene, and the scene itself: worlds for simulation "
             "that keep what the scene affords and change the rest."
@@ -69,24 +74,29 @@ def card(info: Mapping[str, Any]) -> str:
             "as OpenUSD, MJCF or URDF:\n\n    cousins pack export PACK --cousin 1 -o SCENE"
         ),
         "## How it was made",
-        f"By {_text(info['generator'])}, seed {info['seed']}. From:",
-        _table(["what", "SHA-256"], [[_text(key), f"`{_text(one)}`"] for key, one in sorted(info["lineage"].items())]),
+        f"By {_escaped(info['generator'])}, seed {info['seed']}. From:",
+        _table(
+            ["what", "SHA-256"],
+            [[_escaped(key), f"`{_escaped(value)}`"] for key, value in sorted(info["lineage"].items())],
+        ),
         "Refused on the way:",
         _table(
             ["reason", "axis", "candidates"],
             [
-                [_text(reason), _text(axis), str(count)]
+                [_escaped(reason), _escaped(axis), str(count)]
                 for reason, axes in sorted(info["rejections"].items())
                 for axis, count in sorted(axes.items())
             ],
         ),
         "## How far it reaches",
-        _table(["axis", "coverage"], [[_text(axis), f"{one:.0%}"] for axis, one in sorted(info["coverage"].items())]),
+        _table(
+            ["axis", "coverage"], [[_escaped(axis), f"{value:.0%}"] for axis, value in sorted(info["coverage"].items())]
+        ),
         "## Tests in physics",
         "```json\n" + json.dumps(info["gates"], indent=1, sort_keys=True).replace("```", "'''") + "\n```",
         "## Licences",
         _table(
-            ["licence", "variants"], [[_text(name), str(count)] for name, count in sorted(info["licences"].items())]
+            ["licence", "variants"], [[_escaped(name), str(count)] for name, count in sorted(info["licences"].items())]
         ),
         "`licences.json` lists them one by one. `as the capture` is whatever the owner of the scan grants.",
         "## Limits",
@@ -103,7 +113,7 @@ def croissant(pack: Pack) -> dict[str, Any]:
     """Return the description of a pack in MLCommons' Croissant 1.0, as JSON-LD."""
     info = pack.info()
     return {
-        "@context": _CONTEXT,
+        "@context": _CROISSANT_CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": info["name"],
@@ -153,7 +163,7 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _text(value: object) -> str:
+def _escaped(value: object) -> str:
     """Return words of strangers so that Markdown and HTML read them as words."""
     text = " ".join(str(value).split())
     for letter in "\\`*_[]|#":
@@ -169,4 +179,4 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _list(texts: list[str]) -> str:
-    return "\n".join(f"- {_text(text)}" for text in texts)
+    return "\n".join(f"- {_escaped(text)}" for text in texts)

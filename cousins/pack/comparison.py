@@ -1,4 +1,4 @@
-"""What is different between two packs: which stage, which input, which axis."""
+"""Differences between two packs: which stage, which input, which axis."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any, Final
 from cousins.codec import plain
 from cousins.pack.blobs import Blob, parse_record
 from cousins.pack.packs import Pack
-from cousins.pack.records.asset_records import read_shapes
-from cousins.pack.records.numbers import of_a_pack
+from cousins.pack.records.asset_records import read_mesh_references
+from cousins.pack.records.numbers import as_pack_errors
 from cousins.scene.io.strict_json import Node
-from cousins.vary.cousins import Cousin, Stand
+from cousins.vary.cousins import Cousin, ObjectInstance
 
-MOST: Final = 200
+MAX_LISTED_CHANGES: Final = 200
 """Changes that are listed one by one."""
 _MISSING: Final = "(none)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One thing that differs."""
+    """One difference."""
 
     where: str
     """`input twin`, `recipe axes.layout`, `variant mug-shape-03: meshes`, `gates mujoco.max_drift_mm`, ..."""
     first: Any
-    """What the first pack says."""
+    """Value in the first pack."""
     second: Any
-    """What the second one says."""
+    """Value in the second pack."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """All that differs between two packs."""
+class PackDifference:
+    """All differences between two packs."""
 
     same: bool
     """True for one digest."""
     changes: tuple[Change, ...]
-    """What is told differently; at most `MOST`."""
+    """Differences of the manifests and the library; at most `MAX_LISTED_CHANGES`."""
     more: int
     """Changes beyond those."""
     cousins: Mapping[str, int]
@@ -49,33 +49,39 @@ class Difference:
     """Cousins that only the second has."""
 
 
-def compare(first: Pack, second: Pack, *, numbers: tuple[Sequence[int], Sequence[int]] | None = None) -> Difference:
-    """Compare two packs; `numbers` are the cousins that are at hand in each, all where not given."""
-    mine, theirs = (first.indices(), second.indices()) if numbers is None else numbers
-    both = sorted(set(mine) & set(theirs))
+def compare_packs(
+    first: Pack, second: Pack, *, numbers: tuple[Sequence[int], Sequence[int]] | None = None
+) -> PackDifference:
+    """Compare two packs; `numbers` are the cousins present in each, all by default."""
+    first_numbers, second_numbers = (first.indices(), second.indices()) if numbers is None else numbers
+    common = sorted(set(first_numbers) & set(second_numbers))
     same = first.digest == second.digest
-    changes = [] if same else [*_told(first, second), *_variants(first, second)]
-    return Difference(
+    changes = [] if same else [*_manifest_changes(first, second), *_library_changes(first, second)]
+    return PackDifference(
         same=same,
-        changes=tuple(changes[:MOST]),
-        more=max(0, len(changes) - MOST),
-        cousins={"same": len(both)} if same else _counted(first, second, both),
-        only_first=len(set(mine) - set(theirs)),
-        only_second=len(set(theirs) - set(mine)),
+        changes=tuple(changes[:MAX_LISTED_CHANGES]),
+        more=max(0, len(changes) - MAX_LISTED_CHANGES),
+        cousins={"same": len(common)} if same else _changed_cousins(first, second, common),
+        only_first=len(set(first_numbers) - set(second_numbers)),
+        only_second=len(set(second_numbers) - set(first_numbers)),
     )
 
 
 def axes_of(first: Cousin, second: Cousin, kinds: Mapping[str, str]) -> set[str]:
-    """Return the axes on which two cousins of one number differ; `kinds` tells what its variants are."""
-    mine, theirs = ({stand.name: stand for stand in one.stands} for one in (first, second))
-    axes = {"clutter"} if set(mine) != set(theirs) else set()
-    for name in set(mine) & set(theirs):
-        axes |= _axes_of_stands(mine[name], theirs[name], kinds)
-    if [(one.friction, one.restitution) for one in first.grounds] != [
-        (one.friction, one.restitution) for one in second.grounds
+    """Return the axes on which two cousins of one number differ; `kinds` holds the kind of each variant."""
+    first_objects, second_objects = (
+        {instance.name: instance for instance in cousin.objects} for cousin in (first, second)
+    )
+    axes = {"clutter"} if set(first_objects) != set(second_objects) else set()
+    for name in set(first_objects) & set(second_objects):
+        axes |= _axes_of_instances(first_objects[name], second_objects[name], kinds)
+    if [(change.friction, change.restitution) for change in first.structures] != [
+        (change.friction, change.restitution) for change in second.structures
     ]:
         axes.add("dynamics")
-    if first.look != second.look or [one.material for one in first.grounds] != [one.material for one in second.grounds]:
+    if first.look != second.look or [change.material for change in first.structures] != [
+        change.material for change in second.structures
+    ]:
         axes.add("look")
     if first.relations != second.relations:
         axes.add("layout")
@@ -86,7 +92,7 @@ def axes_of(first: Cousin, second: Cousin, kinds: Mapping[str, str]) -> set[str]
     return axes
 
 
-def _axes_of_stands(first: Stand, second: Stand, kinds: Mapping[str, str]) -> set[str]:
+def _axes_of_instances(first: ObjectInstance, second: ObjectInstance, kinds: Mapping[str, str]) -> set[str]:
     axes = set()
     if first.variant != second.variant:
         bent = {kinds.get(first.variant), kinds.get(second.variant)} <= {"twin", "shape"}
@@ -103,64 +109,64 @@ def _axes_of_stands(first: Stand, second: Stand, kinds: Mapping[str, str]) -> se
     return axes
 
 
-def _told(first: Pack, second: Pack) -> list[Change]:
-    """Return what the manifests tell differently, inputs and stages before numbers."""
+def _manifest_changes(first: Pack, second: Pack) -> list[Change]:
+    """Return the changes between the manifests, inputs and stages before numbers."""
     changes = []
-    mine, theirs = first.manifest, second.manifest
+    first_manifest, second_manifest = first.manifest, second.manifest
     parts = (
-        ("input", mine.meta.lineage, theirs.meta.lineage),
-        ("generator", mine.meta.generator, theirs.meta.generator),
-        ("seed", mine.meta.seed, theirs.meta.seed),
-        ("recipe", mine.meta.recipe, theirs.meta.recipe),
-        ("name", mine.meta.name, theirs.meta.name),
-        ("surroundings", mine.scene.digest, theirs.scene.digest),
-        ("splits", mine.splits, theirs.splits),
-        ("coverage", mine.meta.coverage, theirs.meta.coverage),
-        ("gates", mine.meta.gates, theirs.meta.gates),
-        ("rejections", mine.rejections, theirs.rejections),
-        ("licences", mine.licences, theirs.licences),
-        ("fallbacks", mine.meta.fallbacks, theirs.meta.fallbacks),
-        ("warnings", mine.meta.warnings, theirs.meta.warnings),
+        ("input", first_manifest.meta.lineage, second_manifest.meta.lineage),
+        ("generator", first_manifest.meta.generator, second_manifest.meta.generator),
+        ("seed", first_manifest.meta.seed, second_manifest.meta.seed),
+        ("recipe", first_manifest.meta.recipe, second_manifest.meta.recipe),
+        ("name", first_manifest.meta.name, second_manifest.meta.name),
+        ("surroundings", first_manifest.scene.digest, second_manifest.scene.digest),
+        ("splits", first_manifest.splits, second_manifest.splits),
+        ("coverage", first_manifest.meta.coverage, second_manifest.meta.coverage),
+        ("gates", first_manifest.meta.gates, second_manifest.meta.gates),
+        ("rejections", first_manifest.rejections, second_manifest.rejections),
+        ("licences", first_manifest.licences, second_manifest.licences),
+        ("fallbacks", first_manifest.meta.fallbacks, second_manifest.meta.fallbacks),
+        ("warnings", first_manifest.meta.warnings, second_manifest.meta.warnings),
     )
-    for where, a, b in parts:
-        flat_a, flat_b = _flat(where, plain(a)), _flat(where, plain(b))
+    for section, a, b in parts:
+        flat_a, flat_b = _flattened(section, plain(a)), _flattened(section, plain(b))
         for key in sorted({*flat_a, *flat_b}):
             if flat_a.get(key, _MISSING) != flat_b.get(key, _MISSING):
                 changes.append(Change(where=key, first=flat_a.get(key, _MISSING), second=flat_b.get(key, _MISSING)))
     return changes
 
 
-def _flat(where: str, value: Any, *, inner: bool = False) -> dict[str, Any]:
+def _flattened(prefix: str, value: Any, *, inner: bool = False) -> dict[str, Any]:
     if not isinstance(value, dict) or not value:
-        return {} if value in ({}, []) else {where: value}
-    found: dict[str, Any] = {}
+        return {} if value in ({}, []) else {prefix: value}
+    leaves: dict[str, Any] = {}
     for key, item in value.items():
-        found |= _flat(f"{where}.{key}" if inner else f"{where} {key}", item, inner=True)
-    return found
+        leaves |= _flattened(f"{prefix}.{key}" if inner else f"{prefix} {key}", item, inner=True)
+    return leaves
 
 
-def _variants(first: Pack, second: Pack) -> list[Change]:
+def _library_changes(first: Pack, second: Pack) -> list[Change]:
     """Return which variants were added, left out or changed, and what about them."""
-    mine, theirs = first.variant_records(), second.variant_records()
+    first_records, second_records = first.variant_records(), second.variant_records()
     changes = []
-    for key in sorted({*mine, *theirs}):
-        if key not in theirs:
+    for key in sorted({*first_records, *second_records}):
+        if key not in second_records:
             changes.append(Change(where=f"variant {key}", first="there", second=_MISSING))
-        elif key not in mine:
+        elif key not in first_records:
             changes.append(Change(where=f"variant {key}", first=_MISSING, second="there"))
-        elif mine[key] != theirs[key]:
-            changes += _changed(key, _record(first, mine[key]), _record(second, theirs[key]))
+        elif first_records[key] != second_records[key]:
+            changes += _variant_changes(key, _record(first, first_records[key]), _record(second, second_records[key]))
     return changes
 
 
 def _record(pack: Pack, blob: Blob) -> dict[str, Any]:
-    with of_a_pack():
-        node: Node = parse_record(pack.blobs.read(blob), where="variant")
-        read_shapes(node)
+    with as_pack_errors():
+        node: Node = parse_record(pack.blobs.read(blob), source="variant")
+        read_mesh_references(node)
     return dict(node.value)
 
 
-def _changed(key: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change]:
+def _variant_changes(key: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change]:
     """Return what differs about a variant: words and numbers as they are, all larger parts in one line."""
     parts = [part for part in sorted({*first, *second}) if first.get(part) != second.get(part)]
     large = [part for part in parts if isinstance(first.get(part), dict | list)]
@@ -174,15 +180,15 @@ def _changed(key: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> l
     return changes
 
 
-def _counted(first: Pack, second: Pack, both: Sequence[int]) -> dict[str, int]:
+def _changed_cousins(first: Pack, second: Pack, numbers: Sequence[int]) -> dict[str, int]:
     kinds: dict[str, str] = {}
     for pack in (second, first):
         kinds |= {key: str(_record(pack, blob).get("kind")) for key, blob in pack.variant_records().items()}
     counts: dict[str, int] = {"same": 0}
-    for number in both:
-        mine, theirs = first.cousin(number), second.cousin(number)
-        axes = axes_of(mine, theirs, kinds)
-        if not axes and mine != replace(theirs, draw=mine.draw):
+    for number in numbers:
+        first_cousin, second_cousin = first.cousin(number), second.cousin(number)
+        axes = axes_of(first_cousin, second_cousin, kinds)
+        if not axes and first_cousin != replace(second_cousin, spawn_key=first_cousin.spawn_key):
             axes = {"distances"}
         for axis in axes or {"same"}:
             counts[axis] = counts.get(axis, 0) + 1

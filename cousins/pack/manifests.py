@@ -1,4 +1,4 @@
-"""`pack.json`: what a pack is, in one small file whose SHA-256 names the pack.
+"""`pack.json`: the manifest of a pack, a small file whose SHA-256 is the digest of the pack.
 
 It is canonical JSON, so that one pack has one digest. Everything larger is a blob that it names by hash: the scene
 that all cousins share, pages of cousins by split, the library, and the list of all blobs.
@@ -19,21 +19,21 @@ from cousins.codec import canonical_json, plain
 from cousins.errors import PackError
 from cousins.pack.blobs import Blob, read_blob
 from cousins.pack.records.cousin_records import MAX_COUSINS
-from cousins.pack.records.numbers import of_a_pack, rounded
+from cousins.pack.records.numbers import as_pack_errors, rounded
 from cousins.scene.io.strict_json import MAX_BYTES, Node, parse
 from cousins.vary.cousins import SPLITS, Split
 
 FORMAT: Final = "cousins pack"
-"""What `pack.json` says it is."""
-VERSION: Final = 1
+"""Value of `format` in `pack.json`."""
+FORMAT_VERSION: Final = 1
 """Version of the format; another one is refused."""
-PAGE: Final = 64
+PAGE_COUSINS: Final = 64
 """Cousins in a page."""
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Names of packs and tags."""
-SPAN: Final = 4096
+MAX_PAGE_SPAN: Final = 4096
 """Widest range of numbers that one page reaches over."""
-_BITS: Final = re.compile(rf"[1-9a-f][0-9a-f]{{0,{SPAN // 4 - 1}}}")
+_BITS: Final = re.compile(rf"[1-9a-f][0-9a-f]{{0,{MAX_PAGE_SPAN // 4 - 1}}}")
 
 Rejections = Mapping[str, Mapping[str, int]]
 """How many candidates were rejected, by reason and then by axis."""
@@ -41,14 +41,14 @@ Rejections = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class PackMeta:
-    """What its maker says about a pack; all of it is covered by the digest."""
+    """Metadata from the maker of a pack; the digest covers all of it."""
 
     name: str
     """Short name: lower-case letters, digits, `.`, `_`, `-`."""
     seed: int
     """Root of all randomness."""
     recipe: Mapping[str, Any]
-    """The recipe as JSON's own types, by axis where it can be told so."""
+    """The recipe as JSON's own types, by axis where it can be split so."""
     generator: str
     """Program and version, such as `cousins 0.1.0`."""
     coverage: Mapping[str, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Page:
     bits: int
     """Which numbers from the first on are in it, the first as the lowest bit."""
     blob: Blob
-    """Where they are."""
+    """Blob that holds them."""
 
     def __contains__(self, number: int) -> bool:
         return number >= self.first and bool(self.bits >> (number - self.first) & 1)
@@ -100,10 +100,10 @@ def page_of(numbers: Sequence[int], blob: Blob) -> Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """A pack as its `pack.json` tells it."""
+    """Contents of `pack.json`."""
 
     meta: PackMeta
-    """What its maker says."""
+    """Metadata from its maker."""
     pages: Mapping[Split, tuple[Page, ...]]
     """Pages by split, in order of their numbers."""
     rejections: Rejections
@@ -135,11 +135,11 @@ class Manifest:
 def manifest_bytes(manifest: Manifest) -> bytes:
     """Return `pack.json`."""
     meta = manifest.meta
-    require_name(meta.name, what="pack")
+    require_name(meta.name, kind="pack")
     return canonical_json(
         {
             "format": FORMAT,
-            "version": VERSION,
+            "version": FORMAT_VERSION,
             "name": meta.name,
             "seed": meta.seed,
             "recipe": _numbers(plain(meta.recipe)),
@@ -169,23 +169,26 @@ def manifest_bytes(manifest: Manifest) -> bytes:
 
 
 def read_manifest(data: bytes, *, digest: str | None = None) -> Manifest:
-    """Rebuild a manifest; raises `PackError` where it is none, is of another version or has not that digest."""
-    found = manifest_digest(data)
-    if digest is not None and found != digest:
+    """Return the manifest of `pack.json`.
+
+    Raises `PackError` where it is invalid, of another version or of another digest.
+    """
+    actual_digest = manifest_digest(data)
+    if digest is not None and actual_digest != digest:
         raise PackError(
-            f"a manifest of SHA-256 {found[:12]}",
+            f"a manifest of SHA-256 {actual_digest[:12]}",
             expected=f"{digest[:12]}",
             hint="The store holds other bytes than it tells: pull from elsewhere.",
         )
     if len(data) > MAX_BYTES:
         raise PackError(f"a pack.json of {len(data)} bytes", expected=f"at most {MAX_BYTES}", hint="Is it a pack?")
-    with of_a_pack():
-        node = parse(data, where="pack.json")
+    with as_pack_errors():
+        node = parse(data, source="pack.json")
         if not isinstance(node.value, dict) or node.value.get("format") != FORMAT:
-            raise node.bad(f"a pack, whose format is {FORMAT!r}")
+            raise node.error(f"a pack, whose format is {FORMAT!r}")
         _require_version(node)
         if canonical_json(node.value) != data:
-            raise node.bad("canonical JSON: sorted keys, no spaces, each key once")
+            raise node.error("canonical JSON: sorted keys, no spaces, each key once")
         return _read(node)
 
 
@@ -194,11 +197,11 @@ def manifest_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def require_name(text: str, *, what: str) -> str:
+def require_name(text: str, *, kind: str) -> str:
     """Return a name of a pack or a tag; raises `PackError` where it is none."""
-    if not NAME.fullmatch(text):
+    if not NAME_PATTERN.fullmatch(text):
         raise PackError(
-            f"the {what} name {text[:80]!r}",
+            f"the {kind} name {text[:80]!r}",
             expected="lower-case letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit",
             hint="Choose another name.",
         )
@@ -221,10 +224,10 @@ def _numbers(value: Any) -> Any:
 
 
 def _require_version(node: Node) -> None:
-    if node["version"].value != VERSION:
+    if node["version"].value != FORMAT_VERSION:
         raise PackError(
             f"a pack of schema version {json.dumps(node['version'].value)[:20]}",
-            expected=f"version {VERSION}",
+            expected=f"version {FORMAT_VERSION}",
             hint="Update cousins, or have the pack written by this version.",
         )
 
@@ -232,7 +235,7 @@ def _require_version(node: Node) -> None:
 def _read(node: Node) -> Manifest:
     splits = node["splits"]
     if not isinstance(splits.value, dict) or not set(splits.value) <= set(SPLITS):
-        raise splits.bad("splits among " + ", ".join(SPLITS))
+        raise splits.error("splits among " + ", ".join(SPLITS))
     pages: dict[Split, tuple[Page, ...]] = {
         split: _read_pages(splits[split]) for split in SPLITS if split in splits.value
     }
@@ -251,7 +254,7 @@ def _read(node: Node) -> Manifest:
 
 def _read_meta(node: Node) -> PackMeta:
     return PackMeta(
-        name=require_name(node["name"].text(), what="pack"),
+        name=require_name(node["name"].text(), kind="pack"),
         seed=node["seed"].integer(low=0, high=2**128),
         recipe={key: node["recipe"][key].value for key in _keys(node["recipe"])},
         generator=node["generator"].text(),
@@ -267,25 +270,25 @@ def _read_meta(node: Node) -> PackMeta:
 def _read_pages(node: Node) -> tuple[Page, ...]:
     pages = tuple(_read_page(item) for item in node["pages"].items())
     if not pages or any(after.first <= before.last for before, after in pairwise(pages)):
-        raise node["pages"].bad("pages in the order of their numbers")
+        raise node["pages"].error("pages in the order of their numbers")
     if node["count"].value != sum(len(page) for page in pages):
-        raise node["count"].bad("the sum over the pages")
+        raise node["count"].error("the sum over the pages")
     return pages
 
 
 def _read_page(node: Node) -> Page:
     text = node["bits"].text()
     if not _BITS.fullmatch(text):
-        raise node["bits"].bad("a hexadecimal number")
+        raise node["bits"].error("a hexadecimal number")
     page = Page(first=node["first"].integer(low=0, high=MAX_COUSINS), bits=int(text, 16), blob=read_blob(node["blob"]))
-    if len(page) > PAGE or not page.bits & 1:
-        raise node["bits"].bad(f"at most {PAGE} bits, the lowest among them")
+    if len(page) > PAGE_COUSINS or not page.bits & 1:
+        raise node["bits"].error(f"at most {PAGE_COUSINS} bits, the lowest among them")
     return page
 
 
 def _keys(node: Node) -> list[str]:
     if not isinstance(node.value, dict):
-        raise node.bad("an object")
+        raise node.error("an object")
     return list(node.value)
 
 

@@ -1,4 +1,4 @@
-"""A pack that can be read: cousins by number, each with nothing but the blobs that it needs."""
+"""Read packs: cousins by number, each with only the blobs that it needs."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from cousins.pack.blobs import Blob, BlobFolder, BlobReader, parse_record, read_
 from cousins.pack.manifests import Manifest, Page, manifest_digest, read_manifest
 from cousins.pack.records.asset_records import licence_of, read_scene_record, read_variant
 from cousins.pack.records.cousin_records import read_cousin, read_page, read_variant_list, variants_of
-from cousins.pack.records.images import Images
-from cousins.pack.records.numbers import of_a_pack
+from cousins.pack.records.images import TextureCache
+from cousins.pack.records.numbers import as_pack_errors
 from cousins.scene.io.strict_json import MAX_BYTES, Node
 from cousins.scene.robot_formats.mjcf_writer import mjcf_in_memory
 from cousins.scene.scenes import Scene
-from cousins.vary.cousins import SPLITS, Cousin, Library, Split, Variant, realise
+from cousins.vary.cousins import SPLITS, Cousin, Library, Split, Variant, build_scene
 
 MANIFEST: Final = "pack.json"
 """File in a pack folder whose SHA-256 is the pack's digest."""
 CHECKSUM: Final = "pack.sha256"
-"""File beside it that tells the digest, so that damage to the manifest is found too."""
+"""File beside it that holds the digest, so that damage to the manifest is detected too."""
 SELECTION: Final = "selection.json"
-"""File beside it that tells which cousins were pulled, where not all were."""
-_PAGES_KEPT: Final = 32
-_VARIANTS_KEPT: Final = 256
+"""File beside it that lists the cousins that were pulled, where not all were."""
+_CACHED_PAGES: Final = 32
+_CACHED_VARIANTS: Final = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A page as it was read."""
+class PageContents:
+    """Contents of a page."""
 
     cousins: Mapping[int, Node]
     """Records by number."""
@@ -45,16 +45,16 @@ class Shown:
 
 
 class Pack:
-    """A pack whose blobs are read when they are asked for, each checked by its hash."""
+    """A pack whose blobs are read on demand, each checked by its hash."""
 
     def __init__(self, manifest: bytes, blobs: BlobReader, *, digest: str | None = None) -> None:
         self.manifest: Manifest = read_manifest(manifest, digest=digest)
         self.digest: str = manifest_digest(manifest)
         self.blobs = blobs
-        self._page = lru_cache(maxsize=_PAGES_KEPT)(self._read_page)
-        self._variant = lru_cache(maxsize=_VARIANTS_KEPT)(self._read_variant)
+        self._page = lru_cache(maxsize=_CACHED_PAGES)(self._read_page)
+        self._variant = lru_cache(maxsize=_CACHED_VARIANTS)(self._read_variant)
         self._surroundings: Scene | None = None
-        self._images = Images()
+        self._textures = TextureCache()
 
     def __len__(self) -> int:
         return self.manifest.cousins
@@ -66,33 +66,33 @@ class Pack:
 
     def cousin(self, index: int) -> Cousin:
         """Return a cousin as parameters; raises `PackError` where the pack has none of that number."""
-        with of_a_pack():
-            return read_cousin(self._shown(index).cousins[index])
+        with as_pack_errors():
+            return read_cousin(self._page_contents(index).cousins[index])
 
     def scene(self, index: int, *, looks: bool = True) -> Scene:
         """Return the scene of a cousin; only the variants that it shows are read. Physics needs no `looks`."""
         cousin = self.cousin(index)
-        with of_a_pack():
-            return realise(cousin, Library(scene=self.surroundings, variants=self._variants(cousin)), looks=looks)
+        with as_pack_errors():
+            return build_scene(cousin, Library(scene=self.surroundings, variants=self._variants(cousin)), looks=looks)
 
     def signatures(self, index: int) -> dict[str, Signature]:
         """Return what each object of a cousin affords, by its name, as it was measured when the pack was made."""
         cousin = self.cousin(index)
         variants = self._variants(cousin)
-        return {stand.name: variants[stand.variant].signature for stand in cousin.stands}
+        return {instance.name: variants[instance.variant].signature for instance in cousin.objects}
 
     def mjcf(self, index: int, *, visuals: bool = True) -> tuple[str, dict[str, bytes]]:
         """Return a cousin as MJCF text and the files that it names, as `MjModel.from_xml_string` takes them.
 
         MuJoCo's files in memory have no folders, so `__` stands where a scene folder has `/`.
         """
-        return mjcf_in_memory(self.scene(index), visuals=visuals, png=self._images.png)
+        return mjcf_in_memory(self.scene(index), visuals=visuals, png=self._textures.png)
 
     @property
     def surroundings(self) -> Scene:
         """What all cousins share: the scene without its objects."""
         if self._surroundings is None:
-            self._surroundings = read_scene_record(self.manifest.scene, self.blobs, images=self._images)
+            self._surroundings = read_scene_record(self.manifest.scene, self.blobs, images=self._textures)
         return self._surroundings
 
     @property
@@ -103,8 +103,8 @@ class Pack:
 
     def variant_records(self) -> dict[str, Blob]:
         """Return references to the records of all variants by key."""
-        with of_a_pack():
-            return read_variant_list(parse_record(self.blobs.read(self.manifest.library), where="library"))
+        with as_pack_errors():
+            return read_variant_list(parse_record(self.blobs.read(self.manifest.library), source="library"))
 
     def licences(self) -> dict[str, tuple[str, str]]:
         """Return licence and origin of every variant, by key."""
@@ -114,12 +114,12 @@ class Pack:
         """Return the pages that hold these cousins, each once."""
         return sorted({self._page_of(index) for index in indices}, key=lambda page: page.first)
 
-    def shown(self, page: Page) -> Shown:
-        """Return a page as it was read."""
+    def page_contents(self, page: Page) -> PageContents:
+        """Return the contents of a page."""
         return self._page(page)
 
     def info(self) -> dict[str, Any]:
-        """Return what the manifest tells, as JSON's own types."""
+        """Return the contents of the manifest as JSON values."""
         manifest = self.manifest
         meta = manifest.meta
         return {
@@ -141,15 +141,15 @@ class Pack:
         }
 
     def _variants(self, cousin: Cousin) -> dict[str, Variant]:
-        listed = self._shown(cousin.index).variants
+        listed = self._page_contents(cousin.index).variants
         variants = {}
         for key in sorted(variants_of(cousin)):
             if key not in listed:
-                raise _lacks(f"variant {key[:80]!r} in the page of cousin {cousin.index}")
+                raise _missing(f"variant {key[:80]!r} in the page of cousin {cousin.index}")
             variants[key] = self._variant(listed[key])
         return variants
 
-    def _shown(self, index: int) -> Shown:
+    def _page_contents(self, index: int) -> PageContents:
         return self._page(self._page_of(index))
 
     def _page_of(self, index: int) -> Page:
@@ -157,21 +157,21 @@ class Pack:
             place = bisect_right(pages, index, key=lambda page: page.first) - 1
             if place >= 0 and index in pages[place]:
                 return pages[place]
-        raise _lacks(f"cousin {index}")
+        raise _missing(f"cousin {index}")
 
-    def _read_page(self, page: Page) -> Shown:
+    def _read_page(self, page: Page) -> PageContents:
         cousins, variants = read_page(self.blobs.read(page.blob))
         if tuple(sorted(cousins)) != page.numbers:
-            raise _lacks("cousins that the page was to hold")
-        return Shown(cousins=cousins, variants=variants)
+            raise _missing("cousins that the page was to hold")
+        return PageContents(cousins=cousins, variants=variants)
 
     def _read_variant(self, record: Blob) -> Variant:
-        return read_variant(record, self.blobs, images=self._images)
+        return read_variant(record, self.blobs, images=self._textures)
 
 
 def open_folder(folder: Path) -> Pack:
-    """Open a pack folder from anybody; raises `PackError` on anything that is not one."""
-    data = read_regular(folder / MANIFEST, most=MAX_BYTES)
+    """Open an untrusted pack folder; raises `PackError` where it is invalid."""
+    data = read_regular(folder / MANIFEST, max_bytes=MAX_BYTES)
     if data is None:
         raise PackError(
             f"no {MANIFEST} in {os.fspath(folder)!r}",
@@ -179,8 +179,8 @@ def open_folder(folder: Path) -> Pack:
             hint="A run that was interrupted goes on when its command is typed again.",
         )
     pack = Pack(data, BlobFolder(folder))
-    told = read_regular(folder / CHECKSUM, most=1000)
-    if told is not None and told != checksum(pack.digest):
+    written_checksum = read_regular(folder / CHECKSUM, max_bytes=1000)
+    if written_checksum is not None and written_checksum != checksum(pack.digest):
         raise PackError(
             f"a {MANIFEST} of SHA-256 {pack.digest[:12]}, which {CHECKSUM} does not tell",
             expected="the two as they were written",
@@ -196,15 +196,15 @@ def checksum(digest: str) -> bytes:
 
 def selection_of(folder: Path) -> list[int] | None:
     """Return the cousins that were pulled into a folder; None where all were."""
-    data = read_regular(folder / SELECTION, most=MAX_BYTES)
+    data = read_regular(folder / SELECTION, max_bytes=MAX_BYTES)
     if data is None:
         return None
     try:
         indices = json.loads(data)["indices"]
-        whole = isinstance(indices, list) and all(type(index) is int for index in indices)
+        is_valid = isinstance(indices, list) and all(type(index) is int for index in indices)
     except (ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
+        is_valid = False
+    if not is_valid:
         raise PackError(
             f"a {SELECTION} that does not tell which cousins were pulled",
             expected="a list of their numbers",
@@ -213,9 +213,9 @@ def selection_of(folder: Path) -> list[int] | None:
     return list(indices)
 
 
-def _lacks(what: str) -> PackError:
+def _missing(what_is_missing: str) -> PackError:
     return PackError(
-        f"no {what}",
+        f"no {what_is_missing}",
         expected="a number that the pack has, and pages that hold what the manifest tells",
         hint="`cousins pack info` tells how many cousins there are.",
     )

@@ -5,23 +5,27 @@ from __future__ import annotations
 from cousins.errors import PackError
 from cousins.geometry import quat_wxyz_from_rotation
 from cousins.scene.looks import Look
-from cousins.scene.scenes import Placed
-from cousins.vary.cousins import AXES, Cousin, Ground, Library, Stand, Task
+from cousins.scene.scenes import PlacedAsset
+from cousins.vary.cousins import AXES, Cousin, GoalSpec, Library, ObjectInstance, StructureChange
 
-NO_TASK = Task(target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.0, robot_base_m=(0.0, 0.0, 0.0), robot_yaw_rad=0.0)
-"""Nothing to be done."""
+NO_TASK = GoalSpec(
+    target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.0, robot_base_m=(0.0, 0.0, 0.0), robot_yaw_rad=0.0
+)
+"""Task of a twin for which none was given."""
 
 
-def twin_cousin(library: Library, *, look: Look | None = None, task: Task = NO_TASK) -> Cousin:
-    """Return the twin as a cousin; each object stands under its own name in the library."""
+def twin_cousin(library: Library, *, look: Look | None = None, task: GoalSpec = NO_TASK) -> Cousin:
+    """Return the twin as a cousin; each object's variant is the library entry of its name."""
     scene = library.scene
     return Cousin(
         index=0,
         split="twin",
-        stands=tuple(_stand(placed, library) for placed in scene.objects),
-        grounds=tuple(
-            Ground(name=one.name, friction=one.friction.value, restitution=one.restitution.value)
-            for one in scene.structures
+        objects=tuple(_object_instance(placed, library) for placed in scene.objects),
+        structures=tuple(
+            StructureChange(
+                name=structure.name, friction=structure.friction.value, restitution=structure.restitution.value
+            )
+            for structure in scene.structures
         ),
         relations=scene.relations,
         look=look or scene.look or Look(),
@@ -30,7 +34,7 @@ def twin_cousin(library: Library, *, look: Look | None = None, task: Task = NO_T
     )
 
 
-def _stand(placed: Placed, library: Library) -> Stand:
+def _object_instance(placed: PlacedAsset, library: Library) -> ObjectInstance:
     asset = placed.asset
     if asset.name not in library.variants:
         raise PackError(
@@ -40,7 +44,7 @@ def _stand(placed: Placed, library: Library) -> Stand:
         )
     w, x, y, z = quat_wxyz_from_rotation(placed.world_from_asset[:3, :3]).tolist()
     px, py, pz = placed.world_from_asset[:3, 3].tolist()
-    return Stand(
+    return ObjectInstance(
         name=asset.name,
         variant=asset.name,
         position_m=(px, py, pz),

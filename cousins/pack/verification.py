@@ -1,4 +1,4 @@
-"""Whether a pack folder holds what its digest says: every blob's SHA-256, and nothing missing."""
+"""Verify a pack folder against its digest: every blob's SHA-256, and nothing missing."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Final
 from cousins.errors import CousinsError, PackError
 from cousins.pack.blobs import Blob
 from cousins.pack.packs import Pack, open_folder, selection_of
-from cousins.pack.transfer.selection import needed
+from cousins.pack.transfer.selection import needed_blobs
 
-_STEP: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 20
 """Bytes hashed at a time: what a cache of the processor holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verified:
-    """What was found."""
+class VerificationReport:
+    """Result of a verification."""
 
     digest: str
     """Digest of the pack; empty where its manifest is broken."""
@@ -29,7 +29,7 @@ class Verified:
     bytes: int
     """Bytes that were hashed."""
     bad: tuple[tuple[str, str], ...]
-    """Place and trouble of all that is not as it should be."""
+    """Path and problem of every invalid file or cousin."""
     extra: tuple[str, ...]
     """Files among the blobs that the pack does not name; they do no harm."""
     cousins: int
@@ -43,40 +43,40 @@ class Verified:
         return not self.bad
 
 
-def verify(folder: Path, *, digest: str | None = None, deep: bool = False) -> Verified:
+def verify(folder: Path, *, digest: str | None = None, deep: bool = False) -> VerificationReport:
     """Hash everything in a pack folder; `deep` also reads every cousin, as a simulator would.
 
-    `digest` is what the pack should be; without it, `pack.sha256` tells. Raises `PackError` where there is no pack.
+    `digest` is what the pack should be; by default that of `pack.sha256`. Raises `PackError` where there is no pack.
     """
     try:
         pack = open_folder(folder)
         numbers = selection_of(folder)
-        blobs = needed(pack, numbers)
+        blobs = needed_blobs(pack, numbers)
     except PackError as error:
         if not (folder / "pack.json").is_file():
             raise
-        return _broken(f"{error.found}; expected {error.expected}")
+        return _broken_manifest(f"{error.observed}; expected {error.expected}")
     bad = [] if digest in (None, pack.digest) else [("pack.json", f"its digest is {pack.digest}, not {digest}")]
-    root, buffer, known = os.fspath(folder), bytearray(_STEP), {blob.key: blob for blob in blobs}
-    for key, blob in known.items():
+    root, buffer, expected = os.fspath(folder), bytearray(_CHUNK_BYTES), {blob.key: blob for blob in blobs}
+    for key, blob in expected.items():
         trouble = check_file(f"{root}/{key}", blob, buffer=buffer)
         if trouble:
             bad.append((key, trouble))
     if deep and not bad:
         bad = _unreadable(pack, pack.indices() if numbers is None else numbers)
-    return Verified(
+    return VerificationReport(
         digest=pack.digest,
         files=len(blobs) + 2,
         bytes=sum(blob.size for blob in blobs),
         bad=tuple(bad),
-        extra=tuple(sorted(_names(root) - set(known))),
+        extra=tuple(sorted(_blob_files(root) - set(expected))),
         cousins=len(pack) if numbers is None else len(numbers),
         splits=pack.manifest.splits,
     )
 
 
 def check_file(path: str | Path, blob: Blob, *, buffer: bytearray | None = None) -> str:
-    """Return what is wrong with a file that should be a blob, or nothing. Links are not followed.
+    """Return the problem of a file that should be a blob, empty for none; links are not followed.
 
     A `buffer` that is used again spares the time of making one, which for small files is most of it.
     """
@@ -87,12 +87,12 @@ def check_file(path: str | Path, blob: Blob, *, buffer: bytearray | None = None)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     try:
-        told = os.fstat(handle)
-        if not stat.S_ISREG(told.st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             return "no plain file"
-        if told.st_size != blob.size:
-            return f"{told.st_size} bytes, not {blob.size}"
-        buffer = bytearray(min(_STEP, blob.size + 1)) if buffer is None else buffer
+        if status.st_size != blob.size:
+            return f"{status.st_size} bytes, not {blob.size}"
+        buffer = bytearray(min(_CHUNK_BYTES, blob.size + 1)) if buffer is None else buffer
         view, total = memoryview(buffer), hashlib.sha256()
         left = blob.size
         while left > 0 and (count := os.readv(handle, (buffer,))):
@@ -113,16 +113,18 @@ def _unreadable(pack: Pack, numbers: list[int]) -> list[tuple[str, str]]:
     return bad
 
 
-def _names(root: str) -> set[str]:
+def _blob_files(root: str) -> set[str]:
     """Return what lies two levels below `blobs/`, where blobs lie, and what is no folder above."""
-    found = set()
+    names = set()
     for name in os.listdir(f"{root}/blobs") if os.path.isdir(f"{root}/blobs") else ():  # noqa: PTH112, PTH208
         try:
-            found |= {f"blobs/{name}/{inner}" for inner in os.listdir(f"{root}/blobs/{name}")}  # noqa: PTH208
+            names |= {f"blobs/{name}/{inner}" for inner in os.listdir(f"{root}/blobs/{name}")}  # noqa: PTH208
         except NotADirectoryError:
-            found.add(f"blobs/{name}")
-    return found
+            names.add(f"blobs/{name}")
+    return names
 
 
-def _broken(trouble: str) -> Verified:
-    return Verified(digest="", files=0, bytes=0, bad=(("pack.json", trouble),), extra=(), cousins=0, splits={})
+def _broken_manifest(trouble: str) -> VerificationReport:
+    return VerificationReport(
+        digest="", files=0, bytes=0, bad=(("pack.json", trouble),), extra=(), cousins=0, splits={}
+    )

@@ -18,10 +18,10 @@ import numpy as np
 from cousins.codec import canonical_json
 from cousins.errors import PackError
 from cousins.geometry import Array
-from cousins.pack.blobs import Blob, BlobFolder, list_bytes, record_bytes, write_through
+from cousins.pack.blobs import Blob, BlobFolder, blob_list_bytes, record_bytes, write_via
 from cousins.pack.manifests import (
-    PAGE,
-    SPAN,
+    MAX_PAGE_SPAN,
+    PAGE_COUSINS,
     Manifest,
     PackMeta,
     Page,
@@ -32,18 +32,18 @@ from cousins.pack.manifests import (
     read_manifest,
 )
 from cousins.pack.packs import CHECKSUM, MANIFEST, checksum
-from cousins.pack.records.asset_records import put_scene, put_variant
+from cousins.pack.records.asset_records import write_scene_record, write_variant
 from cousins.pack.records.cousin_records import cousin_record, page_bytes, read_cousin
 from cousins.pack.twins import twin_cousin
 from cousins.scene.io.obj import png_bytes
 from cousins.scene.io.strict_json import Node, parse
-from cousins.store import write_whole
+from cousins.store import write_atomic
 from cousins.vary.cousins import SPLITS, Cousin, Library, Split
 
 WRITING: Final = ".writing"
-"""Folder of what is not yet a pack."""
+"""Folder of blocks while the pack is being written."""
 _BLOCK: Final = "cousins block 1"
-_SEAL: Final = 65
+_SEAL_BYTES: Final = 65
 
 
 class PackWriter:
@@ -63,7 +63,7 @@ class PackWriter:
         self._blocks.mkdir(parents=True, exist_ok=True)
 
     def has_block(self, block: int) -> bool:
-        """Tell whether a block is there, whole."""
+        """Return whether a block was written completely."""
         return self._read(block) is not None
 
     def add_block(self, block: int, cousins: Sequence[Cousin], rejections: Rejections) -> None:
@@ -76,7 +76,7 @@ class PackWriter:
             read_cousin(Node(value=record, path=f"cousin {record['index']}"))
         counts = {reason: dict(axes) for reason, axes in rejections.items()}
         data = canonical_json({"format": _BLOCK, "cousins": records, "rejections": counts})
-        write_whole(self._path(block), _seal(data) + data)
+        write_atomic(self._path(block), _seal(data) + data)
 
     def close(self, library: Library, meta: PackMeta) -> str:
         """Write the pack and return its digest.
@@ -84,36 +84,38 @@ class PackWriter:
         Cousins must be numbered from 1 without holes over the blocks in their order; the twin is number 0 and is made
         from the library where no block has it. Raises `PackError` where some are missing or show what is unknown.
         """
-        put = _Blobs(self.folder)
+        sink = _BlobWriter(self.folder)
         rejections: dict[str, dict[str, int]] = {}
-        pages = _Pages(library, put)
+        pages = _PageWriter(library, sink)
         expected = 0
         for node in self._nodes():
-            _add(rejections, node["rejections"].value)
+            _add_counts(rejections, node["rejections"].value)
             for item in node["cousins"].items():
                 if expected == 0 and item.value["index"] == 1:
                     pages.add(cousin_record(twin_cousin(library)))
                     expected = 1
                 if item.value["index"] != expected:
-                    raise _gap(item.value["index"], expected)
+                    raise _numbering_error(item.value["index"], expected)
                 pages.add(item.value)
                 expected += 1
         if expected == 0:
             pages.add(cousin_record(twin_cousin(library)))
-        data = self._manifest(library, meta, rejections, pages, put)
-        put.sweep()
+        data = self._manifest(library, meta, rejections, pages, sink)
+        sink.sweep()
         digest = manifest_digest(data)
-        write_through(self._blocks, self.folder / CHECKSUM, checksum(digest))
-        write_through(self._blocks, self.folder / MANIFEST, data)
+        write_via(self._blocks, self.folder / CHECKSUM, checksum(digest))
+        write_via(self._blocks, self.folder / MANIFEST, data)
         shutil.rmtree(self.folder / WRITING)
         return digest
 
-    def _manifest(self, library: Library, meta: PackMeta, rejections: Rejections, pages: _Pages, put: _Blobs) -> bytes:
+    def _manifest(
+        self, library: Library, meta: PackMeta, rejections: Rejections, pages: _PageWriter, sink: _BlobWriter
+    ) -> bytes:
         by_split = pages.finish()
-        scene = put_scene(library.scene, put)
-        listed = put(record_bytes({key: blob.record for key, blob in pages.variants.items()}))
-        blobs = sorted(put.blobs)
-        listing = put(list_bytes(blobs))
+        scene = write_scene_record(library.scene, sink)
+        listed = sink(record_bytes({key: blob.record for key, blob in pages.variants.items()}))
+        blobs = sorted(sink.blobs)
+        listing = sink(blob_list_bytes(blobs))
         licences: dict[str, int] = {}
         for key in pages.variants:
             licence = library.variants[key].licence
@@ -152,10 +154,10 @@ class PackWriter:
             data = path.read_bytes()
         except FileNotFoundError:
             return None
-        if not data.startswith(_seal(data[_SEAL:])):
+        if not data.startswith(_seal(data[_SEAL_BYTES:])):
             path.unlink()
             return None
-        return parse(data[_SEAL:], where=path.name)
+        return parse(data[_SEAL_BYTES:], source=path.name)
 
     def _path(self, block: int) -> Path:
         return self._blocks / f"{block:08d}.block"
@@ -170,7 +172,7 @@ def write_pack(
     count = 0
     for cousin in cousins:
         block.append(cousin)
-        if len(block) == PAGE:
+        if len(block) == PAGE_COUSINS:
             writer.add_block(count, block, {})
             block, count = [], count + 1
     writer.add_block(count, block, rejections or {})
@@ -185,8 +187,10 @@ def require_free(folder: Path) -> None:
             expected="a new or empty folder, or a pack that is being written",
             hint="Packs are never changed: choose another folder.",
         )
-    ours = {WRITING, "blobs", CHECKSUM}
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or {x.name for x in folder.iterdir()} - ours)):
+    own_names = {WRITING, "blobs", CHECKSUM}
+    if folder.is_symlink() or (
+        folder.exists() and (not folder.is_dir() or {x.name for x in folder.iterdir()} - own_names)
+    ):
         raise PackError(
             f"something that is no pack at {os.fspath(folder)!r}",
             expected="a new or empty folder",
@@ -194,8 +198,8 @@ def require_free(folder: Path) -> None:
         )
 
 
-class _Blobs:
-    """Writes blobs and remembers which ones the pack is made of."""
+class _BlobWriter:
+    """Writes blobs and records which ones the pack references."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = BlobFolder(folder)
@@ -224,12 +228,12 @@ class _Blobs:
         os.sync()
 
 
-class _Pages:
+class _PageWriter:
     """Collects cousins by split and keeps each page as soon as it is full."""
 
-    def __init__(self, library: Library, put: _Blobs) -> None:
+    def __init__(self, library: Library, sink: _BlobWriter) -> None:
         self._library = library
-        self._put = put
+        self._put = sink
         self._waiting: dict[Split, list[dict[str, Any]]] = {split: [] for split in SPLITS}
         self._pages: dict[Split, list[Page]] = {split: [] for split in SPLITS}
         self.variants: dict[str, Blob] = {}
@@ -244,10 +248,10 @@ class _Pages:
                 hint="Number the cousins from 1.",
             )
         waiting = self._waiting[split]
-        if waiting and index - waiting[0]["index"] >= SPAN:
+        if waiting and index - waiting[0]["index"] >= MAX_PAGE_SPAN:
             self._keep(split)
         self._waiting[split].append(cousin)
-        if len(self._waiting[split]) == PAGE or index == 0:
+        if len(self._waiting[split]) == PAGE_COUSINS or index == 0:
             self._keep(split)
 
     def finish(self) -> dict[Split, tuple[Page, ...]]:
@@ -258,7 +262,7 @@ class _Pages:
 
     def _keep(self, split: Split) -> None:
         records = self._waiting[split]
-        keys = {stand["variant"] for record in records for stand in record["stands"]}
+        keys = {instance["variant"] for record in records for instance in record["stands"]}
         blob = self._put(page_bytes(records, {key: self._record(key) for key in sorted(keys)}))
         self._pages[split].append(page_of([record["index"] for record in records], blob))
         self._waiting[split] = []
@@ -272,7 +276,7 @@ class _Pages:
                     expected="a variant of the library, under its own key",
                     hint="Write the pack with the library that the cousins were drawn from.",
                 )
-            self.variants[key] = put_variant(variant, self._put)
+            self.variants[key] = write_variant(variant, self._put)
         return self.variants[key]
 
 
@@ -285,16 +289,16 @@ def _key_name(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def _add(total: dict[str, dict[str, int]], counted: Mapping[str, Mapping[str, int]]) -> None:
+def _add_counts(total: dict[str, dict[str, int]], counted: Mapping[str, Mapping[str, int]]) -> None:
     for reason, axes in counted.items():
-        mine = total.setdefault(reason, {})
+        counts = total.setdefault(reason, {})
         for axis, count in axes.items():
-            mine[axis] = mine.get(axis, 0) + count
+            counts[axis] = counts.get(axis, 0) + count
 
 
-def _gap(found: int, expected: int) -> PackError:
+def _numbering_error(index: int, expected: int) -> PackError:
     return PackError(
-        f"cousin {found} where {expected} belongs",
+        f"cousin {index} where {expected} belongs",
         expected="numbers without holes over the blocks in their order",
         hint="Add the block that is missing, then close the pack.",
     )

@@ -1,1 +1,1 @@
-"""Photos and films without depth: decoded, their cameras found, in child processes that may fail."""
+"""Photos and films without depth: decoding and structure from motion, in child processes that may fail."""

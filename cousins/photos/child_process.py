@@ -1,4 +1,4 @@
-"""Run one of our modules as a child process that may crash or run into its limits, and hand back what it wrote."""
+"""Run a module of this package as a child process that may crash or exceed its limits, and return its output."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from cousins.errors import CaptureError
 
 
 class ChildFailedError(Exception):
-    """The child ended badly; `output` is what it had written."""
+    """The child process failed; `output` holds the bytes that it had written."""
 
-    def __init__(self, found: str, output: bytes = b"") -> None:
-        super().__init__(found)
+    def __init__(self, message: str, output: bytes = b"") -> None:
+        super().__init__(message)
         self.output = output
 
 
 def run_child(module: str, request: bytes, *, timeout_s: float, cwd: Path | None = None) -> bytes:
-    """Return what `python -m module` answers to the request on its standard input."""
+    """Run `python -m module` with the request on standard input and return its standard output.
+
+    Raises ChildFailedError where it times out or exits with an error.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", module],
             input=request,
             stdout=subprocess.PIPE,
@@ -35,14 +38,14 @@ def run_child(module: str, request: bytes, *, timeout_s: float, cwd: Path | None
         )
     except subprocess.TimeoutExpired as error:
         raise ChildFailedError(f"took more than {timeout_s:.0f} s", error.stdout or b"") from error
-    if done.returncode != 0:
-        raise ChildFailedError(f"ended with code {done.returncode}", done.stdout)
-    return done.stdout
+    if process.returncode != 0:
+        raise ChildFailedError(f"ended with code {process.returncode}", process.stdout)
+    return process.stdout
 
 
-def need(module: str, *, what: str, package: str) -> None:
-    """Raise CaptureError with what to install where a module of the extra `photos` is missing."""
-    if importlib.util.find_spec(module) is None:
+def require_package(module_name: str, *, purpose: str, package: str) -> None:
+    """Raise CaptureError with installation advice where a module of the extra `photos` is missing."""
+    if importlib.util.find_spec(module_name) is None:
         raise CaptureError(
-            f"{what}, and no {package} to read it", expected=package, hint="pip install 'cousins[photos]'"
+            f"{purpose}, and no {package} to read it", expected=package, hint="pip install 'cousins[photos]'"
         )

@@ -1,8 +1,8 @@
-"""Decode photos in a process of its own; run by `pictures.py`.
+"""Worker process that decodes photos; started by `pictures.py`.
 
 Standard input is a line of JSON (`sizes` of the files, `long_side` [px]) and the files, one after another. For each,
 standard output is the size of a JSON line as four bytes, the line (`width`, `height`, `focal_px`, `bytes`, or `error`)
-and a JPEG. Of the metadata only the orientation, the colour profile and the focal length are looked at.
+and a JPEG. Of the metadata only the orientation, the colour profile and the focal length are read.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from typing import Any
 
 from PIL import Image, ImageCms, ImageOps
 
-MAX_MEMORY = 3 << 30
-"""Address space [bytes]."""
+MAX_MEMORY_BYTES = 3 << 30
+"""Address space limit [bytes]."""
 MAX_CPU_S = 230
-"""Processor time [s]."""
+"""Processor time limit [s]."""
 MAX_PIXELS = 60_000_000
-"""Largest photo [px]; phones make 48 million."""
+"""Largest photo [px]; phones produce 48 million."""
 FILM_DIAGONAL_MM = 43.27
-"""Diagonal of the 36×24 mm film that focal lengths are compared with (CIPA DCG-001)."""
+"""Diagonal of the 36×24 mm frame to which 35 mm equivalent focal lengths refer (CIPA DCG-001)."""
 _QUALITY = 93
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, struct.error, EOFError, RuntimeError, Image.DecompressionBombError)
 _EXIF_IFD, _FOCAL, _FOCAL_35, _PLANE_RESOLUTION, _PLANE_UNIT, _WIDTH = 0x8769, 0x920A, 0xA405, 0xA20E, 0xA210, 0xA002
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0}
 
 
-def limit(*, cpu_s: int) -> None:
-    """Bound what this process may take; it may write no file."""
+def limit_resources(*, cpu_s: int) -> None:
+    """Limit memory and processor time [s] of this process, and forbid it to write files."""
     for kind, amount in (
-        (resource.RLIMIT_AS, MAX_MEMORY),
+        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
@@ -43,8 +43,8 @@ def limit(*, cpu_s: int) -> None:
 
 
 def main() -> None:
-    """Read the request, write the pictures."""
-    limit(cpu_s=MAX_CPU_S)
+    """Read the request from standard input and write the decoded pictures to standard output."""
+    limit_resources(cpu_s=MAX_CPU_S)
     formats = ["JPEG"]
     try:
         import pillow_heif
@@ -58,14 +58,14 @@ def main() -> None:
     for size in request["sizes"]:
         data = sys.stdin.buffer.read(size)
         try:
-            told, jpeg = decoded(data, formats, request["long_side"])
+            header, jpeg = decode_photo(data, formats, request["long_side"])
         except _DECODER_ERRORS as error:
-            told, jpeg = {"error": type(error).__name__}, b""
-        write(told, jpeg)
+            header, jpeg = {"error": type(error).__name__}, b""
+        write_picture(header, jpeg)
 
 
-def decoded(data: bytes, formats: list[str], long_side: int) -> tuple[dict[str, Any], bytes]:
-    """Return a photo's numbers and its JPEG: upright, sRGB, at most `long_side` [px] long."""
+def decode_photo(data: bytes, formats: list[str], long_side: int) -> tuple[dict[str, Any], bytes]:
+    """Return a photo's header (`width`, `height`, `focal_px`) and its JPEG: upright, sRGB, at most `long_side` [px]."""
     with Image.open(io.BytesIO(data), formats=formats) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{image.width}×{image.height} px")
@@ -73,11 +73,11 @@ def decoded(data: bytes, formats: list[str], long_side: int) -> tuple[dict[str, 
         image.draft("RGB", (long_side, long_side))
         upright = ImageOps.exif_transpose(image)
         profile = image.info.get("icc_profile")
-    return encoded(_in_srgb(upright, profile), focal, long_side)
+    return encode_picture(_convert_to_srgb(upright, profile), focal, long_side)
 
 
-def encoded(image: Image.Image, focal_share: float | None, long_side: int) -> tuple[dict[str, Any], bytes]:
-    """Return the numbers and the JPEG of an upright picture; the focal length is given as a share of the diagonal."""
+def encode_picture(image: Image.Image, focal_share: float | None, long_side: int) -> tuple[dict[str, Any], bytes]:
+    """Return header and JPEG of an upright picture; `focal_share` is the focal length divided by the image diagonal."""
     scale = min(1.0, long_side / max(image.size))
     if scale < 1.0:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -88,35 +88,35 @@ def encoded(image: Image.Image, focal_share: float | None, long_side: int) -> tu
     return {"width": image.width, "height": image.height, "focal_px": focal_px}, buffer.getvalue()
 
 
-def write(told: dict[str, Any], jpeg: bytes) -> None:
+def write_picture(header: dict[str, Any], jpeg: bytes) -> None:
     """Write one picture to standard output."""
-    line = json.dumps(told | {"bytes": len(jpeg)}).encode()
+    line = json.dumps(header | {"bytes": len(jpeg)}).encode()
     sys.stdout.buffer.write(struct.pack("<I", len(line)) + line + jpeg)
     sys.stdout.buffer.flush()
 
 
-def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the picture with its colours as sRGB means them (phones save Display P3)."""
+def _convert_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return the picture converted from its colour profile to sRGB (phones save Display P3)."""
     if not profile or image.mode != "RGB":
         return image.convert("RGB")
     try:
-        found = ImageCms.profileToProfile(
+        converted = ImageCms.profileToProfile(
             image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
         )
     except ImageCms.PyCMSError:
         return image
-    return image if found is None else found
+    return image if converted is None else converted
 
 
 def _focal_share(image: Image.Image) -> float | None:
-    """Return the focal length as a share of the picture's diagonal; None where EXIF does not tell it."""
+    """Return the focal length as a share of the picture's diagonal; None where EXIF does not give it."""
     values = image.getexif().get_ifd(_EXIF_IFD)
-    as_35 = _number(values.get(_FOCAL_35))
+    as_35 = _positive_number(values.get(_FOCAL_35))
     if as_35:
         return as_35 / FILM_DIAGONAL_MM
-    focal_mm, per_unit = _number(values.get(_FOCAL)), _number(values.get(_PLANE_RESOLUTION))
-    unit_mm = _UNIT_MM.get(int(_number(values.get(_PLANE_UNIT)) or 2))
-    saved = _number(values.get(_WIDTH))
+    focal_mm, per_unit = _positive_number(values.get(_FOCAL)), _positive_number(values.get(_PLANE_RESOLUTION))
+    unit_mm = _UNIT_MM.get(int(_positive_number(values.get(_PLANE_UNIT)) or 2))
+    saved = _positive_number(values.get(_WIDTH))
     if not (focal_mm and per_unit and unit_mm and saved):
         return None
     focal_px = focal_mm * per_unit / unit_mm * max(image.size) / saved
@@ -124,12 +124,12 @@ def _focal_share(image: Image.Image) -> float | None:
     return share if 0.2 < share < 10.0 else None
 
 
-def _number(value: Any) -> float | None:
+def _positive_number(value: Any) -> float | None:
     try:
-        found = float(value)
+        number = float(value)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return found if math.isfinite(found) and found > 0.0 else None
+    return number if math.isfinite(number) and number > 0.0 else None
 
 
 if __name__ == "__main__":

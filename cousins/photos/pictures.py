@@ -1,4 +1,4 @@
-"""Photos as a phone saves them, decoded: upright, 8-bit sRGB, of bounded size, without what tells who and where."""
+"""Decode photos as phones save them: upright, 8-bit sRGB, of bounded size, without identifying metadata."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cousins.errors import CaptureError
 from cousins.photos.child_process import ChildFailedError, run_child
 
 LONG_SIDE_PX = 1600
-"""Longer side of a decoded picture [px]: textures of small things need no more, and matching takes fewer."""
+"""Longer side of a decoded picture [px]: textures of small objects need no more, and matching uses fewer."""
 TIMEOUT_S = 240.0
-"""Longest time that decoding may take on the wall clock [s]."""
+"""Time limit of decoding, wall clock [s]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -27,13 +27,13 @@ class Picture:
     height: int
     """Height [px]."""
     focal_px: float | None
-    """Focal length as the camera told it [px]; None where it did not."""
+    """Focal length from the metadata [px]; None where absent."""
     time_s: float | None = None
-    """Time in the film [s]; None for a photo."""
+    """Time since the start of the film [s]; None for a photo."""
 
 
 def decode_photos(photos: Sequence[bytes]) -> list[Picture | CaptureError]:
-    """Return each photo decoded, or why it cannot be; what crashes the decoder is left out and the rest goes on."""
+    """Return each photo decoded, or the error; a photo that crashes the decoder does not affect the others."""
     results: list[Picture | CaptureError] = []
     while len(results) < len(photos):
         rest = photos[len(results) :]
@@ -42,46 +42,46 @@ def decode_photos(photos: Sequence[bytes]) -> list[Picture | CaptureError]:
             output, failure = run_child("cousins.photos.image_worker", head + b"".join(rest), timeout_s=TIMEOUT_S), ""
         except ChildFailedError as error:
             output, failure = error.output, str(error)
-        done = pictures_of(output)
-        results.extend(done)
-        if len(done) < len(rest):
-            results.append(_broken(len(results), failure or "the decoder gave no answer"))
+        decoded = parse_pictures(output)
+        results.extend(decoded)
+        if len(decoded) < len(rest):
+            results.append(_photo_error(len(results), failure or "the decoder gave no answer"))
     return results
 
 
-def pictures_of(output: bytes) -> list[Picture | CaptureError]:
-    """Parse what a decoder wrote: for each picture the size of a JSON line, the line, and the JPEG."""
-    found: list[Picture | CaptureError] = []
+def parse_pictures(output: bytes) -> list[Picture | CaptureError]:
+    """Parse the output of a decoder process: for each picture the size of a JSON line, the line, and the JPEG."""
+    pictures: list[Picture | CaptureError] = []
     position = 0
     while position + 4 <= len(output):
         (length,) = struct.unpack_from("<I", output, position)
         line = output[position + 4 : position + 4 + length]
         if len(line) < length:
             break
-        told = json.loads(line)
+        header = json.loads(line)
         begin = position + 4 + length
-        end = begin + int(told["bytes"])
+        end = begin + int(header["bytes"])
         if end > len(output):
             break
-        if "error" in told:
-            found.append(_broken(len(found), told["error"]))
+        if "error" in header:
+            pictures.append(_photo_error(len(pictures), header["error"]))
         else:
-            found.append(
+            pictures.append(
                 Picture(
                     jpeg=output[begin:end],
-                    width=told["width"],
-                    height=told["height"],
-                    focal_px=told["focal_px"],
-                    time_s=told.get("time_s"),
+                    width=header["width"],
+                    height=header["height"],
+                    focal_px=header["focal_px"],
+                    time_s=header.get("time_s"),
                 )
             )
         position = end
-    return found
+    return pictures
 
 
-def _broken(index: int, why: str) -> CaptureError:
+def _photo_error(index: int, reason: str) -> CaptureError:
     return CaptureError(
-        f"photo {index + 1} that cannot be decoded ({why[:60]})",
+        f"photo {index + 1} that cannot be decoded ({reason[:60]})",
         expected="a JPEG or HEIC photo",
         hint="Copy the photos from the phone again.",
     )

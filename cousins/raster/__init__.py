@@ -1,7 +1,7 @@
-"""Meshes to images: a deterministic z-buffer rasteriser and a simple, soft shading."""
+"""Render meshes to images: a deterministic z-buffer rasteriser and diffuse shading."""
 
-from cousins.raster.looks import Look, look_of
+from cousins.raster.looks import ShadingData, prepare_shading
 from cousins.raster.scan import Raster, render
-from cousins.raster.shade import Light, shade
+from cousins.raster.shade import ShadingLight, shade
 
-__all__ = ["Light", "Look", "Raster", "look_of", "render", "shade"]
+__all__ = ["Raster", "ShadingData", "ShadingLight", "prepare_shading", "render", "shade"]

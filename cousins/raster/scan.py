@@ -1,4 +1,4 @@
-"""Which face each pixel sees, how far, and where on the face.
+"""Rasterise meshes: visible face, depth and barycentric coordinates of each pixel.
 
 Edge functions are evaluated in homogeneous coordinates (Olano and Greer, "Triangle scan conversion
 using 2D homogeneous coordinates", Graphics Hardware 1997): barycentrics are perspective-correct and a
@@ -21,7 +21,7 @@ from cousins.geometry import Array, Intrinsics, invert
 from cousins.meshes import Mesh
 
 NEAR_M = 0.005
-"""Nothing closer to the camera's plane is drawn [m]."""
+"""Near clipping distance [m]."""
 THREADS = 2
 """Row bands drawn at the same time for a large image; the result does not depend on it."""
 LARGE_PX = 300_000
@@ -30,7 +30,7 @@ LARGE_PX = 300_000
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Raster:
-    """What each pixel centre sees."""
+    """Visible surface at each pixel centre."""
 
     camera: Intrinsics
     """The camera of the image."""
@@ -47,7 +47,7 @@ class Raster:
 
 
 def render(meshes: Sequence[Mesh], camera: Intrinsics, world_from_camera: Array) -> Raster:
-    """Draw meshes, given in the world frame, as a pinhole camera sees them."""
+    """Rasterise meshes in the world frame for a pinhole camera with pose `world_from_camera` [4, 4]."""
     vertices, faces = _joined(meshes)
     rays = _seen_from(vertices, np.diag([camera.fx, camera.fy, 1.0]) @ invert(world_from_camera)[:3])
     edges, volumes, boxes = _set_up(rays, faces, camera.width, camera.height, camera.cx, camera.cy, NEAR_M)
@@ -80,8 +80,8 @@ def in_bands(work: Callable[[int, int], None], shape: tuple[int, int]) -> None:
         return
     cuts = np.linspace(0, height, 4 * THREADS + 1).astype(int)
     with ThreadPoolExecutor(THREADS) as pool:
-        for done in [pool.submit(work, int(a), int(b)) for a, b in pairwise(cuts)]:
-            done.result()
+        for future in [pool.submit(work, int(a), int(b)) for a, b in pairwise(cuts)]:
+            future.result()
 
 
 def _joined(meshes: Sequence[Mesh]) -> tuple[Array, Array]:
@@ -173,7 +173,7 @@ def _bounds(rays: Array, i: int, j: int, k: int, near_m: float) -> tuple[float, 
 
 @njit(cache=True, nogil=True)
 def _clipped_bounds(first: Array, second: Array, third: Array, near_m: float) -> tuple[float, float, float, float]:
-    """Return the same of a face that crosses the near plane."""
+    """Return the bounds [px from the principal point] of a face that crosses the near plane."""
     corners = (first, second, third)
     left, right, top, bottom = np.inf, -np.inf, np.inf, -np.inf
     for k in range(3):
@@ -228,7 +228,7 @@ def _draw(
 
 @njit(cache=True, nogil=True)
 def _resolve(edges: Array, start: int, stop: int, cx: float, cy: float, drawn: Array, barycentric: Array) -> None:
-    """Write the barycentrics of what rows `start` to `stop` show."""
+    """Write the barycentric coordinates of rows `start` to `stop`."""
     for y in range(start, stop):
         for x in range(drawn.shape[1]):
             f = drawn[y, x]

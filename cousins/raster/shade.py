@@ -1,7 +1,7 @@
-"""Colour for a raster: texture, vertex colour or grey under one soft light.
+"""Shade a raster: texture, vertex colour or grey under one directional light and ambient light.
 
 Diffuse shading in linear light: a directional lamp plus an ambient term that is brighter from above.
-Textures are filtered bilinearly within and between halvings chosen by the pixel's footprint.
+Textures are filtered bilinearly within and between mipmap levels chosen by the pixel's footprint.
 """
 
 from __future__ import annotations
@@ -14,84 +14,99 @@ from numba import njit
 
 from cousins.geometry import Array
 from cousins.meshes import Mesh
-from cousins.raster.looks import Look, look_of
+from cousins.raster.looks import ShadingData, prepare_shading
 from cousins.raster.scan import Raster, in_bands
 
 GREY = (186, 186, 190)
 """sRGB colour of a mesh that has none."""
 BACKGROUND = (255, 255, 255)
 """sRGB colour where nothing is seen."""
-_TABLE = 4096
+_TABLE_SIZE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Light:
-    """A directional lamp and the light of the surroundings."""
+class ShadingLight:
+    """A directional lamp and ambient light."""
 
     direction: tuple[float, float, float] = (0.35, -0.45, 0.82)
-    """From the scene towards the lamp, in the world; any length."""
+    """Direction from the scene towards the lamp in the world frame; any length."""
     lamp: float = 0.62
-    """Irradiance of a surface that faces the lamp, where 1 shows the albedo as it is."""
+    """Irradiance of a surface that faces the lamp; 1 shows the albedo unchanged."""
     ambient: float = 0.48
-    """Irradiance from the surroundings of a surface that faces up."""
+    """Ambient irradiance of a surface that faces up."""
     ground: float = 0.55
-    """The same for a surface that faces down, as a part of `ambient`."""
+    """Ambient irradiance of a surface that faces down, as a fraction of `ambient`."""
 
 
 def shade(
     raster: Raster,
     meshes: Sequence[Mesh],
     *,
-    looks: Sequence[Look] | None = None,
-    light: Light | None = None,
+    shading_data: Sequence[ShadingData] | None = None,
+    light: ShadingLight | None = None,
     visibility: Array | None = None,
     background: tuple[int, int, int] | Array = BACKGROUND,
 ) -> Array:
     """Return the colour image, uint8 [h, w, 3], of a raster of the same meshes in the world frame.
 
-    `looks` are prepared once where several views are drawn; `visibility` [h, w, 2] scales lamp
-    and surroundings by pixel (shadows); `background` is an sRGB colour or an image of the raster's size.
+    `shading_data` can be prepared once for several views; `visibility` [h, w, 2] scales lamp and
+    ambient light by pixel (shadows); `background` is an sRGB colour or an image of the raster's size.
     """
-    light = Light() if light is None else light
-    prepared = [look_of(mesh) for mesh in meshes] if looks is None else looks
+    light = ShadingLight() if light is None else light
+    prepared = [prepare_shading(mesh) for mesh in meshes] if shading_data is None else shading_data
     shape = raster.depth_m.shape
-    seen = np.ones((1, 1, 2), dtype=np.float32) if visibility is None else np.asarray(visibility, dtype=np.float32)
-    lamp = np.asarray(light.direction, dtype=np.float64)
-    lamp = lamp / np.linalg.norm(lamp)
+    visibility_map = (
+        np.ones((1, 1, 2), dtype=np.float32) if visibility is None else np.asarray(visibility, dtype=np.float32)
+    )
+    lamp_direction = np.asarray(light.direction, dtype=np.float64)
+    lamp_direction = lamp_direction / np.linalg.norm(lamp_direction)
     terms = np.array([light.lamp, light.ambient, light.ground, raster.camera.fx])
     image = np.empty((*shape, 3), dtype=np.uint8)
     image[:] = np.asarray(background, dtype=np.uint8)
     drawn = set(np.unique(raster.body).tolist()) - {-1}
-    for number, (mesh, look) in enumerate(zip(meshes, prepared, strict=True)):
+    for number, (mesh, data) in enumerate(zip(meshes, prepared, strict=True)):
         if number not in drawn:
             continue
-        paint = _painter(raster, number, mesh, look, (lamp, terms, seen, image))
+        paint = _painter(raster, number, mesh, data, (lamp_direction, terms, visibility_map, image))
         in_bands(paint, shape)
     return image
 
 
 def _painter(
-    raster: Raster, number: int, mesh: Mesh, look: Look, lit: tuple[Array, Array, Array, Array]
+    raster: Raster, number: int, mesh: Mesh, data: ShadingData, lighting: tuple[Array, Array, Array, Array]
 ) -> Callable[[int, int], None]:
-    """Return what paints one mesh into a band of rows; `lit` is lamp direction, terms, visibility and image."""
+    """Return a function that paints one mesh into a band of rows; `lighting` is lamp direction, terms, visibility, image."""
     mode, values = _albedo_source(mesh)
-    seen_faces = (raster.body, raster.face, raster.barycentric, raster.depth_m)
+    raster_arrays = (raster.body, raster.face, raster.barycentric, raster.depth_m)
     vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int64)
-    geometry = (vertices, faces, look.corner_normals, look.face_normals)
-    texture = (look.texels, look.levels, look.texels_per_m)
+    geometry = (vertices, faces, data.corner_normals, data.face_normals)
+    texture = (data.texels, data.levels, data.texels_per_m)
     eye = np.ascontiguousarray(raster.world_from_camera[:3, 3])
-    lamp, terms, seen, image = lit
+    lamp_direction, terms, visibility, image = lighting
 
     def paint(start: int, stop: int) -> None:
         _shade_mesh(
-            start, stop, number, seen_faces, geometry, mode, values, texture, eye, lamp, terms, seen, _TABLES, image
+            start,
+            stop,
+            number,
+            raster_arrays,
+            geometry,
+            mode,
+            values,
+            texture,
+            eye,
+            lamp_direction,
+            terms,
+            visibility,
+            _TABLES,
+            image,
         )
 
     return paint
 
 
 def _albedo_source(mesh: Mesh) -> tuple[int, Array]:
-    """Return 2 with texture coordinates, 1 with vertex colours or 0 with one grey, each float32 [n, 2 or 3]."""
+    """Return the albedo mode and its values, float32 [n, 2 or 3]: 2 texture coordinates, 1 vertex colours, 0 grey."""
     if mesh.texture is not None and mesh.uv is not None:
         return 2, np.asarray(mesh.uv, dtype=np.float32)
     if mesh.colors is not None:
@@ -101,7 +116,7 @@ def _albedo_source(mesh: Mesh) -> tuple[int, Array]:
 
 def _tables() -> tuple[Array, Array]:
     """Return sRGB to linear and linear to sRGB, each float32 [table] over 0 to 1 (IEC 61966-2-1)."""
-    x = np.linspace(0.0, 1.0, _TABLE)
+    x = np.linspace(0.0, 1.0, _TABLE_SIZE)
     linear = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
     srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-12) ** (1 / 2.4) - 0.055)
     return linear.astype(np.float32), srgb.astype(np.float32)
@@ -112,7 +127,7 @@ _TABLES = _tables()
 
 @njit(cache=True, nogil=True)
 def _texel(texels: Array, start: int, height: int, width: int, u: float, v: float, out: Array, weight: float) -> None:
-    """Add a bilinear sample of one halving, times `weight`, to `out`; coordinates repeat."""
+    """Add a bilinear sample of one mipmap level, times `weight`, to `out`; coordinates repeat."""
     x, y = u * width - 0.5, (1.0 - v) * height - 0.5
     left, top = np.floor(x), np.floor(y)
     fx, fy = x - left, y - top
@@ -138,18 +153,24 @@ def _sample(texels: Array, levels: Array, footprint: float, u: float, v: float, 
 
 @njit(cache=True, nogil=True)
 def _irradiance(
-    weights: Array, normals: Array, flat: Array, towards_eye: Array, lamp: Array, terms: Array, seen: Array
+    weights: Array,
+    normals: Array,
+    flat: Array,
+    towards_eye: Array,
+    lamp_direction: Array,
+    terms: Array,
+    visibility: Array,
 ) -> float:
-    """Return the light on a point of a face whose corner normals are `normals` [3, 3]."""
+    """Return the irradiance at a point of a face whose corner normals are `normals` [3, 3]."""
     x = weights[0] * normals[0, 0] + weights[1] * normals[1, 0] + weights[2] * normals[2, 0]
     y = weights[0] * normals[0, 1] + weights[1] * normals[1, 1] + weights[2] * normals[2, 1]
     z = weights[0] * normals[0, 2] + weights[1] * normals[1, 2] + weights[2] * normals[2, 2]
     scale = 1.0 / max(np.sqrt(x * x + y * y + z * z), 1e-12)
     if flat[0] * towards_eye[0] + flat[1] * towards_eye[1] + flat[2] * towards_eye[2] < 0.0:
         scale = -scale
-    facing = max((x * lamp[0] + y * lamp[1] + z * lamp[2]) * scale, 0.0)
+    facing = max((x * lamp_direction[0] + y * lamp_direction[1] + z * lamp_direction[2]) * scale, 0.0)
     up = 0.5 + 0.5 * z * scale
-    return terms[0] * facing * seen[0] + terms[1] * seen[1] * (up + terms[2] * (1.0 - up))
+    return terms[0] * facing * visibility[0] + terms[1] * visibility[1] * (up + terms[2] * (1.0 - up))
 
 
 @njit(cache=True, nogil=True)
@@ -189,20 +210,20 @@ def _shade_mesh(
     start: int,
     stop: int,
     number: int,
-    seen_faces: tuple[Array, Array, Array, Array],
+    raster_arrays: tuple[Array, Array, Array, Array],
     geometry: tuple[Array, Array, Array, Array],
     mode: int,
     values: Array,
     texture: tuple[Array, Array, Array],
     eye: Array,
-    lamp: Array,
+    lamp_direction: Array,
     terms: Array,
-    seen: Array,
+    visibility: Array,
     tables: tuple[Array, Array],
     image: Array,
 ) -> None:
     """Write the colour of every pixel of rows `start` to `stop` that shows mesh `number`."""
-    body, face, barycentric, depth_m = seen_faces
+    body, face, barycentric, depth_m = raster_arrays
     vertices, faces, corner_normals, face_normals = geometry
     texels, levels, texels_per_m = texture
     linear, srgb = tables
@@ -217,8 +238,8 @@ def _shade_mesh(
                 point = w[0] * vertices[faces[f, 0], k] + w[1] * vertices[faces[f, 1], k]
                 towards[k] = eye[k] - (point + w[2] * vertices[faces[f, 2], k])
             _albedo(f, w, depth_m[y, x] / terms[3], faces, mode, values, texels, levels, texels_per_m, albedo)
-            visible = seen[y, x] if seen.shape[0] > 1 else seen[0, 0]
-            light = _irradiance(w, corner_normals[f], face_normals[f], towards, lamp, terms, visible)
+            visible = visibility[y, x] if visibility.shape[0] > 1 else visibility[0, 0]
+            light = _irradiance(w, corner_normals[f], face_normals[f], towards, lamp_direction, terms, visible)
             for k in range(3):
-                shown = linear[int(min(max(albedo[k] / 255.0, 0.0), 1.0) * last + 0.5)] * light
-                image[y, x, k] = np.uint8(srgb[int(min(shown, 1.0) * last + 0.5)] * 255.0 + 0.5)
+                radiance = linear[int(min(max(albedo[k] / 255.0, 0.0), 1.0) * last + 0.5)] * light
+                image[y, x, k] = np.uint8(srgb[int(min(radiance, 1.0) * last + 0.5)] * 255.0 + 0.5)

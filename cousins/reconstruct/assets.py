@@ -1,4 +1,4 @@
-"""Interactive objects: links with looks, collision pieces and mass, and the joints between them."""
+"""Interactive assets: links with visual mesh, collision pieces and mass, and the joints between them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Link:
     name: str
     """Unique in the asset, path-safe."""
     visual: Mesh
-    """Looks, in the link's frame; watertight."""
+    """Visual mesh in the link's frame; watertight."""
     pieces: tuple[Piece, ...]
     """Convex collision pieces in the link's frame; at least one."""
     mass_kg: Quantity
@@ -75,11 +75,11 @@ class Asset:
     name: str
     """Unique in a scene, path-safe."""
     label: str
-    """What people call it."""
+    """Display name."""
     label_source: str = "geometry"
-    """Who calls it so: `geometry`, `yolox`, `clip`, `RoomPlan`, `user`."""
+    """Source of the label: `geometry`, `yolox`, `clip`, `RoomPlan` or `user`."""
     label_score: float | None = None
-    """How sure they are, 0 to 1; None where they do not say."""
+    """Confidence of the label, 0 to 1; None where the source gives none."""
     links: tuple[Link, ...]
     """Parts; the first is the root, whose frame is the asset's."""
     joints: tuple[Joint, ...] = ()
@@ -93,16 +93,16 @@ class Asset:
     size_m: Array
     """Extents along the asset's own axes [m], float64 [3]."""
     observed_area_m2: float
-    """Surface that some view saw [m²]."""
+    """Surface area that some view observed [m²]."""
     completed_area_m2: float
-    """Surface that was completed [m²]."""
+    """Surface area that was completed [m²]."""
     completions: tuple[str, ...] = ()
     """How unseen surface was completed, in order: `support contact`, `mirror`, `revolution`, ..."""
     fallbacks: tuple[str, ...] = ()
-    """What had to be replaced by something weaker, a sentence each."""
+    """Fallbacks that were used, one sentence each."""
 
     @property
     def observed_fraction(self) -> float:
-        """Share of the surface that some view saw, 0 to 1."""
+        """Fraction of the surface that some view observed, 0 to 1."""
         total = self.observed_area_m2 + self.completed_area_m2
         return self.observed_area_m2 / total if total > 0.0 else 0.0

@@ -1,4 +1,4 @@
-"""From a watertight shape to an interactive asset: looks, collision, mass, friction."""
+"""Build an interactive asset from a watertight shape: texture, collision pieces, mass and friction."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cousins.geometry import Array, invert, rigid, rotation_about
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Link
-from cousins.reconstruct.collision.decimate import lightened
+from cousins.reconstruct.collision.decimate import decimate_mesh
 from cousins.reconstruct.collision.decomposition import CollisionConfig, decompose
 from cousins.reconstruct.materials import material_for
-from cousins.reconstruct.shape import Shape
+from cousins.reconstruct.shape import ReconstructedShape
 from cousins.reconstruct.texture.baking import bake_texture
 from cousins.segment.segments import Segment
 
@@ -24,14 +24,14 @@ VOLUME_ERROR = 0.15
 
 def build_asset(
     name: str,
-    shape: Shape,
+    shape: ReconstructedShape,
     segment: Segment,
     capture: Capture,
     *,
     rng: np.random.Generator,
     config: CollisionConfig | None = None,
 ) -> tuple[Asset, Array]:
-    """Return an asset and its `world_from_asset`.
+    """Return an asset and its `world_from_asset`, float64 [4, 4].
 
     The asset's frame is upright: z up, x along the longer side of the footprint's smallest rectangle,
     origin at the centre of the bounding box.
@@ -39,7 +39,7 @@ def build_asset(
     world_from_asset = upright_frame(shape.mesh)
     asset_from_world = invert(world_from_asset)
     solid = shape.mesh.transformed(asset_from_world)
-    visual = bake_texture(lightened(shape.mesh), capture).transformed(asset_from_world)
+    visual = bake_texture(decimate_mesh(shape.mesh), capture).transformed(asset_from_world)
     collision = decompose(solid, config=config, seed=int(rng.integers(2**31)))
     size = solid.vertices.max(axis=0) - solid.vertices.min(axis=0)
     material = material_for(segment.label, longest_side_m=float(size.max()))
@@ -72,7 +72,7 @@ def build_asset(
 
 
 def upright_frame(mesh: Mesh) -> Array:
-    """Return `world_from_asset` of a world-frame mesh: yaw by its smallest footprint rectangle, in (-90°, 90°]."""
+    """Return `world_from_asset` [4, 4] of a world-frame mesh: yaw in (-90°, 90°] by its smallest rectangle."""
     outline = mesh.vertices[ConvexHull(mesh.vertices[:, :2]).vertices, :2]
     edges = np.roll(outline, -1, axis=0) - outline
     angles = np.unique(np.round(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2.0), 6))

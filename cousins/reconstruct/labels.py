@@ -1,4 +1,4 @@
-"""Names by geometry, told anew from the rebuilt shape: its sizes are better than those of the points that were seen."""
+"""Update geometric labels from the reconstructed shape: its sizes are more accurate than those of the raw points."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cousins.meshes import Mesh
 from cousins.segment.geometric_names import name_by_geometry
 from cousins.segment.segments import Segment
 
-SAMPLES = 4000
-"""Points of the surface that a name is told from."""
+SURFACE_SAMPLES = 4000
+"""Number of surface points from which a label is derived."""
 
 
-def relabelled(segment: Segment, mesh: Mesh) -> Segment:
-    """Return the segment with the label that its watertight mesh in the world tells; a name from elsewhere stays."""
+def relabel_from_mesh(segment: Segment, mesh: Mesh) -> Segment:
+    """Return the segment with a label derived from its watertight world-frame mesh; labels of other sources stay."""
     if segment.label_source != "geometry":
         return segment
-    points, _ = trimesh.sample.sample_surface(mesh.to_trimesh(), SAMPLES, seed=0)
+    points, _ = trimesh.sample.sample_surface(mesh.to_trimesh(), SURFACE_SAMPLES, seed=0)
     label = name_by_geometry(np.asarray(points))
     return replace(segment, label=label.text, label_score=round(label.score, 3))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cousins.quantities import Quantity, Source
+from cousins.quantities import Quantity, QuantitySource
 
 LARGE_OBJECT_M = 0.35
 """From this longest side on, an unnamed object is taken for furniture: frames and padding, mostly air [m]."""
@@ -19,7 +19,7 @@ LARGE_OBJECT_M = 0.35
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """How a kind of matter weighs, slides and bounces."""
+    """Density, friction and restitution of a material."""
 
     name: str
     """Key of the table."""
@@ -37,7 +37,7 @@ def _material(
     friction: tuple[float, float, float],
     restitution: tuple[float, float, float],
     *,
-    source: Source = "material table",
+    source: QuantitySource = "material table",
 ) -> Material:
     quantities = [
         Quantity(low=low, value=value, high=high, source=source)
@@ -66,7 +66,7 @@ _ROWS = (
 MATERIALS: dict[str, Material] = {row.name: row for row in _ROWS}
 """The material table by name."""
 
-_MATTER: dict[str, str] = {
+_MATERIAL_WORDS: dict[str, str] = {
     "porcelain": "ceramic",
     "steel": "metal",
     "iron": "metal",
@@ -78,9 +78,9 @@ _MATTER: dict[str, str] = {
     "plush": "fabric",
     "leather": "fabric",
 }
-"""Words that name the matter itself, beside the names of the table."""
+"""Words that name the material itself, beside the names of the table."""
 
-_KINDS: dict[str, tuple[str, ...]] = {
+_OBJECT_WORDS: dict[str, tuple[str, ...]] = {
     "ceramic": ("mug", "plate", "saucer", "teapot", "vase"),
     "glass": ("jar",),
     "metal": ("fork", "knife", "spoon", "hammer", "pan", "pot"),
@@ -93,22 +93,22 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "footwear": ("shoe", "boot", "sandal", "sneaker", "slipper"),
     "furniture": ("chair", "stool", "table", "desk", "sofa", "cabinet", "shelf", "bench"),
 }
-"""Words that name a kind of thing that is mostly made of one matter."""
+"""Words that name a kind of object that is mostly made of one material."""
 
 
 def material_for(label: str, *, longest_side_m: float) -> Material:
-    """Return the material that the words of a label tell: matter first, then the kind, last word first.
+    """Return the material that matches the words of a label: material words first, then object words, last word first.
 
-    A label that tells nothing gives `unknown`, or `unknown large` for something of furniture size;
-    both carry the source `default`.
+    A label without a known word gives `unknown`, or `unknown large` for an object of furniture size; both have the
+    source `default`.
     """
     words = re.findall(r"[a-z]+", label.lower())
     for word in words:
-        matter = _MATTER.get(word, word)
+        matter = _MATERIAL_WORDS.get(word, word)
         if matter in MATERIALS and matter != "unknown":
             return MATERIALS[matter]
     for word in reversed(words):
-        for name, kinds in _KINDS.items():
+        for name, kinds in _OBJECT_WORDS.items():
             if word in kinds:
                 return MATERIALS[name]
     return MATERIALS["unknown large" if longest_side_m >= LARGE_OBJECT_M else "unknown"]

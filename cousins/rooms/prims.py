@@ -18,9 +18,9 @@ from cousins.capture.formats.arkit import Z_UP_FROM_Y_UP
 from cousins.errors import CaptureError
 from cousins.geometry import Array, rigid
 from cousins.rooms.room import Furniture, Panel, PanelKind, Room
-from cousins.rooms.roomplan import BOX_FROM_LOCAL, LARGEST_M, LEAST_M, MOST, path_safe
+from cousins.rooms.roomplan import BOX_FROM_LOCAL, MAX_SIDE_M, MAX_SURFACES, MIN_SIDE_M, path_safe_name
 
-KINDS: Mapping[str, PanelKind] = {
+PANEL_KINDS: Mapping[str, PanelKind] = {
     "wall": "wall",
     "floor": "floor",
     "door": "door",
@@ -28,40 +28,40 @@ KINDS: Mapping[str, PanelKind] = {
     "opening": "opening",
 }
 """Prim names without their number that are surfaces; all else is furniture."""
-FACING_COS = 0.9
+MIN_FACING_COS = 0.9
 """A triangle belongs to a surface's face when its normal is this near to the surface's."""
-MOST_POINTS = 1_000_000
+MAX_POINTS = 1_000_000
 """Most points that are believed."""
 
 
-def read_prims(record: Any, *, name: str) -> Room:
+def read_usd_room(record: Any, *, name: str) -> Room:
     """Return the room of a child's answer: `{"solids": [{name, group, pose, points, triangles}]}`.
 
     Raises CaptureError where there is no wall in it or a number is out of the world.
     """
-    told = parsing.mapping(record, where=name)
-    if "error" in told:
+    answer = parsing.mapping(record, context=name)
+    if "error" in answer:
         raise CaptureError(
-            f"{name}: {parsing.text(told['error'], where='error')}",
+            f"{name}: {parsing.text(answer['error'], context='error')}",
             expected="a room scanned by RoomPlan",
             hint="Export the room again, as USDZ or JSON.",
         )
-    if told.get("up", "y") != "y":
+    if answer.get("up", "y") != "y":
         raise CaptureError(
-            f"{name} with {parsing.text(told['up'], where='up axis')} up",
+            f"{name} with {parsing.text(answer['up'], context='up axis')} up",
             expected="RoomPlan's y",
             hint="Pass the USDZ as RoomPlan exported it.",
         )
     panels: list[Panel] = []
     furniture: list[Furniture] = []
-    taken: set[str] = set()
-    for number, item in enumerate(parsing.sequence(told.get("solids"), where="solids", most=MOST)):
-        solid = parsing.mapping(item, where=f"solids[{number}]")
-        label, own = _named(parsing.text(solid.get("name"), where="name"), taken)
-        if label in KINDS:
-            panels += _panels(solid, own, KINDS[label])
+    used_names: set[str] = set()
+    for number, item in enumerate(parsing.sequence(answer.get("solids"), context="solids", max_length=MAX_SURFACES)):
+        solid = parsing.mapping(item, context=f"solids[{number}]")
+        label, panel_name = _unique_name(parsing.text(solid.get("name"), context="name"), used_names)
+        if label in PANEL_KINDS:
+            panels += _panels(solid, panel_name, PANEL_KINDS[label])
         else:
-            furniture += _furniture(solid, own, label)
+            furniture += _furniture(solid, panel_name, label)
     if not any(panel.kind == "wall" for panel in panels):
         raise CaptureError(
             f"{name} without a prim named Wall0",
@@ -71,24 +71,24 @@ def read_prims(record: Any, *, name: str) -> Room:
     return Room(name=name, panels=tuple(panels), furniture=tuple(furniture))
 
 
-def _named(prim: str, taken: set[str]) -> tuple[str, str]:
+def _unique_name(prim: str, used_names: set[str]) -> tuple[str, str]:
     """Return what a prim is and its name among ours: its own number, or the next that is free."""
     letters, digits = re.fullmatch(r"(.*?)(\d{0,6})", prim, flags=re.DOTALL).groups()  # type: ignore[union-attr]
-    label = path_safe(letters)
+    label = path_safe_name(letters)
     number = int(digits or 0)
-    while f"{label}_{number}" in taken:
+    while f"{label}_{number}" in used_names:
         number += 1
-    taken.add(f"{label}_{number}")
+    used_names.add(f"{label}_{number}")
     return label, f"{label}_{number}"
 
 
 def _panels(solid: Mapping[str, Any], name: str, kind: PanelKind) -> list[Panel]:
     """Return the surface, and its holes as openings of their own."""
     pose, points, triangles = _geometry(solid, name)
-    if kind == "floor" and abs(pose[1, 2]) < FACING_COS:
-        pose, points = _laid_down(pose, points)
+    if kind == "floor" and abs(pose[1, 2]) < MIN_FACING_COS:
+        pose, points = _floor_with_z_up(pose, points)
     middle = rigid(None, np.array([0.0, 0.0, 0.5 * (points[:, 2].min() + points[:, 2].max())]))
-    rings = _face(points, triangles)
+    rings = _face_outlines(points, triangles)
     if not rings:
         return []
     panel = Panel(
@@ -112,38 +112,38 @@ def _panels(solid: Mapping[str, Any], name: str, kind: PanelKind) -> list[Panel]
     return [panel, *holes]
 
 
-def _laid_down(pose: Array, points: Array) -> tuple[Array, Array]:
+def _floor_with_z_up(pose: Array, points: Array) -> tuple[Array, Array]:
     """Return a floor whose own frame has y up in a frame whose z points up instead."""
     return pose @ np.linalg.inv(BOX_FROM_LOCAL), points @ BOX_FROM_LOCAL[:3, :3].T
 
 
-def _face(points: Array, triangles: Array) -> list[Array]:
+def _face_outlines(points: Array, triangles: Array) -> list[Array]:
     """Return the outline [k, 2] of what faces along z, counter-clockwise, then its holes, clockwise."""
     corners = points[triangles]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     lengths = np.linalg.norm(normals, axis=1)
-    facing = np.abs(normals[:, 2]) > FACING_COS * np.maximum(lengths, 1e-12)
+    facing = np.abs(normals[:, 2]) > MIN_FACING_COS * np.maximum(lengths, 1e-12)
     flat = corners[facing][:, :, :2]
     turned = normals[facing][:, 2] < 0.0
     flat[turned] = flat[turned][:, ::-1]
     if len(flat) == 0:
         return []
-    union = manifold3d.CrossSection([np.ascontiguousarray(one) for one in flat], manifold3d.FillRule.NonZero)
-    rings = [np.asarray(ring) for ring in union.simplify(LEAST_M / 10.0).to_polygons()]
-    rings = [ring for ring in rings if abs(_area(ring)) > LEAST_M**2]
+    union = manifold3d.CrossSection([np.ascontiguousarray(triangle) for triangle in flat], manifold3d.FillRule.NonZero)
+    rings = [np.asarray(ring) for ring in union.simplify(MIN_SIDE_M / 10.0).to_polygons()]
+    rings = [ring for ring in rings if abs(_area(ring)) > MIN_SIDE_M**2]
     return sorted(rings, key=lambda ring: -_area(ring))
 
 
 def _area(ring: Array) -> float:
-    after = np.roll(ring, -1, axis=0)
-    return 0.5 * float(np.sum(ring[:, 0] * after[:, 1] - ring[:, 1] * after[:, 0]))
+    next_corners = np.roll(ring, -1, axis=0)
+    return 0.5 * float(np.sum(ring[:, 0] * next_corners[:, 1] - ring[:, 1] * next_corners[:, 0]))
 
 
 def _furniture(solid: Mapping[str, Any], name: str, label: str) -> list[Furniture]:
     pose, points, _ = _geometry(solid, name)
     low, high = points.min(axis=0), points.max(axis=0)
     width, height, depth = high - low
-    if min(width, height, depth) < LEAST_M:
+    if min(width, height, depth) < MIN_SIDE_M:
         return []
     world_from_local = Z_UP_FROM_Y_UP @ pose @ rigid(None, 0.5 * (low + high))
     return [
@@ -158,15 +158,15 @@ def _furniture(solid: Mapping[str, Any], name: str, label: str) -> list[Furnitur
 
 def _geometry(solid: Mapping[str, Any], name: str) -> tuple[Array, Array, Array]:
     """Return the checked pose [4, 4], points [n, 3] [m] and triangles [m, 3] of a solid."""
-    pose = parsing.pose(parsing.matrix(solid.get("pose"), 4, 4, where=f"{name} pose"), where=f"{name} pose")
-    rows = parsing.sequence(solid.get("points"), where=f"{name} points", most=MOST_POINTS)
-    points = parsing.matrix(rows, len(rows), 3, where=f"{name} points") if rows else np.zeros((0, 3))
-    faces = parsing.sequence(solid.get("triangles"), where=f"{name} triangles", most=MOST_POINTS)
-    triangles = parsing.matrix(faces, len(faces), 3, where=f"{name} triangles") if faces else np.zeros((0, 3))
-    if len(points) < 3 or np.abs(points).max() > LARGEST_M or len(triangles) == 0:
+    pose = parsing.pose(parsing.matrix(solid.get("pose"), 4, 4, context=f"{name} pose"), context=f"{name} pose")
+    rows = parsing.sequence(solid.get("points"), context=f"{name} points", max_length=MAX_POINTS)
+    points = parsing.matrix(rows, len(rows), 3, context=f"{name} points") if rows else np.zeros((0, 3))
+    faces = parsing.sequence(solid.get("triangles"), context=f"{name} triangles", max_length=MAX_POINTS)
+    triangles = parsing.matrix(faces, len(faces), 3, context=f"{name} triangles") if faces else np.zeros((0, 3))
+    if len(points) < 3 or np.abs(points).max() > MAX_SIDE_M or len(triangles) == 0:
         raise CaptureError(
             f"{name} of {len(points)} points and {len(triangles)} triangles",
-            expected=f"a solid within {LARGEST_M:g} m",
+            expected=f"a solid within {MAX_SIDE_M:g} m",
             hint="Export the room again.",
         )
     if triangles.min() < 0 or triangles.max() >= len(points):

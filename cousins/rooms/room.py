@@ -1,4 +1,4 @@
-"""A room as a layout scan tells it: flat panels and furniture boxes, in metres, z up."""
+"""A room from a layout scan: flat panels and furniture boxes, in metres, z up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from cousins.geometry import Array
 
 PanelKind = Literal["wall", "floor", "door", "window", "opening"]
-"""What a panel is; an opening is a hole without a leaf."""
+"""Type of panel; an opening is a hole without a door or window."""
 Confidence = Literal["low", "medium", "high", "untold"]
 """How sure a scan is of a piece of furniture."""
 
@@ -20,13 +20,13 @@ class Panel:
     name: str
     """Unique and path-safe: `wall_0`, `door_1`, ..."""
     kind: PanelKind
-    """What it is."""
+    """Type of panel."""
     world_from_panel: Array
     """Pose, float64 [4, 4]: x along the width, y up a wall (any way on a floor), z the normal."""
     outline: Array
     """Corners in the panel's x, y [m], float64 [k, 2], counter-clockwise."""
     parent: str | None = None
-    """Name of the wall that holds a door, window or opening, where told."""
+    """Name of the wall that holds a door, window or opening, where known."""
     is_open: bool = False
     """Whether one can pass: an opening, or a door that stood open."""
 

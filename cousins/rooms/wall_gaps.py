@@ -1,4 +1,4 @@
-"""Whether the walls of a room close, and walls for the gaps that are small."""
+"""Detect gaps between the walls of a room and fill the small ones."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from cousins.geometry import Array, rigid
 from cousins.rooms.room import Panel
 
-MEETS_M = 0.10
+WALL_CONTACT_M = 0.10
 """Ends of walls this near to another wall meet it [m]: two wall thicknesses of what RoomPlan leaves at corners."""
-LARGEST_GAP_M = 0.7
+MAX_FILLED_GAP_M = 0.7
 """A wider gap between two ends is taken for a passage, not for a wall that was missed [m]: a narrow door."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Closed:
-    """What was done about open ends."""
+class ClosedWalls:
+    """Walls that were added, and ends that stay open."""
 
     fillers: tuple[Panel, ...]
     """Walls that nobody scanned, between two open ends each."""
@@ -28,34 +28,34 @@ class Closed:
     """What stays open, a sentence each."""
 
 
-def close(walls: Sequence[Panel]) -> Closed:
-    """Fill small gaps between walls and tell of the ends that stay open."""
-    ends = [(number, end) for number, wall in enumerate(walls) for end in foot(wall)]
-    loose = [(number, end) for number, end in ends if _gap(end, number, walls) > MEETS_M]
+def close_walls(walls: Sequence[Panel]) -> ClosedWalls:
+    """Return walls that fill the small gaps, and warnings about the ends that stay open."""
+    ends = [(number, end) for number, wall in enumerate(walls) for end in base_ends(wall)]
+    open_ends = [(number, end) for number, end in ends if _gap(end, number, walls) > WALL_CONTACT_M]
     fillers: list[Panel] = []
     notes: list[str] = []
-    while len(loose) > 1:
+    while len(open_ends) > 1:
         gap, first, second = min(
-            (float(np.linalg.norm(loose[a][1] - loose[b][1])), a, b)
-            for a in range(len(loose))
-            for b in range(a + 1, len(loose))
-            if loose[a][0] != loose[b][0] or len(loose) == 2
+            (float(np.linalg.norm(open_ends[a][1] - open_ends[b][1])), a, b)
+            for a in range(len(open_ends))
+            for b in range(a + 1, len(open_ends))
+            if open_ends[a][0] != open_ends[b][0] or len(open_ends) == 2
         )
-        if gap > LARGEST_GAP_M:
+        if gap > MAX_FILLED_GAP_M:
             break
-        pair = (walls[loose[first][0]], walls[loose[second][0]])
-        filler = _filler(loose[first][1], loose[second][1], pair, name=f"wall_filled_{len(fillers)}")
+        pair = (walls[open_ends[first][0]], walls[open_ends[second][0]])
+        filler = _filler(open_ends[first][1], open_ends[second][1], pair, name=f"wall_filled_{len(fillers)}")
         fillers.append(filler)
         notes.append(
             f"{filler.name} of {gap:.2f} m was put between {pair[0].name} and {pair[1].name}: nobody scanned it"
         )
-        loose = [each for number, each in enumerate(loose) if number not in (first, second)]
-    open_at = sorted({walls[number].name for number, _ in loose})
-    warnings = (f"the walls do not close: open at an end of {', '.join(open_at)}",) if open_at else ()
-    return Closed(fillers=tuple(fillers), notes=tuple(notes), warnings=warnings)
+        open_ends = [open_end for number, open_end in enumerate(open_ends) if number not in (first, second)]
+    open_walls = sorted({walls[number].name for number, _ in open_ends})
+    warnings = (f"the walls do not close: open at an end of {', '.join(open_walls)}",) if open_walls else ()
+    return ClosedWalls(fillers=tuple(fillers), notes=tuple(notes), warnings=warnings)
 
 
-def foot(wall: Panel) -> tuple[Array, Array]:
+def base_ends(wall: Panel) -> tuple[Array, Array]:
     """Return both ends of a wall's foot, seen from above [m], float64 [2] each."""
     low, high = wall.outline[:, 0].min(), wall.outline[:, 0].max()
     pose = wall.world_from_panel
@@ -64,7 +64,9 @@ def foot(wall: Panel) -> tuple[Array, Array]:
 
 def _gap(end: Array, owner: int, walls: Sequence[Panel]) -> float:
     """Return the distance from an end to the nearest other wall, seen from above [m]."""
-    return min((_to_segment(end, *foot(wall)) for number, wall in enumerate(walls) if number != owner), default=np.inf)
+    return min(
+        (_to_segment(end, *base_ends(wall)) for number, wall in enumerate(walls) if number != owner), default=np.inf
+    )
 
 
 def _to_segment(point: Array, start: Array, stop: Array) -> float:

@@ -1,1 +1,1 @@
-"""How long a metre is in a capture: printed tags of known size."""
+"""Metric scale of a capture, measured by printed tags and typed distances."""

@@ -1,9 +1,9 @@
-"""Distances that a person measured and typed: between two printed tags, or between two places in one picture.
+"""Scale from distances that the user measured and typed: between two printed tags, or two pixels of one picture.
 
     tag3:tag7=0.50              centres of two tags of `cousins tag-sheet`, half a metre apart
     12:310,220:505,228=0.50     two pixels of picture 000012.jpg, as `cousins inspect CAPTURE --pictures` writes it
 
-A place in a picture is known by the depth around it, so it must lie within a surface and not at its edge.
+A pixel is located in space by the depth around it, so it must lie within a surface and not at its edge.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ import numpy as np
 from cousins.capture.captures import Capture, Frame
 from cousins.errors import CaptureError, InputError
 from cousins.geometry import Array
-from cousins.scale.check import ScaleCheck, believed, combined
+from cousins.scale.check import ScaleCheck, combine_checks, plausible_ratio
 
-LENGTHS_M: Final = (0.02, 20.0)
-"""Least and greatest distance that is believed [m]."""
-RULER_M: Final = 0.001
-"""Error of a length that a person measures with a tape [m]."""
-PICK_PX: Final = 1.5
-"""Error of a pixel that a person picks, for a picture 640 pixels wide [px]; it grows with the picture."""
-TAG_M: Final = 0.0005
-"""Error of a tag's triangulated centre [m]."""
-REACH_PX: Final = 2
-"""Depth pixels around a place that tell its depth."""
-LEAST_KNOWN: Final = 8
-"""Fewer known depths around a place, of 25, tell nothing."""
-MOST_ERROR: Final = 0.05
-"""Relative error beyond which a distance measures nothing worth having."""
-FORM: Final = "TAG:TAG=METRES such as tag3:tag7=0.50, or FRAME:u,v:u,v=METRES such as 12:310,220:505,228=0.50"
+LENGTH_RANGE_M: Final = (0.02, 20.0)
+"""Least and greatest distance that is accepted [m]."""
+TAPE_ERROR_M: Final = 0.001
+"""Standard error of a length measured with a tape [m]."""
+PICK_ERROR_PX: Final = 1.5
+"""Standard error of a pixel picked by a person in a picture 640 pixels wide [px]; it grows with the width."""
+TAG_ERROR_M: Final = 0.0005
+"""Standard error of a tag's triangulated centre [m]."""
+DEPTH_WINDOW_PX: Final = 2
+"""Half the side of the window of depth pixels used around a picked pixel [px]."""
+MIN_KNOWN_DEPTHS: Final = 8
+"""Least number of known depths, of 25 in the window."""
+MAX_ERROR: Final = 0.05
+"""Largest relative error of a distance that is accepted."""
+DISTANCE_FORMS: Final = "TAG:TAG=METRES such as tag3:tag7=0.50, or FRAME:u,v:u,v=METRES such as 12:310,220:505,228=0.50"
 
 _NUMBER: Final = r"\d{1,6}(?:\.\d{1,6})?"
 _TAGS: Final = re.compile(rf"tag(\d{{1,4}}):tag(\d{{1,4}})=({_NUMBER})", re.ASCII)
@@ -43,46 +43,46 @@ _PIXELS: Final = re.compile(rf"(\d{{1,6}}):({_NUMBER}),({_NUMBER}):({_NUMBER}),(
 
 @dataclass(frozen=True, kw_only=True)
 class TagDistance:
-    """How far the centres of two tags are apart."""
+    """Distance between the centres of two tags."""
 
     tags: tuple[int, int]
-    """Their numbers."""
+    """Numbers of the tags."""
     length_m: float
-    """What was typed [m]."""
+    """Typed distance [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelDistance:
-    """How far two places in one picture are apart."""
+    """Distance between the surface points at two pixels of one picture."""
 
     frame: int
     """Number of the frame in the ingested capture."""
     pixels: tuple[tuple[float, float], tuple[float, float]]
     """Two pixels (u, v) of its colour image, or of its depth image where it has no colour."""
     length_m: float
-    """What was typed [m]."""
+    """Typed distance [m]."""
 
 
 Distance = TagDistance | PixelDistance
 
 
 def parse_distance(text: str) -> Distance:
-    """Read one typed distance; raises InputError with both forms."""
+    """Parse one typed distance; raises InputError that shows both accepted forms."""
     tags, pixels = _TAGS.fullmatch(text.strip()), _PIXELS.fullmatch(text.strip())
     distance: Distance
     if tags is not None:
         first, second, length = tags.groups()
         distance = TagDistance(tags=(int(first), int(second)), length_m=float(length))
-        same = first == second
+        is_same_place = first == second
     elif pixels is not None:
-        frame, *places, length = pixels.groups()
-        u0, v0, u1, v1 = (float(place) for place in places)
+        frame, *coordinates, length = pixels.groups()
+        u0, v0, u1, v1 = (float(place) for place in coordinates)
         distance = PixelDistance(frame=int(frame), pixels=((u0, v0), (u1, v1)), length_m=float(length))
-        same = (u0, v0) == (u1, v1)
+        is_same_place = (u0, v0) == (u1, v1)
     else:
-        raise InputError(f"the distance {text[:60]!r}", expected=FORM, hint=_HOW)
-    low, high = LENGTHS_M
-    if same or not low <= distance.length_m <= high:
+        raise InputError(f"the distance {text[:60]!r}", expected=DISTANCE_FORMS, hint=_HINT)
+    low, high = LENGTH_RANGE_M
+    if is_same_place or not low <= distance.length_m <= high:
         raise InputError(
             f"the distance {text[:60]!r}",
             expected=f"two different places {low:g} to {high:g} m apart",
@@ -92,58 +92,60 @@ def parse_distance(text: str) -> Distance:
 
 
 def needs_tags(distances: Sequence[Distance]) -> bool:
-    """Tell whether any distance is between tags, so that they must be looked for."""
+    """Return whether any distance is between tags, so that tags must be detected."""
     return any(isinstance(distance, TagDistance) for distance in distances)
 
 
 def check_distances(
     capture: Capture, distances: Sequence[Distance], *, tags: Mapping[int, Array] | None = None
 ) -> ScaleCheck:
-    """Compare typed distances with the capture's; `tags` holds the corners [4, 3] of each tag by its number.
+    """Return the scale check of typed distances; `tags` holds the world corners [4, 3] [m] of each tag by its number.
 
-    Raises CaptureError where a place is not known well enough or a length cannot be right.
+    Raises CaptureError where a point is too uncertain or a length is implausible.
     """
-    mean = combined([_check(capture, distance, tags or {}) for distance in distances])
-    return replace(mean, by="1 typed distance" if len(distances) == 1 else f"{len(distances)} typed distances")
+    combined = combine_checks([_check_distance(capture, distance, tags or {}) for distance in distances])
+    return replace(combined, by="1 typed distance" if len(distances) == 1 else f"{len(distances)} typed distances")
 
 
-def _check(capture: Capture, distance: Distance, tags: Mapping[int, Array]) -> ScaleCheck:
+def _check_distance(capture: Capture, distance: Distance, tags: Mapping[int, Array]) -> ScaleCheck:
     if isinstance(distance, TagDistance):
         first, second = distance.tags
         name = f"tag {first} to tag {second}"
-        measured = float(np.linalg.norm(_center(second, tags) - _center(first, tags)))
-        error = float(np.hypot(TAG_M, TAG_M)) / distance.length_m
+        measured = float(np.linalg.norm(_tag_center(second, tags) - _tag_center(first, tags)))
+        error = float(np.hypot(TAG_ERROR_M, TAG_ERROR_M)) / distance.length_m
     else:
         name = f"the distance in frame {distance.frame}"
-        (start, start_error), (end, end_error) = (_place(capture, distance.frame, pixel) for pixel in distance.pixels)
+        (start, start_error), (end, end_error) = (
+            _locate_pixel(capture, distance.frame, pixel) for pixel in distance.pixels
+        )
         measured = float(np.linalg.norm(end - start))
         error = float(np.hypot(start_error, end_error)) / measured
-    error = float(np.hypot(RULER_M / distance.length_m, error))
-    if error > MOST_ERROR:
+    error = float(np.hypot(TAPE_ERROR_M / distance.length_m, error))
+    if error > MAX_ERROR:
         raise CaptureError(
             f"{name}, known to {100.0 * error:.0f} % only",
-            expected=f"{100.0 * MOST_ERROR:.0f} % or better",
+            expected=f"{100.0 * MAX_ERROR:.0f} % or better",
             hint="Pick places within flat surfaces, not at edges, and farther apart; or lay down two tags.",
         )
-    ratio = believed(
-        capture, measured_m=measured, true_m=distance.length_m, what=name, hint="Measure again and type metres."
+    ratio = plausible_ratio(
+        capture, measured_m=measured, true_m=distance.length_m, name=name, hint="Measure again and type metres."
     )
     return ScaleCheck(ratio=ratio, error=error, by=name)
 
 
-def _center(number: int, tags: Mapping[int, Array]) -> Array:
-    """Return the centre [3] of a tag in the world [m]."""
+def _tag_center(number: int, tags: Mapping[int, Array]) -> Array:
+    """Return the centre [3] of a tag in the world frame [m]."""
     if number not in tags:
         raise CaptureError(
             f"no tag {number} seen from three sides",
-            expected="one of " + ", ".join(f"tag{known}" for known in sorted(tags)) if tags else "tags in the scene",
+            expected="one of " + ", ".join(f"tag{tag}" for tag in sorted(tags)) if tags else "tags in the scene",
             hint="Tags of `cousins tag-sheet` are numbered from 0, row by row.",
         )
     return np.asarray(tags[number].mean(axis=0))
 
 
-def _place(capture: Capture, number: int, pixel: tuple[float, float]) -> tuple[Array, float]:
-    """Return a pixel's place in the world [3] and its error [m], by a plane through the depth around it."""
+def _locate_pixel(capture: Capture, number: int, pixel: tuple[float, float]) -> tuple[Array, float]:
+    """Return the world point [3] of a pixel and its error [m], by a plane fitted to the depth around it."""
     if number >= len(capture.frames):
         raise CaptureError(
             f"frame {number} of {len(capture.frames)}",
@@ -151,44 +153,44 @@ def _place(capture: Capture, number: int, pixel: tuple[float, float]) -> tuple[A
             hint="`cousins inspect CAPTURE --pictures FOLDER` writes the pictures with their numbers.",
         )
     frame = capture.frames[number]
-    shown = frame.color_camera or frame.depth_camera
+    camera = frame.color_camera or frame.depth_camera
     u, v = pixel
-    if not (u <= shown.width - 1 and v <= shown.height - 1):
+    if not (u <= camera.width - 1 and v <= camera.height - 1):
         raise CaptureError(
-            f"pixel {u:g},{v:g} in a picture of {shown.width}×{shown.height}",
+            f"pixel {u:g},{v:g} in a picture of {camera.width}×{camera.height}",
             expected="a pixel of that picture",
             hint="`cousins inspect CAPTURE --pictures FOLDER` writes the pictures as they are counted here.",
         )
-    ray = np.array([(u - shown.cx) / shown.fx, (v - shown.cy) / shown.fy, 1.0])
+    ray = np.array([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, 1.0])
     depth_m, spread_m = _depth(frame, ray)
-    across = PICK_PX * shown.width / 640.0 / shown.fx * depth_m
-    place = frame.world_from_camera[:3, :3] @ (ray * depth_m) + frame.world_from_camera[:3, 3]
-    return np.asarray(place), float(np.hypot(across, spread_m))
+    pick_error_m = PICK_ERROR_PX * camera.width / 640.0 / camera.fx * depth_m
+    point = frame.world_from_camera[:3, :3] @ (ray * depth_m) + frame.world_from_camera[:3, 3]
+    return np.asarray(point), float(np.hypot(pick_error_m, spread_m))
 
 
 def _depth(frame: Frame, ray: Array) -> tuple[float, float]:
-    """Return planar depth along a ray [m] and its error [m]: inverse depth of a plane is linear over pixels."""
+    """Return planar depth along a ray [3] [m] and its error [m], by a fit linear in inverse depth (a plane)."""
     camera = frame.depth_camera
     u, v = camera.fx * ray[0] + camera.cx, camera.fy * ray[1] + camera.cy
     column, row = round(u), round(v)
-    rows = np.arange(max(0, row - REACH_PX), min(camera.height, row + REACH_PX + 1))
-    columns = np.arange(max(0, column - REACH_PX), min(camera.width, column + REACH_PX + 1))
+    rows = np.arange(max(0, row - DEPTH_WINDOW_PX), min(camera.height, row + DEPTH_WINDOW_PX + 1))
+    columns = np.arange(max(0, column - DEPTH_WINDOW_PX), min(camera.width, column + DEPTH_WINDOW_PX + 1))
     depth = frame.depth_m[np.ix_(rows, columns)].astype(np.float64)
-    known = depth > 0.0
-    if known.sum() < LEAST_KNOWN:
+    known_mask = depth > 0.0
+    if known_mask.sum() < MIN_KNOWN_DEPTHS:
         raise CaptureError(
             f"no depth around pixel {u:.0f},{v:.0f} of the depth image of frame {frame.index}",
             expected="a place that the depth shows",
             hint="Pick a place on a dull, flat surface within 3 m.",
         )
     dv, du = np.meshgrid(rows - v, columns - u, indexing="ij")
-    design = np.column_stack([np.ones(known.sum()), du[known], dv[known]])
-    solution, *_ = np.linalg.lstsq(design, 1.0 / depth[known], rcond=None)
-    here = 1.0 / float(np.clip(solution[0], (1.0 / depth[known]).min(), (1.0 / depth[known]).max()))
-    misfit = 1.0 / depth[known] - design @ solution
-    return here, float(np.sqrt((misfit**2).mean())) * here**2
+    design = np.column_stack([np.ones(known_mask.sum()), du[known_mask], dv[known_mask]])
+    solution, *_ = np.linalg.lstsq(design, 1.0 / depth[known_mask], rcond=None)
+    depth_m = 1.0 / float(np.clip(solution[0], (1.0 / depth[known_mask]).min(), (1.0 / depth[known_mask]).max()))
+    residuals = 1.0 / depth[known_mask] - design @ solution
+    return depth_m, float(np.sqrt((residuals**2).mean())) * depth_m**2
 
 
-_HOW: Final = (
+_HINT: Final = (
     "`cousins inspect CAPTURE --pictures FOLDER` writes pictures to pick pixels in; `cousins tag-sheet` makes tags."
 )

@@ -1,4 +1,4 @@
-"""A sheet of tags to print and lay beside the things that are scanned."""
+"""Printable sheet of tags to lay beside the scanned objects."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from PIL import Image, ImageDraw, ImageFont
 from cousins.errors import InputError
 from cousins.geometry import Array
 
-FAMILY: Final = cv2.aruco.DICT_APRILTAG_36h11
-"""Tags of 6×6 bits that differ in 11 or more: false ones are rare (Wang and Olson, AprilTag 2, IROS 2016)."""
-CELLS: Final = 8
-"""Cells along a tag's side, its black rim included."""
+TAG_FAMILY: Final = cv2.aruco.DICT_APRILTAG_36h11
+"""Tags of 6×6 bits with Hamming distance 11: false detections are rare (Wang and Olson, AprilTag 2, IROS 2016)."""
+TAG_CELLS: Final = 8
+"""Cells along a tag's side, including its black border."""
 DPI: Final = 600
-PAPERS_M: Final = {"a4": (0.210, 0.297), "letter": (0.2159, 0.2794)}
-"""Width and height [m]."""
-EDGE_M: Final = 0.012
-"""What printers leave white [m]."""
-QUIET: Final = 0.2
-"""White around a tag, as a part of its side."""
-SIDES_M: Final = (0.02, 0.16)
+PAPER_SIZES_M: Final = {"a4": (0.210, 0.297), "letter": (0.2159, 0.2794)}
+"""Width and height of each paper [m]."""
+PAGE_MARGIN_M: Final = 0.012
+"""Page margin that printers leave white [m]."""
+QUIET_ZONE_SHARE: Final = 0.2
+"""White quiet zone around a tag, as a share of its side."""
+SIDE_RANGE_M: Final = (0.02, 0.16)
 """Least and greatest side of a tag [m]: 2 cm is 12 pixels of a phone's picture 0.8 m away at 640 px."""
-WHEN: Final = time.gmtime(0)
+PDF_DATE: Final = time.gmtime(0)
 """Date in the PDF: the same sheet has the same bytes."""
 
 Paper = Literal["a4", "letter"]
@@ -37,7 +37,7 @@ def write_sheet(path: Path, *, side_m: float, paper: Paper = "a4") -> int:
 
     Raises InputError where the size cannot be printed or seen.
     """
-    low, high = SIDES_M
+    low, high = SIDE_RANGE_M
     if not low <= side_m <= high:
         raise InputError(
             f"a tag of {1000.0 * side_m:g} mm",
@@ -46,41 +46,44 @@ def write_sheet(path: Path, *, side_m: float, paper: Paper = "a4") -> int:
         )
     page, count = draw_sheet(side_m=side_m, paper=paper)
     Image.fromarray(page).save(
-        path, "PDF", resolution=DPI, creationDate=WHEN, modDate=WHEN, producer="cousins", title="tags"
+        path, "PDF", resolution=DPI, creationDate=PDF_DATE, modDate=PDF_DATE, producer="cousins", title="tags"
     )
     return count
 
 
 def draw_sheet(*, side_m: float, paper: Paper) -> tuple[Array, int]:
     """Return the page as grey pixels at `DPI`, uint8 [h, w], and the number of tags."""
-    width, height = (_px(length) for length in PAPERS_M[paper])
+    width, height = (_px(length) for length in PAPER_SIZES_M[paper])
     page = Image.new("L", (width, height), 255)
-    pitch = side_m * (1.0 + QUIET)
-    room = [PAPERS_M[paper][0] - 2.0 * EDGE_M, PAPERS_M[paper][1] - 2.0 * EDGE_M - RULER_M]
-    columns, rows = (max(1, int((length + QUIET * side_m) / pitch)) for length in room)
+    pitch = side_m * (1.0 + QUIET_ZONE_SHARE)
+    printable_size = [
+        PAPER_SIZES_M[paper][0] - 2.0 * PAGE_MARGIN_M,
+        PAPER_SIZES_M[paper][1] - 2.0 * PAGE_MARGIN_M - RULER_HEIGHT_M,
+    ]
+    columns, rows = (max(1, int((length + QUIET_ZONE_SHARE * side_m) / pitch)) for length in printable_size)
     for number in range(columns * rows):
-        left = EDGE_M + (number % columns) * pitch
-        top = EDGE_M + (number // columns) * pitch
-        page.paste(Image.fromarray(tag(number, _px(side_m))), (_px(left), _px(top)))
-    _ruler(page, side_m, PAPERS_M[paper][1] - EDGE_M - RULER_M)
+        left = PAGE_MARGIN_M + (number % columns) * pitch
+        top = PAGE_MARGIN_M + (number // columns) * pitch
+        page.paste(Image.fromarray(draw_tag(number, _px(side_m))), (_px(left), _px(top)))
+    _draw_ruler(page, side_m, PAPER_SIZES_M[paper][1] - PAGE_MARGIN_M - RULER_HEIGHT_M)
     return np.asarray(page), columns * rows
 
 
-def tag(number: int, side_px: int) -> Array:
+def draw_tag(number: int, side_px: int) -> Array:
     """Return one tag, uint8 [side, side]."""
-    cells = cv2.aruco.generateImageMarker(cv2.aruco.getPredefinedDictionary(FAMILY), number, CELLS)
-    places = (np.arange(side_px) * CELLS) // side_px
+    cells = cv2.aruco.generateImageMarker(cv2.aruco.getPredefinedDictionary(TAG_FAMILY), number, TAG_CELLS)
+    places = (np.arange(side_px) * TAG_CELLS) // side_px
     return np.asarray(cells[places][:, places], dtype=np.uint8)
 
 
-RULER_M: Final = 0.02
+RULER_HEIGHT_M: Final = 0.02
 """Height of the ruler under the tags [m]."""
 
 
-def _ruler(page: Image.Image, side_m: float, top_m: float) -> None:
-    """Draw 100 mm to be measured: printers scale pages to fit."""
+def _draw_ruler(page: Image.Image, side_m: float, top_m: float) -> None:
+    """Draw a ruler of 100 mm for the user to check the print size: printers scale pages to fit."""
     draw = ImageDraw.Draw(page)
-    top, left = _px(top_m + 0.004), _px(EDGE_M)
+    top, left = _px(top_m + 0.004), _px(PAGE_MARGIN_M)
     draw.line([(left, top), (left + _px(0.1), top)], fill=0, width=6)
     for tick in range(11):
         x = left + _px(0.01 * tick)

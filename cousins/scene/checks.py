@@ -11,17 +11,13 @@ from typing import Final
 
 from cousins.errors import SceneError
 from cousins.findings import Finding
-from cousins.scene.io.scene_json import scene_bytes
-from cousins.scene.robot_formats.mjcf_writer import mjcf_file
-from cousins.scene.robot_formats.urdf_writer import urdf_files
-from cousins.scene.scene_folder import read_scene
+from cousins.sandbox import SandboxError, run_sandboxed
+from cousins.scene.scene_folder import compiled_files, read_scene
 from cousins.scene.scenes import Scene
-from cousins.scene.usd.child_process import ChildError, ask_child
-from cousins.scene.usd.writer import usd_files
 
-USD: Final = (".usd", ".usda", ".usdc", ".usdz")
+USD_SUFFIXES: Final = (".usd", ".usda", ".usdc", ".usdz")
 """Extensions of USD files."""
-MAX_BYTES: Final = 4 * 2**30
+MAX_USD_BYTES: Final = 4 * 2**30
 """Largest USD file that is opened."""
 
 
@@ -33,21 +29,23 @@ def check(path: Path) -> list[Finding]:
     if path.is_dir():
         if (path / "scene.json").is_file():
             return _check_folder(path)
-        return check_usd(_only_usd(path))
-    if path.is_file() and path.suffix.lower() in USD:
+        return check_usd(_single_usd_file(path))
+    if path.is_file() and path.suffix.lower() in USD_SUFFIXES:
         return check_usd(path)
-    found = f"{path.name!r}, which is {'no USD file' if path.exists() else 'not there'}"
-    raise SceneError(found, expected="a scene folder or a .usd, .usda, .usdc or .usdz file", hint="Give such a path.")
+    description = f"{path.name!r}, which is {'no USD file' if path.exists() else 'not there'}"
+    raise SceneError(
+        description, expected="a scene folder or a .usd, .usda, .usdc or .usdz file", hint="Give such a path."
+    )
 
 
 def check_usd(path: Path) -> list[Finding]:
-    """Return the findings about a USD file, looked at by a child process."""
-    if path.stat().st_size > MAX_BYTES:
-        return [_failed(path, f"it is larger than {MAX_BYTES // 2**30} GiB")]
+    """Return the findings about a USD file, which is opened in a child process."""
+    if path.stat().st_size > MAX_USD_BYTES:
+        return [_unreadable_file(path, f"it is larger than {MAX_USD_BYTES // 2**30} GiB")]
     try:
-        output = ask_child("cousins.scene.usd.check_worker", path)
-    except ChildError as error:
-        return [_failed(path, str(error))]
+        output = run_sandboxed("cousins.scene.usd.check_worker", path)
+    except SandboxError as error:
+        return [_unreadable_file(path, str(error))]
     return [Finding(**record) for record in json.loads(output.splitlines()[-1])]
 
 
@@ -61,7 +59,7 @@ def _check_folder(folder: Path) -> list[Finding]:
                 rule="unreadable-scene",
                 severity="error",
                 where="scene.json",
-                message=f"found {error.found}; expected {error.expected}",
+                message=f"found {error.observed}; expected {error.expected}",
                 fix=error.hint,
             )
         )
@@ -69,36 +67,36 @@ def _check_folder(folder: Path) -> list[Finding]:
         if (folder / name).is_file():
             findings += check_usd(folder / name)
         else:
-            findings.append(_stale(name, "is missing"))
+            findings.append(_stale_file(name, "is missing"))
     return findings
 
 
 def _check_compiled(scene: Scene, folder: Path) -> list[Finding]:
     """Return a finding for each file that is not what scene.json and the meshes compile to."""
-    expected = urdf_files(scene) | usd_files(scene) | {"scene.xml": mjcf_file(scene), "scene.json": scene_bytes(scene)}
-    found = []
+    expected = compiled_files(scene)
+    findings = []
     for name in sorted(expected):
         path = folder / name
         if not path.is_file():
-            found.append(_stale(name, "is missing"))
+            findings.append(_stale_file(name, "is missing"))
         elif path.read_bytes() != expected[name]:
-            found.append(_stale(name, "differs from what scene.json and its meshes compile to"))
-    return found
+            findings.append(_stale_file(name, "differs from what scene.json and its meshes compile to"))
+    return findings
 
 
-def _only_usd(folder: Path) -> Path:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in USD and path.is_file())
-    named = [path for path in files if path.stem == "scene"]
-    if len(named or files) != 1:
+def _single_usd_file(folder: Path) -> Path:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in USD_SUFFIXES and path.is_file())
+    root_layers = [path for path in files if path.stem == "scene"]
+    if len(root_layers or files) != 1:
         raise SceneError(
             f"{len(files)} USD files in {folder.name!r}",
             expected="a scene folder or a single USD file",
             hint="Give the path of the root layer.",
         )
-    return (named or files)[0]
+    return (root_layers or files)[0]
 
 
-def _failed(path: Path, message: str) -> Finding:
+def _unreadable_file(path: Path, message: str) -> Finding:
     return Finding(
         rule="unreadable-usd",
         severity="error",
@@ -108,7 +106,7 @@ def _failed(path: Path, message: str) -> Finding:
     )
 
 
-def _stale(name: str, message: str) -> Finding:
+def _stale_file(name: str, message: str) -> Finding:
     return Finding(
         rule="stale-file",
         severity="warning",

@@ -1,4 +1,4 @@
-"""How a scene is lit and seen: lights, exposure, a camera, and materials made by program."""
+"""Lights, exposure, background and camera of a scene."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Light:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a scene is lit and seen."""
+    """Lighting and camera of a scene."""
 
     lights: tuple[Light, ...] = (Light(direction=(-0.3, 0.4, -0.866), color=(1.0, 1.0, 1.0), intensity=0.7),)
     """Distant lights."""
     ambient: float = 0.4
-    """Light from everywhere, as an intensity."""
+    """Intensity of the ambient light."""
     exposure: float = 1.0
     """Factor on all light."""
     background: tuple[float, float, float] = (0.9, 0.9, 0.9)
-    """Linear RGB of what lies behind everything."""
+    """Linear RGB of the background."""
     camera: Intrinsics | None = None
-    """Camera that looks at the scene; None for none."""
+    """Intrinsics of the camera; None for none."""
     world_from_camera: tuple[tuple[float, ...], ...] = ()
     """Its pose, four rows of four; empty without camera."""

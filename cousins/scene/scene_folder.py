@@ -1,4 +1,4 @@
-"""Scene folders: written in one piece or not at all, read back exactly, named by a digest."""
+"""Scene folders: written atomically, read back exactly, identified by a digest."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ from cousins.scene.io.paths import (
     texture_file,
     visual_file,
 )
-from cousins.scene.io.scene_json import read_record, scene_bytes
-from cousins.scene.io.strict_json import parse
+from cousins.scene.io.scene_json import read_scene_json, scene_bytes
 from cousins.scene.robot_formats.mjcf_writer import mjcf_file
 from cousins.scene.robot_formats.urdf_writer import urdf_files
 from cousins.scene.scenes import Scene
 from cousins.scene.usd.usdz import write_usdz
-from cousins.scene.usd.writer import write_usd
+from cousins.scene.usd.writer import usd_files
 
-FILES: Final = ("scene.json", "scene.usda", "scene.usdz", "scene.urdf", "structures.urdf", "scene.xml")
-"""Deterministic files in the scene folder; with the two folders below, what the digest covers."""
+DIGESTED_FILES: Final = ("scene.json", "scene.usda", "scene.usdz", "scene.urdf", "structures.urdf", "scene.xml")
+"""Deterministic files in the scene folder; the digest covers them and `DIGESTED_FOLDERS`."""
 MAX_FILE_BYTES: Final = 512 * 2**20
 """Largest file that is read."""
-FOLDERS: Final = ("assets", "structures")
+DIGESTED_FOLDERS: Final = ("assets", "structures")
 """Deterministic folders."""
 
 
@@ -43,7 +42,7 @@ def write_scene(scene: Scene, folder: Path) -> str:
     """
     require_scene_names(scene)
     _require_replaceable(folder)
-    scene = rounded(scene)
+    scene = round_scene(scene)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.parent / f".{folder.name}.writing-{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -51,14 +50,14 @@ def write_scene(scene: Scene, folder: Path) -> str:
         fresh.mkdir()
         _write_all(scene, fresh)
         digest = scene_digest(fresh)
-        _swap(fresh, folder)
+        _replace_folder(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return digest
 
 
 def read_scene(folder: Path) -> Scene:
-    """Read a scene folder from anybody; raises `SceneError` on anything that is not one."""
+    """Read an untrusted scene folder; raises `SceneError` where it is invalid."""
     root = folder.resolve()
     if not root.is_dir() or not (root / "scene.json").is_file():
         raise SceneError(
@@ -66,14 +65,14 @@ def read_scene(folder: Path) -> Scene:
             expected="a scene folder, as `cousins scan` writes it",
             hint="Give the folder that holds scene.json.",
         )
-    node = parse(_read_inside(root, "scene.json"), where="scene.json")
-    return read_record(node, lambda asset, owner, index: _read_mesh(root, asset, owner, index))
+    data = _read_inside(root, "scene.json")
+    return read_scene_json(data, lambda asset, owner, index: _read_mesh(root, asset, owner, index))
 
 
 def scene_digest(folder: Path) -> str:
     """Return the SHA-256 over the sorted (path, SHA-256) of the deterministic files of a scene folder."""
-    paths = [folder / name for name in FILES if (folder / name).is_file()]
-    for name in FOLDERS:
+    paths = [folder / name for name in DIGESTED_FILES if (folder / name).is_file()]
+    for name in DIGESTED_FOLDERS:
         paths += [path for path in (folder / name).rglob("*") if path.is_file()]
     total = hashlib.sha256()
     for relative, path in sorted((path.relative_to(folder).as_posix(), path) for path in paths):
@@ -81,8 +80,17 @@ def scene_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def rounded(scene: Scene) -> Scene:
-    """Return the scene as it will be read back; doing it twice changes nothing."""
+def compiled_files(scene: Scene) -> dict[str, bytes]:
+    """Return `scene.json` and all that a scene compiles to, by path relative to its folder.
+
+    The meshes and `scene.usdz` are left out. The scene must be rounded, as `read_scene` returns it.
+    """
+    robot_files = urdf_files(scene) | {"scene.xml": mjcf_file(scene)}
+    return robot_files | usd_files(scene) | {"scene.json": scene_bytes(scene)}
+
+
+def round_scene(scene: Scene) -> Scene:
+    """Return the scene as `read_scene` will return it; idempotent."""
     meshes: dict[tuple[str, str, int | None], Mesh] = {}
     for structure in scene.structures:
         meshes["", structure.name, None] = structure.visual
@@ -92,27 +100,22 @@ def rounded(scene: Scene) -> Scene:
             meshes[placed.asset.name, link.name, None] = link.visual
             for index, piece in enumerate(link.pieces):
                 meshes[placed.asset.name, link.name, index] = piece.mesh
-    node = parse(scene_bytes(scene), where="scene.json")
-    return read_record(node, lambda asset, owner, index: round_mesh(meshes[asset, owner, index]))
+    return read_scene_json(scene_bytes(scene), lambda asset, owner, index: round_mesh(meshes[asset, owner, index]))
 
 
 def _write_all(scene: Scene, folder: Path) -> None:
-    files = mesh_files(scene) | urdf_files(scene)
-    files["scene.xml"] = mjcf_file(scene)
-    files["scene.json"] = scene_bytes(scene)
-    write_files(files, folder)
-    write_usd(scene, folder)
+    write_files(mesh_files(scene) | compiled_files(scene), folder)
     write_usdz(folder)
 
 
 def _require_replaceable(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise _occupied(folder)
+        raise _occupied_error(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "scene.json").is_file():
-        raise _occupied(folder)
+        raise _occupied_error(folder)
 
 
-def _occupied(folder: Path) -> SceneError:
+def _occupied_error(folder: Path) -> SceneError:
     return SceneError(
         f"{folder.name!r}, which holds something else",
         expected="a new or empty folder, or an older scene",
@@ -120,7 +123,7 @@ def _occupied(folder: Path) -> SceneError:
     )
 
 
-def _swap(fresh: Path, folder: Path) -> None:
+def _replace_folder(fresh: Path, folder: Path) -> None:
     if not folder.exists():
         fresh.rename(folder)
         return
@@ -135,10 +138,10 @@ def _read_mesh(root: Path, asset: str, owner: str, index: int | None) -> Mesh:
     base = asset_folder(asset) if asset else structures_folder()
     if index is not None:
         path = f"{base}/{piece_file(owner, index)}"
-        return read_obj(_read_inside(root, path), where=path)
+        return read_obj(_read_inside(root, path), source=path)
     path, texture = f"{base}/{visual_file(owner)}", f"{base}/{texture_file(owner)}"
     has_texture = (root / texture).is_file()
-    return read_obj(_read_inside(root, path), where=path, texture=_read_inside(root, texture) if has_texture else None)
+    return read_obj(_read_inside(root, path), source=path, texture=_read_inside(root, texture) if has_texture else None)
 
 
 def _read_inside(root: Path, relative: str) -> bytes:

@@ -1,9 +1,10 @@
-"""A scene: fixed structure, assets that stand on it, and the relations between them."""
+"""A scene: fixed structures, placed assets, and the relations between them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from cousins.capture.captures import Scale
 from cousins.geometry import Array
@@ -11,6 +12,9 @@ from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Piece
 from cousins.scene.looks import Look
+
+GRAVITY_M_S2: Final = 9.81
+"""Gravity along -z in every written scene [m/s²]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -20,9 +24,9 @@ class Structure:
     name: str
     """Unique in the scene, path-safe."""
     kind: Literal["floor", "table", "wall"]
-    """What it serves as."""
+    """Type of structure."""
     visual: Mesh
-    """Looks, in the world frame."""
+    """Visual mesh in the world frame."""
     pieces: tuple[Piece, ...]
     """Convex collision pieces in the world frame."""
     friction: Quantity
@@ -32,15 +36,15 @@ class Structure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Placed:
-    """An asset at its place."""
+class PlacedAsset:
+    """An asset with its pose in the scene."""
 
     asset: Asset
-    """What stands there; its name is unique in the scene."""
+    """The asset; its name is unique in the scene."""
     world_from_asset: Array
     """Pose, float64 [4, 4]."""
     fixed: bool = False
-    """True for what cannot stand by itself and is joined to the world: it collides, but nothing moves it."""
+    """True for an object that is fixed to the world: it collides but never moves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,7 @@ class Relation:
     """A relation between two bodies of a scene, by name."""
 
     kind: Literal["on", "inside", "against", "next to"]
-    """`subject` kind `object`."""
+    """Relation, read as `subject` kind `object`."""
     subject: str
     """Name of the body that stands in the relation."""
     object: str
@@ -57,23 +61,36 @@ class Relation:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Scene:
-    """What a capture shows, ready for physics."""
+    """A scene ready for physics simulation."""
 
     name: str
     """Short, path-safe."""
     structures: tuple[Structure, ...]
     """Fixed bodies."""
-    objects: tuple[Placed, ...]
-    """Objects, each carrier before what it carries; movable where they are not fixed."""
+    objects: tuple[PlacedAsset, ...]
+    """Objects, each support before what it supports; movable where they are not fixed."""
     relations: tuple[Relation, ...]
     """Relations that hold."""
     scale: Scale
-    """Where metres come from."""
+    """Source and error of the metric scale."""
     capture_digest: str = ""
     """Digest of the capture that it was made from, empty for none."""
     warnings: tuple[str, ...] = ()
     """What a user should know, a sentence each."""
     fallbacks: tuple[str, ...] = ()
-    """What had to be replaced by something weaker, a sentence each."""
+    """Fallbacks that were taken, a sentence each."""
     look: Look | None = None
-    """How it is lit and seen; None for a scan, whose photos hold its light."""
+    """Lighting and camera; None for a scan, whose textures contain its lighting."""
+
+    def save(self, folder: Path) -> str:
+        """Write the scene folder (USD, URDF, MJCF, `scene.json`) and return its digest; raises `SceneError`."""
+        from cousins.scene.scene_folder import write_scene  # imported here: a `Scene` alone needs no USD
+
+        return write_scene(self, folder)
+
+    @staticmethod
+    def load(folder: Path) -> Scene:
+        """Return the scene of a scene folder; raises `SceneError` where it is none."""
+        from cousins.scene.scene_folder import read_scene  # imported here: a `Scene` alone needs no USD
+
+        return read_scene(folder)

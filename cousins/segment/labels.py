@@ -1,4 +1,4 @@
-"""What things are called: the namer seam, and how guesses in several pictures become one name with its score."""
+"""Object names from pictures: the `Namer` protocol, and the consensus of its guesses over several views."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from cousins.geometry import Array
 from cousins.segment.geometric_names import Label
 from cousins.segment.segments import Segment, Segmentation
 
-MOST_VIEWS = 8
-"""Pictures in which each thing is looked at: those that show most of it."""
-LEAST_PIXELS = 60
-"""Least depth pixels of a thing in a picture: fewer are not told apart by eye either."""
+MAX_VIEWS_PER_SEGMENT = 8
+"""Largest number of pictures in which a segment is named: those that show most of it."""
+MIN_MASK_PIXELS = 60
+"""Fewest depth pixels of a segment in a picture from which it can be recognised."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class View:
-    """One picture, turned so that up is up, with the things to be named in it."""
+class MaskedPicture:
+    """One picture, rotated so that the world's up points up, with the masks of the segments to be named."""
 
     picture: Array
     """SRGB, uint8 [h, w, 3]."""
     masks: tuple[Array, ...]
-    """By thing: bool [h', w'], turned as the picture, at the depth image's size."""
+    """One mask per segment: bool [h', w'] at the depth image's size, rotated as the picture."""
 
     def box(self, number: int) -> Array:
-        """Return left, top, right and bottom of a thing in the picture [px], float64 [4]."""
+        """Return left, top, right and bottom of a segment in the picture [px], float64 [4]."""
         mask = self.masks[number]
         rows, columns = np.nonzero(mask)
         scale = np.array(self.picture.shape[1::-1]) / np.array(mask.shape[::-1])
@@ -38,80 +38,82 @@ class View:
 
 
 class Namer(Protocol):
-    """Says what things in a picture may be."""
+    """Predicts names for the segments in a picture."""
 
     @property
     def source(self) -> str:
-        """Return its name, as told beside each label."""
+        """Name of the namer, stored with each label."""
         ...
 
     @property
-    def least_score(self) -> float:
-        """Return the score below which its name is not taken, 0 to 1."""
+    def min_score(self) -> float:
+        """Mean score below which a name is discarded, 0 to 1."""
         ...
 
-    def guess(self, view: View) -> Sequence[Mapping[str, float]]:
-        """Return by thing of the view words with their scores, 0 to 1; none where it knows none."""
+    def guess(self, view: MaskedPicture) -> Sequence[Mapping[str, float]]:
+        """Return for each mask of the view its candidate names with scores from 0 to 1; empty where there is none."""
         ...
 
 
-def named(capture: Capture, segmentation: Segmentation, namer: Namer) -> Segmentation:
-    """Return the segmentation with the names of a namer; a thing that it cannot name keeps its own."""
-    shown = [_best_frames(capture, segment) for segment in segmentation.segments]
+def name_segments(capture: Capture, segmentation: Segmentation, namer: Namer) -> Segmentation:
+    """Return the segmentation with names predicted by a namer; a segment without a prediction keeps its name."""
+    shown_frames = [_frames_with_largest_masks(capture, segment) for segment in segmentation.segments]
     guesses: list[list[Mapping[str, float]]] = [[] for _ in segmentation.segments]
     for frame in capture.frames:
-        here = [k for k, frames in enumerate(shown) if frame.index in frames]
-        picture = frame.color() if here else None
+        visible = [k for k, frames in enumerate(shown_frames) if frame.index in frames]
+        picture = frame.color() if visible else None
         if picture is None:
             continue
-        masks = tuple(segmentation.segments[k].masks[frame.index] for k in here)
-        for k, guess in zip(here, namer.guess(upright(frame, picture, masks)), strict=True):
+        masks = tuple(segmentation.segments[k].masks[frame.index] for k in visible)
+        for k, guess in zip(visible, namer.guess(upright_picture(frame, picture, masks)), strict=True):
             guesses[k].append(guess)
-    labels = [agreed(guess, source=namer.source, least=namer.least_score) for guess in guesses]
+    labels = [consensus_label(guess, source=namer.source, min_score=namer.min_score) for guess in guesses]
     segments = tuple(
-        segment if label is None else with_label(segment, label)
+        segment if label is None else relabel_segment(segment, label)
         for segment, label in zip(segmentation.segments, labels, strict=True)
     )
-    return replace(segmentation, segments=segments, warnings=(*segmentation.warnings, *_told(capture, namer)))
+    return replace(
+        segmentation, segments=segments, warnings=(*segmentation.warnings, *_no_color_warnings(capture, namer))
+    )
 
 
-def agreed(guesses: Sequence[Mapping[str, float]], *, source: str, least: float) -> Label | None:
-    """Return the word with the highest mean score over all views, silence counting zero; None under `least`."""
+def consensus_label(guesses: Sequence[Mapping[str, float]], *, source: str, min_score: float) -> Label | None:
+    """Return the name with the highest mean score over all views, absence counting zero; None below `min_score`."""
     words = sorted({word for guess in guesses for word in guess})
     means = {word: sum(guess.get(word, 0.0) for guess in guesses) / len(guesses) for word in words}
     best = max(words, key=lambda word: (means[word], word), default=None)
-    if best is None or means[best] < least:
+    if best is None or means[best] < min_score:
         return None
     return Label(text=best, score=means[best], source=source)
 
 
-def with_label(segment: Segment, label: Label) -> Segment:
-    """Return the segment under another name."""
+def relabel_segment(segment: Segment, label: Label) -> Segment:
+    """Return the segment with another label."""
     return replace(segment, label=label.text, label_score=round(label.score, 3), label_source=label.source)
 
 
-def upright(frame: Frame, picture: Array, masks: Sequence[Array]) -> View:
-    """Return a view turned by quarter turns so that the world's up is the picture's."""
+def upright_picture(frame: Frame, picture: Array, masks: Sequence[Array]) -> MaskedPicture:
+    """Return a picture uint8 [h, w, 3] and masks bool [h', w'], rotated by quarter turns so that up points up."""
     right, down, _ = frame.world_from_camera[2, :3]
     sideways = abs(right) > abs(down)
     quarters = (1 if right > 0.0 else 3) if sideways else (2 if down > 0.0 else 0)
-    return View(
+    return MaskedPicture(
         picture=np.ascontiguousarray(np.rot90(picture, quarters)),
         masks=tuple(np.rot90(mask, quarters) for mask in masks),
     )
 
 
-def _best_frames(capture: Capture, segment: Segment) -> set[int]:
+def _frames_with_largest_masks(capture: Capture, segment: Segment) -> set[int]:
     sizes = {
         frame.index: int(segment.masks[frame.index].sum())
         for frame in capture.frames
         if frame.color_path is not None and frame.index in segment.masks
     }
-    large = [index for index, size in sizes.items() if size >= LEAST_PIXELS]
-    return set(sorted(large, key=lambda index: (-sizes[index], index))[:MOST_VIEWS])
+    large = [index for index, size in sizes.items() if size >= MIN_MASK_PIXELS]
+    return set(sorted(large, key=lambda index: (-sizes[index], index))[:MAX_VIEWS_PER_SEGMENT])
 
 
-def _told(capture: Capture, namer: Namer) -> tuple[str, ...]:
+def _no_color_warnings(capture: Capture, namer: Namer) -> tuple[str, ...]:
     if any(frame.color_path is not None for frame in capture.frames):
         return ()
     return (f"no frame has a colour image, so that {namer.source} names nothing",)

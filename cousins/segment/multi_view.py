@@ -1,4 +1,4 @@
-"""Many views to objects in space: one oriented voxel map, planes out, convex pieces, then what can stand alone."""
+"""Segment several views in space: one oriented voxel map, planes removed, convex pieces, pieces grouped to objects."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from scipy.spatial import cKDTree
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.segment.parts.convex_patches import PatchConfig, make_patches
-from cousins.segment.parts.edge_contraction import join
-from cousins.segment.parts.hollow_objects import RING_M, join_rings, with_bottoms
-from cousins.segment.parts.object_grouping import MIN_VOXELS, Part, components, keep_real, objects_of, part_of, smear_m
+from cousins.segment.parts.edge_contraction import contract_edges
+from cousins.segment.parts.hollow_objects import MAX_BOTTOM_HEIGHT_M, add_hollow_bottoms, join_hollow_walls
+from cousins.segment.parts.object_grouping import (
+    MIN_OBJECT_VOXELS,
+    ForegroundMap,
+    connected_labels,
+    drop_ground_artifacts,
+    ground_smear_height_m,
+    group_objects,
+    surface_subset,
+)
+from cousins.segment.parts.part_merging import PartMergingConfig
 from cousins.segment.parts.stability_grouping import GroupConfig
-from cousins.segment.structure.ground import ground
-from cousins.segment.structure.planes import Structure, heights, inside_outline
-from cousins.segment.surfaces.depth_view import level_offsets
-from cousins.segment.surfaces.surface import Surface, drawn_together
-from cousins.segment.surfaces.voxel_map import VoxelConfig, VoxelMap, gather
+from cousins.segment.structure.ground import ground_heights
+from cousins.segment.structure.planes import FixedStructure, heights_above_plane, inside_outline
+from cousins.segment.surfaces.depth_view import plane_deviations
+from cousins.segment.surfaces.surface import Surface, merge_layers
+from cousins.segment.surfaces.voxel_map import VoxelConfig, VoxelMap, build_voxel_map
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Instances:
-    """Objects in space."""
+class LabelledCloud:
+    """Points of a scene with the object that each belongs to."""
 
     points: Array
     """Points of the map that belong to an object, world [m], float64 [n, 3]."""
@@ -31,38 +40,45 @@ class Instances:
     """Their unit normals, float64 [n, 3]."""
     labels: Array
     """Object of each point, int64 [n]."""
-    heights: Array
+    height_m: Array
     """Height of each point above its support [m], float64 [n]."""
     voxel_m: float
     """Distance between neighbouring points [m]."""
     rest: Array
     """All other points of the map: planes and what was dropped, world [m], float64 [r, 3]."""
     dropped: tuple[str, ...] = ()
-    """What was left out and why, a sentence each."""
+    """What was left out and why, one sentence per reason."""
 
 
 def find_instances(
-    capture: Capture, structure: Structure, *, voxel: VoxelConfig, patch: PatchConfig, group: GroupConfig
-) -> Instances:
-    """Tell the objects of a capture apart in space."""
-    scene = gather(capture, config=voxel)
-    above, height, noise = _above(scene, structure)
-    scene = _bridged(scene, above & (height > max(RING_M, 4.0 * noise)))
-    above &= _without_specks(scene, above, max(group.min_area_m2, MIN_VOXELS * scene.voxel_m**2))
-    all_height, surface, height = height, part_of(scene.surface, above), height[above]
-    labels, normals = _pieces(surface, patch, scene.voxel_m)
+    capture: Capture,
+    structure: FixedStructure,
+    *,
+    voxel: VoxelConfig,
+    patch: PatchConfig,
+    merging: PartMergingConfig,
+    group: GroupConfig,
+) -> LabelledCloud:
+    """Segment the objects of a capture in space."""
+    scene = build_voxel_map(capture, config=voxel)
+    above, height, noise = _points_above_planes(scene, structure)
+    scene = _bridge_small_gaps(scene, above & (height > max(MAX_BOTTOM_HEIGHT_M, 4.0 * noise)))
+    above &= _mask_without_specks(scene, above, max(group.min_area_m2, MIN_OBJECT_VOXELS * scene.voxel_m**2))
+    all_height, surface, height = height, surface_subset(scene.surface, above), height[above]
+    labels, normals = _convex_pieces(surface, patch, scene.voxel_m)
     if len(labels):
-        part = Part(
+        foreground = ForegroundMap(
             surface=surface,
             normals=normals,
             height_m=height,
-            grounded=_beside(scene.surface.edges, above),
+            grounded=_touches_ground(scene.surface.edges, above),
             voxel_m=scene.voxel_m,
             up=structure.up,
         )
-        labels = objects_of(part, labels, group, low_m=smear_m(noise, scene.voxel_m) + scene.voxel_m)
+        low_m = ground_smear_height_m(noise, scene.voxel_m) + scene.voxel_m
+        labels = group_objects(foreground, labels, merging, group, low_m=low_m)
         ground = scene.surface.points[~above]
-        labels, dropped = keep_real(part, labels, ground, noise)
+        labels, dropped = drop_ground_artifacts(foreground, labels, ground, noise)
     else:
         dropped = ()
     all_labels = np.full(len(above), -1, dtype=np.int64)
@@ -70,90 +86,90 @@ def find_instances(
     all_normals = scene.surface.normals.copy()
     all_normals[above] = normals
     voxel_m, up = scene.voxel_m, structure.up
-    all_labels = join_rings(scene.surface, all_labels, all_height, voxel_m=voxel_m, up=up)
-    all_labels = with_bottoms(scene.surface, all_labels, all_height, noise, voxel_m=voxel_m, up=up)
-    good = all_labels >= 0
-    return Instances(
-        points=scene.surface.points[good],
-        normals=all_normals[good],
-        labels=all_labels[good],
-        heights=all_height[good],
+    all_labels = join_hollow_walls(scene.surface, all_labels, all_height, voxel_m=voxel_m, up=up)
+    all_labels = add_hollow_bottoms(scene.surface, all_labels, all_height, noise, voxel_m=voxel_m, up=up)
+    is_object = all_labels >= 0
+    return LabelledCloud(
+        points=scene.surface.points[is_object],
+        normals=all_normals[is_object],
+        labels=all_labels[is_object],
+        height_m=all_height[is_object],
         voxel_m=scene.voxel_m,
-        rest=scene.surface.points[~good],
+        rest=scene.surface.points[~is_object],
         dropped=dropped,
     )
 
 
-def _bridged(scene: VoxelMap, above: Array) -> VoxelMap:
-    """Return the map with links from small groups over gaps of three voxels: thin dark legs are seen in bits."""
-    part = part_of(scene.surface, above)
-    group = components(len(part.points), part.edges)
-    small = np.flatnonzero(np.bincount(group, minlength=1)[group] < MIN_VOXELS)
+def _bridge_small_gaps(scene: VoxelMap, above: Array) -> VoxelMap:
+    """Return the map with edges from small groups across gaps of three voxels: thin dark legs come in fragments."""
+    foreground = surface_subset(scene.surface, above)
+    group = connected_labels(len(foreground.points), foreground.edges)
+    small = np.flatnonzero(np.bincount(group, minlength=1)[group] < MIN_OBJECT_VOXELS)
     if len(small) == 0:
         return scene
-    gap, near = cKDTree(part.points).query(part.points[small], k=min(12, len(part.points)))
-    other = (gap < 3.0 * scene.voxel_m) & (group[near] != group[small][:, None])
-    first = np.argmax(other, axis=1)
-    found = np.flatnonzero(other.any(axis=1))
-    here, there = small[found], near[found, first[found]]
-    outer = np.flatnonzero(above)
-    links = np.stack([outer[here], outer[there]], axis=1)
+    gap, neighbours = cKDTree(foreground.points).query(foreground.points[small], k=min(12, len(foreground.points)))
+    is_other_group = (gap < 3.0 * scene.voxel_m) & (group[neighbours] != group[small][:, None])
+    first_match = np.argmax(is_other_group, axis=1)
+    rows = np.flatnonzero(is_other_group.any(axis=1))
+    small_points, nearest_points = small[rows], neighbours[rows, first_match[rows]]
+    map_indices = np.flatnonzero(above)
+    links = np.stack([map_indices[small_points], map_indices[nearest_points]], axis=1)
     return replace(scene, surface=replace(scene.surface, edges=np.concatenate([scene.surface.edges, links])))
 
 
-def _above(scene: VoxelMap, structure: Structure) -> tuple[Array, Array, float]:
-    """Return which points [n] are of no plane, their heights [n] above the support below, and its usual noise [m]."""
+def _points_above_planes(scene: VoxelMap, structure: FixedStructure) -> tuple[Array, Array, float]:
+    """Return which points [n] lie on no plane, their height [n] above the support [m], and its typical noise [m]."""
     points, normals = scene.surface.points, scene.surface.normals
     above = np.ones(len(points), dtype=bool)
     height = np.full(len(points), np.inf)
     noise = np.full(len(points), 0.002)
     for fitted in structure.planes:
         if fitted.plane.kind == "wall":
-            over = heights(fitted, points)
+            over = heights_above_plane(fitted, points)
             gate = max(0.02, 3.0 * fitted.scatter_m)
             above &= ~((over < gate) & inside_outline(fitted.plane, points, margin_m=0.03))
             continue
-        over = heights(fitted, points) - level_offsets(fitted, points, normals)
-        over = over - ground(points, normals, over, fitted, cell_m=3.0 * scene.voxel_m)
+        over = heights_above_plane(fitted, points) - plane_deviations(fitted, points, normals)
+        over = over - ground_heights(points, normals, over, fitted, cell_m=3.0 * scene.voxel_m)
         within = inside_outline(fitted.plane, points, margin_m=0.2)
-        own = within & (np.abs(over) < 0.03) & (normals @ fitted.plane.normal > np.cos(np.deg2rad(25.0)))
-        local = 1.4826 * float(np.median(np.abs(over[own]))) if own.any() else 0.002
-        above &= ~((over < np.clip(3.0 * local, 0.004, 0.012)) & within)
+        on_plane = within & (np.abs(over) < 0.03) & (normals @ fitted.plane.normal > np.cos(np.deg2rad(25.0)))
+        plane_noise_m = 1.4826 * float(np.median(np.abs(over[on_plane]))) if on_plane.any() else 0.002
+        above &= ~((over < np.clip(3.0 * plane_noise_m, 0.004, 0.012)) & within)
         nearest = within & (over > -0.02) & (over < height)
-        height, noise = np.where(nearest, over, height), np.where(nearest, local, noise)
-    lowest = points @ structure.up - float((points @ structure.up).min(initial=0.0))
-    usual = max(0.001, float(np.median(noise[above]))) if above.any() else 0.001
-    return above, np.where(np.isfinite(height), height, lowest), usual
+        height, noise = np.where(nearest, over, height), np.where(nearest, plane_noise_m, noise)
+    height_over_lowest = points @ structure.up - float((points @ structure.up).min(initial=0.0))
+    typical_noise_m = max(0.001, float(np.median(noise[above]))) if above.any() else 0.001
+    return above, np.where(np.isfinite(height), height, height_over_lowest), typical_noise_m
 
 
-def _beside(edges: Array, above: Array) -> Array:
+def _touches_ground(edges: Array, above: Array) -> Array:
     """Return for each point above the ground whether it touches one that is not, bool [count of above]."""
     touched = np.zeros(len(above), dtype=bool)
     touched[edges[above[edges].sum(axis=1) == 1].ravel()] = True
     return touched[above]
 
 
-def _without_specks(scene: VoxelMap, above: Array, min_area_m2: float) -> Array:
+def _mask_without_specks(scene: VoxelMap, above: Array, min_area_m2: float) -> Array:
     """Return bool [n]: points in connected groups that are large enough to be an object."""
-    surface = part_of(scene.surface, above)
-    group = components(len(surface.points), surface.edges)
+    surface = surface_subset(scene.surface, above)
+    group = connected_labels(len(surface.points), surface.edges)
     large = np.bincount(group, minlength=1) * scene.voxel_m**2 >= min_area_m2
-    kept = np.zeros(len(above), dtype=bool)
-    kept[np.flatnonzero(above)[large[group]]] = True
-    return kept
+    keep_mask = np.zeros(len(above), dtype=bool)
+    keep_mask[np.flatnonzero(above)[large[group]]] = True
+    return keep_mask
 
 
-def _pieces(surface: Surface, patch: PatchConfig, voxel_m: float) -> tuple[Array, Array]:
+def _convex_pieces(surface: Surface, patch: PatchConfig, voxel_m: float) -> tuple[Array, Array]:
     """Return the convex piece of each point and the normal of its patch."""
     if len(surface.points) == 0:
         return np.zeros(0, dtype=np.int64), np.zeros((0, 3))
-    sized = PatchConfig(
+    patch_config = PatchConfig(
         size_m=max(patch.size_m, 3.0 * voxel_m),
         smooth_deg=patch.smooth_deg,
         crease_deg=patch.crease_deg,
         repulsion=patch.repulsion,
         color_step=patch.color_step,
     )
-    patches = make_patches(drawn_together(surface, steps=3), config=sized)
-    piece = join(len(patches.centers), patches.pairs, patches.evidence)
-    return piece[patches.of_point], patches.normals[patches.of_point]
+    patches = make_patches(merge_layers(surface, steps=3), config=patch_config)
+    piece = contract_edges(len(patches.centers), patches.pairs, patches.evidence)
+    return piece[patches.patch_of_point], patches.normals[patches.patch_of_point]

@@ -1,4 +1,4 @@
-"""What a segmenter finds: fixed planes and separate objects, as masks by frame and points in the world."""
+"""Segmentation of a capture: fixed planes and separate objects, as masks by frame and points in the world."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Plane:
     name: str
     """Unique: `floor`, `table`, `wall_0`, ..."""
     kind: Literal["floor", "table", "wall"]
-    """What it serves as; `table` is any raised horizontal support."""
+    """Role of the plane; `table` is any raised horizontal support."""
     normal: Array
     """Unit normal towards free space, float64 [3]."""
     offset_m: float
@@ -34,33 +34,33 @@ class Segment:
     name: str
     """Unique and path-safe: `object_0`, ..."""
     label: str
-    """What people call it; by geometry (`box 19×12×5 cm`) until somebody names it."""
+    """Display name; by geometry (`box 19×12×5 cm`) until a namer or user sets it."""
     label_source: str = "geometry"
-    """Who named it."""
+    """Source of the label: `geometry`, `yolox`, `clip`, `RoomPlan` or `user`."""
     label_score: float = 0.0
     """Confidence of the label, 0 to 1."""
     masks: dict[int, Array] = field(default_factory=dict)
-    """By frame index: bool [h, w] at the depth image's size; frames that do not see it are absent."""
+    """By frame index: bool [h, w] at the depth image's size; frames that do not show it are absent."""
     points: Array = field(default_factory=lambda: np.zeros((0, 3)))
     """Points of its surface in the world [m], float64 [n, 3]."""
     support: str | None = None
-    """Name of the plane or segment that carries it, where known."""
+    """Name of the plane or segment that supports it, where known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Segmentation:
-    """All that was told apart in a capture."""
+    """Planes and objects of a capture."""
 
     planes: tuple[Plane, ...]
     """Fixed structure, largest support first."""
     segments: tuple[Segment, ...]
     """Objects in a stable order: by support height, then by position."""
     warnings: tuple[str, ...] = ()
-    """What was ambiguous or dropped, a sentence each."""
+    """What was ambiguous or dropped, one sentence each."""
 
 
 class Segmenter(Protocol):
-    """Tells the objects of a capture apart."""
+    """Segments a capture into planes and objects."""
 
     def segment(self, capture: Capture, *, rng: np.random.Generator) -> Segmentation:
         """Return planes and objects; deterministic for the same capture and generator state."""

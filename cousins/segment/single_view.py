@@ -1,4 +1,4 @@
-"""One depth view to object labels: planes out, convex pieces, hollows joined, then what can stand alone."""
+"""Segment one depth view: planes removed, convex pieces, hollow objects joined, pieces grouped to objects."""
 
 from __future__ import annotations
 
@@ -9,81 +9,83 @@ import numpy as np
 from cousins.capture.captures import Frame
 from cousins.geometry import Array
 from cousins.segment.parts.convex_patches import PatchConfig, make_patches
-from cousins.segment.parts.edge_contraction import join
-from cousins.segment.parts.occlusion import Borders, describe, find_borders, hollows
-from cousins.segment.parts.stability_grouping import GroupConfig, settle, union
-from cousins.segment.structure.planes import Structure, heights
-from cousins.segment.surfaces.depth_view import View, look
+from cousins.segment.parts.edge_contraction import contract_edges
+from cousins.segment.parts.occlusion import Borders, describe_view_contacts, find_borders, find_hollows
+from cousins.segment.parts.stability_grouping import GroupConfig, group_by_stability, merge_groups
+from cousins.segment.structure.planes import FixedStructure, heights_above_plane
+from cousins.segment.surfaces.depth_view import ForegroundView, foreground_view
 
-TILT_RAD = 0.06
-"""Error of patch normals that keeps the bend of two of them within half of the smooth limit of 12 degrees."""
+MAX_TILT_STD_RAD = 0.06
+"""Largest standard deviation of a patch's tilt [rad]: two of them keep a bend within half of the 12 degree limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Labelled:
-    """A view with an object number at each pixel."""
+class LabelledView:
+    """A depth view with an object number at each pixel."""
 
-    view: View
-    """The view."""
+    view: ForegroundView
+    """The view without its planes."""
     labels: Array
     """Object of each pixel, -1 none, int64 [h, w]."""
 
 
-def label_view(frame: Frame, structure: Structure, *, patch: PatchConfig, group: GroupConfig) -> Labelled:
-    """Tell the objects of one frame apart."""
-    view = look(frame, structure)
+def label_view(frame: Frame, structure: FixedStructure, *, patch: PatchConfig, group: GroupConfig) -> LabelledView:
+    """Segment the objects of one frame."""
+    view = foreground_view(frame, structure)
     labels = np.full(frame.depth_m.shape, -1, dtype=np.int64)
     if len(view.rows) == 0:
-        return Labelled(view=view, labels=labels)
-    patches = make_patches(view.surface, config=_sized(patch, view))
-    piece = join(len(patches.centers), patches.pairs, patches.evidence)
-    labels[view.rows, view.columns] = piece[patches.of_point]
+        return LabelledView(view=view, labels=labels)
+    patches = make_patches(view.surface, config=_noise_limited_patches(patch, view))
+    piece = contract_edges(len(patches.centers), patches.pairs, patches.evidence)
+    labels[view.rows, view.columns] = piece[patches.patch_of_point]
     normals = np.zeros_like(view.points)
-    normals[view.rows, view.columns] = patches.normals[patches.of_point]
-    height = _height(structure, view.points)
-    labels = _renumber(labels, _join_hollows(view, labels, normals, height))
-    areas, borders = _areas(frame, labels), _borders(view, labels)
-    pieces = describe(normals, height, borders, areas=areas, up=structure.up)
-    number, keep = settle(pieces, config=group)
-    kept = np.where(keep, np.cumsum(keep) - 1, -1)[number]
-    return Labelled(view=view, labels=np.where(labels >= 0, kept[labels], -1))
+    normals[view.rows, view.columns] = patches.normals[patches.patch_of_point]
+    height = _heights_above_support(structure, view.points)
+    labels = _merge_labels(labels, _join_hollows(view, labels, normals, height))
+    areas, borders = _object_areas(frame, labels), _view_borders(view, labels)
+    pieces = describe_view_contacts(normals, height, borders, areas=areas, up=structure.up)
+    object_of_piece, keep_mask = group_by_stability(pieces, config=group)
+    new_labels = np.where(keep_mask, np.cumsum(keep_mask) - 1, -1)[object_of_piece]
+    return LabelledView(view=view, labels=np.where(labels >= 0, new_labels[labels], -1))
 
 
-def _sized(patch: PatchConfig, view: View) -> PatchConfig:
-    """Return the patch size at which the tilt of a plane fit has a standard deviation of at most `TILT_RAD`.
+def _noise_limited_patches(patch: PatchConfig, view: ForegroundView) -> PatchConfig:
+    """Return the patch size at which the tilt of a plane fit has a standard deviation of at most `MAX_TILT_STD_RAD`.
 
     A plane through n = (size / footprint)² points of noise σ over a square tilts by σ √12 / (size √n).
     """
     noise, footprint = view.surface.sigma_m, 3.0 * view.surface.spacing_m
-    return replace(patch, size_m=max(patch.size_m, float(np.sqrt(np.sqrt(12.0) * noise * footprint / TILT_RAD))))
+    return replace(
+        patch, size_m=max(patch.size_m, float(np.sqrt(np.sqrt(12.0) * noise * footprint / MAX_TILT_STD_RAD)))
+    )
 
 
-def _join_hollows(view: View, labels: Array, normals: Array, height: Array) -> Array:
-    areas = _areas(view.frame, labels)
-    pairs = hollows(labels, view.points, normals, height, _borders(view, labels), areas=areas)
-    return np.asarray(union(list(range(len(areas))), pairs))
+def _join_hollows(view: ForegroundView, labels: Array, normals: Array, height: Array) -> Array:
+    areas = _object_areas(view.frame, labels)
+    pairs = find_hollows(labels, view.points, normals, height, _view_borders(view, labels), areas=areas)
+    return np.asarray(merge_groups(list(range(len(areas))), pairs))
 
 
-def _renumber(labels: Array, groups: Array) -> Array:
+def _merge_labels(labels: Array, groups: Array) -> Array:
     number = np.unique(groups, return_inverse=True)[1].ravel()
     return np.where(labels >= 0, number[labels], -1)
 
 
-def _areas(frame: Frame, labels: Array) -> Array:
+def _object_areas(frame: Frame, labels: Array) -> Array:
     pixel = np.square(frame.depth_m.astype(np.float64) / frame.depth_camera.fx)
     inside = labels >= 0
     return np.bincount(labels[inside], weights=pixel[inside], minlength=int(labels.max()) + 1)
 
 
-def _borders(view: View, labels: Array) -> Borders:
+def _view_borders(view: ForegroundView, labels: Array) -> Borders:
     footprint = 1.0 / view.frame.depth_camera.fx
     return find_borders(labels, view.points, view.frame.depth_m, footprint=footprint, sigma_m=view.surface.sigma_m)
 
 
-def _height(structure: Structure, points: Array) -> Array:
+def _heights_above_support(structure: FixedStructure, points: Array) -> Array:
     """Return the height above the highest support below each point, or over the lowest point without supports [m]."""
     supports = [fitted for fitted in structure.planes if fitted.plane.kind != "wall"]
     if not supports:
         along = points @ structure.up
         return np.asarray(along - along.min())
-    return np.asarray(heights(supports[0], points))
+    return np.asarray(heights_above_plane(supports[0], points))

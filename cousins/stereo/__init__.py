@@ -1,1 +1,1 @@
-"""Depth from pictures of known pose, on a CPU: no device told it, several views must agree on it."""
+"""Multi-view stereo on a CPU: depth from images of known pose, kept where several views agree."""

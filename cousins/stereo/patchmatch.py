@@ -1,4 +1,4 @@
-"""Find the plane at every pixel under which the other views look most alike (PatchMatch stereo).
+"""PatchMatch stereo: estimate the plane at every pixel under which the other views match best.
 
 A plane in space has an inverse depth that is linear in the pixel: w(x, y) = w₀ + a·x + b·y. A pixel's guess is such a
 plane; guesses are compared by weighted zero-mean normalised cross-correlation (ZNCC) with each other view, spread to
@@ -17,31 +17,31 @@ from numba import njit
 from cousins.geometry import Array
 
 RADIUS_PX = 5
-"""Half the side of the window that is compared, in pixels of the picture."""
+"""Half the side of the matching window, in pixels of the picture."""
 STEP_PX = 2
-"""Every how many pixels of the window one is compared."""
+"""Sampling stride within the window [px]."""
 COLOR_SIGMA = 0.08
-"""A sample that differs by so much in grey (0..1) from the middle counts 60 %: windows end at edges."""
+"""Standard deviation of the bilateral weight in grey level (0..1): windows end at edges."""
 SPACE_SIGMA_PX = 5.0
-"""A sample so far from the middle counts 60 % [px]."""
-FLAT = np.float32(2e-5)
-"""Variance of grey (0..1) below which a window shows nothing: 1 level of 255 after filtering."""
-WORST = np.float32(2.0)
-"""Cost of a view that sees nothing of the window."""
-STEEPEST = np.float32(3.5)
-"""Greatest tangent between surface and image plane that is tried (74°)."""
+"""Standard deviation of the bilateral weight in distance from the window's centre [px]."""
+MIN_VARIANCE = np.float32(2e-5)
+"""Variance of grey (0..1) below which a window has no texture: 1 level of 255 after filtering."""
+WORST_COST = np.float32(2.0)
+"""Cost of a view in which the window is not visible."""
+MAX_SLOPE = np.float32(3.5)
+"""Largest tangent of the angle between surface and image plane that is tried (74°)."""
 MAX_GEOMETRIC_PX = np.float32(3.0)
-"""Disagreement with another view's depth beyond which it costs no more [px of the grid]."""
+"""Cap on the reprojection disagreement with another view's depth [px of the grid]."""
 GEOMETRIC_WEIGHT = np.float32(0.15)
-"""Cost of a pixel of disagreement."""
+"""Cost per pixel of disagreement."""
 
-_OFFSETS = np.arange(-RADIUS_PX, RADIUS_PX + 1, STEP_PX, dtype=np.float32)
+_WINDOW_OFFSETS = np.arange(-RADIUS_PX, RADIUS_PX + 1, STEP_PX, dtype=np.float32)
 """Samples of a window along one axis [px]; of 32 bits, so that no arithmetic turns into 64."""
-_SAMPLES = len(_OFFSETS) ** 2
-_HALF, _ONE, _ZERO = np.float32(0.5), np.float32(1.0), np.float32(0.0)
+_WINDOW_SAMPLES = len(_WINDOW_OFFSETS) ** 2
+_F32_HALF, _F32_ONE, _F32_ZERO = np.float32(0.5), np.float32(1.0), np.float32(0.0)
 _MULTIPLIER = np.uint64(6364136223846793005)
 _INCREMENT = np.uint64(1442695040888963407)
-_NEAR_AND_FAR = np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [3, 0], [0, 3], [-3, 0], [0, -3]])
+_NEIGHBOUR_OFFSETS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [3, 0], [0, 3], [-3, 0], [0, -3]])
 _FAR_STEPS = 4
 
 
@@ -49,10 +49,10 @@ _FAR_STEPS = 4
 def sweep(
     colour: int,
     reference: Array,
-    others: Array,
+    sources: Array,
     homographies: Array,
     epipoles: Array,
-    depths: Array,
+    source_depths: Array,
     planes: Array,
     costs: Array,
     limits: Array,
@@ -62,72 +62,74 @@ def sweep(
 ) -> None:
     """Improve all pixels of one colour of the checkerboard, in place.
 
-    reference: grey of the picture [2h, 2w], others: [s, 2h', 2w'] (padded with NaN), homographies [s, 3, 3] and
-    epipoles [s, 3] take (x, y, 1) and inverse depth of the reference picture to the others, depths [s, h', w'] are the
-    others' depth or of size 0. planes [h, w, 3]: w₀, a, b for pixels of the picture; costs [h, w]. limits: least and
-    greatest inverse depth, focal length [px]. changes [n, 2]: reach of random changes of w₀ (relative) and slope.
+    reference: grey of the picture [2h, 2w], sources: those of the other views [s, 2h', 2w'] (padded with NaN),
+    homographies [s, 3, 3] and epipoles [s, 3] map (x, y, 1) and inverse depth of the reference to the sources,
+    source_depths [s, h', w'] are their depths or of size 0. planes [h, w, 3]: w₀, a, b per picture pixel; costs [h, w].
+    limits: least, greatest inverse depth, focal length [px]. changes [n, 2]: reach of random changes of w₀ (relative)
+    and slope.
     """
     height, width = costs.shape
-    values = np.empty(_SAMPLES, dtype=np.float32)
-    weights = np.empty(_SAMPLES, dtype=np.float32)
-    by_view = np.empty(len(others), dtype=np.float32)
+    values = np.empty(_WINDOW_SAMPLES, dtype=np.float32)
+    weights = np.empty(_WINDOW_SAMPLES, dtype=np.float32)
+    view_costs = np.empty(len(sources), dtype=np.float32)
     plane = np.empty(3, dtype=np.float32)
     for v in range(height):
         for u in range((v + colour) % 2, width, 2):
-            norm = _window(reference, 2 * u, 2 * v, values, weights)
-            if norm[1] < FLAT:
-                costs[v, u] = WORST
+            stats = _read_window(reference, 2 * u, 2 * v, values, weights)
+            if stats[1] < MIN_VARIANCE:
+                costs[v, u] = WORST_COST
                 continue
-            state = _seeded(seed, v * width + u)
+            state = _seed_state(seed, v * width + u)
             costs[v, u] = _cost(
-                u, v, planes[v, u], values, weights, norm, others, homographies, epipoles, depths, best_of, by_view
-            )
+                u, v, planes[v, u], values, weights, stats, sources,
+                homographies, epipoles, source_depths, best_of, view_costs,
+            )  # fmt: skip
             for direction in range(8):
-                if not _guess_of_neighbour(u, v, direction, planes, costs, plane):
+                if not _propagate_plane(u, v, direction, planes, costs, plane):
                     continue
-                _try(
-                    u, v, plane, planes, costs, limits, values, weights, norm,
-                    others, homographies, epipoles, depths, best_of, by_view,
+                _accept_if_better(
+                    u, v, plane, planes, costs, limits, values, weights, stats,
+                    sources, homographies, epipoles, source_depths, best_of, view_costs,
                 )  # fmt: skip
             for number in range(len(changes)):
-                state = _changed(planes[v, u], changes[number], limits, state, plane)
-                _try(
-                    u, v, plane, planes, costs, limits, values, weights, norm,
-                    others, homographies, epipoles, depths, best_of, by_view,
+                state = _perturb_plane(planes[v, u], changes[number], limits, state, plane)
+                _accept_if_better(
+                    u, v, plane, planes, costs, limits, values, weights, stats,
+                    sources, homographies, epipoles, source_depths, best_of, view_costs,
                 )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def scatter(planes: Array, limits: Array, seed: int) -> None:
+def fill_random_planes(planes: Array, limits: Array, seed: int) -> None:
     """Fill planes [h, w, 3] whose w₀ is 0 with random ones."""
     height, width = planes.shape[:2]
     for v in range(height):
         for u in range(width):
             if planes[v, u, 0] == 0.0:
-                state = _seeded(seed, v * width + u)
-                state, chance = _draw(state)
+                state = _seed_state(seed, v * width + u)
+                state, chance = _random_unit(state)
                 planes[v, u, 0] = limits[0] + (limits[1] - limits[0]) * chance
                 for axis in range(1, 3):
-                    state, chance = _draw(state)
+                    state, chance = _random_unit(state)
                     planes[v, u, axis] = (2.0 * chance - 1.0) * planes[v, u, 0] / limits[2]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _seeded(seed: int, place: int) -> np.uint64:
+def _seed_state(seed: int, place: int) -> np.uint64:
     state = np.uint64(seed) * _MULTIPLIER + np.uint64(place) * np.uint64(0x9E3779B97F4A7C15) + _INCREMENT
     state = (state ^ (state >> np.uint64(31))) * _MULTIPLIER
     return state ^ (state >> np.uint64(29))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _draw(state: np.uint64) -> tuple[np.uint64, np.float32]:
+def _random_unit(state: np.uint64) -> tuple[np.uint64, np.float32]:
     """Return the next state and a number in [0, 1)."""
     state = state * _MULTIPLIER + _INCREMENT
     return state, np.float32(state >> np.uint64(40)) / np.float32(1 << 24)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _window(picture: Array, x: int, y: int, values: Array, weights: Array) -> tuple[np.float32, np.float32]:
+def _read_window(picture: Array, x: int, y: int, values: Array, weights: Array) -> tuple[np.float32, np.float32]:
     """Read the window around the middle of four pixels; return the weighted mean and variance of its samples."""
     height, width = picture.shape
     middle = np.float32(0.25) * (
@@ -136,110 +138,122 @@ def _window(picture: Array, x: int, y: int, values: Array, weights: Array) -> tu
         + picture[min(y + 1, height - 1), x]
         + picture[min(y + 1, height - 1), min(x + 1, width - 1)]
     )
-    total, mean, square = _ZERO, _ZERO, _ZERO
+    total, mean, square = _F32_ZERO, _F32_ZERO, _F32_ZERO
     index = 0
-    for dy in _OFFSETS:
+    for dy in _WINDOW_OFFSETS:
         row = min(max(y + int(dy), 0), height - 1)
-        for dx in _OFFSETS:
+        for dx in _WINDOW_OFFSETS:
             value = picture[row, min(max(x + int(dx), 0), width - 1)]
-            near = (dx - _HALF) * (dx - _HALF) + (dy - _HALF) * (dy - _HALF)
-            like = (value - middle) / np.float32(COLOR_SIGMA)
-            weight = np.exp(-_HALF * (like * like + near / np.float32(SPACE_SIGMA_PX**2)))
+            distance_sq = (dx - _F32_HALF) * (dx - _F32_HALF) + (dy - _F32_HALF) * (dy - _F32_HALF)
+            difference = (value - middle) / np.float32(COLOR_SIGMA)
+            weight = np.exp(-_F32_HALF * (difference * difference + distance_sq / np.float32(SPACE_SIGMA_PX**2)))
             values[index], weights[index] = value, weight
             total += weight
             mean += weight * value
             square += weight * value * value
             index += 1
     mean /= total
-    for index in range(_SAMPLES):
+    for index in range(_WINDOW_SAMPLES):
         weights[index] /= total
         values[index] -= mean
     return mean, square / total - mean * mean
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _try(
+def _accept_if_better(
     u: int, v: int, plane: Array, planes: Array, costs: Array, limits: Array, values: Array, weights: Array,
-    norm: tuple[np.float32, np.float32], others: Array, homographies: Array, epipoles: Array, depths: Array,
-    best_of: int, by_view: Array,
+    stats: tuple[np.float32, np.float32], sources: Array, homographies: Array, epipoles: Array, source_depths: Array,
+    best_of: int, view_costs: Array,
 ) -> None:  # fmt: skip
-    """Take a plane if it costs less."""
+    """Accept a plane at pixel (u, v) if it is within limits and costs less than the current one."""
     if not limits[0] <= plane[0] <= limits[1]:
         return
-    steep = STEEPEST * plane[0] / limits[2]
+    steep = MAX_SLOPE * plane[0] / limits[2]
     if abs(plane[1]) > steep or abs(plane[2]) > steep:
         return
-    cost = _cost(u, v, plane, values, weights, norm, others, homographies, epipoles, depths, best_of, by_view)
+    cost = _cost(
+        u, v, plane, values, weights, stats, sources, homographies, epipoles, source_depths, best_of, view_costs
+    )
     if cost < costs[v, u]:
         costs[v, u] = cost
         planes[v, u] = plane
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _guess_of_neighbour(u: int, v: int, direction: int, planes: Array, costs: Array, plane: Array) -> bool:
-    """Carry the best plane of a neighbour, or of the strip of far ones of the same colour's opposite, to the pixel."""
+def _propagate_plane(u: int, v: int, direction: int, planes: Array, costs: Array, plane: Array) -> bool:
+    """Write the best plane of a near neighbour, or of a strip of far neighbours of the other colour, into `plane`."""
     height, width = costs.shape
-    du, dv = _NEAR_AND_FAR[direction]
+    du, dv = _NEIGHBOUR_OFFSETS[direction]
     steps = 1 if direction < 4 else _FAR_STEPS
-    best, at_u, at_v = np.float32(np.inf), -1, -1
+    best, best_u, best_v = np.float32(np.inf), -1, -1
     for step in range(steps):
         other_u, other_v = u + du + 2 * step * np.sign(du), v + dv + 2 * step * np.sign(dv)
         if 0 <= other_u < width and 0 <= other_v < height and costs[other_v, other_u] < best:
-            best, at_u, at_v = costs[other_v, other_u], other_u, other_v
-    if at_u < 0:
+            best, best_u, best_v = costs[other_v, other_u], other_u, other_v
+    if best_u < 0:
         return False
-    plane[1], plane[2] = planes[at_v, at_u, 1], planes[at_v, at_u, 2]
-    plane[0] = planes[at_v, at_u, 0] + plane[1] * np.float32(2 * (u - at_u)) + plane[2] * np.float32(2 * (v - at_v))
+    plane[1], plane[2] = planes[best_v, best_u, 1], planes[best_v, best_u, 2]
+    plane[0] = (
+        planes[best_v, best_u, 0] + plane[1] * np.float32(2 * (u - best_u)) + plane[2] * np.float32(2 * (v - best_v))
+    )
     return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _changed(old: Array, reach: Array, limits: Array, state: np.uint64, plane: Array) -> np.uint64:
-    """Write a random change of a plane; a reach of 1 or more draws a new inverse depth from all of the range."""
-    state, chance = _draw(state)
+def _perturb_plane(old: Array, reach: Array, limits: Array, state: np.uint64, plane: Array) -> np.uint64:
+    """Write a random change of a plane into `plane`; a reach of 1 or more samples the full inverse depth range."""
+    state, chance = _random_unit(state)
     if reach[0] >= 1.0:
         plane[0] = limits[0] + (limits[1] - limits[0]) * chance
     else:
         plane[0] = old[0] * (1.0 + reach[0] * (2.0 * chance - 1.0))
     for axis in range(1, 3):
-        state, chance = _draw(state)
+        state, chance = _random_unit(state)
         plane[axis] = old[axis] + reach[1] * (2.0 * chance - 1.0) * plane[0] / limits[2]
     return state
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _cost(
-    u: int, v: int, plane: Array, values: Array, weights: Array, norm: tuple[np.float32, np.float32], others: Array,
-    homographies: Array, epipoles: Array, depths: Array, best_of: int, by_view: Array,
+    u: int, v: int, plane: Array, values: Array, weights: Array, stats: tuple[np.float32, np.float32], sources: Array,
+    homographies: Array, epipoles: Array, source_depths: Array, best_of: int, view_costs: Array,
 ) -> np.float32:  # fmt: skip
     """Return the mean cost of the views that agree best."""
-    for view in range(len(others)):
-        by_view[view] = _cost_in(
-            u, v, plane, values, weights, norm[1], others[view], homographies[view], epipoles[view]
+    for view in range(len(sources)):
+        view_costs[view] = _view_cost(
+            u, v, plane, values, weights, stats[1], sources[view], homographies[view], epipoles[view]
         )
-        if depths.shape[0] > 0 and by_view[view] < WORST:
-            by_view[view] += GEOMETRIC_WEIGHT * _disagreement_px(
-                u, v, plane, homographies[view], epipoles[view], depths[view]
+        if source_depths.shape[0] > 0 and view_costs[view] < WORST_COST:
+            view_costs[view] += GEOMETRIC_WEIGHT * _disagreement_px(
+                u, v, plane, homographies[view], epipoles[view], source_depths[view]
             )
-    total = _ZERO
-    for taken in range(best_of):
-        least = taken
-        for view in range(taken + 1, len(by_view)):
-            if by_view[view] < by_view[least]:
+    total = _F32_ZERO
+    for rank in range(best_of):
+        least = rank
+        for view in range(rank + 1, len(view_costs)):
+            if view_costs[view] < view_costs[least]:
                 least = view
-        by_view[taken], by_view[least] = by_view[least], by_view[taken]
-        total += by_view[taken]
+        view_costs[rank], view_costs[least] = view_costs[least], view_costs[rank]
+        total += view_costs[rank]
     return total / np.float32(best_of)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _cost_in(
-    u: int, v: int, plane: Array, values: Array, weights: Array, variance: float, other: Array, h: Array, e: Array
+def _view_cost(
+    u: int,
+    v: int,
+    plane: Array,
+    values: Array,
+    weights: Array,
+    variance: float,
+    source: Array,
+    h: Array,
+    e: Array,
 ) -> np.float32:
-    """Return 1 − ZNCC of the window and what another view shows of it."""
-    height, width = other.shape
+    """Return 1 − ZNCC between the window and its projection into another view."""
+    height, width = source.shape
     x, y = np.float32(2 * u), np.float32(2 * v)
-    w0 = plane[0] - _HALF * (plane[1] + plane[2])
+    w0 = plane[0] - _F32_HALF * (plane[1] + plane[2])
     x0 = h[0, 0] * x + h[0, 1] * y + h[0, 2] + e[0] * w0
     y0 = h[1, 0] * x + h[1, 1] * y + h[1, 2] + e[1] * w0
     z0 = h[2, 0] * x + h[2, 1] * y + h[2, 2] + e[2] * w0
@@ -251,18 +265,20 @@ def _cost_in(
         for dx in (-np.float32(RADIUS_PX), np.float32(RADIUS_PX)):
             z = z0 + dx * across_z + dy * down_z
             px, py = x0 + dx * across_x + dy * down_x, y0 + dx * across_y + dy * down_y
-            if not (z > np.float32(1e-6) and px >= _ZERO and py >= _ZERO and px < last_x * z and py < last_y * z):
-                return WORST
-    mean, square, product = _ZERO, _ZERO, _ZERO
+            if not (
+                z > np.float32(1e-6) and px >= _F32_ZERO and py >= _F32_ZERO and px < last_x * z and py < last_y * z
+            ):
+                return WORST_COST
+    mean, square, product = _F32_ZERO, _F32_ZERO, _F32_ZERO
     index = 0
-    for dy in _OFFSETS:
-        for dx in _OFFSETS:
-            inverse = _ONE / (z0 + dx * across_z + dy * down_z)
+    for dy in _WINDOW_OFFSETS:
+        for dx in _WINDOW_OFFSETS:
+            inverse = _F32_ONE / (z0 + dx * across_z + dy * down_z)
             px, py = (x0 + dx * across_x + dy * down_x) * inverse, (y0 + dx * across_y + dy * down_y) * inverse
             ix, iy = min(max(np.int32(px), 0), width - 2), min(max(np.int32(py), 0), height - 2)
             fx, fy = px - np.float32(ix), py - np.float32(iy)
-            above = other[iy, ix] + fx * (other[iy, ix + 1] - other[iy, ix])
-            below = other[iy + 1, ix] + fx * (other[iy + 1, ix + 1] - other[iy + 1, ix])
+            above = source[iy, ix] + fx * (source[iy, ix + 1] - source[iy, ix])
+            below = source[iy + 1, ix] + fx * (source[iy + 1, ix + 1] - source[iy + 1, ix])
             value = above + fy * (below - above)
             weighted = weights[index] * value
             mean += weighted
@@ -270,21 +286,21 @@ def _cost_in(
             product += weighted * values[index]
             index += 1
     spread = square - mean * mean
-    if not spread > FLAT:
-        return WORST if spread != spread else _ONE
-    return _ONE - product / np.sqrt(spread * variance)
+    if not spread > MIN_VARIANCE:
+        return WORST_COST if spread != spread else _F32_ONE
+    return _F32_ONE - product / np.sqrt(spread * variance)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _disagreement_px(u: int, v: int, plane: Array, h: Array, e: Array, depth: Array) -> np.float32:
-    """Return how far from the pixel the other view's depth leads back [px of the grid], at most the maximum."""
-    x, y = np.float32(2 * u) + _HALF, np.float32(2 * v) + _HALF
+    """Return the round-trip reprojection error through the other view's depth [px of the grid], capped."""
+    x, y = np.float32(2 * u) + _F32_HALF, np.float32(2 * v) + _F32_HALF
     ray_x = h[0, 0] * x + h[0, 1] * y + h[0, 2]
     ray_y = h[1, 0] * x + h[1, 1] * y + h[1, 2]
     ray_z = h[2, 0] * x + h[2, 1] * y + h[2, 2]
     z = ray_z + e[2] * plane[0]
     px, py = (ray_x + e[0] * plane[0]) / z, (ray_y + e[1] * plane[0]) / z
-    column, row = int(_HALF * px), int(_HALF * py)
+    column, row = int(_F32_HALF * px), int(_F32_HALF * py)
     if not (0 <= column < depth.shape[1] and 0 <= row < depth.shape[0]) or depth[row, column] <= 0.0:
         return MAX_GEOMETRIC_PX
     # The depth of the guess in the other view is z / w₀; the inverse depth on the same ray that gives the other's:
@@ -292,7 +308,7 @@ def _disagreement_px(u: int, v: int, plane: Array, h: Array, e: Array, depth: Ar
     lower = other - e[2]
     if lower <= 0.0:
         return MAX_GEOMETRIC_PX
-    found = ray_z / lower
-    there = ray_z + e[2] * found
-    shift = np.hypot((ray_x + e[0] * found) / there - px, (ray_y + e[1] * found) / there - py)
-    return min(MAX_GEOMETRIC_PX, _HALF * shift)
+    inverse_depth = ray_z / lower
+    z_back = ray_z + e[2] * inverse_depth
+    shift = np.hypot((ray_x + e[0] * inverse_depth) / z_back - px, (ray_y + e[1] * inverse_depth) / z_back - py)
+    return min(MAX_GEOMETRIC_PX, _F32_HALF * shift)

@@ -1,4 +1,4 @@
-"""Pictures of known pose, and which of them to compare with which."""
+"""Images of known pose, and selection of the views that each is matched with."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 from cousins.geometry import Array, Intrinsics
 
 BEST_ANGLE_RAD = np.deg2rad(12.0)
-"""Angle between two views at which they tell depth best: wider ones look too different, narrower ones measure less."""
+"""Triangulation angle that gives the best depth: at wider angles views look too different, narrower ones are less
+accurate."""
 SPREAD_BELOW_RAD, SPREAD_ABOVE_RAD = np.deg2rad(5.0), np.deg2rad(14.0)
-"""How fast the use of a pair falls off below and above it."""
+"""Standard deviations of the pair score below and above the best angle."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class View:
-    """A picture of known pose with the sparse points it shows."""
+class StereoView:
+    """An image of known pose with the sparse points visible in it."""
 
     gray: Array
     """Brightness 0..1, float32 [h, w]."""
@@ -26,25 +27,28 @@ class View:
     world_from_camera: Array
     """Pose, float64 [4, 4], OpenCV axes."""
     points: Array
-    """Numbers of the points it shows, ascending, int [n]."""
+    """Indices of the sparse points visible in it, ascending, int [n]."""
 
 
-def neighbours(views: Sequence[View], points: Array, *, most: int) -> list[list[int]]:
-    """Return for each view those that see the same points [n, 3] from a good angle, best first."""
+def neighbours(views: Sequence[StereoView], points: Array, *, max_count: int) -> list[list[int]]:
+    """Return for each view the indices of the views that see the same points [n, 3] from a good angle, best first."""
     centers = np.stack([view.world_from_camera[:3, 3] for view in views])
-    found = []
+    neighbour_lists = []
     for index, view in enumerate(views):
         scores = [
             0.0 if other == index else _score(points, centers[[index, other]], view, views[other])
             for other in range(len(views))
         ]
         order = sorted(range(len(views)), key=lambda other: (-scores[other], other))
-        found.append([other for other in order[:most] if scores[other] > 0.0])
-    return found
+        neighbour_lists.append([other for other in order[:max_count] if scores[other] > 0.0])
+    return neighbour_lists
 
 
-def depth_range(view: View, points: Array) -> tuple[float, float] | None:
-    """Return least and greatest depth to search, by the points that the view shows; None where it shows too few."""
+def depth_range(view: StereoView, points: Array) -> tuple[float, float] | None:
+    """Return the least and greatest depth to search, from the points [n, 3] that the view shows.
+
+    Returns None where it shows fewer than five.
+    """
     if len(view.points) < 5:
         return None
     rotation, center = view.world_from_camera[:3, :3], view.world_from_camera[:3, 3]
@@ -53,12 +57,12 @@ def depth_range(view: View, points: Array) -> tuple[float, float] | None:
     return 0.75 * float(near), 1.5 * float(far)
 
 
-def _score(points: Array, centers: Array, first: View, second: View) -> float:
+def _score(points: Array, centers: Array, first: StereoView, second: StereoView) -> float:
     common = points[np.intersect1d(first.points, second.points, assume_unique=True)]
     if len(common) < 5:
         return 0.0
     rays = common[:, None] - centers[None]
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-    off = np.arccos(np.clip(np.sum(rays[:, 0] * rays[:, 1], axis=-1), -1.0, 1.0)) - BEST_ANGLE_RAD
-    spread = np.where(off < 0.0, SPREAD_BELOW_RAD, SPREAD_ABOVE_RAD)
-    return float(np.exp(-0.5 * (off / spread) ** 2).sum())
+    angle_offset = np.arccos(np.clip(np.sum(rays[:, 0] * rays[:, 1], axis=-1), -1.0, 1.0)) - BEST_ANGLE_RAD
+    spread = np.where(angle_offset < 0.0, SPREAD_BELOW_RAD, SPREAD_ABOVE_RAD)
+    return float(np.exp(-0.5 * (angle_offset / spread) ** 2).sum())

@@ -1,4 +1,4 @@
-"""Draw a cousin: choose who stands where and with which numbers, and refuse what geometry already forbids."""
+"""Sample a cousin: variants, poses and parameters of its objects, rejecting geometrically infeasible samples."""
 
 from __future__ import annotations
 
@@ -9,247 +9,272 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array
-from cousins.vary.cousins import AXES, Cousin, Ground, Library, Split, Stand, Task
-from cousins.vary.look_sampling import draw_look, look_of
-from cousins.vary.object_instances import between, drawn, drawn_joints, stand_of, three
-from cousins.vary.placement.clutter import added_to, removed_from
-from cousins.vary.placement.goals import draw_task, home_task
-from cousins.vary.placement.layout import draw_layout
-from cousins.vary.placement.layout_plan import Plan, make_plan
-from cousins.vary.placement.supported_objects import put_down
+from cousins.vary.cousins import AXES, Cousin, GoalSpec, Library, ObjectInstance, Split, StructureChange
+from cousins.vary.look_sampling import sample_look, scene_look
+from cousins.vary.object_instances import (
+    interpolate_interval,
+    object_instance,
+    rounded_vector,
+    sample_joint_changes,
+    sample_quantity,
+)
+from cousins.vary.placement.clutter import sample_clutter, sample_removals
+from cousins.vary.placement.goals import sample_goal, twin_goal
+from cousins.vary.placement.layout import sample_layout
+from cousins.vary.placement.layout_plan import LayoutPlan, make_layout_plan
+from cousins.vary.placement.supported_objects import place_supported_objects
 from cousins.vary.recipes import Recipe
 
-MATERIALS: Final = ("wood", "metal", "plastic", "ceramic", "fabric", "cardboard")
-"""Materials made by program that may cover an object."""
+COVER_MATERIALS: Final = ("wood", "metal", "plastic", "ceramic", "fabric", "cardboard")
+"""Procedural materials that may cover an object."""
 
-
-ARRANGEMENTS: Final = 4
-"""Arrangements that are tried for a draw before it is refused: places cost little beside physics."""
-STEADY: Final = 0.5
-"""Share of the way from the centre of mass to the edge of its foot that a level shift may take."""
+MAX_ARRANGEMENTS: Final = 4
+"""Most arrangements tried for one sample before it is rejected; arrangements are cheap compared to physics."""
+MAX_COM_SHIFT_SHARE: Final = 0.5
+"""Largest horizontal shift of a centre of mass, as a share of its distance to the edge of the support polygon."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """A draw that came to nothing."""
+class Rejection:
+    """A rejected sample."""
 
     axis: str
-    """Axis that is to blame."""
+    """Axis of variation that made the sample infeasible."""
     reason: str
-    """Why, in words without numbers."""
+    """Reason, without numbers, so that reasons can be counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Drawer:
-    """All that draws need, made once."""
+class CousinSampler:
+    """Everything that `sample_cousin` needs, precomputed once for a pack."""
 
     library: Library
-    """What cousins are put together from."""
+    """Variants that cousins are composed of."""
     recipe: Recipe
-    """What may vary."""
+    """Ranges of variation."""
     seed: int
     """Seed of the pack."""
-    plan: Plan
-    """What layouts keep."""
+    plan: LayoutPlan
+    """Constraints on layouts."""
     twin: Cousin
     """The twin as a cousin."""
 
 
-def make_drawer(library: Library, recipe: Recipe, *, seed: int) -> Drawer:
-    """Return what draws the cousins of a pack."""
-    plan = make_plan(library)
-    return Drawer(
+def make_cousin_sampler(library: Library, recipe: Recipe, *, seed: int) -> CousinSampler:
+    """Return the sampler of the cousins of a pack."""
+    plan = make_layout_plan(library)
+    return CousinSampler(
         library=library,
         recipe=recipe,
         seed=seed,
         plan=plan,
-        twin=twin_cousin(library, plan, reach_m=recipe.task.reach_m.at(0.5)),
+        twin=twin_cousin(library, plan, reach_m=recipe.task.reach_m.at_quantile(0.5)),
     )
 
 
-def twin_cousin(library: Library, plan: Plan, *, reach_m: float) -> Cousin:
+def twin_cousin(library: Library, plan: LayoutPlan, *, reach_m: float) -> Cousin:
     """Return the twin as cousin 0."""
     scene = library.scene
-    stands = tuple(
-        stand_of(placed.asset.name, placed.asset.name, placed.asset, placed.world_from_asset, fixed=placed.fixed)
+    instances = tuple(
+        object_instance(placed.asset.name, placed.asset.name, placed.asset, placed.world_from_asset, fixed=placed.fixed)
         for placed in scene.objects
     )
     return Cousin(
         index=0,
         split="twin",
-        stands=stands,
-        grounds=tuple(
-            Ground(name=one.name, friction=one.friction.value, restitution=one.restitution.value)
-            for one in scene.structures
+        objects=instances,
+        structures=tuple(
+            StructureChange(
+                name=structure.name, friction=structure.friction.value, restitution=structure.restitution.value
+            )
+            for structure in scene.structures
         ),
         relations=scene.relations,
-        look=look_of(scene),
-        task=home_task(library, plan, reach_m=reach_m),
+        look=scene_look(scene),
+        task=twin_goal(library, plan, reach_m=reach_m),
         distances=dict.fromkeys(AXES, 0.0),
     )
 
 
-def draw(drawer: Drawer, split: Split, key: tuple[int, ...], spread: Array) -> Cousin | Refusal:
-    """Return a cousin as drawn, not yet tested in physics, or why it was refused.
+def sample_cousin(
+    sampler: CousinSampler, split: Split, spawn_key: tuple[int, ...], axis_scales: Array
+) -> Cousin | Rejection:
+    """Return a sampled cousin that is not yet tested in physics, or the reason of its rejection.
 
-    `key` is the spawn key of its random numbers, and `spread` [8] says how far each axis goes, 0 to 1, as a share of
-    the recipe's distance.
+    `spawn_key` is the spawn key of its random numbers under the seed of the pack. `axis_scales` [8] scales the recipe's
+    distance on each axis, 0 to 1, in the order of `AXES`.
     """
-    amounts = {axis: float(share) * drawer.recipe.distance[axis] for axis, share in zip(AXES, spread, strict=True)}
+    amounts = {
+        axis: float(share) * sampler.recipe.distance[axis] for axis, share in zip(AXES, axis_scales, strict=True)
+    }
     rngs = {
-        axis: np.random.default_rng(np.random.SeedSequence(drawer.seed, spawn_key=(*key, index)))
+        axis: np.random.default_rng(np.random.SeedSequence(sampler.seed, spawn_key=(*spawn_key, index)))
         for index, axis in enumerate(AXES)
     }
-    cast = _cast(drawer, split, amounts, rngs)
-    if cast is None:
-        return Refusal(axis="swap", reason="no held-out shape in the library")
-    for _ in range(ARRANGEMENTS):
-        arranged = _arranged(drawer, cast, amounts, rngs)
-        if not isinstance(arranged, Refusal):
+    chosen_keys = _choose_variants(sampler, split, amounts, rngs)
+    if chosen_keys is None:
+        return Rejection(axis="swap", reason="no held-out shape in the library")
+    for _ in range(MAX_ARRANGEMENTS):
+        arrangement = _sample_arrangement(sampler, chosen_keys, amounts, rngs)
+        if not isinstance(arrangement, Rejection):
             break
-    if isinstance(arranged, Refusal):
-        return arranged
-    variants, poses, task = arranged
-    stands = tuple(
-        _changed(name, variants[name], poses[name], drawer, amounts, rngs) for name in variants if name in poses
+    if isinstance(arrangement, Rejection):
+        return arrangement
+    variant_keys, poses, task = arrangement
+    instances = tuple(
+        _sample_instance(name, variant_keys[name], poses[name], sampler, amounts, rngs)
+        for name in variant_keys
+        if name in poses
     )
-    known = set(poses) | set(drawer.plan.grounds)
-    home = drawer.library.scene.relations
-    relations = tuple(one for one in home if one.subject in known and one.object in known)
+    present_names = set(poses) | set(sampler.plan.structure_footprints)
+    twin_relations = sampler.library.scene.relations
+    relations = tuple(
+        relation
+        for relation in twin_relations
+        if relation.subject in present_names and relation.object in present_names
+    )
     return Cousin(
         index=-1,
         split=split,
-        stands=stands,
-        grounds=_grounds(drawer, amounts, rngs),
+        objects=instances,
+        structures=_sample_structures(sampler, amounts, rngs),
         relations=relations,
-        look=draw_look(drawer.twin.look, drawer.recipe.look, amounts["look"], rngs["look"]),
+        look=sample_look(sampler.twin.look, sampler.recipe.look, amounts["look"], rngs["look"]),
         task=task,
         distances=dict.fromkeys(AXES, 0.0),
-        draw=key,
+        spawn_key=spawn_key,
     )
 
 
-def _arranged(
-    drawer: Drawer,
-    cast: Mapping[str, str],
+def _sample_arrangement(
+    sampler: CousinSampler,
+    chosen_keys: Mapping[str, str],
     amounts: Mapping[str, float],
     rngs: Mapping[str, np.random.Generator],
-) -> tuple[dict[str, str], dict[str, Array], Task] | Refusal:
-    """Return who stands where, clutter included, and the task that can be done there; or why not."""
-    plan, library, ranges = drawer.plan, drawer.library, drawer.recipe.layout
-    spots = draw_layout(plan, cast, ranges, amounts["layout"], rngs["layout"])
-    if spots is None:
-        return Refusal(axis="layout", reason="no free place under the relations")
-    poses = {name: plan.resting[cast[name]].pose(spot) for name, spot in spots.items()}
-    carried = put_down(plan, library, cast, poses, ranges, amounts["layout"], rngs["layout"])
-    if carried is None:
-        return Refusal(axis="layout", reason="no place on or in its carrier")
-    poses |= carried
-    added = added_to(drawer.library, plan, drawer.recipe.clutter, cast, poses, amounts["clutter"], rngs["clutter"])
-    variants = dict(cast) | {name: key for name, (key, _) in added.items()}
-    poses |= {name: pose for name, (_, pose) in added.items()}
-    task = draw_task(
-        library, plan, variants, poses, drawer.recipe.task, amounts["task"], rngs["task"], drawer.twin.task
+) -> tuple[dict[str, str], dict[str, Array], GoalSpec] | Rejection:
+    """Return variant keys and poses [4, 4] by object, clutter included, and a feasible goal; or a rejection."""
+    plan, library, ranges = sampler.plan, sampler.library, sampler.recipe.layout
+    yaw_poses = sample_layout(plan, chosen_keys, ranges, amounts["layout"], rngs["layout"])
+    if yaw_poses is None:
+        return Rejection(axis="layout", reason="no free place under the relations")
+    poses = {
+        name: plan.rest_orientations[chosen_keys[name]].pose_matrix(yaw_pose) for name, yaw_pose in yaw_poses.items()
+    }
+    supported_poses = place_supported_objects(
+        plan, library, chosen_keys, poses, ranges, amounts["layout"], rngs["layout"]
+    )
+    if supported_poses is None:
+        return Rejection(axis="layout", reason="no place on or in its carrier")
+    poses |= supported_poses
+    clutter = sample_clutter(
+        sampler.library, plan, sampler.recipe.clutter, chosen_keys, poses, amounts["clutter"], rngs["clutter"]
+    )
+    variant_keys = dict(chosen_keys) | {name: key for name, (key, _) in clutter.items()}
+    poses |= {name: pose for name, (_, pose) in clutter.items()}
+    task = sample_goal(
+        library, plan, variant_keys, poses, sampler.recipe.task, amounts["task"], rngs["task"], sampler.twin.task
     )
     if isinstance(task, str):
-        return Refusal(axis="task", reason=task)
-    return variants, poses, task
+        return Rejection(axis="task", reason=task)
+    return variant_keys, poses, task
 
 
-def _cast(
-    drawer: Drawer, split: Split, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
+def _choose_variants(
+    sampler: CousinSampler, split: Split, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
 ) -> dict[str, str] | None:
-    """Return by object the variant that stands for it; what is removed is missing."""
-    far = split == "heldout_far"
-    names = [name for name, placed in drawer.plan.objects.items() if not placed.fixed]
-    removed = removed_from(
-        drawer.library, drawer.plan, drawer.recipe.clutter, drawer.twin.task, amounts["clutter"], rngs["clutter"]
+    """Return the key of a variant for each object; removed objects are missing. None without a held-out variant."""
+    is_far = split == "heldout_far"
+    free_names = [name for name, placed in sampler.plan.objects.items() if not placed.fixed]
+    removed = sample_removals(
+        sampler.library, sampler.plan, sampler.recipe.clutter, sampler.twin.task, amounts["clutter"], rngs["clutter"]
     )
-    chosen: dict[str, str] = {}
-    held: list[str] = []
-    for name in drawer.plan.objects:
+    variant_keys: dict[str, str] = {}
+    names_with_held_out: list[str] = []
+    for name in sampler.plan.objects:
         if name in removed:
             continue
-        chosen[name] = name
-        if name not in names:
+        variant_keys[name] = name
+        if name not in free_names:
             continue
         for axis, kinds in (("swap", ("family", "library")), ("shape", ("shape",))):
-            keys = _keys(drawer.library, name, kinds, held_out=False)
+            keys = _variant_keys(sampler.library, name, kinds, held_out=False)
             if rngs[axis].uniform() < amounts[axis] and keys:
-                chosen[name] = keys[int(rngs[axis].integers(len(keys)))]
+                variant_keys[name] = keys[int(rngs[axis].integers(len(keys)))]
                 break
-        if _keys(drawer.library, name, ("shape", "family", "library"), held_out=True):
-            held.append(name)
-    if not far:
-        return chosen
-    if not held:
+        if _variant_keys(sampler.library, name, ("shape", "family", "library"), held_out=True):
+            names_with_held_out.append(name)
+    if not is_far:
+        return variant_keys
+    if not names_with_held_out:
         return None
-    count = int(rngs["swap"].integers(1, len(held) + 1))
-    for index in rngs["swap"].permutation(len(held))[:count]:
-        keys = _keys(drawer.library, held[index], ("shape", "family", "library"), held_out=True)
-        chosen[held[index]] = keys[int(rngs["swap"].integers(len(keys)))]
-    return chosen
+    count = int(rngs["swap"].integers(1, len(names_with_held_out) + 1))
+    for index in rngs["swap"].permutation(len(names_with_held_out))[:count]:
+        keys = _variant_keys(sampler.library, names_with_held_out[index], ("shape", "family", "library"), held_out=True)
+        variant_keys[names_with_held_out[index]] = keys[int(rngs["swap"].integers(len(keys)))]
+    return variant_keys
 
 
-def _keys(library: Library, name: str, kinds: tuple[str, ...], *, held_out: bool) -> list[str]:
+def _variant_keys(library: Library, name: str, kinds: tuple[str, ...], *, held_out: bool) -> list[str]:
     return [
         key
         for key, variant in library.variants.items()
-        if variant.of == name and variant.kind in kinds and variant.held_out == held_out
+        if variant.twin_object == name and variant.kind in kinds and variant.held_out == held_out
     ]
 
 
-def _changed(
+def _sample_instance(
     name: str,
-    key: str,
+    variant_key: str,
     pose: Array,
-    drawer: Drawer,
+    sampler: CousinSampler,
     amounts: Mapping[str, float],
     rngs: Mapping[str, np.random.Generator],
-) -> Stand:
-    asset = drawer.library.variants[key].asset
-    placed = drawer.plan.objects.get(name)
-    joints = drawn_joints(asset, drawer.recipe.joints, amounts["joints"], rngs["joints"])
+) -> ObjectInstance:
+    asset = sampler.library.variants[variant_key].asset
+    placed = sampler.plan.objects.get(name)
+    joints = sample_joint_changes(asset, sampler.recipe.joints, amounts["joints"], rngs["joints"])
     if placed is not None and placed.fixed:
-        return stand_of(name, key, asset, pose, fixed=True, joints=joints)
-    ranges, amount, rng = drawer.recipe.dynamics, amounts["dynamics"], rngs["dynamics"]
-    shift = amount * np.array([ranges.com_shift.at(rng.uniform()) for _ in range(3)]) * asset.size_m
-    level = float(np.hypot(shift[0], shift[1]))
-    shift[:2] *= min(1.0, STEADY * drawer.plan.resting[key].margin_m / max(level, 1e-9))
-    material = _cover(drawer, amounts["look"], rngs["look"])
-    mass_at = ranges.mass.at(rng.uniform())
-    return stand_of(
+        return object_instance(name, variant_key, asset, pose, fixed=True, joints=joints)
+    ranges, amount, rng = sampler.recipe.dynamics, amounts["dynamics"], rngs["dynamics"]
+    shift = amount * np.array([ranges.com_shift.at_quantile(rng.uniform()) for _ in range(3)]) * asset.size_m
+    level_shift = float(np.hypot(shift[0], shift[1]))
+    shift[:2] *= min(
+        1.0, MAX_COM_SHIFT_SHARE * sampler.plan.rest_orientations[variant_key].margin_m / max(level_shift, 1e-9)
+    )
+    material = _sample_material(sampler, amounts["look"], rngs["look"])
+    mass_quantile = ranges.mass.at_quantile(rng.uniform())
+    return object_instance(
         name,
-        key,
+        variant_key,
         asset,
         pose,
         fixed=False,
-        mass_kg=tuple(between(link.mass_kg, mass_at, amount) for link in asset.links),
-        com_shift_m=three(shift),
-        friction=drawn(asset.friction, ranges, "friction", amount, rng),
-        restitution=drawn(asset.restitution, ranges, "restitution", amount, rng),
+        mass_kg=tuple(interpolate_interval(link.mass_kg, mass_quantile, amount) for link in asset.links),
+        com_shift_m=rounded_vector(shift),
+        friction=sample_quantity(asset.friction, ranges, "friction", amount, rng),
+        restitution=sample_quantity(asset.restitution, ranges, "restitution", amount, rng),
         joints=joints,
         material=material,
     )
 
 
-def _grounds(
-    drawer: Drawer, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
-) -> tuple[Ground, ...]:
+def _sample_structures(
+    sampler: CousinSampler, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
+) -> tuple[StructureChange, ...]:
     amount, rng = amounts["dynamics"], rngs["dynamics"]
     return tuple(
-        Ground(
-            name=one.name,
-            friction=drawn(one.friction, drawer.recipe.dynamics, "friction", amount, rng),
-            restitution=drawn(one.restitution, drawer.recipe.dynamics, "restitution", amount, rng),
-            material=_cover(drawer, amounts["look"], rngs["look"]),
+        StructureChange(
+            name=structure.name,
+            friction=sample_quantity(structure.friction, sampler.recipe.dynamics, "friction", amount, rng),
+            restitution=sample_quantity(structure.restitution, sampler.recipe.dynamics, "restitution", amount, rng),
+            material=_sample_material(sampler, amounts["look"], rngs["look"]),
         )
-        for one in drawer.library.scene.structures
+        for structure in sampler.library.scene.structures
     )
 
 
-def _cover(drawer: Drawer, amount: float, rng: np.random.Generator) -> str:
-    """Return the name of a material that covers something, or nothing."""
-    wanted = rng.uniform() < amount * drawer.recipe.look.materials.at(rng.uniform())
-    material = MATERIALS[int(rng.integers(len(MATERIALS)))]
-    return material if wanted else ""
+def _sample_material(sampler: CousinSampler, amount: float, rng: np.random.Generator) -> str:
+    """Return the name of a sampled cover material; empty for none."""
+    is_covered = rng.uniform() < amount * sampler.recipe.look.materials.at_quantile(rng.uniform())
+    material = COVER_MATERIALS[int(rng.integers(len(COVER_MATERIALS)))]
+    return material if is_covered else ""

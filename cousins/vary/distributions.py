@@ -1,4 +1,4 @@
-"""A value or a distribution in the same slot: what a recipe's field may hold."""
+"""Constant, uniform and log-uniform distributions: the values that a field of a recipe may hold."""
 
 from __future__ import annotations
 
@@ -10,108 +10,111 @@ from typing import Any, Final
 from cousins.errors import InputError
 
 MAX_NUMBER: Final = 1e6
-"""Largest number of a recipe."""
+"""Largest absolute value of a number in a recipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constant:
-    """Always the same."""
+    """Distribution with all its mass at one value."""
 
     value: float
     """The value."""
 
-    def at(self, quantile: float) -> float:
-        """Return the value."""
+    def at_quantile(self, quantile: float) -> float:
+        """Return the value, whatever the quantile."""
         del quantile
         return self.value
 
     @property
-    def ends(self) -> tuple[float, float]:
-        """The smallest and the largest value."""
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value."""
         return self.value, self.value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Uniform:
-    """Every value between two ends alike."""
+    """Uniform distribution between two bounds."""
 
     low: float
-    """Lower end."""
+    """Lower bound."""
     high: float
-    """Upper end."""
+    """Upper bound."""
 
-    def at(self, quantile: float) -> float:
-        """Return the value under which a share `quantile` of all lies."""
+    def at_quantile(self, quantile: float) -> float:
+        """Return the inverse of the cumulative distribution at a quantile, 0 to 1."""
         return self.low + quantile * (self.high - self.low)
 
     @property
-    def ends(self) -> tuple[float, float]:
-        """The smallest and the largest value."""
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value."""
         return self.low, self.high
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogUniform:
-    """Every ratio between two positive ends alike."""
+    """Log-uniform distribution between two positive bounds."""
 
     low: float
-    """Lower end, above 0."""
+    """Lower bound, above 0."""
     high: float
-    """Upper end."""
+    """Upper bound."""
 
-    def at(self, quantile: float) -> float:
-        """Return the value under which a share `quantile` of all lies."""
+    def at_quantile(self, quantile: float) -> float:
+        """Return the inverse of the cumulative distribution at a quantile, 0 to 1."""
         return self.low * (self.high / self.low) ** quantile
 
     @property
-    def ends(self) -> tuple[float, float]:
-        """The smallest and the largest value."""
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value."""
         return self.low, self.high
 
 
 Distribution = Constant | Uniform | LogUniform
-"""What a field of a recipe holds."""
+"""A value that a field of a recipe may hold."""
 
 
-def parse_distribution(value: Any, *, where: str) -> Distribution:
-    """Return a number, `{ uniform = [a, b] }` or `{ log_uniform = [a, b] }` as a distribution; raises `InputError`."""
+def parse_distribution(value: Any, *, field_name: str) -> Distribution:
+    """Return a number, `{ uniform = [a, b] }` or `{ log_uniform = [a, b] }` as a distribution.
+
+    `field_name` names the field in error messages; raises `InputError`.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Constant(value=_number(value, where=where))
+        return Constant(value=_number(value, field_name=field_name))
     if isinstance(value, Mapping) and len(value) == 1:
         kind, ends = next(iter(value.items()))
         if kind in ("uniform", "log_uniform") and isinstance(ends, list) and len(ends) == 2:
-            low, high = (_number(end, where=where) for end in ends)
+            low, high = (_number(end, field_name=field_name) for end in ends)
             if low > high or (kind == "log_uniform" and low <= 0.0):
                 raise InputError(
-                    f"{where}: {kind} = [{low:g}, {high:g}]",
+                    f"{field_name}: {kind} = [{low:g}, {high:g}]",
                     expected="two ends in order" + (", both above 0" if kind == "log_uniform" else ""),
-                    hint=f"Write {where} = {{ {kind} = [0.5, 2.0] }}.",
+                    hint=f"Write {field_name} = {{ {kind} = [0.5, 2.0] }}.",
                 )
             return Uniform(low=low, high=high) if kind == "uniform" else LogUniform(low=low, high=high)
     raise InputError(
-        f"{where} = {str(value)[:80]}",
+        f"{field_name} = {str(value)[:80]}",
         expected="a number, { uniform = [a, b] } or { log_uniform = [a, b] }",
         hint="`cousins recipe init SCENE` writes a recipe with every field.",
     )
 
 
-def written(distribution: Distribution) -> str:
-    """Return a distribution as TOML."""
+def distribution_toml(distribution: Distribution) -> str:
+    """Return the TOML text of a distribution."""
     if isinstance(distribution, Constant):
-        return _text(distribution.value)
+        return _number_toml(distribution.value)
     kind = "uniform" if isinstance(distribution, Uniform) else "log_uniform"
-    return f"{{ {kind} = [{_text(distribution.low)}, {_text(distribution.high)}] }}"
+    return f"{{ {kind} = [{_number_toml(distribution.low)}, {_number_toml(distribution.high)}] }}"
 
 
-def _text(value: float) -> str:
+def _number_toml(value: float) -> str:
     return repr(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def _number(value: Any, *, where: str) -> float:
+def _number(value: Any, *, field_name: str) -> float:
     good = isinstance(value, int | float) and not isinstance(value, bool)
     if not good or not math.isfinite(value) or abs(value) > MAX_NUMBER:
         raise InputError(
-            f"{where}: {str(value)[:40]}",
+            f"{field_name}: {str(value)[:40]}",
             expected=f"a finite number up to {MAX_NUMBER:g}",
             hint="Correct the recipe.",
         )

@@ -1,4 +1,4 @@
-"""Light, camera and exposure drawn anew."""
+"""Sample lights, camera and exposure of a cousin."""
 
 from __future__ import annotations
 
@@ -7,66 +7,68 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, Intrinsics, look_at, rotation_about
-from cousins.scene.layout.collision_bodies import bodies_of
+from cousins.scene.layout.collision_bodies import scene_bodies
 from cousins.scene.looks import Light, Look
 from cousins.scene.scenes import Scene
 from cousins.vary.recipes import LookRange
 
-CAMERA: Final = Intrinsics(width=320, height=240, fx=300.0, fy=300.0, cx=159.5, cy=119.5)
-"""Camera of a scene that brings none: 56° wide."""
-VIEW_DISTANCE: Final = 1.25
-"""Distance of that camera from the objects, in sizes of their box."""
+DEFAULT_CAMERA: Final = Intrinsics(width=320, height=240, fx=300.0, fy=300.0, cx=159.5, cy=119.5)
+"""Camera of a scene without one: 56° horizontal field of view."""
+VIEW_DISTANCE_BOX_SIZES: Final = 1.25
+"""Distance of that camera from the objects, in diagonals of their bounding box."""
 
 
-def look_of(scene: Scene) -> Look:
-    """Return how a scene is lit and seen; one that does not say gets a camera in front of its free objects."""
+def scene_look(scene: Scene) -> Look:
+    """Return the look of a scene; a scene without one gets a default camera in front of its free objects."""
     if scene.look is not None:
         return scene.look
-    bodies = bodies_of(scene)
-    shown = [bodies[placed.asset.name] for placed in scene.objects if not placed.fixed]
-    shown = shown or [bodies[placed.asset.name] for placed in scene.objects] or list(bodies.values())
-    low = np.min([body.box.low for body in shown], axis=0)
-    high = np.max([body.box.high for body in shown], axis=0)
+    bodies = scene_bodies(scene)
+    visible_bodies = [bodies[placed.asset.name] for placed in scene.objects if not placed.fixed]
+    visible_bodies = visible_bodies or [bodies[placed.asset.name] for placed in scene.objects] or list(bodies.values())
+    low = np.min([body.box.low for body in visible_bodies], axis=0)
+    high = np.max([body.box.high for body in visible_bodies], axis=0)
     middle = (low + high) / 2.0
-    reach = max(float(np.linalg.norm(high - low)), 0.3) * VIEW_DISTANCE
+    reach = max(float(np.linalg.norm(high - low)), 0.3) * VIEW_DISTANCE_BOX_SIZES
     eye = middle + reach * np.array([0.0, -0.8, 0.6])
-    return Look(camera=CAMERA, world_from_camera=_rows(look_at(eye, middle)))
+    return Look(camera=DEFAULT_CAMERA, world_from_camera=_rows(look_at(eye, middle)))
 
 
-def draw_look(home: Look, ranges: LookRange, amount: float, rng: np.random.Generator) -> Look:
-    """Return a look between the twin's (`amount` 0) and one drawn from the whole ranges (1)."""
+def sample_look(twin_look: Look, ranges: LookRange, amount: float, rng: np.random.Generator) -> Look:
+    """Return a look between that of the twin (`amount` 0) and one sampled from the full ranges (1)."""
 
-    def near(neutral: float, drawn: float) -> float:
-        return round(float(neutral + amount * (drawn - neutral)), 6)
+    def blend(neutral: float, sampled: float) -> float:
+        return round(float(neutral + amount * (sampled - neutral)), 6)
 
-    count = max(1, round(near(float(len(home.lights)), ranges.lights.at(rng.uniform()))))
+    count = max(1, round(blend(float(len(twin_look.lights)), ranges.lights.at_quantile(rng.uniform()))))
     lights = []
     for index in range(count):
-        first = home.lights[min(index, len(home.lights) - 1)]
-        azimuth, elevation = rng.uniform(-np.pi, np.pi), ranges.elevation_rad.at(rng.uniform())
-        wanted = -np.array(
+        twin_light = twin_look.lights[min(index, len(twin_look.lights) - 1)]
+        azimuth, elevation = rng.uniform(-np.pi, np.pi), ranges.elevation_rad.at_quantile(rng.uniform())
+        target = -np.array(
             [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
         )
-        mixed = (1.0 - amount) * np.array(first.direction) + amount * wanted
-        mixed[2] = min(mixed[2], -0.1)
-        direction = mixed / np.linalg.norm(mixed)
-        warmth = near(0.0, ranges.warmth.at(rng.uniform()))
-        drawn = ranges.intensity.at(rng.uniform()) / (1.0 if index == 0 else 2.0)
-        strength = near(first.intensity if index < len(home.lights) else 0.5 * first.intensity, drawn)
+        blended = (1.0 - amount) * np.array(twin_light.direction) + amount * target
+        blended[2] = min(blended[2], -0.1)
+        direction = blended / np.linalg.norm(blended)
+        warmth = blend(0.0, ranges.warmth.at_quantile(rng.uniform()))
+        intensity = ranges.intensity.at_quantile(rng.uniform()) / (1.0 if index == 0 else 2.0)
+        strength = blend(
+            twin_light.intensity if index < len(twin_look.lights) else 0.5 * twin_light.intensity, intensity
+        )
         lights.append(
             Light(
                 direction=_three(direction),
-                color=_three(np.clip(np.array(first.color) * [1.0 + warmth, 1.0, 1.0 - warmth], 0.0, 1.0)),
+                color=_three(np.clip(np.array(twin_light.color) * [1.0 + warmth, 1.0, 1.0 - warmth], 0.0, 1.0)),
                 intensity=strength,
             )
         )
-    gray = np.array([ranges.background.at(rng.uniform())] * 3) * (1.0 + 0.1 * rng.uniform(-1.0, 1.0, 3))
-    background = (1.0 - amount) * np.array(home.background) + amount * np.clip(gray, 0.0, 1.0)
-    camera, pose = _camera(home, ranges, amount, rng)
+    gray = np.array([ranges.background.at_quantile(rng.uniform())] * 3) * (1.0 + 0.1 * rng.uniform(-1.0, 1.0, 3))
+    background = (1.0 - amount) * np.array(twin_look.background) + amount * np.clip(gray, 0.0, 1.0)
+    camera, pose = _camera(twin_look, ranges, amount, rng)
     return Look(
         lights=tuple(lights),
-        ambient=near(home.ambient, ranges.ambient.at(rng.uniform())),
-        exposure=near(home.exposure, ranges.exposure.at(rng.uniform())),
+        ambient=blend(twin_look.ambient, ranges.ambient.at_quantile(rng.uniform())),
+        exposure=blend(twin_look.exposure, ranges.exposure.at_quantile(rng.uniform())),
         background=_three(background),
         camera=camera,
         world_from_camera=pose,
@@ -74,24 +76,24 @@ def draw_look(home: Look, ranges: LookRange, amount: float, rng: np.random.Gener
 
 
 def _camera(
-    home: Look, ranges: LookRange, amount: float, rng: np.random.Generator
+    twin_look: Look, ranges: LookRange, amount: float, rng: np.random.Generator
 ) -> tuple[Intrinsics | None, tuple[tuple[float, ...], ...]]:
-    shift = amount * np.array([ranges.camera_shift_m.at(rng.uniform()) for _ in range(3)])
-    turns = amount * np.array([ranges.camera_turn_rad.at(rng.uniform()) for _ in range(3)])
-    zoom = ranges.focal.at(rng.uniform()) ** amount
-    if home.camera is None or not home.world_from_camera:
-        return home.camera, home.world_from_camera
-    pose = np.array(home.world_from_camera)
+    shift = amount * np.array([ranges.camera_shift_m.at_quantile(rng.uniform()) for _ in range(3)])
+    turns = amount * np.array([ranges.camera_turn_rad.at_quantile(rng.uniform()) for _ in range(3)])
+    zoom = ranges.focal.at_quantile(rng.uniform()) ** amount
+    if twin_look.camera is None or not twin_look.world_from_camera:
+        return twin_look.camera, twin_look.world_from_camera
+    pose = np.array(twin_look.world_from_camera)
     for axis, turn in zip(np.eye(3), turns, strict=True):
         pose[:3, :3] = pose[:3, :3] @ rotation_about(axis, float(turn))
     pose[:3, 3] += shift
     camera = Intrinsics(
-        width=home.camera.width,
-        height=home.camera.height,
-        fx=round(home.camera.fx * zoom, 4),
-        fy=round(home.camera.fy * zoom, 4),
-        cx=home.camera.cx,
-        cy=home.camera.cy,
+        width=twin_look.camera.width,
+        height=twin_look.camera.height,
+        fx=round(twin_look.camera.fx * zoom, 4),
+        fy=round(twin_look.camera.fy * zoom, 4),
+        cx=twin_look.camera.cx,
+        cy=twin_look.camera.cy,
     )
     return camera, _rows(pose)
 

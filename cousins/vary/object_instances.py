@@ -1,4 +1,4 @@
-"""The numbers of one object of a cousin: pose as written, mass, friction and joints."""
+"""Object instances of a cousin: rounded pose, mass, friction and joint parameters."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from cousins.geometry import Array, quat_wxyz_from_rotation
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset
-from cousins.scene.io.rounding import LENGTH_DIGITS, QUATERNION_DIGITS
-from cousins.vary.cousins import JointChange, Stand
-from cousins.vary.recipes import Dynamics, Joints
+from cousins.rounding import LENGTH_DIGITS, QUATERNION_DIGITS
+from cousins.vary.cousins import JointChange, ObjectInstance
+from cousins.vary.recipes import DynamicsRange, JointRange
 
 
-def stand_of(
+def object_instance(
     name: str,
-    key: str,
+    variant_key: str,
     asset: Asset,
     pose: Array,
     *,
@@ -25,12 +25,12 @@ def stand_of(
     restitution: float | None = None,
     joints: tuple[JointChange, ...] = (),
     material: str = "",
-) -> Stand:
-    """Return an object of a cousin; what is not given is as the asset has it."""
-    position, quat = written_pose(pose)
-    return Stand(
+) -> ObjectInstance:
+    """Return an object of a cousin at a pose [4, 4]; parameters that are not given are those of the asset."""
+    position, quat = rounded_pose(pose)
+    return ObjectInstance(
         name=name,
-        variant=key,
+        variant=variant_key,
         position_m=position,
         quat_wxyz=quat,
         fixed=fixed,
@@ -43,43 +43,49 @@ def stand_of(
     )
 
 
-def written_pose(
+def rounded_pose(
     pose: Array,
 ) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
-    """Return a pose's place [m] and quaternion wxyz as they are written: to the micrometre and to 1e-7."""
+    """Return position [m] and quaternion wxyz of a pose [4, 4], rounded to the micrometre and to 1e-7 as in files."""
     x, y, z = (round(value, LENGTH_DIGITS) + 0.0 for value in pose[:3, 3].tolist())
     a, b, c, d = (round(value, QUATERNION_DIGITS) + 0.0 for value in quat_wxyz_from_rotation(pose[:3, :3]).tolist())
     return (x, y, z), (a, b, c, d)
 
 
-def three(values: Array) -> tuple[float, float, float]:
-    """Return a vector [3] [m] as it is written."""
+def rounded_vector(values: Array) -> tuple[float, float, float]:
+    """Return a vector [3] [m], rounded to the micrometre as in files."""
     x, y, z = (round(float(value), LENGTH_DIGITS) + 0.0 for value in values)
     return x, y, z
 
 
-def drawn(quantity: Quantity, ranges: Dynamics, field: str, amount: float, rng: np.random.Generator) -> float:
-    """Return a value of a quantity's interval, drawn as a field of the recipe says."""
-    return between(quantity, getattr(ranges, field).at(rng.uniform()), amount)
+def sample_quantity(
+    quantity: Quantity, ranges: DynamicsRange, field: str, amount: float, rng: np.random.Generator
+) -> float:
+    """Return a sampled value of a quantity's interval; `field` names the distribution in `ranges`."""
+    return interpolate_interval(quantity, getattr(ranges, field).at_quantile(rng.uniform()), amount)
 
 
-def between(quantity: Quantity, place: float, amount: float) -> float:
-    """Return a value of the interval, `place` 0 to 1, drawn towards the best estimate as `amount` goes to 0."""
+def interpolate_interval(quantity: Quantity, quantile: float, amount: float) -> float:
+    """Return the value of an interval at a quantile, 0 to 1, moved to the best estimate as `amount` goes to 0."""
     if amount == 0.0:
         return quantity.value
-    wanted = quantity.low + place * (quantity.high - quantity.low)
-    return float(f"{quantity.value + amount * (wanted - quantity.value):.6g}")
+    target = quantity.low + quantile * (quantity.high - quantity.low)
+    return float(f"{quantity.value + amount * (target - quantity.value):.6g}")
 
 
-def drawn_joints(asset: Asset, ranges: Joints, amount: float, rng: np.random.Generator) -> tuple[JointChange, ...]:
-    """Return what changes about an asset's joints."""
-    found = []
+def sample_joint_changes(
+    asset: Asset, ranges: JointRange, amount: float, rng: np.random.Generator
+) -> tuple[JointChange, ...]:
+    """Return sampled limits, damping and friction of an asset's movable joints."""
+    changes = []
     for joint in asset.joints:
         if joint.kind == "fixed":
             continue
-        share = 1.0 + amount * (ranges.limits.at(rng.uniform()) - 1.0)
-        damping, friction = (item.at(rng.uniform()) ** amount for item in (ranges.damping, ranges.friction))
-        found.append(
+        share = 1.0 + amount * (ranges.limits.at_quantile(rng.uniform()) - 1.0)
+        damping, friction = (
+            distribution.at_quantile(rng.uniform()) ** amount for distribution in (ranges.damping, ranges.friction)
+        )
+        changes.append(
             JointChange(
                 name=joint.name,
                 lower=round(joint.lower * share, 6) + 0.0,
@@ -88,4 +94,4 @@ def drawn_joints(asset: Asset, ranges: Joints, amount: float, rng: np.random.Gen
                 friction=float(f"{joint.friction * friction:.6g}"),
             )
         )
-    return tuple(found)
+    return tuple(changes)

@@ -1,4 +1,4 @@
-"""The recipe: what may vary and how far, as one frozen value that TOML can hold."""
+"""The recipe: ranges of variation on every axis, as one frozen value that is read from and written to TOML."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from typing import Any, Final
 
 from cousins.errors import InputError
 from cousins.vary.cousins import AXES
-from cousins.vary.distributions import Constant, Distribution, LogUniform, Uniform, parse_distribution, written
+from cousins.vary.distributions import (
+    Constant,
+    Distribution,
+    LogUniform,
+    Uniform,
+    distribution_toml,
+    parse_distribution,
+)
 
 MAX_RECIPE_BYTES: Final = 1 << 20
-"""Longest recipe that is read."""
+"""Largest recipe file that is read [bytes]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class LayoutRange:
     """Where things stand, under the relations of the twin."""
 
     shift_m: Distribution = Uniform(low=0.0, high=0.35)
@@ -32,7 +39,7 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clutter:
+class ClutterRange:
     """Things that the twin has not, and things of the twin that are gone."""
 
     add: Distribution = Uniform(low=0.0, high=3.0)
@@ -42,7 +49,7 @@ class Clutter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class ShapeRange:
     """Bending of an object's own shape, inside what it affords."""
 
     variants: Distribution = Constant(value=8)
@@ -58,7 +65,7 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swap:
+class SwapRange:
     """Other assets in an object's place, matched by what it affords, size and shape."""
 
     families: Distribution = Constant(value=6)
@@ -70,7 +77,7 @@ class Swap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joints:
+class JointRange:
     """Joints of articulated objects."""
 
     limits: Distribution = Uniform(low=0.75, high=1.0)
@@ -82,7 +89,7 @@ class Joints:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dynamics:
+class DynamicsRange:
     """Physical numbers; intervals are those that the twin recorded, and 0 and 1 are their ends."""
 
     mass: Distribution = Uniform(low=0.0, high=1.0)
@@ -149,40 +156,40 @@ class Splits:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What may vary and how far."""
+    """Ranges of variation, and the distance to the twin on each axis."""
 
     distance: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(AXES, 0.6))
-    """By axis, from 0 (as the twin) to 1 (as far as the ranges reach); each cousin draws up to this far."""
-    layout: Layout = field(default_factory=Layout)
-    """Places."""
-    clutter: Clutter = field(default_factory=Clutter)
-    """Things added and removed."""
-    shape: Shape = field(default_factory=Shape)
-    """Bent shapes."""
-    swap: Swap = field(default_factory=Swap)
-    """Other assets."""
-    joints: Joints = field(default_factory=Joints)
+    """Largest distance by axis, from 0 (as the twin) to 1 (the full ranges)."""
+    layout: LayoutRange = field(default_factory=LayoutRange)
+    """Poses of the objects."""
+    clutter: ClutterRange = field(default_factory=ClutterRange)
+    """Added and removed objects."""
+    shape: ShapeRange = field(default_factory=ShapeRange)
+    """Deformed shapes."""
+    swap: SwapRange = field(default_factory=SwapRange)
+    """Swapped assets."""
+    joints: JointRange = field(default_factory=JointRange)
     """Joints."""
-    dynamics: Dynamics = field(default_factory=Dynamics)
-    """Physical numbers."""
+    dynamics: DynamicsRange = field(default_factory=DynamicsRange)
+    """Physical parameters."""
     look: LookRange = field(default_factory=LookRange)
-    """Light, camera, materials."""
+    """Light, camera and materials."""
     task: TaskRange = field(default_factory=TaskRange)
     """Goals."""
     splits: Splits = field(default_factory=Splits)
-    """Held-out shares."""
+    """Shares of the held-out splits."""
 
-    def at(self, distance: float, *, axes: Mapping[str, float] | None = None) -> Recipe:
-        """Return the recipe with all axes at one distance, some at their own; raises `InputError`."""
-        wanted = dict.fromkeys(AXES, distance) | dict(axes or {})
-        return dataclasses.replace(self, distance=_distances(wanted))
+    def at_distance(self, distance: float, *, axes: Mapping[str, float] | None = None) -> Recipe:
+        """Return the recipe with one distance for all axes, except those given in `axes`; raises `InputError`."""
+        distances = dict.fromkeys(AXES, distance) | dict(axes or {})
+        return dataclasses.replace(self, distance=_distances(distances))
 
 
 _SECTIONS: Final = ("layout", "clutter", "shape", "swap", "joints", "dynamics", "look", "task", "splits")
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe from TOML; raises `InputError` on anything that is not one."""
+    """Read a recipe from a TOML file; raises `InputError` where it is invalid."""
     if not path.is_file():
         raise InputError(
             f"no recipe {path.name!r}", expected="a TOML file", hint="`cousins recipe init SCENE -o recipe.toml`"
@@ -202,11 +209,11 @@ def parse_recipe(text: str) -> Recipe:
         tree = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"a recipe that is no TOML: {error}", expected="TOML", hint="Correct that line.") from error
-    _require_known(tree, {"distance", *_SECTIONS}, where="the recipe")
+    _require_known(tree, {"distance", *_SECTIONS}, field_name="the recipe")
     recipe = Recipe()
     if "distance" in tree:
-        _require_table(tree["distance"], where="distance")
-        _require_known(tree["distance"], set(AXES), where="distance")
+        _require_table(tree["distance"], field_name="distance")
+        _require_known(tree["distance"], set(AXES), field_name="distance")
         recipe = dataclasses.replace(recipe, distance=_distances(dict(recipe.distance) | tree["distance"]))
     sections = {name: _section(getattr(recipe, name), tree[name], name) for name in _SECTIONS if name in tree}
     return dataclasses.replace(recipe, **sections)
@@ -224,25 +231,25 @@ def recipe_toml(recipe: Recipe) -> str:
     for name in _SECTIONS:
         section = getattr(recipe, name)
         lines += ["", f"# {type(section).__doc__}", f"[{name}]"]
-        comments = _comments(type(section))
-        for item in dataclasses.fields(section):
-            value = getattr(section, item.name)
-            lines += [f"# {comments[item.name]}"]
-            lines += [f"{item.name} = {value if isinstance(value, float) else written(value)}"]
+        comments = _field_docs(type(section))
+        for section_field in dataclasses.fields(section):
+            value = getattr(section, section_field.name)
+            lines += [f"# {comments[section_field.name]}"]
+            lines += [f"{section_field.name} = {value if isinstance(value, float) else distribution_toml(value)}"]
     return "\n".join(lines) + "\n"
 
 
 def _section(default: Any, table: Any, name: str) -> Any:
-    _require_table(table, where=name)
-    known = {item.name for item in dataclasses.fields(default)}
-    _require_known(table, known, where=name)
+    _require_table(table, field_name=name)
+    known_fields = {section_field.name for section_field in dataclasses.fields(default)}
+    _require_known(table, known_fields, field_name=name)
     values: dict[str, Any] = {}
     for key, value in table.items():
-        where = f"{name}.{key}"
+        field_name = f"{name}.{key}"
         if isinstance(getattr(default, key), float):
-            values[key] = _share(value, where=where)
+            values[key] = _share(value, field_name=field_name)
         else:
-            values[key] = parse_distribution(value, where=where)
+            values[key] = parse_distribution(value, field_name=field_name)
     return dataclasses.replace(default, **values)
 
 
@@ -252,36 +259,44 @@ def _distances(values: Mapping[str, Any]) -> dict[str, float]:
         raise InputError(
             f"no axis named {unknown[0][:40]!r}", expected="one of " + ", ".join(AXES), hint="Correct the name."
         )
-    return {axis: _share(values[axis], where=f"distance.{axis}") for axis in AXES}
+    return {axis: _share(values[axis], field_name=f"distance.{axis}") for axis in AXES}
 
 
-def _share(value: Any, *, where: str) -> float:
+def _share(value: Any, *, field_name: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0.0 <= value <= 1.0:
-        raise InputError(f"{where} = {str(value)[:40]}", expected="a number from 0 to 1", hint="Correct the recipe.")
+        raise InputError(
+            f"{field_name} = {str(value)[:40]}", expected="a number from 0 to 1", hint="Correct the recipe."
+        )
     return float(value)
 
 
-def _require_table(value: Any, *, where: str) -> None:
+def _require_table(value: Any, *, field_name: str) -> None:
     if not isinstance(value, dict):
-        raise InputError(f"{where} = {str(value)[:40]}", expected=f"a table [{where}]", hint="Correct the recipe.")
+        raise InputError(
+            f"{field_name} = {str(value)[:40]}", expected=f"a table [{field_name}]", hint="Correct the recipe."
+        )
 
 
-def _require_known(table: Mapping[str, Any], known: set[str], *, where: str) -> None:
-    unknown = sorted(set(table) - known)
+def _require_known(table: Mapping[str, Any], allowed: set[str], *, field_name: str) -> None:
+    unknown = sorted(set(table) - allowed)
     if unknown:
         raise InputError(
-            f"{where} has a field {unknown[0][:40]!r}",
-            expected="only " + ", ".join(sorted(known)),
+            f"{field_name} has a field {unknown[0][:40]!r}",
+            expected="only " + ", ".join(sorted(allowed)),
             hint="`cousins recipe init SCENE` writes a recipe with every field.",
         )
 
 
-def _comments(section: type) -> dict[str, str]:
-    """Return the documentation of each field, as it stands below it in this file."""
+def _field_docs(section: type) -> dict[str, str]:
+    """Return the docstring of each field, read from the source of its class."""
     body = ast.parse(inspect.getsource(section)).body[0]
     assert isinstance(body, ast.ClassDef)
-    found: dict[str, str] = {}
-    for item, after in zip(body.body, body.body[1:], strict=False):
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and isinstance(after, ast.Expr):
-            found[item.target.id] = str(ast.literal_eval(after.value))
-    return found
+    docs: dict[str, str] = {}
+    for statement, next_statement in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and isinstance(next_statement, ast.Expr)
+        ):
+            docs[statement.target.id] = str(ast.literal_eval(next_statement.value))
+    return docs

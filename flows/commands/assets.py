@@ -5,71 +5,87 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cousins.errors import CousinsError, InputError
-from cousins.families.library import LibraryAsset, checked_licence, keep, library_folder, listed, load_library
-from cousins.importers.library import asset_from, source_digest, sources_of, why_not
 from flows.reporting.formatting import table
+
+if TYPE_CHECKING:
+    from cousins.families.library import LibraryAsset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins assets`."""
+    parser.add_argument("action", choices=("add", "ls"), help="what to do")
+    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="folder with GLB, OBJ, STL, PLY, USDZ")
+    parser.add_argument("--licence", metavar="SPDX", help="licence of the assets, such as CC-BY-4.0")
+    parser.add_argument("--library", type=Path, metavar="DIR", help="library to add to or list (COUSINS_LIBRARY)")
+    parser.add_argument("--up", choices=("y", "z"), help="up axis of the meshes; their format tells where not given")
+    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Add a folder to a library, or list one."""
+    from cousins.families.library import require_licence, library_folder, load_library
+
     library = arguments.library or library_folder()
     if arguments.action == "ls":
         assets = load_library(library) if (library / "assets").is_dir() else ()
-        return {"library": str(library), "assets": [_summary(one) for one in assets]}, 0
+        return {"library": str(library), "assets": [_summary(entry) for entry in assets]}, 0
     if arguments.folder is None:
         raise InputError("no folder", expected="the folder with the assets", hint="Type `cousins assets add FOLDER`.")
-    licence = checked_licence(arguments.licence)
+    licence = require_licence(arguments.licence)
     return _add(arguments.folder, library, licence, arguments)
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return what is in the library, or what became of each file."""
     assets = result.get("assets", result.get("added", []))
     rows = [
         [
-            one["name"],
-            "×".join(f"{100 * side:.1f}" for side in one["size_m"]),
-            f"{one['mass_kg']:.2g}",
-            str(one["hulls"]),
-            one["affords"],
-            one["licence"],
+            row["name"],
+            "×".join(f"{100 * side:.1f}" for side in row["size_m"]),
+            f"{row['mass_kg']:.2g}",
+            str(row["hulls"]),
+            row["affords"],
+            row["licence"],
         ]
-        for one in assets
+        for row in assets
     ]
     lines = table(["asset", "size cm", "mass kg", "hulls", "affords", "licence"], rows)
-    lines += [f"{one['file']}: {one['why']}" for one in result.get("failed", [])]
+    lines += [f"{row['file']}: {row['why']}" for row in result.get("failed", [])]
     if result.get("reused"):
         lines.append(f"{result['reused']} were there already")
     return "\n".join([*lines, "", f"library  {result['library']} (--library, COUSINS_LIBRARY)"])
 
 
 def _add(folder: Path, library: Path, licence: str, arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Add what is not there yet, each asset as soon as it is made; what fails is told and stops nothing."""
-    there = {one.source_digest for one in listed(library)}
-    sources = sources_of(folder)
+    """Add what is not there yet, each asset as soon as it is made; a failure is reported and stops nothing."""
+    from cousins.families.library import save_asset, list_assets
+    from cousins.importers.library import asset_file_digest, failure_reason, find_asset_files, import_asset
+
+    known_digests = {asset.source_digest for asset in list_assets(library)}
+    sources = find_asset_files(folder)
     added, failed, reused = [], [], 0
     for number, source in enumerate(sources):
-        _tell(number, len(sources), source.name)
-        if source_digest(source, licence, arguments.up) in there:
+        _show_progress(number, len(sources), source.name)
+        if asset_file_digest(source, licence, arguments.up) in known_digests:
             reused += 1
             continue
         try:
-            one = asset_from(source, licence=licence, up=arguments.up, seed=arguments.seed)
+            asset = import_asset(source, licence=licence, up=arguments.up, seed=arguments.seed)
         except CousinsError as error:
-            failed.append({"file": str(source.path), "why": why_not(error)})
+            failed.append({"file": str(source.path), "why": failure_reason(error)})
             continue
-        keep(library, one)
-        added.append(_summary(one))
-    _tell(len(sources), len(sources), "")
+        save_asset(library, asset)
+        added.append(_summary(asset))
+    _show_progress(len(sources), len(sources), "")
     result = {"library": str(library), "licence": licence, "added": added, "reused": reused, "failed": failed}
     return result, 0 if added or reused else 1
 
 
-def _summary(one: LibraryAsset) -> dict[str, Any]:
-    signature = one.signature
+def _summary(entry: LibraryAsset) -> dict[str, Any]:
+    signature = entry.signature
     affords = [
         f"{len(signature.grasps)} grasps" if signature.grasps else "",
         f"holds {1e3 * signature.cavity.volume_m3:.2f} l" if signature.cavity else "",
@@ -77,19 +93,19 @@ def _summary(one: LibraryAsset) -> dict[str, Any]:
         f"{len(signature.joints)} joints" if signature.joints else "",
     ]
     return {
-        "name": one.name,
-        "label": one.asset.label,
-        "size_m": [float(side) for side in one.asset.size_m],
-        "mass_kg": float(sum(link.mass_kg.value for link in one.asset.links)),
-        "hulls": sum(len(link.pieces) for link in one.asset.links),
+        "name": entry.name,
+        "label": entry.asset.label,
+        "size_m": [float(side) for side in entry.asset.size_m],
+        "mass_kg": float(sum(link.mass_kg.value for link in entry.asset.links)),
+        "hulls": sum(len(link.pieces) for link in entry.asset.links),
         "affords": ", ".join(word for word in affords if word) or "nothing measured",
-        "joints": len(one.asset.joints),
-        "licence": one.licence,
-        "origin": one.origin,
-        "fallbacks": list(one.asset.fallbacks),
+        "joints": len(entry.asset.joints),
+        "licence": entry.licence,
+        "origin": entry.origin,
+        "fallbacks": list(entry.asset.fallbacks),
     }
 
 
-def _tell(done: int, total: int, name: str) -> None:
+def _show_progress(done: int, total: int, name: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{done} of {total} {name[:60]:<60}" + ("\n" if done == total else ""))

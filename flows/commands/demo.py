@@ -6,57 +6,52 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cousins.codec import decode, encode
-from flows.execution.executor import Desk, Options, Stage
-from flows.execution.progress import told_stages
-from flows.execution.publish import require_free
-from flows.pipeline.backend_choice import choices
-from flows.pipeline.first_policy import first_policy, told_policy
-from flows.pipeline.ground_truth import compare
-from flows.pipeline.run_scan import Order, default_store, scan
-from flows.reporting.formatting import told_scan, told_truth
-from sim.synthetic.demo_scene import demo_world
-from sim.synthetic.phone import PhoneConfig, Truth, record
+from flows.commands.arguments import add_progress_argument, add_run_arguments
+from flows.reporting.formatting import format_scan, format_truth
 
-CAPTURE, TRUTH = "demo", "truth.bin"
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins demo`."""
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/demo"), metavar="SCENE", help="scene folder")
+    parser.add_argument(
+        "--no-policy", dest="policy", action="store_false", help="end with the twin: no pack, no training (extra `rl`)"
+    )
+    add_run_arguments(parser)
+    add_progress_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Record, scan, compare with the truth; then a small pack, a tiny policy, and how it does."""
+    from flows.execution.executor import StageExecutor
+    from flows.execution.progress import stage_progress
+    from flows.execution.publish import require_free
+    from flows.pipeline.demo_capture import CAPTURE, RECORD, TRUTH
+    from flows.pipeline.first_policy import first_policy
+    from flows.pipeline.run_scan import ScanRequest, default_store, run_scan
+    from flows.pipeline.scan_options import ScanOptions, resolve_options
+
     require_free(arguments.output, force=arguments.force)
-    options = Options(seed=arguments.seed, **choices(arguments.segmenter, arguments.names))
+    options = ScanOptions(seed=arguments.seed, segmenter=arguments.segmenter, names=arguments.names)
     store = default_store()
-    with told_stages() as tell, store.in_use():
-        desk = Desk(store=store, options=options, tell=tell)
-        recorded = desk.carry_out(RECORD)
-        order = Order(
-            source=desk.folder(recorded) / CAPTURE,
+    with stage_progress(arguments.progress_fd) as progress, store.block_sweeps():
+        executor = StageExecutor(store=store, options=resolve_options(options), progress=progress)
+        recorded = executor.folder(executor.run(RECORD()))
+        request = ScanRequest(
+            source=recorded / CAPTURE,
             output=arguments.output,
             options=options,
-            runner=arguments.runner,
             force=arguments.force,
+            truth=recorded / TRUTH,
         )
-        truth: Truth = desk.read(RECORD, recorded)
-        result = scan(order, tell=tell, store=store, judge=lambda scene: {"truth": compare(scene, truth)})
+        result = dict(run_scan(request, runner=arguments.runner, progress=progress, store=store).summary)
         if arguments.policy:
-            result["policy"] = first_policy(desk, arguments.output)
+            result["policy"] = first_policy(executor, arguments.output)
         return result, 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return what was made, and how far it is from the truth."""
-    policy = ["", *told_policy(result["policy"])] if "policy" in result else []
-    return "\n".join([told_scan(result), "", *told_truth(result["truth"]), *policy])
+    from flows.pipeline.first_policy import format_policy
 
-
-def _record(desk: Desk, folder: Path) -> None:
-    of_world, of_phone = desk.rng(2).spawn(2)
-    _, truth = record(demo_world(of_world), folder / CAPTURE, config=PhoneConfig(), rng=of_phone)
-    (folder / TRUTH).write_bytes(encode(truth))
-
-
-def _read_truth(folder: Path) -> Truth:
-    return decode(Truth, (folder / TRUTH).read_bytes())
-
-
-RECORD = Stage(name="record", top="sim", work=_record, read=_read_truth, options=("seed",))
+    policy = ["", *format_policy(result["policy"])] if "policy" in result else []
+    return "\n".join([format_scan(result), "", *format_truth(result["truth"]), *policy])

@@ -1,4 +1,4 @@
-"""`cousins doctor`: tell whether this machine has what is needed."""
+"""`cousins doctor`: check whether this machine has what is needed."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ import platform
 import shutil
 from typing import Any
 
-import psutil
-
-from cousins import plugins
-from flows.execution.code_version import LIBRARIES, installed_versions
-from flows.pipeline.run_scan import default_store
-from sim.physics.simple_assets import box_piece, place, prop, scene_of
-from sim.validation.gates import run_gates
-
 NEED_MEMORY = 3.0e9
 """Memory of a scan of 70 frames [bytes]."""
 NEED_DISK = 2.0e9
 """Room for the results of a scan [bytes]."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add no arguments: `cousins doctor` takes none."""
+
+
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:  # noqa: ARG001
     """Look at versions, memory, disk, back-ends, and drop a box in both engines."""
+    import psutil
+
+    from cousins import plugins
+    from flows.execution.code_version import LIBRARIES, installed_versions
+    from flows.pipeline.run_scan import default_store
+    from sim.physics.simple_assets import box_piece, make_scene, place, rigid_asset
+    from sim.validation.gates import run_gates
+
     store = default_store()
     free_disk = shutil.disk_usage(store.root).free
     memory = psutil.virtual_memory().available
-    gates = run_gates(scene_of(place(prop("box", [box_piece((0.1, 0.1, 0.1))]), 0.0, 0.0, 0.05)))
+    gates = run_gates(make_scene(place(rigid_asset("box", [box_piece((0.1, 0.1, 0.1))]), 0.0, 0.0, 0.05)))
     checks = {
         "memory": memory >= NEED_MEMORY,
         "disk": free_disk >= NEED_DISK,
@@ -42,16 +46,16 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:  # noqa: A
         "memory_free_gb": round(memory / 1e9, 1),
         "disk_free_gb": round(free_disk / 1e9, 1),
         "store": {"path": str(store.root), "gb": round(store.size_bytes() / 1e9, 3)},
-        "formats": plugins.names("cousins.capture.backends"),
-        "segmenters": plugins.names("cousins.segment.backends"),
-        "engines": plugins.names("sim.physics.backends"),
+        "formats": plugins.backend_names("cousins.capture.backends"),
+        "segmenters": plugins.backend_names("cousins.segment.backends"),
+        "engines": plugins.backend_names("sim.physics.backends"),
         "prefect_server": os.environ.get("PREFECT_API_URL"),
         "versions": {name: installed_versions()[name] for name in LIBRARIES},
     }
     return result, 0 if result["ok"] else 1
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return the findings line by line."""
     lines = [f"{'ok ' if good else 'NOT'} {name}" for name, good in result["checks"].items()]
     lines.append(f"    Python {result['python']}, {result['cores']} cores, {result['memory_free_gb']} GB free memory")

@@ -4,36 +4,50 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from cousins.errors import InputError
-from flows.extras import needing
-from flows.pipeline.policy_loading import acting, rollouts
+from cousins.extras import requires_extra
+from flows.commands.arguments import add_rollout_arguments
 
 EVALUATED = 100
 """Episodes of an evaluation by default; the film shows some of these."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins film`."""
+    add_rollout_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, default=Path("film.mp4"), metavar="MP4", help="film to write")
+    parser.add_argument("--loop", default="webp", metavar="NAME", help="looping picture beside it: webp or gif (webp)")
+    parser.add_argument("--camera", default="fixed", metavar="NAME", help="fixed or wrist (fixed)")
+    parser.add_argument("--episodes", type=int, default=6, help="episodes, chosen by chance from an evaluation's (6)")
+
+
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Choose episodes by chance, act in them, and draw them side by side."""
-    with needing("record"):
-        from sim.recording import about_of, open_worlds, plan_of, require_new
-        from sim.recording.film import FilmConfig, choose, loop_path, write_film
+    from flows.pipeline.policy_loading import acting, rollouts
+
+    with requires_extra("record"):
+        from sim.recording import make_recording_env, plan_episodes, require_new_path, run_metadata
+        from sim.recording.film import FilmConfig, loop_path, select_episodes, write_film
         from sim.recording.rendering import CameraConfig, DrawnCamera, require_cameras
     config = FilmConfig(loop=arguments.loop)
     for path in (arguments.output, loop_path(arguments.output, config)):
-        require_new(path)
+        require_new_path(path)
     require_cameras([arguments.camera])
     if not 1 <= arguments.episodes <= EVALUATED:
         raise InputError(f"--episodes {arguments.episodes}", expected=f"1 to {EVALUATED}", hint="Leave it out: 6.")
     actor, setting = acting(arguments)
-    env, indices = open_worlds(arguments.pack, arguments.split, arguments.episodes, setting)
+    env, indices = make_recording_env(arguments.pack, arguments.split, arguments.episodes, setting)
     with closing(env):
-        chosen = choose(plan_of(env, indices, EVALUATED).episodes, arguments.episodes, seed=arguments.seed)
-        shown = list(rollouts(env, chosen, actor, seed=arguments.seed))
-        camera = DrawnCamera(arguments.camera, env, CameraConfig(width=240, height=180, goal=True))
-        loop = write_film(shown, camera, arguments.output, config)
-        about = about_of(env)
+        picked_episodes = select_episodes(
+            plan_episodes(env, indices, EVALUATED).episodes, arguments.episodes, seed=arguments.seed
+        )
+        episodes = list(rollouts(env, picked_episodes, actor, seed=arguments.seed))
+        camera = DrawnCamera(arguments.camera, env, CameraConfig(width=240, height=180, show_goal=True))
+        loop = write_film(episodes, camera, arguments.output, config)
+        about = run_metadata(env)
     result = {
         "film": str(arguments.output),
         "loop": str(loop),
@@ -44,16 +58,21 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         "digest": about.digest,
         "of": EVALUATED,
         "episodes": [
-            {"cousin": one.cousin, "start": one.start, "success_at_end": one.success_at_end, "fault": one.fault}
-            for one in shown
+            {
+                "cousin": rollout.cousin,
+                "start": rollout.start,
+                "success_at_end": rollout.success_at_end,
+                "fault": rollout.fault,
+            }
+            for rollout in episodes
         ],
     }
     return result | ({"label": about.label} if about.label else {}), 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return the result in words."""
-    good = sum(one["success_at_end"] for one in result["episodes"])
+    good = sum(episode["success_at_end"] for episode in result["episodes"])
     return (
         f"{result['film']} and {result['loop']}: {len(result['episodes'])} of {result['of']} evaluation episodes of "
         f"{result['task']} in {result['split']}, chosen by chance, {good} with success"

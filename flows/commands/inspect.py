@@ -6,48 +6,61 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cousins.capture.captures import Capture
 from cousins.errors import InputError, SceneError
-from cousins.pack.packs import MANIFEST, open_folder
-from flows.execution.executor import Desk, Options, say_nothing
-from flows.pipeline.run_scan import default_store
-from flows.pipeline.scan_job import export_of
-from flows.pipeline.stages import INGEST, INSPECT
-from flows.reporting.formatting import told_findings, told_pack, told_twin
-from flows.reporting.summary import capture_summary
+from flows.reporting.formatting import format_findings, format_pack, format_twin
+
+if TYPE_CHECKING:
+    from cousins.capture.captures import Capture
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins inspect`."""
+    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="write a capture's numbered pictures, for --scale-distance"
+    )
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Return the report of a scene, what a pack tells, or the quality of a capture."""
+    """Return the report of a scene, the contents of a pack, or the quality of a capture."""
+    from cousins.importers.recognition import recognise_input
+    from cousins.pack.packs import MANIFEST, open_folder
+    from flows.execution.executor import StageExecutor
+    from flows.execution.stage import deferred
+    from flows.execution.stage_options import StageOptions
+    from flows.pipeline.run_scan import default_store
+    from flows.pipeline.stages import CHECK_CAPTURE, INGEST
+    from flows.reporting.summary import capture_summary
+
     path: Path = arguments.path
     if (path / "report.json").is_file():
         return {"kind": "scene", **read_report(path / "report.json")}, 0
     if (path / MANIFEST).is_file():
         return {"kind": "pack", **open_folder(path).info()}, 0
     store = default_store()
-    with store.in_use():
-        desk = Desk(store=store, options=Options(), tell=say_nothing)
-        capture = desk.carry_out(INGEST, export=export_of(path))
-        checks = desk.carry_out(INSPECT, capture=capture)
-        read: Capture = desk.read(INGEST, capture)
+    with store.block_sweeps():
+        executor = StageExecutor(store=store, options=StageOptions())
+        ingested = executor.run(INGEST(export=recognise_input(path)))
+        checks = executor.run(CHECK_CAPTURE(capture=deferred(ingested)))
+        capture = executor.load(ingested)
         if arguments.pictures is not None:
-            write_pictures(read, arguments.pictures)
-        return {"kind": "capture", **capture_summary(read, desk.read(INSPECT, checks))}, 0
+            write_pictures(capture, arguments.pictures)
+        return {"kind": "capture", **capture_summary(capture, executor.load(checks))}, 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return the result in words."""
     if result["kind"] == "scene":
-        return "\n".join(told_twin(result))
+        return "\n".join(format_twin(result))
     if result["kind"] == "pack":
-        return "\n".join(told_pack(result))
+        return "\n".join(format_pack(result))
     lines = [
         "{name}: {frames} frames, {color_frames} with colour, {app}, {device}".format(**result),
         f"scale by {result['scale']['source']}, ±{100 * result['scale']['error']:.1f} %",
         *(f"  {name:<32} {value:g}" for name, value in result["quality"].items()),
-        *told_findings(result["findings"]),
+        *format_findings(result["findings"]),
     ]
     return "\n".join(lines)
 
@@ -66,10 +79,10 @@ def read_report(path: Path) -> dict[str, Any]:
     """Return a scene's report; raises SceneError where it is none."""
     try:
         report = json.loads(path.read_bytes())
-        known = isinstance(report, dict) and {"assets", "gates", "digest", "name"} <= set(report)
+        is_report = isinstance(report, dict) and {"assets", "gates", "digest", "name"} <= set(report)
     except ValueError:
-        known = False
-    if not known:
+        is_report = False
+    if not is_report:
         raise SceneError(
             f"a {path.name} that is no report of a scan",
             expected="the report.json that `cousins scan` writes",

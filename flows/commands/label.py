@@ -1,4 +1,4 @@
-"""`cousins label SCENE OBJECT LABEL`: name an object; the name tells its material, and so its mass and friction."""
+"""`cousins label SCENE OBJECT LABEL`: name an object; the name gives its material, and so its mass and friction."""
 
 from __future__ import annotations
 
@@ -8,35 +8,40 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import manifold3d
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from cousins.errors import InputError, UnknownNameError
-from cousins.meshes import Mesh
-from cousins.reconstruct.assets import Asset, Link
-from cousins.reconstruct.build import mass_properties
-from cousins.reconstruct.materials import Material, material_for
-from cousins.scene.scene_folder import read_scene, write_scene
-from cousins.scene.scenes import Scene
-from flows.commands.inspect import read_report
-from flows.execution.publish import publish
-from flows.pipeline.run_scan import PICTURES, default_store
-from flows.reporting.report import page, pictures_of
-from flows.reporting.summary import asset_summary, scene_summary
-from sim.validation.gates import run_gates
+
+if TYPE_CHECKING:
+    from cousins.meshes import Mesh
+    from cousins.reconstruct.assets import Asset, Link
+    from cousins.reconstruct.materials import Material
+    from cousins.scene.scenes import Scene
 
 MOST_LETTERS = 80
 """Longest label."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins label`."""
+    parser.add_argument("scene", type=Path, metavar="SCENE")
+    parser.add_argument("object", metavar="OBJECT", help="its name, such as object_0")
+    parser.add_argument("label", metavar="LABEL", help='what people call it, such as "blue mug"')
+
+
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Write the scene anew with the label, test it in physics again, and bring the report up to date."""
+    """Write the scene again with the label, test it in physics again, and bring the report up to date."""
+    from cousins.scene.scene_folder import read_scene, write_scene
+    from flows.commands.inspect import read_report
+    from flows.execution.publish import publish
+    from flows.pipeline.run_scan import default_store
+    from flows.reporting.summary import asset_summary, scene_summary
+    from sim.validation.gates import run_gates
+
     folder: Path = arguments.scene
     label = _checked(arguments.label)
     scene = labelled(read_scene(folder), arguments.object, label)
-    with default_store().workplace() as work:
+    with default_store().scratch_folder() as work:
         fresh = work / "scene"
         digest = write_scene(scene, fresh)
         written = read_scene(fresh)
@@ -55,7 +60,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     }, 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return what the object is now."""
     asset = result["asset"]
     mass = "{value:.2g} kg ({low:.2g}–{high:.2g}, {source})".format(**asset["mass_kg"])
@@ -80,6 +85,8 @@ def labelled(scene: Scene, name: str, label: str) -> Scene:
 
 
 def _named(asset: Asset, label: str, scale_error: float) -> Asset:
+    from cousins.reconstruct.materials import material_for
+
     material = material_for(label, longest_side_m=float(asset.size_m.max()))
     return replace(
         asset,
@@ -94,12 +101,19 @@ def _named(asset: Asset, label: str, scale_error: float) -> Asset:
 
 
 def _weighed(link: Link, material: Material, scale_error: float) -> Link:
+    from cousins.reconstruct.build import mass_properties
+
     mass, center, inertia = mass_properties(_solid(link), material.density_kg_m3, scale_error=scale_error)
     return replace(link, mass_kg=mass, center_of_mass_m=center, inertia_kg_m2=inertia)
 
 
 def _solid(link: Link) -> Mesh:
     """Return what is weighed: the looks where they are watertight, else the collision pieces joined."""
+    import manifold3d
+    import numpy as np
+
+    from cousins.meshes import Mesh
+
     looks = link.visual.to_trimesh()
     looks.merge_vertices()
     if looks.is_watertight:
@@ -112,10 +126,10 @@ def _solid(link: Link) -> Mesh:
         )
         for piece in link.pieces
     ]
-    whole = manifold3d.Manifold.batch_boolean(parts, manifold3d.OpType.Add).to_mesh64()
+    union = manifold3d.Manifold.batch_boolean(parts, manifold3d.OpType.Add).to_mesh64()
     return Mesh(
-        vertices=np.asarray(whole.vert_properties[:, :3], dtype=np.float64),
-        faces=np.asarray(whole.tri_verts, dtype=np.int32),
+        vertices=np.asarray(union.vert_properties[:, :3], dtype=np.float64),
+        faces=np.asarray(union.tri_verts, dtype=np.int32),
     )
 
 
@@ -131,6 +145,9 @@ def _checked(label: str) -> str:
 
 
 def _write_reports(report: dict[str, Any], old: Path, fresh: Path) -> None:
+    from flows.pipeline.run_scan import PICTURES
+    from flows.reporting.report import page, pictures_of
+
     (fresh / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
     for name in PICTURES:
         if (old / name).is_file():

@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from cousins.errors import InputError
-from cousins.scene.scene_folder import read_scene
-from cousins.vary.cousins import AXES
-from cousins.vary.recipes import Recipe, recipe_toml
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins recipe`."""
+    parser.add_argument("action", choices=("init",), help="what to do")
+    parser.add_argument("scene", nargs="?", type=Path, metavar="SCENE", help="scene that it is for")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("recipe.toml"), metavar="FILE", help="file to write (recipe.toml)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Write a recipe; axes that the scene has nothing for are off."""
+    from cousins.scene.scene_folder import read_scene
+    from cousins.vary.cousins import AXES
+    from cousins.vary.recipes import Recipe, recipe_toml
+
     output: Path = arguments.output
     if output.exists():
         raise InputError(
@@ -26,11 +36,11 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         free = any(not placed.fixed for placed in scene.objects)
         off = {"joints"} if not jointed else set()
         off |= {"layout", "shape", "swap", "clutter", "task"} if not free else set()
-        recipe = recipe.at(0.6, axes=dict.fromkeys(off & set(AXES), 0.0))
+        recipe = recipe.at_distance(0.6, axes=dict.fromkeys(off & set(AXES), 0.0))
     output.write_text(recipe_toml(recipe), encoding="utf-8")
     return {"recipe": str(output)}, 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return where it is and what to do with it."""
     return f"wrote {result['recipe']}; change it, then `cousins vary SCENE --recipe {result['recipe']} -o PACK`"

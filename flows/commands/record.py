@@ -5,33 +5,54 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from flows.extras import needing
-from flows.pipeline.policy_loading import acting, rollouts
+from cousins.extras import requires_extra
+from flows.commands.arguments import add_rollout_arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins record`."""
+    add_rollout_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write, a new one")
+    parser.add_argument("--format", default="lerobot", metavar="NAME", help="lerobot or mcap (lerobot)")
+    parser.add_argument(
+        "--camera", action="append", default=[], metavar="NAME", help="record pictures: fixed or wrist; repeat it"
+    )
+    parser.add_argument("--episodes", type=int, default=100, help="episodes, spread evenly over the cousins (100)")
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Roll out and write; nothing is left where it fails."""
-    with needing("record"):
-        from sim.recording import about_of, open_worlds, plan_of, require_new, write_rollouts, writer_of
-        from sim.recording.rendering import cameras_of, require_cameras
+    from flows.pipeline.policy_loading import acting, rollouts
 
-        writer = writer_of(arguments.format)
+    with requires_extra("record"):
+        from sim.recording import (
+            make_recording_env,
+            make_writer,
+            plan_episodes,
+            require_new_path,
+            run_metadata,
+            write_rollouts,
+        )
+        from sim.recording.rendering import make_cameras, require_cameras
+
+        writer = make_writer(arguments.format)
     require_cameras(arguments.camera)
-    require_new(arguments.output)
+    require_new_path(arguments.output)
     actor, setting = acting(arguments)
-    env, indices = open_worlds(arguments.pack, arguments.split, arguments.episodes, setting)
+    env, indices = make_recording_env(arguments.pack, arguments.split, arguments.episodes, setting)
     with closing(env):
-        plan = plan_of(env, indices, arguments.episodes)
+        plan = plan_episodes(env, indices, arguments.episodes)
         written = write_rollouts(
             rollouts(env, plan.episodes, actor, seed=arguments.seed),
-            about_of(env),
+            run_metadata(env),
             arguments.output,
             writer=writer,
-            cameras=cameras_of(arguments.camera, env),
+            cameras=make_cameras(arguments.camera, env),
         )
-        about = about_of(env)
+        about = run_metadata(env)
     result = {
         "output": str(arguments.output),
         "format": arguments.format,
@@ -47,7 +68,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     return result | ({"label": about.label} if about.label else {}), 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return the result in words."""
     lines = [
         f"{result['output']}: {result['episodes']} episodes, {result['steps']} steps of {result['task']}"

@@ -3,38 +3,57 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
 
-from cousins.scale.distance import parse_distance
-from flows.execution.executor import Options
-from flows.execution.progress import told_stages
-from flows.pipeline.backend_choice import choices, faces, layout
-from flows.pipeline.run_scan import Order, scan
-from flows.reporting.formatting import told_scan as told
+from flows.commands.arguments import add_progress_argument, add_run_arguments, add_scale_arguments
+from flows.reporting.formatting import format_scan as format_result
 
-__all__ = ["run", "told"]
+__all__ = ["add_arguments", "format_result", "run"]
 
 
-def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins scan`."""
+    parser.add_argument(
+        "capture", type=Path, metavar="CAPTURE", help="phone export (folder or zip), RoomPlan room, or finished mesh"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="SCENE", help="scene folder to write")
+    parser.add_argument("--format", metavar="NAME", help="format of the export; recognised where not given")
+    parser.add_argument(
+        "--blur-faces",
+        type=Path,
+        metavar="MODEL",
+        help="blur faces in the pictures before anything is kept; MODEL is YuNet's .onnx file of OpenCV's model zoo",
+    )
+    parser.add_argument("--name", help="what the scene is called; files of the export never name it")
+    parser.add_argument("--up", choices=("y", "z"), help="up axis of a finished mesh; its format tells where not given")
+    add_scale_arguments(parser)
+    add_run_arguments(parser)
+    add_progress_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> tuple[Mapping[str, object], int]:
     """Scan; the exit code is 0 also where a gate fails, which the result says."""
-    for text in arguments.scale_distance:
-        parse_distance(text)
-    order = Order(
+    from flows.execution.progress import stage_progress
+    from flows.pipeline.run_scan import ScanRequest, run_scan
+    from flows.pipeline.scan_options import ScanOptions
+
+    request = ScanRequest(
         source=arguments.capture,
         output=arguments.output,
-        options=Options(
+        options=ScanOptions(
             seed=arguments.seed,
-            **choices(arguments.segmenter, arguments.names),
+            segmenter=arguments.segmenter,
+            names=arguments.names,
             format=arguments.format,
             up=arguments.up,
             tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,
-            **faces(arguments.blur_faces),
-            name=arguments.name,
             scale_distances=tuple(arguments.scale_distance),
-            **layout(arguments.scale_room),
+            scale_room=arguments.scale_room,
+            blur_faces=arguments.blur_faces,
+            name=arguments.name,
         ),
-        runner=arguments.runner,
         force=arguments.force,
     )
-    with told_stages() as tell:
-        return scan(order, tell=tell), 0
+    with stage_progress(arguments.progress_fd) as progress:
+        return run_scan(request, runner=arguments.runner, progress=progress).summary, 0

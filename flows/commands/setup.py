@@ -11,23 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from cousins.errors import InputError, StageError
-from cousins.reconstruct.backends.nerfstudio import REQUIREMENTS
-from cousins.store import file_digest
-from flows.download import free_bytes
-from flows.pipeline.run_scan import default_store
 
 NEED_BYTES = 8_000_000_000
 """Room that nerfstudio with CUDA's libraries takes."""
-DONE = "cousins-requirements.sha256"
-"""File that a finished environment holds: without it, or with other requirements, it is built anew."""
+STAMP = "cousins-requirements.sha256"
+"""File that a finished environment holds: without it, or with other requirements, it is built again."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins setup`."""
+    parser.add_argument("name", choices=("nerfstudio",))
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Build the environment where it is not there yet."""
+    from cousins.reconstruct.backends.nerfstudio import REQUIREMENTS
+    from cousins.store import file_digest
+    from flows.download import free_bytes
+
     folder = environment_of(arguments.name)
     digest = file_digest(REQUIREMENTS)
-    done = folder / DONE
-    if done.is_file() and done.read_text() == digest:
+    stamp = folder / STAMP
+    if stamp.is_file() and stamp.read_text() == digest:
         return {"environment": str(folder), "built": False}, 0
     if free_bytes(folder) < NEED_BYTES:
         raise InputError(
@@ -41,15 +46,17 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     code = subprocess.run(words, stdout=sys.stderr, check=False).returncode
     if code != 0:
         raise StageError(f"pip ended with code {code}; its last lines above say why", stage=f"setup {arguments.name}")
-    done.write_text(digest)
+    stamp.write_text(digest)
     return {"environment": str(folder), "built": True}, 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return where it lies."""
     return f"{result['environment']} {'is ready' if result['built'] else 'was ready already'}"
 
 
 def environment_of(name: str) -> Path:
     """Return the folder of a back-end's environment, beside the values of the store."""
+    from flows.pipeline.run_scan import default_store
+
     return default_store().root / "environments" / name

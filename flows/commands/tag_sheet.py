@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from cousins.errors import InputError
-from flows.extras import needing
+from cousins.extras import requires_extra
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins tag-sheet`."""
+    parser.add_argument("-o", "--output", type=Path, default=Path("tags.pdf"), metavar="PDF", help="file to write")
+    parser.add_argument("--size", type=float, default=60.0, metavar="MM", help="side of a tag (60)")
+    parser.add_argument("--paper", choices=("a4", "letter"), default="a4", help="paper (a4)")
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Write the sheet."""
-    with needing("vision"):
+    with requires_extra("vision"):
         from cousins.scale.sheet import write_sheet
     if not arguments.output.parent.is_dir():
         raise InputError(
@@ -21,7 +29,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     return {"sheet": str(arguments.output), "tags": count, "size_mm": arguments.size}, 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return what to do with the sheet."""
     return "\n".join(
         [

@@ -7,30 +7,76 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cousins.errors import InputError, UnknownNameError
-from flows.extras import needing
+from cousins.extras import requires_extra
 
 if TYPE_CHECKING:
-    from sim.train.training_progress import Progress, Trained
+    from sim.train.training_progress import ProgressReport, TrainingResult
 
 RUNNERS: Final = ("local", "ray")
 """Who collects what is learned from."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins train`."""
+    parser.add_argument("pack", metavar="PACK", help="pack folder, or NAME:TAG@STORE")
+    parser.add_argument("--task", default="push", metavar="NAME", help="what is learned; `cousins tasks` lists (push)")
+    parser.add_argument("--algo", default="ppo", metavar="NAME", help="who learns: ppo or sac (ppo)")
+    parser.add_argument("--steps", type=int, default=400_000, help="environment steps (400000)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="POLICY", help="policy folder to write")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the training in that folder, bit for bit; on Ray with its weights, optimiser and means, in"
+        " new episodes (only in a folder that you trust: RLlib's own files are pickles)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+    parser.add_argument("--from", dest="start", type=Path, metavar="POLICY", help="policy to start from")
+    parser.add_argument(
+        "--worlds",
+        default="cousins",
+        metavar="NAME",
+        help="twin: the twin alone; noise: the twin with ordinary noise; cousins: the twin first, then the train split"
+        " (cousins)",
+    )
+    parser.add_argument("--first", type=int, metavar="N", help="only the first N cousins of the train split")
+    parser.add_argument(
+        "--twin-first", type=float, default=0.1, metavar="SHARE", help="of the steps, in the twin alone; 0: never (0.1)"
+    )
+    parser.add_argument("--replay", default="uniform", metavar="NAME", help="uniform or prioritised (uniform)")
+    parser.add_argument(
+        "--robot", metavar="NAME", help="exact, or varied in gain, latency and noise (varied; exact in the twin alone)"
+    )
+    parser.add_argument("--rows", type=int, default=32, help="worlds side by side (32)")
+    parser.add_argument(
+        "--body", metavar="BODY", help="name of a body, or path of its URDF or MJCF; the task's first where not given"
+    )
+    parser.add_argument(
+        "--runner",
+        default="local",
+        metavar="NAME",
+        help="local: Stable-Baselines3 in this process; ray: PPO of RLlib, whose workers divide steps and rows among"
+        " them, on the cluster of RAY_ADDRESS or one of this machine, each with a replay of its own; no two runs are"
+        " the same there (local)",
+    )
+    parser.add_argument("--workers", type=int, default=2, help="ray: processes that collect rollouts (2)")
+
+
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """Train, or go on with it, and tell how often it succeeds at the end of its episodes."""
+    """Train, or go on with it, and return how often it succeeds at the end of its episodes."""
     train = _trainer(arguments.runner, arguments.workers)
-    with needing("rl"):
-        from sim.train.config import Training, learning_of
+    with requires_extra("rl"):
+        from sim.train.config import TrainingConfig, default_learning
     for name in ("steps", "rows", "workers"):
         _require_positive(name, getattr(arguments, name))
     if arguments.first is not None:
         _require_positive("first", arguments.first)
     if not 0.0 <= arguments.twin_first <= 1.0:
         raise InputError(f"--twin-first {arguments.twin_first}", expected="a share, 0 to 1", hint="Leave it out: 0.1.")
-    training = Training(
+    training = TrainingConfig(
         task=arguments.task,
         steps=arguments.steps,
         seed=arguments.seed,
@@ -41,10 +87,15 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         robot=arguments.robot,
         rows=arguments.rows,
         body=arguments.body,
-        learning=learning_of(arguments.algo, arguments.task),
+        learning=default_learning(arguments.algo, arguments.task),
     )
     trained = train(
-        arguments.pack, training, arguments.output, resume=arguments.resume, start=arguments.start, tell=_tell
+        arguments.pack,
+        training,
+        arguments.output,
+        resume=arguments.resume,
+        start=arguments.start,
+        on_progress=_show_progress,
     )
     steps = int(trained.curve[-1]["steps"])
     return {
@@ -52,7 +103,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         "task": training.task,
         "algo": training.learning.algorithm,
         "runner": arguments.runner,
-        "workers_replaced": trained.replaced,
+        "workers_replaced": trained.workers_replaced,
         "worlds": training.worlds,
         "steps": steps,
         "seconds": round(trained.seconds, 3),
@@ -62,7 +113,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     }, 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return the result in words."""
     speed = f"{result['seconds']:.0f} s, {result['steps_per_second']:.0f} a second"
     return "\n".join(
@@ -75,7 +126,7 @@ def told(result: dict[str, Any]) -> str:
     )
 
 
-def _trainer(runner: str, workers: int) -> Callable[..., Trained]:
+def _trainer(runner: str, workers: int) -> Callable[..., TrainingResult]:
     """Return what trains: Stable-Baselines3 in this process, or RLlib over a Ray cluster."""
     if runner not in RUNNERS:
         raise UnknownNameError(
@@ -84,18 +135,18 @@ def _trainer(runner: str, workers: int) -> Callable[..., Trained]:
             hint="Type --runner local.",
         )
     if runner == "ray":
-        with needing("rllib"):
+        with requires_extra("rllib"):
             from sim.train.rllib import train_on_ray
         return partial(train_on_ray, workers=workers)
-    with needing("rl"):
+    with requires_extra("rl"):
         from sim.train.training import train
     return train
 
 
-def _tell(progress: Progress) -> None:
-    replaced = f", {progress.replaced} dead workers replaced" if progress.replaced else ""
+def _show_progress(progress: ProgressReport) -> None:
+    replaced = f", {progress.workers_replaced} dead workers replaced" if progress.workers_replaced else ""
     sys.stderr.write(
-        f"  {progress.steps:>9} of {progress.of} steps, {progress.steps_per_second:5.0f} a second, "
+        f"  {progress.steps:>9} of {progress.total_steps} steps, {progress.steps_per_second:5.0f} a second, "
         f"success {progress.success_at_end:.0%}{replaced}\n"
     )
     sys.stderr.flush()

@@ -5,25 +5,51 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cousins.errors import InputError
-from cousins.vary.recipes import Recipe, read_recipe
-from flows.pipeline.block_runners import require_runner, run_blocks
-from flows.pipeline.make_pack import VaryOrder, vary
-from flows.pipeline.run_scan import default_store
+from flows.commands.arguments import add_progress_argument
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins vary`."""
+    parser.add_argument("scene", type=Path, metavar="SCENE", help="scene folder, as `cousins scan` writes it")
+    parser.add_argument("-n", "--count", type=int, default=100, help="cousins to make, beside the twin (100)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PACK", help="pack folder to write")
+    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+    parser.add_argument("--distance", type=float, help="how far every axis goes, 0 to 1 (as the recipe says, 0.6)")
+    parser.add_argument(
+        "--axis", action="append", default=[], metavar="NAME=D", help="how far one axis goes; repeat it for more"
+    )
+    parser.add_argument("--recipe", type=Path, metavar="FILE", help="what may vary, as `cousins recipe init` writes it")
+    parser.add_argument(
+        "--library", type=Path, metavar="DIR", help="your own assets, as `cousins assets add` keeps them"
+    )
+    parser.add_argument("--name", default="pack", help="short name of the pack (pack)")
+    parser.add_argument(
+        "--runner", default="local", metavar="NAME", help="who makes them: local, prefect, ray or dask (local)"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes that make them (2)")
+    add_progress_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Make a pack."""
+    from cousins.vary.recipes import Recipe, read_recipe
+    from flows.execution.progress import count_progress
+    from flows.pipeline.block_runners import require_runner, run_blocks
+    from flows.pipeline.make_pack import VaryRequest, make_pack
+    from flows.pipeline.run_scan import default_store
+
     require_runner(arguments.runner)
     recipe = Recipe() if arguments.recipe is None else read_recipe(arguments.recipe)
     axes = dict(_axis(text) for text in arguments.axis)
     if arguments.distance is not None:
-        recipe = recipe.at(arguments.distance, axes=axes)
+        recipe = recipe.at_distance(arguments.distance, axes=axes)
     elif axes:
-        recipe = recipe.at(0.0, axes=dict(recipe.distance) | axes)
-    order = VaryOrder(
+        recipe = recipe.at_distance(0.0, axes=dict(recipe.distance) | axes)
+    request = VaryRequest(
         scene=arguments.scene,
         output=arguments.output,
         recipe=recipe,
@@ -33,11 +59,12 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         workers=arguments.workers,
         library=arguments.library,
     )
-    run_them = partial(run_blocks, arguments.runner, workers=arguments.workers)
-    return vary(order, run_them, store=default_store(), tell=_tell), 0
+    run = partial(run_blocks, arguments.runner, workers=arguments.workers)
+    with count_progress(arguments.progress_fd, _show_progress) as progress:
+        return make_pack(request, run, store=default_store(), progress=progress), 0
 
 
-def told(result: dict[str, Any]) -> str:
+def format_result(result: dict[str, Any]) -> str:
     """Return the pack in words: how many, what was refused, where it is."""
     splits = ", ".join(f"{name} {count}" for name, count in result["splits"].items())
     lines = [f"{result['valid']} cousins beside the twin ({splits}), from {result['variants']} variants"]
@@ -65,6 +92,6 @@ def _axis(text: str) -> tuple[str, float]:
         ) from error
 
 
-def _tell(what: str, done: int, total: int) -> None:
-    sys.stderr.write(f"  {what:<8} {done} of {total}\n")
+def _show_progress(name: str, done: int, total: int) -> None:
+    sys.stderr.write(f"  {name:<8} {done} of {total}\n")
     sys.stderr.flush()

@@ -16,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Page(http.server.SimpleHTTPRequestHandler):
-    """Serves one folder, says nothing, and answers no other host's name."""
+    """Serves one folder without a log, and refuses requests for other host names."""
 
     def do_GET(self) -> None:
         host = self.headers.get("Host", "").rpartition(":")[0]
@@ -26,7 +26,14 @@ class _Page(http.server.SimpleHTTPRequestHandler):
         super().do_GET()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
+        """Write no log."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cousins view`."""
+    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument("--port", type=int, default=0, help="port on the loopback interface; 0 takes a free one")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
@@ -51,8 +58,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     return {"served": address}, 0
 
 
-def told(result: dict[str, Any]) -> str:
-    """Say nothing more at the end."""
+def format_result(result: dict[str, Any]) -> str:
+    """Return the address that was served."""
     return f"served {result['served']}"
 
 

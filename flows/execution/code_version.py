@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import cousins
-from cousins.store import digest_of
+from cousins.store import json_digest
 
 LADDER = (
     "capture",
@@ -66,16 +66,16 @@ def code_version(top: str) -> str:
     for folder in [*folders, *([root / "sim"] if top in ("sim", "learning") else [])]:
         files += [folder] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
     left_out = {"__pycache__", *(() if top == "learning" else LEARNING)}
-    kept = sorted(path for path in files if not left_out.intersection(path.relative_to(root).parts))
-    code = {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
-    return digest_of({"code": code, "libraries": installed_versions()})
+    hashed_files = sorted(path for path in files if not left_out.intersection(path.relative_to(root).parts))
+    code = {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in hashed_files}
+    return json_digest({"code": code, "libraries": installed_versions()})
 
 
 @cache
 def installed_versions() -> dict[str, str]:
     """Return the versions of the libraries that results depend on, and Python's."""
     installed = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    extras = {name: found for name in EXTRAS if (found := _version(name)) is not None}
+    extras = {name: version for name in EXTRAS if (version := _version(name)) is not None}
     return installed | extras | {"python": platform.python_version()}
 
 

@@ -1,181 +1,131 @@
-"""Where stages are carried out: looks a result up by content, or makes it, keeps it and says how long it took."""
+"""Runs stages: looks a result up by content, or computes it, stores it and measures how long it took."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
 from cousins.codec import decode, encode
-from cousins.store import Store, digest_of
+from cousins.seeding import child_rng
+from cousins.store import Store, json_digest
 from flows.execution.code_version import code_version
+from flows.execution.stage import ProgressCallback, Reference, Stage, StageCall, StageContext, no_progress
+from flows.execution.stage_options import StageOptions
 
 VALUE = "value.bin"
+"""File of a value that the codec wrote."""
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """A stage's result by content: all that stages pass to each other."""
-
-    stage: str
-    """Stage that made it."""
-    digest: str
-    """SHA-256 of its files."""
-    began: float
-    """Start on the machine's monotonic clock [s]."""
-    ended: float
-    """End on the same clock [s]."""
-    reused: bool
-    """True where an earlier run had made it."""
+class HasDigest(Protocol):
+    """A value that is named by its content, such as the user's input."""
 
     @property
-    def seconds(self) -> float:
-        """How long it took [s]."""
-        return self.ended - self.began
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a user may choose about a scan."""
-
-    seed: int = 0
-    """Root of all randomness."""
-    segmenter: str = "geometric"
-    """Back-end that tells objects apart."""
-    segmenter_weights: str | None = None
-    """Path of its weights; None where it has none."""
-    segmenter_digest: str | None = None
-    """SHA-256 of these."""
-    namer: str | None = None
-    """Back-end that names things; None leaves names to geometry."""
-    namer_weights: str | None = None
-    """Path of its weights."""
-    namer_digest: str | None = None
-    """SHA-256 of these."""
-    format: str | None = None
-    """Format of the export; None recognises it."""
-    up: Literal["y", "z"] | None = None
-    """Up axis of a finished mesh; None takes what its format says."""
-    tag_size_m: float | None = None
-    """Side of the printed tags in the scene [m]; None where there are none."""
-    scale_distances: tuple[str, ...] = ()
-    """Distances that a person measured, as `cousins.scale.distance` reads them."""
-    scale_room: str | None = None
-    """Path of a layout scan of the same room, whose walls measure the scale; None where there is none."""
-    scale_room_digest: str | None = None
-    """SHA-256 of it."""
-    face_model: str | None = None
-    """Path of the model that finds faces to blur; None leaves them."""
-    face_digest: str | None = None
-    """SHA-256 of it."""
-    name: str | None = None
-    """What the scene is called; None: a neutral word, because names of files may tell whose they are."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Stage:
-    """One step of a scan."""
-
-    name: str
-    """As shown to the user and in `stage_seconds`."""
-    top: str
-    """Highest package that its code reaches; decides whose changes make its results stale."""
-    work: Callable[..., Any]
-    """Called with the desk, an empty folder, and the inputs by name; returns the value, or None after writing files."""
-    kind: Any = None
-    """Type of the value; None where the work writes files itself."""
-    read: Callable[[Path], Any] | None = None
-    """Reads a value that is kept as files."""
-    options: tuple[str, ...] = ()
-    """Fields of `Options` that change its result."""
-
-
-Tell = Callable[[Stage, Reference | None], None]
-"""Hears of every stage, at its start with None and at its end with the reference."""
-
-
-def say_nothing(stage: Stage, reference: Reference | None) -> None:
-    """Hear of a stage and keep quiet."""
-
-
-def _start_nothing() -> None:
-    """Need no help."""
+def _no_hook() -> None:
+    """Do nothing."""
 
 
 @dataclass(eq=False)
-class Desk:
-    """One scan at work: the store, the options, and the values that are at hand."""
+class StageExecutor:
+    """The store, the options and the loaded values of one run; a `StageRunner` in this process alone."""
 
     store: Store
     """Where results are kept."""
-    options: Options
+    options: StageOptions
     """What the user chose."""
-    tell: Tell = field(default=say_nothing)
-    """Shows progress."""
-    when_work_begins: Callable[[], None] = field(default=_start_nothing)
-    """Called before the first result that must be made."""
-    at_hand: dict[str, Any] = field(default_factory=dict)
+    progress: ProgressCallback = field(default=no_progress)
+    """Receives the start and end of every stage."""
+    before_first_compute: Callable[[], None] = field(default=_no_hook)
+    """Called before each result that is not in the store; must be cheap when repeated."""
+    memo: dict[str, object] = field(default_factory=dict)
     """Values by digest, so that they are not read again."""
 
-    def carry_out(self, stage: Stage, **inputs: Any) -> Reference:
-        """Return the stage's result from the store, or make it."""
-        began = time.monotonic()
-        self.tell(stage, None)
-        computed: list[Any] = []
+    def run(self, call: StageCall[T]) -> Reference[T]:
+        """Return the result of a call from the store, or compute it; raises the errors of the stage."""
+        started = time.monotonic()
+        stage = call.stage
+        self.progress(stage, None)
+        values: list[T] = []
 
         def fill(folder: Path) -> None:
-            self.when_work_begins()
-            value = stage.work(self, folder, **inputs)
-            if stage.kind is not None:
+            self.before_first_compute()
+            context = StageContext(
+                options=self.options, rng=self.rng(*stage.rng_key, *_indices(call)), folder=folder, store=self.store
+            )
+            inputs = [self._value(item) for item in call.inputs]
+            value = stage.compute(context, *inputs, **{name: self._value(item) for name, item in call.named.items()})
+            if stage.kind is not None and value is not None:
                 (folder / VALUE).write_bytes(encode(value, root=self.store.root))
-                computed.append(value)
+                values.append(value)
 
-        entry = self.store.make(self._key(stage, inputs), fill)
-        if computed:
-            self.at_hand[entry.digest] = computed[0]
+        entry = self.store.get_or_create(self._key(call), fill)
+        if values:
+            self.memo[entry.digest] = values[0]
         reference = Reference(
-            stage=stage.name, digest=entry.digest, began=began, ended=time.monotonic(), reused=entry.reused
+            stage=stage, digest=entry.digest, started=started, ended=time.monotonic(), reused=entry.reused
         )
-        self.tell(stage, reference)
+        self.progress(stage, reference)
         return reference
 
-    def read(self, stage: Stage, result: Reference) -> Any:
-        """Return the value of a result."""
-        if result.digest not in self.at_hand:
-            folder = self.folder(result)
-            if stage.read is not None:
-                value = stage.read(folder)
-            else:
-                value = decode(stage.kind, (folder / VALUE).read_bytes(), root=self.store.root)
-            self.at_hand[result.digest] = value
-        return self.at_hand[result.digest]
+    def run_all(self, name: str, calls: Sequence[StageCall[T]]) -> tuple[Reference[T], ...]:  # noqa: ARG002
+        """Run calls one after the other."""
+        return tuple(self.run(call) for call in calls)
 
-    def folder(self, result: Reference) -> Path:
+    def load(self, reference: Reference[T]) -> T:
+        """Return the value that a reference stands for."""
+        if reference.digest not in self.memo:
+            self.memo[reference.digest] = _read(reference.stage, self.folder(reference), self.store.root)
+        return cast("T", self.memo[reference.digest])
+
+    def folder(self, reference: Reference[object]) -> Path:
         """Return the folder with a result's files."""
-        return self.store.root / "values" / result.digest
+        return self.store.root / "values" / reference.digest
 
     def rng(self, *path: int) -> np.random.Generator:
-        """Return the generator of a place in the job; the same for the same seed, whatever else was asked for."""
-        return np.random.default_rng(np.random.SeedSequence(self.options.seed, spawn_key=path))
+        """Return the generator at a place below the seed; the same for the same seed, whatever else was drawn."""
+        return child_rng(self.options.seed, *path)
 
-    def _key(self, stage: Stage, inputs: Mapping[str, Any]) -> str:
-        return digest_of(
+    def _value(self, item: object) -> object:
+        if isinstance(item, Reference):
+            return self.load(item)
+        return tuple(self._value(part) for part in item) if isinstance(item, tuple) else item
+
+    def _key(self, call: StageCall[T]) -> str:
+        stage = call.stage
+        return json_digest(
             {
                 "stage": stage.name,
-                "code": code_version(stage.top),
-                "inputs": {name: _key_part(value) for name, value in inputs.items()},
+                "code": code_version(stage.top_package),
+                "inputs": [_key_part(item) for item in call.inputs],
+                "named": {name: _key_part(item) for name, item in call.named.items()},
                 "options": {name: getattr(self.options, name) for name in stage.options},
             }
         )
 
 
-def _key_part(value: Any) -> Any:
-    if isinstance(value, Reference):
-        return value.digest
-    if isinstance(value, tuple):
-        return [_key_part(item) for item in value]
-    return value if isinstance(value, str | int) else value.digest
+def _read(stage: Stage[..., T], folder: Path, root: Path) -> T:
+    if stage.read is not None:
+        return stage.read(folder)
+    assert stage.kind is not None, f"the stage {stage.name} stores no value"
+    return decode(stage.kind, (folder / VALUE).read_bytes(), root=root)
+
+
+def _indices(call: StageCall[T]) -> list[int]:
+    return [item for item in (*call.inputs, *call.named.values()) if isinstance(item, int)]
+
+
+def _key_part(item: object) -> object:
+    if isinstance(item, tuple):
+        return [_key_part(part) for part in item]
+    return item if isinstance(item, str | int) else cast("HasDigest", item).digest

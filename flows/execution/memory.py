@@ -22,9 +22,9 @@ class Peak:
 
     def look(self) -> None:
         """Measure now."""
-        own = psutil.Process()
+        process_itself = psutil.Process()
         total = 0
-        for process in [own, *own.children(recursive=True)]:
+        for process in [process_itself, *process_itself.children(recursive=True)]:
             try:
                 total += process.memory_info().rss
             except psutil.NoSuchProcess:

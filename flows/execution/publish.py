@@ -22,13 +22,13 @@ def require_free(target: Path, *, force: bool) -> None:
         return
     if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
         return
-    ours = target.is_dir() and not target.is_symlink() and any((target / name).is_file() for name in MARKS)
-    if ours and force:
+    is_scene = target.is_dir() and not target.is_symlink() and any((target / name).is_file() for name in MARKS)
+    if is_scene and force:
         return
     raise SceneError(
-        f"{'a scene' if ours else 'something that is no scene'} at {str(target)!r} already",
+        f"{'a scene' if is_scene else 'something that is no scene'} at {str(target)!r} already",
         expected="a new or empty folder",
-        hint="Add --force to replace it." if ours else "Choose another folder with -o.",
+        hint="Add --force to replace it." if is_scene else "Choose another folder with -o.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The other process of a scan: carries out the stages that it reads from standard input, a JSON line each."""
+"""The other process of a scan: runs the stages that it reads from standard input, a JSON line each."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import os
 import signal
 import sys
 import traceback
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from cousins.errors import CousinsError
 from cousins.store import Store
-from flows.execution.executor import Desk, Options
-from flows.execution.worker_process import half_the_threads, unpacked
+from flows.execution.executor import StageExecutor
+from flows.execution.stage_options import StageOptions
+from flows.execution.worker_process import call_from_json, half_the_threads, reference_to_json
 from flows.pipeline.stages import STAGES
 
 
@@ -25,24 +26,23 @@ def main() -> None:
     os.dup2(2, 1)
     first = sys.stdin.readline()
     if first:
-        told = json.loads(first)
+        setup = json.loads(first)
+        executor = StageExecutor(store=Store(Path(setup["store"])), options=StageOptions(**setup["options"]))
         with half_the_threads():
-            serve(Desk(store=Store(Path(told["store"])), options=Options(**told["options"])), sys.stdin, output)
+            serve(executor, sys.stdin, output)
 
 
-def serve(desk: Desk, questions: TextIO, output: TextIO) -> None:
+def serve(executor: StageExecutor, questions: TextIO, output: TextIO) -> None:
     """Write an answer line for each question line."""
     for line in questions:
-        output.write(json.dumps(answer(desk, json.loads(line))) + "\n")
+        output.write(json.dumps(answer(executor, json.loads(line))) + "\n")
         output.flush()
 
 
-def answer(desk: Desk, question: dict[str, Any]) -> dict[str, Any]:
-    """Return the reference of the result, or the error as text: who asked will meet it again and raise it."""
-    stage = STAGES[question["stage"]]
-    inputs = {name: unpacked(value) for name, value in question["inputs"].items()}
+def answer(executor: StageExecutor, question: Mapping[str, object]) -> dict[str, object]:
+    """Return the reference of the result, or the error as text: the parent meets it again and raises it."""
     try:
-        return {"reference": asdict(desk.carry_out(stage, **inputs))}
+        return {"reference": reference_to_json(executor.run(call_from_json(question, STAGES)))}
     except CousinsError:
         return {"error": traceback.format_exc()}
 

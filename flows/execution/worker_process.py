@@ -1,7 +1,7 @@
-"""A second process that takes some of the work, started when the first real work begins.
+"""A second process that runs some of the stages, started when the first result must be computed.
 
-The two talk in JSON lines: stage name and inputs there, reference back. Values travel through the store. The worker
-ends when its input ends, so none is left behind when this process is killed.
+The two processes exchange JSON lines: stage name and inputs there, reference back. Values travel through the store.
+The worker ends when its input ends, so none is left behind when this process is killed.
 """
 
 from __future__ import annotations
@@ -11,52 +11,60 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import numba
 
-from flows.execution.executor import Desk, Reference, Stage
+from cousins.importers.recognition import ScanInput
+from flows.execution.executor import StageExecutor
+from flows.execution.stage import Reference, Stage, StageCall
 
-Call = tuple[Stage, dict[str, Any]]
-"""A stage and its inputs by name: references, texts and whole numbers."""
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""A value of JSON."""
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Partner:
-    """Shares calls between this process and one other; the results do not depend on who did what."""
+class LocalRunner:
+    """Runs stages in this process and one other; the results do not depend on which process ran what."""
 
-    desk: Desk
-    """Carries out what stays here."""
+    executor: StageExecutor
+    """Runs what stays in this process."""
     _worker: subprocess.Popen[str] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start the other process, so that its imports are done when it is needed; once is enough."""
+        """Start the other process, so that its imports are done when it is needed; repeated calls do nothing."""
         if self._worker is None:
             command = [sys.executable, "-m", "flows.execution.worker"]
             self._worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            self._write({"store": str(self.desk.store.root), "options": asdict(self.desk.options)})
+            self._write({"store": str(self.executor.store.root), "options": asdict(self.executor.options)})
 
-    def share(self, calls: Sequence[Call]) -> tuple[Reference, ...]:
-        """Carry out calls that do not need each other: whichever process is free takes the next.
+    def run(self, call: StageCall[T]) -> Reference[T]:
+        """Run one stage in this process."""
+        return self.executor.run(call)
 
-        Put the longest first. What the other process cannot do is done here, where its error is raised.
+    def run_all(self, name: str, calls: Sequence[StageCall[T]]) -> tuple[Reference[T], ...]:  # noqa: ARG002
+        """Run calls that do not need each other: whichever process is free takes the next.
+
+        Put the longest first. A call that fails in the other process is repeated here, where its error is raised.
         """
         waiting = deque(range(len(calls)))
-        done: dict[int, Reference] = {}
+        results: dict[int, Reference[T]] = {}
         if self._worker is not None and len(calls) > 1:
-            thread = threading.Thread(target=self._serve, args=(calls, waiting, done), daemon=True)
+            thread = threading.Thread(target=self._serve, args=(calls, waiting, results), daemon=True)
             thread.start()
             with half_the_threads():
                 for index in iter(lambda: _next(waiting), None):
-                    self._do_here(calls, index, done)
+                    results[index] = self.executor.run(calls[index])
             thread.join()
         for index in range(len(calls)):
-            if index not in done:
-                self._do_here(calls, index, done)
-        return tuple(done[index] for index in range(len(calls)))
+            if index not in results:
+                results[index] = self.executor.run(calls[index])
+        return tuple(results[index] for index in range(len(calls)))
 
     def close(self) -> None:
         """End the other process."""
@@ -68,22 +76,17 @@ class Partner:
                     stream.close()
             self._worker = None
 
-    def _do_here(self, calls: Sequence[Call], index: int, done: dict[int, Reference]) -> None:
-        stage, inputs = calls[index]
-        done[index] = self.desk.carry_out(stage, **inputs)
-
-    def _serve(self, calls: Sequence[Call], waiting: deque[int], done: dict[int, Reference]) -> None:
+    def _serve(self, calls: Sequence[StageCall[T]], waiting: deque[int], results: dict[int, Reference[T]]) -> None:
         """Hand calls to the other process one by one, for as long as there are any and it answers."""
         for index in iter(lambda: _next(waiting), None):
-            stage, inputs = calls[index]
-            answer = self._ask({"stage": stage.name, "inputs": {name: packed(value) for name, value in inputs.items()}})
+            answer = self._ask(call_to_json(calls[index]))
             if answer is None:
                 return
             if "reference" in answer:
-                done[index] = Reference(**answer["reference"])
-                self.desk.tell(stage, done[index])
+                results[index] = reference_from_json(calls[index].stage, answer["reference"])
+                self.executor.progress(calls[index].stage, results[index])
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any] | None:
+    def _ask(self, question: Mapping[str, object]) -> dict[str, dict[str, Json]] | None:
         """Return the answer; None where the other process is gone."""
         try:
             self._write(question)
@@ -92,7 +95,7 @@ class Partner:
         line = self._worker.stdout.readline() if self._worker is not None and self._worker.stdout is not None else ""
         return dict(json.loads(line)) if line else None
 
-    def _write(self, message: dict[str, Any]) -> None:
+    def _write(self, message: Mapping[str, object]) -> None:
         if self._worker is not None and self._worker.stdin is not None:
             self._worker.stdin.write(json.dumps(message) + "\n")
             self._worker.stdin.flush()
@@ -100,7 +103,7 @@ class Partner:
 
 @contextmanager
 def half_the_threads() -> Iterator[None]:
-    """Leave the other half of the cores to the other process: threads that wait for a core that is taken spin."""
+    """Leave the other half of the cores to the other process: threads that wait for a busy core spin."""
     before = numba.get_num_threads()
     numba.set_num_threads(max(1, before // 2))
     try:
@@ -117,11 +120,58 @@ def _next(waiting: deque[int]) -> int | None:
         return None
 
 
-def packed(value: Any) -> Any:
-    """Return an input as JSON."""
-    return {"reference": asdict(value)} if isinstance(value, Reference) else value
+def call_to_json(call: StageCall[T]) -> dict[str, object]:
+    """Return a call as JSON; its inputs are references, texts and whole numbers by name."""
+    assert not call.inputs, "calls for another process name their inputs"
+    return {"stage": call.stage.name, "inputs": {name: _input_to_json(item) for name, item in call.named.items()}}
 
 
-def unpacked(value: Any) -> Any:
-    """Return an input of `packed`."""
-    return Reference(**value["reference"]) if isinstance(value, dict) else value
+def call_from_json(message: Mapping[str, object], stages: Mapping[str, Stage[..., object]]) -> StageCall[object]:
+    """Return the call that `call_to_json` wrote."""
+    inputs = message["inputs"]
+    assert isinstance(inputs, dict), "a message of our own"
+    named = {str(name): _input_from_json(item, stages) for name, item in inputs.items()}
+    return StageCall(stage=stages[str(message["stage"])], named=named)
+
+
+def reference_to_json(reference: Reference[object]) -> dict[str, object]:
+    """Return a reference as JSON, its stage by name."""
+    return {
+        "stage": reference.stage.name,
+        "digest": reference.digest,
+        "started": reference.started,
+        "ended": reference.ended,
+        "reused": reference.reused,
+    }
+
+
+def reference_from_json(stage: Stage[..., T], message: Mapping[str, Json]) -> Reference[T]:
+    """Return the reference that `reference_to_json` wrote, as a result of `stage`."""
+    digest, started, ended = message["digest"], message["started"], message["ended"]
+    assert isinstance(digest, str), "a message of our own"
+    assert isinstance(started, float), "a message of our own"
+    assert isinstance(ended, float), "a message of our own"
+    return Reference(stage=stage, digest=digest, started=started, ended=ended, reused=bool(message["reused"]))
+
+
+def _input_to_json(item: object) -> object:
+    if isinstance(item, Reference):
+        return {"reference": reference_to_json(item)}
+    if isinstance(item, tuple):
+        return [_input_to_json(part) for part in item]
+    if isinstance(item, ScanInput):
+        return {"input": {"path": str(item.path), "digest": item.digest, "kind": item.kind}}
+    assert isinstance(item, str | int), f"{type(item).__name__} cannot be sent to another process"
+    return item
+
+
+def _input_from_json(item: object, stages: Mapping[str, Stage[..., object]]) -> object:
+    if isinstance(item, dict) and "input" in item:
+        fields = item["input"]
+        return ScanInput(path=Path(fields["path"]), digest=fields["digest"], kind=fields["kind"])
+    if isinstance(item, dict):
+        message = item["reference"]
+        return reference_from_json(stages[message["stage"]], message)
+    if isinstance(item, list):
+        return tuple(_input_from_json(part, stages) for part in item)
+    return item

@@ -1,4 +1,4 @@
-"""Who makes the blocks of a pack: processes of this machine, or a Prefect flow over them, Ray or Dask."""
+"""Runners that make the blocks of a pack: processes of this machine, or a Prefect flow over them, Ray or Dask."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
 from cousins.errors import StageError, UnknownNameError
-from flows.extras import needing
+from cousins.extras import requires_extra
 from flows.pipeline.make_pack import BlockJob, make_block
 
 RUNNERS: Final = ("local", "prefect", "ray", "dask")
 """Names of the runners."""
 MODULES: Final = {"ray": "prefect_ray", "dask": "prefect_dask"}
 """What a runner needs beside the core: an extra of its name."""
-MOST_DEATHS: Final = 3
+MAX_DEATHS: Final = 3
 """Workers that may die before a run gives up."""
 
 
@@ -44,7 +44,7 @@ def require_runner(runner: str) -> None:
         )
     module = MODULES.get(runner)
     if module is not None and importlib.util.find_spec(module) is None:
-        with needing(runner):
+        with requires_extra(runner):
             raise ModuleNotFoundError(f"no module {module}", name=module)
 
 
@@ -64,7 +64,7 @@ def _by_processes(job: BlockJob, numbers: list[int], workers: int) -> Iterator[f
                     yield seconds
         except BrokenProcessPool as error:
             deaths += 1
-            if deaths > MOST_DEATHS:
+            if deaths > MAX_DEATHS:
                 raise StageError(f"workers died {deaths} times", stage="vary") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

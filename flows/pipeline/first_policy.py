@@ -20,9 +20,10 @@ from typing import Any, Final
 from cousins.errors import InputError
 from cousins.scene.scene_folder import scene_digest
 from cousins.vary.distributions import Constant, Uniform
-from cousins.vary.recipes import Recipe, Shape, Splits, Swap, TaskRange
-from flows.execution.executor import Desk, Reference, Stage
-from flows.pipeline.make_pack import BlockJob, VaryOrder, make_block, vary
+from cousins.vary.recipes import Recipe, ShapeRange, Splits, SwapRange, TaskRange
+from flows.execution.executor import StageExecutor
+from flows.execution.stage import Stage, StageContext, deferred
+from flows.pipeline.make_pack import BlockJob, VaryRequest, make_block, make_pack
 from flows.reporting.formatting import table
 
 MODULES: Final = ("gymnasium", "stable_baselines3", "torch", "tensorboard", "safetensors")
@@ -43,7 +44,7 @@ PACK, POLICY, TABLE = "pack", "policy", "evaluation.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
+class SceneFolder:
     """A scene folder by its content."""
 
     folder: Path
@@ -52,38 +53,39 @@ class Twin:
     """SHA-256 of what it says."""
 
 
-def first_policy(desk: Desk, scene: Path) -> dict[str, Any]:
-    """Make pack, policy and table, put them into the scene's folder, and return what `--json` tells of them.
+def first_policy(executor: StageExecutor, scene: Path) -> dict[str, Any]:
+    """Make pack, policy and table, put them into the scene's folder, and return what `--json` prints of them.
 
-    Where a library is missing, or the twin affords no pushing, nothing is made and `skipped` tells why.
+    Where a library is missing, or the twin affords no pushing, nothing is made and `skipped` gives the reason.
     """
     absent = missing()
     if absent:
         return {"skipped": f"{', '.join(absent)} not installed: pip install 'cousins[rl]'"}
-    began = time.monotonic()
+    started = time.monotonic()
     libraries = " ".join(f"{name} {importlib.metadata.version(name)}" for name in LEARNERS)
     try:
-        pack = desk.carry_out(VARY, twin=Twin(folder=scene, digest=scene_digest(scene)))
-        policy = desk.carry_out(LEARN, pack=pack, libraries=libraries)
+        pack = executor.run(VARY(twin=SceneFolder(folder=scene, digest=scene_digest(scene))))
+        policy = executor.run(LEARN(pack=deferred(pack), libraries=libraries))
     except InputError as error:
         return {"skipped": str(error)}
-    tried = desk.carry_out(TRY, pack=pack, policy=policy, libraries=libraries)
-    found: dict[str, Any] = json.loads((desk.folder(tried) / TABLE).read_bytes())
-    _put(desk.folder(pack) / PACK, scene / PACK)
-    _put(desk.folder(policy) / POLICY, scene / POLICY)
-    shutil.copyfile(desk.folder(tried) / TABLE, scene / POLICY / TABLE)
-    seconds = {one.stage: round(one.seconds, 3) for one in (pack, policy, tried)}
+    evaluation = executor.run(EVALUATE(pack=deferred(pack), policy=deferred(policy), libraries=libraries))
+    table_file = executor.load(evaluation)
+    evaluated: dict[str, Any] = json.loads(table_file.read_bytes())
+    _copy_folder(executor.load(pack), scene / PACK)
+    _copy_folder(executor.load(policy), scene / POLICY)
+    shutil.copyfile(table_file, scene / POLICY / TABLE)
+    references = (pack, policy, evaluation)
     return {
         "policy": str(scene / POLICY),
         "pack": str(scene / PACK),
-        **found,
-        "seconds": round(time.monotonic() - began, 3),
-        "stage_seconds": seconds,
-        "made": [one.stage for one in (pack, policy, tried) if not one.reused],
+        **evaluated,
+        "seconds": round(time.monotonic() - started, 3),
+        "stage_seconds": {reference.stage.name: round(reference.seconds, 3) for reference in references},
+        "made": [reference.stage.name for reference in references if not reference.reused],
     }
 
 
-def told_policy(result: dict[str, Any]) -> list[str]:
+def format_policy(result: dict[str, Any]) -> list[str]:
     """Return a policy's table as lines."""
     if "skipped" in result:
         return [f"no policy was trained: {result['skipped']}"]
@@ -107,46 +109,51 @@ def missing() -> list[str]:
 
 def recipe() -> Recipe:
     """Return what varies in a demo's cousins: enough to see a difference, near enough to learn in half a minute."""
-    near = Recipe().at(0.5, axes={"clutter": 0.0, "joints": 0.0, "look": 0.0})
+    near = Recipe().at_distance(0.5, axes={"clutter": 0.0, "joints": 0.0, "look": 0.0})
     return replace(
         near,
-        shape=Shape(variants=Constant(value=1)),
-        swap=Swap(families=Constant(value=1)),
+        shape=ShapeRange(variants=Constant(value=1)),
+        swap=SwapRange(families=Constant(value=1)),
         task=TaskRange(goal_distance_m=Uniform(low=0.08, high=0.16)),
         splits=Splits(heldout_near=0.15, heldout_far=0.2, far_shapes=0.34),
     )
 
 
-def _row(split: str, found: dict[str, Any]) -> list[str]:
-    if "skipped" in found:
-        return [split, found["skipped"], "", ""]
-    end = found["success_at_end"]
+def _row(split: str, evaluation: dict[str, Any]) -> list[str]:
+    if "skipped" in evaluation:
+        return [split, evaluation["skipped"], "", ""]
+    end = evaluation["success_at_end"]
     return [split, f"{end['k']} of {end['n']}", f"{end['p']:.0%}", f"{end['low']:.0%} to {end['high']:.0%}"]
 
 
-def _vary(desk: Desk, folder: Path, twin: Twin) -> None:
-    order = VaryOrder(
-        scene=twin.folder, output=folder / PACK, recipe=recipe(), count=COUNT, seed=desk.options.seed, name="demo"
+def _vary(context: StageContext, twin: SceneFolder) -> None:
+    request = VaryRequest(
+        scene=twin.folder,
+        output=context.folder / PACK,
+        recipe=recipe(),
+        count=COUNT,
+        seed=context.options.seed,
+        name="demo",
     )
-    vary(order, _here, store=desk.store, tell=lambda *_: None)
+    make_pack(request, _in_this_process, store=context.store, progress=lambda *_: None)
 
 
-def _here(job: BlockJob, numbers: Sequence[int]) -> Iterator[float]:
+def _in_this_process(job: BlockJob, numbers: Sequence[int]) -> Iterator[float]:
     """Make the only block in this process: another one would take longer to start."""
     return (make_block(job, number) for number in numbers)
 
 
-def _learn(desk: Desk, folder: Path, pack: Reference, libraries: str) -> None:
+def _learn(context: StageContext, pack: Path, libraries: str) -> None:
     del libraries
-    from sim.train.config import Learning, Training
+    from sim.train.config import LearningConfig, TrainingConfig
     from sim.train.policies import write_policy
     from sim.train.training import train
 
-    learning = Learning(rollout=32, batch=256, learning_rate=1e-3, discount=0.95, log_deviation=-0.5, entropy=0.0)
-    training = Training(
+    learning = LearningConfig(rollout=32, batch=256, learning_rate=1e-3, discount=0.95, log_deviation=-0.5, entropy=0.0)
+    training = TrainingConfig(
         task=TASK,
         steps=STEPS,
-        seed=desk.options.seed,
+        seed=context.options.seed,
         twin_share=0.2,
         twin_after=0.2,
         robot="exact",
@@ -155,40 +162,42 @@ def _learn(desk: Desk, folder: Path, pack: Reference, libraries: str) -> None:
         learning=learning,
     )
     with tempfile.TemporaryDirectory() as scratch:
-        trained = train(desk.folder(pack) / PACK, training, Path(scratch) / POLICY)
-    write_policy(trained.policy, folder / POLICY)
+        trained = train(pack, training, Path(scratch) / POLICY)
+    write_policy(trained.policy, context.folder / POLICY)
 
 
-def _try(desk: Desk, folder: Path, pack: Reference, policy: Reference, libraries: str) -> None:
+def _evaluate(context: StageContext, pack: Path, policy: Path, libraries: str) -> None:
     del libraries
-    from sim.train.evaluation import evaluate, failures
+    from sim.train.evaluation import count_failures, evaluate
     from sim.train.policies import read_policy
 
-    learned, where = read_policy(desk.folder(policy) / POLICY), desk.folder(pack) / PACK
+    learned = read_policy(policy)
     splits: dict[str, Any] = {}
     for split in SPLITS:
         try:
-            found = evaluate(learned, pack=where, split=split, episodes=EPISODES, rows=EPISODES)
+            evaluation = evaluate(learned, pack=pack, split=split, episodes=EPISODES, rows=EPISODES)
         except InputError as error:
             splits[split] = {"skipped": str(error)}
             continue
         splits[split] = {
-            "success_at_end": asdict(found.at_end),
-            "success_once": asdict(found.once),
-            "failures": failures(found.tried),
+            "success_at_end": asdict(evaluation.success_at_end),
+            "success_once": asdict(evaluation.success_once),
+            "failures": count_failures(evaluation.episodes),
         }
-    told = {"task": TASK, "steps": learned.card.steps, "cousins": COUNT, "splits": splits}
-    (folder / TABLE).write_text(json.dumps(told, indent=1) + "\n")
+    evaluated = {"task": TASK, "steps": learned.card.steps, "cousins": COUNT, "splits": splits}
+    (context.folder / TABLE).write_text(json.dumps(evaluated, indent=1) + "\n")
 
 
-def _put(kept: Path, target: Path) -> None:
+def _copy_folder(source: Path, target: Path) -> None:
     """Copy a folder to where there is none, whole or not at all."""
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(kept, part)
+    shutil.copytree(source, part)
     part.rename(target)
 
 
-VARY = Stage(name="vary", top="learning", work=_vary, options=("seed",))
-LEARN = Stage(name="learn", top="learning", work=_learn, options=("seed",))
-TRY = Stage(name="try", top="learning", work=_try)
+VARY = Stage(name="vary", top_package="learning", compute=_vary, read=lambda folder: folder / PACK, options=("seed",))
+LEARN = Stage(
+    name="learn", top_package="learning", compute=_learn, read=lambda folder: folder / POLICY, options=("seed",)
+)
+EVALUATE = Stage(name="try", top_package="learning", compute=_evaluate, read=lambda folder: folder / TABLE)

@@ -1,7 +1,7 @@
 """From a scene to a pack of its cousins: the library once, blocks in any order by any runner, then the pack.
 
-Blocks are kept as they are made, so a killed run goes on with the missing ones, and the pack is the same whoever made
-which block.
+Blocks are kept as they are made, so a killed run goes on with the missing ones, and the pack does not depend on
+which process made which block.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ import numpy as np
 from cousins import __version__
 from cousins.codec import decode, encode, plain
 from cousins.errors import InputError
-from cousins.families.library import listed, load_library
+from cousins.families.library import list_assets, load_library
 from cousins.pack.manifests import PackMeta
 from cousins.pack.packs import Pack, open_folder
 from cousins.pack.writer import PackWriter, require_free
 from cousins.scene.scene_folder import read_scene, scene_digest
-from cousins.store import Store, digest_of
-from cousins.vary.cousin_sampler import make_drawer
+from cousins.store import Store, json_digest
+from cousins.vary.cousin_sampler import make_cousin_sampler
 from cousins.vary.cousins import AXES
 from cousins.vary.coverage import coverage
-from cousins.vary.library.candidates import clutter_offers, family_offers
-from cousins.vary.library.user_assets import library_offers
-from cousins.vary.library.variants import Made, make_library
+from cousins.vary.library.candidates import clutter_candidates, family_candidates
+from cousins.vary.library.user_assets import library_candidates
+from cousins.vary.library.variants import LibraryBuild, make_library
 from cousins.vary.recipes import Recipe, parse_recipe, recipe_toml
 from flows.execution.code_version import code_version
-from sim.validation.affordance_proofs import Prover
-from sim.validation.candidate_blocks import BLOCK, Block, Blocks
+from flows.execution.progress import CountCallback
+from sim.validation.affordance_proofs import AffordanceProver
+from sim.validation.candidate_blocks import BLOCK_SIZE, Block, BlockBuilder
 
 ENGINES: Final = ("mujoco", "pybullet")
 """Engines that a cousin must hold in; the first lays it to rest."""
@@ -43,16 +44,12 @@ CLUTTER: Final = 12
 LIBRARY: Final = "library.bin"
 """File of a made library in the store."""
 
-Tell = Callable[[str, int, int], None]
-"""Hears of progress: what is done, how many of it, of how many."""
-
-
 RunBlocks = Callable[["BlockJob", Sequence[int]], Iterator[float]]
 """Makes blocks in any order and yields the seconds of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class VaryOrder:
+class VaryRequest:
     """What to vary, and where to."""
 
     scene: Path
@@ -91,66 +88,68 @@ class BlockJob:
     """Number of cousins, beside the twin."""
 
 
-def vary(order: VaryOrder, run: RunBlocks, *, store: Store, tell: Tell) -> dict[str, Any]:
+def make_pack(request: VaryRequest, run: RunBlocks, *, store: Store, progress: CountCallback) -> dict[str, Any]:
     """Make a pack and return what `--json` prints."""
     began = time.monotonic()
-    _require_possible(order)
-    twin = scene_digest(order.scene)
-    with store.in_use():
-        path, made = _library(order, twin, store, tell)
+    _require_possible(request)
+    twin = scene_digest(request.scene)
+    with store.block_sweeps():
+        path, candidates = _library(request, twin, store, progress)
         job = BlockJob(
             library=str(path),
-            recipe=recipe_toml(order.recipe),
-            output=str(order.output.resolve()),
-            key=digest_of([path.parent.name, plain(order.recipe), order.seed, order.count, code_version("sim")]),
-            seed=order.seed,
-            count=order.count,
+            recipe=recipe_toml(request.recipe),
+            output=str(request.output.resolve()),
+            key=json_digest(
+                [path.parent.name, plain(request.recipe), request.seed, request.count, code_version("sim")]
+            ),
+            seed=request.seed,
+            count=request.count,
         )
-        writer = PackWriter(order.output, key=job.key)
-        total = math.ceil((order.count + 1) / BLOCK)
+        writer = PackWriter(request.output, key=job.key)
+        total = math.ceil((request.count + 1) / BLOCK_SIZE)
         missing = [number for number in range(total) if not writer.has_block(number)]
         library_s = time.monotonic() - began
         done = total - len(missing)
-        tell("blocks", done, total)
+        progress("blocks", done, total)
         busy = 0.0
         for seconds in run(job, missing):
             done += 1
             busy += seconds
-            tell("blocks", done, total)
-        digest = writer.close(made.library, _meta(order, made, twin))
+            progress("blocks", done, total)
+        digest = writer.close(candidates.library, _meta(request, candidates, twin))
     seconds = time.monotonic() - began
-    pack = open_folder(order.output)
+    pack = open_folder(request.output)
     info = pack.info()
     return {
-        "pack": str(order.output),
+        "pack": str(request.output),
         "digest": digest,
-        "requested": order.count,
+        "requested": request.count,
         "valid": len(pack) - 1,
-        "variants": len(made.library.variants),
-        "refused_variants": dict(made.refused),
+        "variants": len(candidates.library.variants),
+        "refused_variants": dict(candidates.refused),
         "rejected": {reason: sum(axes.values()) for reason, axes in info["rejections"].items()},
         "seconds": round(seconds, 3),
         "library_seconds": round(library_s, 3),
-        "orchestration": round(seconds - library_s - busy / max(1, min(order.workers, len(missing))), 3),
-        "per_second": round(order.count / max(seconds, 1e-9), 3),
+        "orchestration": round(seconds - library_s - busy / max(1, min(request.workers, len(missing))), 3),
+        "per_second": round(request.count / max(seconds, 1e-9), 3),
         "splits": info["splits"],
         "coverage": _coverage(pack),
         "bytes": info["bytes"],
         "bytes_per_cousin": round(_cousin_bytes(pack) / len(pack), 1),
-        "warnings": [*made.library.scene.warnings, *_no_task(pack)],
-        "fallbacks": [*made.library.scene.fallbacks, *_no_far_split(made)],
+        "warnings": [*candidates.library.scene.warnings, *_no_task(pack)],
+        "fallbacks": [*candidates.library.scene.fallbacks, *_no_far_split(candidates)],
     }
 
 
-def _require_possible(order: VaryOrder) -> None:
+def _require_possible(request: VaryRequest) -> None:
     """Raise `InputError` on what cannot be made, before anything is."""
-    if order.count < 1:
-        raise InputError(f"{order.count} cousins", expected="at least 1", hint="Type -n 100.")
-    if order.workers < 1:
-        raise InputError(f"{order.workers} workers", expected="at least 1", hint="Type --workers 2.")
-    if order.seed < 0:
-        raise InputError(f"a seed of {order.seed}", expected="0 or more", hint="Type --seed 0.")
-    require_free(order.output)
+    if request.count < 1:
+        raise InputError(f"{request.count} cousins", expected="at least 1", hint="Type -n 100.")
+    if request.workers < 1:
+        raise InputError(f"{request.workers} workers", expected="at least 1", hint="Type --workers 2.")
+    if request.seed < 0:
+        raise InputError(f"a seed of {request.seed}", expected="0 or more", hint="Type --seed 0.")
+    require_free(request.output)
 
 
 def make_block(job: BlockJob, number: int) -> float:
@@ -165,76 +164,78 @@ def make_block(job: BlockJob, number: int) -> float:
 
 def rejections_of(block: Block) -> dict[str, dict[str, int]]:
     """Return a block's refused draws by reason and axis."""
-    found: dict[str, dict[str, int]] = {}
+    by_reason: dict[str, dict[str, int]] = {}
     for key, count in block.refused.items():
         axis, reason = key.split(": ", 1)
-        found.setdefault(reason, {})[axis] = count
-    return found
+        by_reason.setdefault(reason, {})[axis] = count
+    return by_reason
 
 
 @cache
-def _blocks(job: BlockJob) -> Blocks:
+def _blocks(job: BlockJob) -> BlockBuilder:
     """Return what makes blocks; made once a process, and open until it ends."""
-    made = decode(Made, Path(job.library).read_bytes())
+    candidates = decode(LibraryBuild, Path(job.library).read_bytes())
     recipe = parse_recipe(job.recipe)
-    return Blocks(make_drawer(made.library, recipe, seed=job.seed), engines=ENGINES).__enter__()
+    return BlockBuilder(make_cousin_sampler(candidates.library, recipe, seed=job.seed), engines=ENGINES).__enter__()
 
 
-def _library(order: VaryOrder, twin: str, store: Store, tell: Tell) -> tuple[Path, Made]:
-    key = digest_of(
+def _library(request: VaryRequest, twin: str, store: Store, progress: CountCallback) -> tuple[Path, LibraryBuild]:
+    key = json_digest(
         {
             "stage": "library",
             "code": code_version("sim"),
             "twin": twin,
-            "recipe": plain(order.recipe),
-            "seed": order.seed,
+            "recipe": plain(request.recipe),
+            "seed": request.seed,
         }
-        | ({} if order.library is None else {"own": [one.digest for one in listed(order.library)]})
+        | ({} if request.library is None else {"own": [asset.digest for asset in list_assets(request.library)]})
     )
-    made: list[Made] = []
+    results: list[LibraryBuild] = []
 
     def fill(folder: Path) -> None:
-        tell("library", 0, 1)
-        scene = read_scene(order.scene)
-        own = () if order.library is None else (library_offers(load_library(order.library)),)
-        with Prover(ENGINES) as prove:
-            made.append(
+        progress("library", 0, 1)
+        scene = read_scene(request.scene)
+        user_sources = () if request.library is None else (library_candidates(load_library(request.library)),)
+        with AffordanceProver(ENGINES) as prove:
+            results.append(
                 make_library(
                     scene,
-                    order.recipe,
-                    seed=order.seed,
+                    request.recipe,
+                    seed=request.seed,
                     prove=prove,
-                    offers=(family_offers, *own),
-                    clutter=clutter_offers(CLUTTER if order.recipe.distance["clutter"] > 0.0 else 0, seed=order.seed),
+                    sources=(family_candidates, *user_sources),
+                    clutter=clutter_candidates(
+                        CLUTTER if request.recipe.distance["clutter"] > 0.0 else 0, seed=request.seed
+                    ),
                 )
             )
-        (folder / LIBRARY).write_bytes(encode(made[0]))
+        (folder / LIBRARY).write_bytes(encode(results[0]))
 
-    entry = store.make(key, fill)
-    tell("library", 1, 1)
+    entry = store.get_or_create(key, fill)
+    progress("library", 1, 1)
     path = entry.folder / LIBRARY
-    return path, made[0] if made else decode(Made, path.read_bytes())
+    return path, results[0] if results else decode(LibraryBuild, path.read_bytes())
 
 
-def _meta(order: VaryOrder, made: Made, twin: str) -> PackMeta:
-    scene = made.library.scene
-    lineage = {"twin": twin, "recipe": digest_of(plain(order.recipe))}
+def _meta(request: VaryRequest, candidates: LibraryBuild, twin: str) -> PackMeta:
+    scene = candidates.library.scene
+    lineage = {"twin": twin, "recipe": json_digest(plain(request.recipe))}
     if scene.capture_digest:
         lineage["capture"] = scene.capture_digest
     return PackMeta(
-        name=order.name,
-        seed=order.seed,
-        recipe=plain(order.recipe),
+        name=request.name,
+        seed=request.seed,
+        recipe=plain(request.recipe),
         generator=f"cousins {__version__}",
-        gates={"engines": list(ENGINES), "refused_variants": dict(made.refused)},
-        fallbacks=(*scene.fallbacks, *_no_far_split(made)),
+        gates={"engines": list(ENGINES), "refused_variants": dict(candidates.refused)},
+        fallbacks=(*scene.fallbacks, *_no_far_split(candidates)),
         warnings=scene.warnings,
         lineage=lineage,
     )
 
 
-def _no_far_split(made: Made) -> list[str]:
-    if any(variant.held_out for variant in made.library.variants.values()):
+def _no_far_split(candidates: LibraryBuild) -> list[str]:
+    if any(variant.held_out for variant in candidates.library.variants.values()):
         return []
     return ["no split heldout_far: with shape and swap off, or nothing that fits, no shape can be kept from training"]
 

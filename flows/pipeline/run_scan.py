@@ -1,4 +1,4 @@
-"""One scan from the export to the published scene folder, with its report and what it cost."""
+"""One scan from the user's input to the published scene folder, with its report and what it cost."""
 
 from __future__ import annotations
 
@@ -6,46 +6,86 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Final, Literal, TypeAlias
 
+from cousins.capture.quality.assessment import QualityReport
+from cousins.codec import decode
 from cousins.errors import InputError
-from cousins.plugins import load
+from cousins.importers.recognition import ScanInput, recognise_input
 from cousins.scene.scenes import Scene
 from cousins.store import Store
-from flows.execution.executor import Desk, Options, Tell, say_nothing
+from flows.execution.executor import StageExecutor
 from flows.execution.memory import watched_memory
 from flows.execution.publish import publish, require_free
-from flows.pipeline.scan_job import Twin, export_of, scan_plain
-from flows.pipeline.stages import WRITE
+from flows.execution.stage import ProgressCallback, StageRunner, no_progress
+from flows.execution.worker_process import LocalRunner
+from flows.pipeline.build_twin import TwinResults, build_twin
+from flows.pipeline.ground_truth import compare
+from flows.pipeline.scan_options import ScanOptions, resolve_options
 from flows.reporting.report import write_report
 from flows.reporting.summary import busy_seconds, stage_seconds, summary_of
+from sim.synthetic.phone import Truth
+from sim.validation.gates import GateReport
 
-KEEP_BYTES = 8_000_000_000
+KEEP_BYTES: Final = 8_000_000_000
 """What the store may hold after a scan; the oldest results go first."""
-PICTURES = ("preview.png", "preview.glb")
+PICTURES: Final = ("preview.png", "preview.glb")
+"""Previews that a scene folder holds."""
 
-
-Judge = Callable[[Scene], dict[str, Any]]
-"""Says something about a finished scene, as JSON values."""
+Runner: TypeAlias = Literal["auto", "plain", "prefect"]
+"""Plain calls, a Prefect flow, or Prefect where PREFECT_API_URL names a running server."""
+OpenRunner: TypeAlias = Callable[[StageExecutor], AbstractContextManager[StageRunner]]
+"""Opens what runs the stages of an executor."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class ScanRequest:
     """What to scan, and where to."""
 
     source: Path
-    """Phone export, a folder or a zip."""
+    """Phone export (folder or zip), layout scan, or finished mesh."""
     output: Path
     """Scene folder to write."""
-    options: Options
+    options: ScanOptions = field(default_factory=ScanOptions)
     """What changes the result."""
-    runner: Literal["auto", "plain", "prefect"] = "auto"
-    """Who carries the stages out."""
     force: bool = False
     """Whether an older scene may be replaced."""
+    truth: Path | None = None
+    """File of a simulated capture's truth, to compare the twin with; None for real captures."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ScanResult:
+    """A finished scan."""
+
+    folder: Path
+    """Scene folder."""
+    digest: str
+    """SHA-256 of what the scene folder says."""
+    scene: Scene
+    """The twin as it lies in the folder."""
+    gates: GateReport
+    """Measured values beside thresholds, by gate, engine and object."""
+    quality: QualityReport | None
+    """Quality of the capture; None for a layout scan or a mesh."""
+    warnings: tuple[str, ...]
+    """What a user should know, a sentence each."""
+    fallbacks: tuple[str, ...]
+    """What had to be replaced by something weaker, a sentence each."""
+    seconds: float
+    """Wall time [s]."""
+    stage_seconds: Mapping[str, float]
+    """The same by stage [s]."""
+    reused: tuple[str, ...]
+    """Stages whose results an earlier run had made."""
+    peak_rss_mb: float
+    """Largest resident memory of all processes together [MB]."""
+    summary: Mapping[str, object]
+    """All of it as JSON values: what `cousins scan --json` prints and, but for the cost, what `report.json` keeps."""
 
 
 def default_store() -> Store:
@@ -54,46 +94,91 @@ def default_store() -> Store:
     return Store(Path(os.environ.get("COUSINS_STORE") or cache / "cousins"))
 
 
-def scan(
-    order: Order, *, tell: Tell = say_nothing, store: Store | None = None, judge: Judge | None = None
-) -> dict[str, Any]:
-    """Scan, publish the scene folder, and return what `--json` prints.
+def run_scan(
+    request: ScanRequest,
+    *,
+    runner: Runner = "auto",
+    progress: ProgressCallback = no_progress,
+    store: Store | None = None,
+) -> ScanResult:
+    """Scan, publish the scene folder and return the result; raises `CousinsError`.
 
-    `judge` looks at the finished scene and adds what it has to say to the report.
+    Nothing is left at the output where it fails; stages that are done are reused by the next run.
     """
-    began = time.monotonic()
-    require_free(order.output, force=order.force)
-    load("cousins.segment.backends", order.options.segmenter, kind="segmenter")
+    if runner == "prefect" or (runner == "auto" and os.environ.get("PREFECT_API_URL")):
+        from flows.scan import scan_with_prefect
+
+        return scan_with_prefect(request, progress=progress, store=store)
+    return run_scan_with(local_runner, request, progress=progress, store=store)
+
+
+@contextmanager
+def local_runner(executor: StageExecutor) -> Iterator[StageRunner]:
+    """Run stages in this process and a second one, which starts with the first result that must be computed."""
+    with closing(LocalRunner(executor)) as runner:
+        executor.before_first_compute = runner.start
+        yield runner
+
+
+def run_scan_with(
+    open_runner: OpenRunner, request: ScanRequest, *, progress: ProgressCallback, store: Store | None
+) -> ScanResult:
+    """Scan with the runner that the context manager `open_runner` gives; otherwise like `run_scan`."""
+    started = time.monotonic()
+    require_free(request.output, force=request.force)
+    options = resolve_options(request.options)
     store = default_store() if store is None else store
-    with watched_memory() as peak, store.in_use():
-        twin, desk = _carry_out(order, store, tell)
-        seconds = stage_seconds(twin.references)
-        summary = summary_of(twin, desk) | ({} if judge is None else judge(desk.read(WRITE, twin.written)))
-        busy = busy_seconds(twin.references)
+    with watched_memory() as peak, store.block_sweeps():
+        source = recognise_input(request.source)
+        _require_lengths_fit(source, request.options)
+        executor = StageExecutor(store=store, options=options, progress=progress)
+        with open_runner(executor) as stage_runner:
+            twin = build_twin(source, stage_runner, executor)
+        scene, gates = executor.load(twin.written), executor.load(twin.gates)
+        summary = summary_of(twin, executor)
+        if request.truth is not None:
+            summary["truth"] = compare(scene, decode(Truth, request.truth.read_bytes()))
         reported = time.monotonic()
-        cost: dict[str, Any] = {
-            "seconds": round(reported - began, 3),
-            "stage_seconds": seconds,
-            "orchestration": round(reported - began - busy, 3),
-            "reused": sorted({one.stage for one in twin.references if one.reused}),
+        seconds = stage_seconds(twin.references)
+        reused = sorted({reference.stage.name for reference in twin.references if reference.reused})
+        cost: dict[str, object] = {
+            "seconds": round(reported - started, 3),
+            "stage_seconds": dict(seconds),
+            "orchestration": round(reported - started - busy_seconds(twin.references), 3),
+            "reused": reused,
         }
-        with store.workplace() as folder:
+        with store.scratch_folder() as folder:
             fresh = folder / "scene"
-            _lay_out(twin, desk, summary | {"cost": cost}, fresh)
-            publish(fresh, order.output)
+            _fill_scene_folder(twin, executor, {**summary, "cost": cost}, fresh)
+            publish(fresh, request.output)
     store.gc(keep_bytes=KEEP_BYTES)
-    cost["stage_seconds"]["report"] = round(time.monotonic() - reported, 3)
-    cost["seconds"] = round(time.monotonic() - began, 3)
-    return {"scene": str(order.output), **summary, **cost, "peak_rss_mb": round(peak.rss_bytes / 1e6, 1)}
+    seconds["report"] = round(time.monotonic() - reported, 3)
+    total_s = round(time.monotonic() - started, 3)
+    peak_rss_mb = round(peak.rss_bytes / 1e6, 1)
+    cost |= {"stage_seconds": seconds, "seconds": total_s}
+    return ScanResult(
+        folder=request.output,
+        digest=str(summary["digest"]),
+        scene=scene,
+        gates=gates,
+        quality=None if twin.capture is None else executor.load(twin.capture.checks).quality,
+        warnings=tuple(summary["warnings"]),
+        fallbacks=tuple(summary["fallbacks"]),
+        seconds=total_s,
+        stage_seconds=seconds,
+        reused=tuple(reused),
+        peak_rss_mb=peak_rss_mb,
+        summary={"scene": str(request.output), **summary, **cost, "peak_rss_mb": peak_rss_mb},
+    )
 
 
-def _carry_out(order: Order, store: Store, tell: Tell) -> tuple[Twin, Desk]:
-    export = export_of(order.source)
-    lengths = order.options.tag_size_m is not None or bool(order.options.scale_distances)
-    layout = order.options.scale_room is not None
-    if export.kind != "capture" and (lengths or layout):
+def _require_lengths_fit(source: ScanInput, options: ScanOptions) -> None:
+    """Raise `InputError` where known lengths are given for an input that cannot show them, or in two ways."""
+    lengths = options.tag_size_m is not None or bool(options.scale_distances)
+    layout = options.scale_room is not None
+    if source.kind != "capture" and (lengths or layout):
         raise InputError(
-            f"a known length for {export.path.name!r}, which has no pictures",
+            f"a known length for {source.path.name!r}, which has no pictures",
             expected="a capture with frames",
             hint="Leave out --tag-size, --scale-distance and --scale-room.",
         )
@@ -103,18 +188,13 @@ def _carry_out(order: Order, store: Store, tell: Tell) -> tuple[Twin, Desk]:
             expected="one of them",
             hint="A tape is better than a layout scan: leave out --scale-room.",
         )
-    if order.runner == "prefect" or (order.runner == "auto" and os.environ.get("PREFECT_API_URL")):
-        from flows.scan import scan_with_prefect
-
-        return scan_with_prefect(export, store, order.options, tell=tell)
-    return scan_plain(export, store, order.options, tell=tell)
 
 
-def _lay_out(twin: Twin, desk: Desk, summary: dict[str, Any], folder: Path) -> None:
+def _fill_scene_folder(twin: TwinResults, executor: StageExecutor, report: Mapping[str, object], folder: Path) -> None:
     """Copy the scene and its pictures into a new folder and write the report beside them."""
-    shutil.copytree(desk.folder(twin.written) / "scene", folder)
-    pictures = desk.folder(twin.pictures)
+    shutil.copytree(executor.folder(twin.written) / "scene", folder)
+    pictures = executor.folder(twin.pictures)
     for name in PICTURES:
         shutil.copyfile(pictures / name, folder / name)
-    (folder / "report.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
-    write_report(summary, pictures, folder / "report.html")
+    (folder / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    write_report(report, pictures, folder / "report.html")

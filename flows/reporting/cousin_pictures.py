@@ -9,8 +9,8 @@ import numpy as np
 
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
-from cousins.raster import Light, Raster, look_of, render, shade
-from cousins.raster import Look as MeshLook
+from cousins.raster import Raster, ShadingLight, prepare_shading, render, shade
+from cousins.raster import ShadingData as MeshLook
 from cousins.scene.looks import Look
 from cousins.scene.scenes import Scene
 from flows.reporting.pictures import visual_meshes
@@ -37,9 +37,9 @@ def picture_of(scene: Scene) -> Array:
     camera, world_from_camera = _view(scene, meshes, look)
     raster = render(meshes, camera, world_from_camera)
     background = np.rint(255.0 * _srgb(np.array(look.background)))
-    looks, lamp = [look_of(mesh) for mesh in meshes], _lamp(look)
-    seen = _seen(scene, meshes, lamp, raster, looks)
-    image = shade(raster, meshes, looks=looks, light=lamp, visibility=seen, background=background)
+    looks, lamp = [prepare_shading(mesh) for mesh in meshes], _lamp(look)
+    lit = _lit_fraction(scene, meshes, lamp, raster, looks)
+    image = shade(raster, meshes, shading_data=looks, light=lamp, visibility=lit, background=background)
     tinted = np.where((raster.body >= 0)[..., None], _tinted(image, look), image)
     width, height = SIZE_PX
     small = tinted.reshape(height, SAMPLES, width, SAMPLES, 3).mean(axis=(1, 3))
@@ -50,9 +50,9 @@ def _view(scene: Scene, meshes: list[Mesh], look: Look) -> tuple[Intrinsics, Arr
     """Return camera and pose: the look's own, widened to the picture's shape, or one that sees all objects."""
     width, height = (SAMPLES * side for side in SIZE_PX)
     if look.camera is not None:
-        own = look.camera
-        scale = min(width / own.width, height / own.height)
-        fitted = own.scaled(round(own.width * scale), round(own.height * scale))
+        background_color = look.camera
+        scale = min(width / background_color.width, height / background_color.height)
+        fitted = background_color.scaled(round(background_color.width * scale), round(background_color.height * scale))
         camera = Intrinsics(
             width=width,
             height=height,
@@ -71,20 +71,22 @@ def _view(scene: Scene, meshes: list[Mesh], look: Look) -> tuple[Intrinsics, Arr
     return camera, look_at(eye, middle)
 
 
-def _seen(scene: Scene, meshes: list[Mesh], lamp: Light, raster: Raster, looks: Sequence[MeshLook]) -> Array | None:
+def _lit_fraction(
+    scene: Scene, meshes: list[Mesh], lamp: ShadingLight, raster: Raster, looks: Sequence[MeshLook]
+) -> Array | None:
     """Return what each pixel sees of lamp and surroundings; objects and tables throw shadows.
 
     None without objects. Floors and walls reach farther than the maps, so they only receive.
     """
-    own = meshes[len(scene.structures) :]
-    if not own:
+    background_color = meshes[len(scene.structures) :]
+    if not background_color:
         return None
-    points = np.concatenate([mesh.vertices for mesh in own])
+    points = np.concatenate([mesh.vertices for mesh in background_color])
     low, high = points.min(axis=0), points.max(axis=0)
     radius = 0.5 * float(np.linalg.norm(high - low)) + SHADOW_RIM_M
-    tables = [one.visual for one in scene.structures if one.kind == "table"]
+    tables = [light.visual for light in scene.structures if light.kind == "table"]
     maps = shadow_maps(
-        [*tables, *own],
+        [*tables, *background_color],
         np.array(lamp.direction),
         (low + high) / 2.0,
         radius,
@@ -95,15 +97,15 @@ def _seen(scene: Scene, meshes: list[Mesh], lamp: Light, raster: Raster, looks: 
     return visibility(raster, looks, maps)
 
 
-def _lamp(look: Look) -> Light:
+def _lamp(look: Look) -> ShadingLight:
     """Return the strongest light; the others join the light from everywhere with half their strength."""
     ambient = look.ambient
     strongest = max(look.lights, key=lambda light: light.intensity, default=None)
     if strongest is None:
-        return Light(lamp=0.0, ambient=ambient * look.exposure, ground=GROUND)
+        return ShadingLight(lamp=0.0, ambient=ambient * look.exposure, ground=GROUND)
     ambient += 0.5 * sum(light.intensity for light in look.lights if light is not strongest)
     x, y, z = strongest.direction
-    return Light(
+    return ShadingLight(
         direction=(-x, -y, -z),
         lamp=strongest.intensity * look.exposure,
         ambient=ambient * look.exposure,

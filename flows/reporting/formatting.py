@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def told_scan(result: dict[str, Any]) -> str:
+def format_scan(result: dict[str, Any]) -> str:
     """Return what a scan made, in a few lines."""
-    lines = [*told_twin(result), "", f"scene   {result['scene']}/scene.usda"]
+    lines = [*format_twin(result), "", f"scene   {result['scene']}/scene.usda"]
     lines += [
         f"report  {result['scene']}/report.html",
         f"time    {result['seconds']:.1f} s, {result['peak_rss_mb']:.0f} MB",
@@ -16,7 +16,7 @@ def told_scan(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def told_twin(result: dict[str, Any]) -> list[str]:
+def format_twin(result: dict[str, Any]) -> list[str]:
     """Return objects, gates, warnings and fallbacks of a twin as lines."""
     lines = [f"{result['name']}: {len(result['assets'])} objects, digest {result['digest'][:12]}", ""]
     lines += table(
@@ -49,7 +49,7 @@ def _beside(result: dict[str, Any]) -> str:
     return f" of {len(result['assets']) - len(result['fixed'])} objects, {len(result['fixed'])} fixed in place"
 
 
-def told_truth(rows: Iterable[dict[str, Any]]) -> list[str]:
+def format_truth(rows: Iterable[dict[str, Any]]) -> list[str]:
     """Return how far each true object is from its twin, as lines."""
     rows_of_truth = [
         [
@@ -63,12 +63,15 @@ def told_truth(rows: Iterable[dict[str, Any]]) -> list[str]:
     return table(["truth", "found as", "Chamfer mm", "size error mm", "volume"], rows_of_truth)
 
 
-def told_findings(findings: Iterable[dict[str, Any]]) -> list[str]:
+def format_findings(findings: Iterable[dict[str, Any]]) -> list[str]:
     """Return findings as lines, each with its mending."""
-    return [f"{one['severity']}: {one['where']}: {one['message']} {one['fix']} [{one['rule']}]" for one in findings]
+    return [
+        f"{finding['severity']}: {finding['where']}: {finding['message']} {finding['fix']} [{finding['rule']}]"
+        for finding in findings
+    ]
 
 
-def told_pack(result: dict[str, Any]) -> list[str]:
+def format_pack(result: dict[str, Any]) -> list[str]:
     """Return what a pack holds as lines."""
     splits = ", ".join(f"{split} {count}" for split, count in result["splits"].items())
     lines = [
@@ -76,7 +79,7 @@ def told_pack(result: dict[str, Any]) -> list[str]:
         f"digest    sha256:{result['digest']}",
         f"size      {size_text(result['bytes'])} in {result['files']} files",
         f"made by   {result['generator']}, seed {result['seed']}",
-        *(f"from      {what} {digest[:12]}" for what, digest in sorted(result["lineage"].items())),
+        *(f"from      {origin} {digest[:12]}" for origin, digest in sorted(result["lineage"].items())),
         *(f"covers    {axis} {value:.0%}" for axis, value in sorted(result["coverage"].items())),
         *(f"licence   {name}: {count} variants" for name, count in sorted(result["licences"].items())),
     ]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cousins.geometry import Array
 from cousins.meshes import Mesh
-from cousins.raster import look_of
+from cousins.raster import prepare_shading
 
 GLTF_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """glTF is y up and looks along -z (glTF 2.0, section 3.4)."""
@@ -124,7 +124,7 @@ def _add_part(file: _File, part: Part) -> None:
 
 def _split_at_creases(mesh: Mesh) -> tuple[Array, Array, Array, Array]:
     """Return vertices, normals and faces with vertices doubled along creases, and each one's old number."""
-    corner_normals = look_of(mesh).corner_normals.reshape(-1, 3)
+    corner_normals = prepare_shading(mesh).corner_normals.reshape(-1, 3)
     corners = np.asarray(mesh.faces, dtype=np.int64).reshape(-1)
     rounded = np.rint(corner_normals * 512.0).astype(np.int64)
     keys = np.concatenate([corners[:, None], rounded], axis=1)

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cousins.geometry import Array
-from cousins.pack.blobs import write_beside
+from cousins.pack.blobs import write_public_file
 from cousins.pack.cards import card_files
 from cousins.pack.packs import Pack
 from cousins.vary.cousins import AXES, SPLITS, Cousin
@@ -33,22 +33,24 @@ COLUMNS: Final = 8
 MOST_ON_SHEET: Final = 64
 """Pictures on the contact sheet."""
 
-Tell = Callable[[int, int], None]
-"""Hears how many pictures are drawn, of how many."""
+DrawProgress = Callable[[int, int], None]
+"""Receives how many pictures are drawn, and of how many."""
 
 
-def write_gallery(pack: Pack, folder: Path, present: Sequence[int], *, count: int, tell: Tell) -> dict[str, Any]:
-    """Draw at most `count` of the cousins that are present, write page, sheet and card, and tell where they are."""
+def write_gallery(
+    pack: Pack, folder: Path, present: Sequence[int], *, count: int, progress: DrawProgress
+) -> dict[str, Any]:
+    """Draw at most `count` of the cousins that are present, write page, sheet and card; return their paths."""
     numbers = spread(pack, present, count)
     drawn: list[tuple[Cousin, Array]] = []
     for number in numbers:
         drawn.append((pack.cousin(number), picture_of(pack.scene(number))))
-        tell(len(drawn), len(numbers))
-    write_beside(folder / PAGE, page(pack.info(), drawn).encode())
-    write_beside(folder / SHEET, _png(contact_sheet(drawn[:: -(-len(drawn) // MOST_ON_SHEET)])))
+        progress(len(drawn), len(numbers))
+    write_public_file(folder / PAGE, page(pack.info(), drawn).encode())
+    write_public_file(folder / SHEET, _png(contact_sheet(drawn[:: -(-len(drawn) // MOST_ON_SHEET)])))
     cards = card_files(pack) if len(present) == len(pack) else {}
     for name, data in cards.items():
-        write_beside(folder / name, data)
+        write_public_file(folder / name, data)
     return {
         "digest": pack.digest,
         "drawn": len(drawn),
@@ -60,14 +62,14 @@ def write_gallery(pack: Pack, folder: Path, present: Sequence[int], *, count: in
 
 def spread(pack: Pack, present: Sequence[int], count: int) -> list[int]:
     """Return at most `count` of the cousins: the twin, and the splits in their proportions, spread evenly over each."""
-    here = set(present)
-    by_split = [[number for number in pack.indices(split) if number in here] for split in SPLITS]
+    available = set(present)
+    by_split = [[number for number in pack.indices(split) if number in available] for split in SPLITS]
     shares = _shares([len(numbers) for numbers in by_split], count)
-    chosen: list[int] = []
+    drawn: list[int] = []
     for numbers, share in zip(by_split, shares, strict=True):
         places = np.unique(np.linspace(0, len(numbers) - 1, share).round().astype(int))
-        chosen += [numbers[place] for place in places]
-    return chosen
+        drawn += [numbers[place] for place in places]
+    return drawn
 
 
 def _shares(sizes: list[int], count: int) -> list[int]:
@@ -81,20 +83,23 @@ def _shares(sizes: list[int], count: int) -> list[int]:
 
 
 def page(info: dict[str, Any], drawn: Sequence[tuple[Cousin, Array]]) -> str:
-    """Return the page: everything is inside it, and nothing that a stranger wrote is read as markup."""
+    """Return the page; `drawn` holds cousins with their pictures, uint8 [h, w, 3].
+
+    Everything is inside it, and nothing that a stranger wrote is read as markup.
+    """
     rows = [
         {
             "number": cousin.index,
             "split": cousin.split,
             "distances": {axis: round(value, 3) for axis, value in sorted(cousin.distances.items())},
-            "objects": [f"{stand.name}: {stand.variant}" for stand in cousin.stands],
+            "objects": [f"{instance.name}: {instance.variant}" for instance in cousin.objects],
             "picture": "data:image/jpeg;base64," + base64.b64encode(_jpeg(image)).decode(),
         }
         for cousin, image in drawn
     ]
     data = {"axes": list(AXES), "splits": [split for split in SPLITS if info["splits"][split]], "cousins": rows}
     text = json.dumps(data, sort_keys=True, allow_nan=False).replace("<", "\\u003c")
-    template = Template(files("flows").joinpath("gallery.html").read_text(encoding="utf-8"))
+    template = Template(files("flows.reporting").joinpath("gallery.html").read_text(encoding="utf-8"))
     splits = ", ".join(f"{count} {split}" for split, count in info["splits"].items() if count)
     return template.substitute(
         title=escape(info["name"]),

@@ -12,8 +12,8 @@ from scipy import ndimage
 from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
-from cousins.raster import Light, Look, look_of, render, shade
-from cousins.scene.scenes import Placed, Scene
+from cousins.raster import ShadingData, ShadingLight, prepare_shading, render, shade
+from cousins.scene.scenes import PlacedAsset, Scene
 from cousins.segment.segments import Segmentation
 from flows.reporting.glb import Part, fit_glb
 from sim.synthetic.shadow_maps import shadow_maps, visibility
@@ -28,9 +28,9 @@ SUPERSAMPLES = 2
 """Rays per preview pixel along each axis."""
 MOST_GLB_BYTES = 10_000_000
 """Largest preview.glb."""
-AS_PHOTOGRAPHED = Light(lamp=0.0, ambient=1.0, ground=1.0)
+AS_PHOTOGRAPHED = ShadingLight(lamp=0.0, ambient=1.0, ground=1.0)
 """Textures hold the light of the room; nothing is added to it."""
-PORTRAIT = Light(lamp=0.42, ambient=0.72, ground=0.8)
+PORTRAIT = ShadingLight(lamp=0.42, ambient=0.72, ground=0.8)
 """A mild lamp for the preview: textures are lit already."""
 NO_PHOTO = (236, 238, 241)
 """sRGB background where the twin shows nothing."""
@@ -56,17 +56,17 @@ PALETTE = (
 def draw_pictures(capture: Capture, segmentation: Segmentation, scene: Scene, folder: Path) -> None:
     """Write photo_N.jpg, segments_N.jpg and twin_N.jpg by view, preview.png, preview.glb and view.glb."""
     meshes = visual_meshes(scene)
-    looks = [look_of(mesh) for mesh in meshes]
+    looks = [prepare_shading(mesh) for mesh in meshes]
     views = chosen_views(capture)
     for number, frame in enumerate(views):
         photo = frame.color(width=WIDTH_PX)
         height = round(WIDTH_PX * frame.depth_camera.height / frame.depth_camera.width) if photo is None else len(photo)
         camera = (frame.color_camera or frame.depth_camera).scaled(WIDTH_PX, height)
-        shown = depth_picture(frame, WIDTH_PX, height) if photo is None else photo
+        picture = depth_picture(frame, WIDTH_PX, height) if photo is None else photo
         raster = render(meshes, camera, frame.world_from_camera)
-        twin = shade(raster, meshes, looks=looks, light=AS_PHOTOGRAPHED, background=NO_PHOTO)
-        save(shown, folder / f"photo_{number}.jpg")
-        save(tinted(shown, segmentation, frame), folder / f"segments_{number}.jpg")
+        twin = shade(raster, meshes, shading_data=looks, light=AS_PHOTOGRAPHED, background=NO_PHOTO)
+        save(picture, folder / f"photo_{number}.jpg")
+        save(tinted(picture, segmentation, frame), folder / f"segments_{number}.jpg")
         save(twin, folder / f"twin_{number}.jpg")
     side = views[len(views) // 2].world_from_camera[:2, 3]
     _save_scene(scene, meshes, portrait(scene, meshes, looks, side), folder)
@@ -75,7 +75,7 @@ def draw_pictures(capture: Capture, segmentation: Segmentation, scene: Scene, fo
 def draw_scene(scene: Scene, folder: Path) -> None:
     """Write preview.png, preview.glb and view.glb of a scene without photos, seen from above over its walls."""
     meshes = visual_meshes(scene)
-    looks = [look_of(mesh) for mesh in meshes]
+    looks = [prepare_shading(mesh) for mesh in meshes]
     low = np.concatenate([mesh.vertices for mesh in meshes]).min(axis=0)
     _save_scene(scene, meshes, portrait(scene, meshes, looks, low[:2], rise_deg=ROOM_RISE_DEG), folder)
 
@@ -109,8 +109,8 @@ def body_names(scene: Scene) -> list[str]:
     return names + [placed.asset.name for placed in scene.objects for _ in placed.asset.links]
 
 
-def link_poses(placed: Placed) -> dict[str, Array]:
-    """Return `world_from_link` by link name with all joints at 0."""
+def link_poses(placed: PlacedAsset) -> dict[str, Array]:
+    """Return `world_from_link` [4, 4] by link name with all joints at 0."""
     poses = {placed.asset.links[0].name: placed.world_from_asset}
     waiting = list(placed.asset.joints)
     while waiting:
@@ -134,7 +134,7 @@ def collision_parts(scene: Scene) -> list[Part]:
 
 
 def tinted(photo: Array, segmentation: Segmentation, frame: Frame) -> Array:
-    """Return the photo with every segment in its colour and outlined."""
+    """Return the photo, uint8 [h, w, 3], with every segment in its colour and outlined."""
     image = photo.astype(np.float64)
     size = (photo.shape[1], photo.shape[0])
     for index, segment in enumerate(segmentation.segments):
@@ -151,20 +151,20 @@ def tinted(photo: Array, segmentation: Segmentation, frame: Frame) -> Array:
 
 
 def depth_picture(frame: Frame, width: int, height: int) -> Array:
-    """Return the depth as grey, near is light, for a frame without colour."""
+    """Return the depth as grey, uint8 [h, w, 3], near is light, for a frame without colour."""
     depth = np.asarray(Image.fromarray(frame.depth_m).resize((width, height), Image.Resampling.NEAREST))
-    known = depth > 0.0
-    near, far = np.percentile(depth[known], [2, 98]) if known.any() else (0.0, 1.0)
+    is_measured = depth > 0.0
+    near, far = np.percentile(depth[is_measured], [2, 98]) if is_measured.any() else (0.0, 1.0)
     grey = 235.0 - 190.0 * np.clip((depth - near) / max(far - near, 1e-6), 0.0, 1.0)
-    return np.repeat(np.where(known, grey, 20.0).astype(np.uint8)[..., None], 3, axis=2)
+    return np.repeat(np.where(is_measured, grey, 20.0).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def portrait(
-    scene: Scene, meshes: Sequence[Mesh], looks: Sequence[Look], side: Array, *, rise_deg: float = RISE_DEG
+    scene: Scene, meshes: Sequence[Mesh], looks: Sequence[ShadingData], side: Array, *, rise_deg: float = RISE_DEG
 ) -> Array:
     """Return a picture of the objects, seen from the side of a place [2] in the world's plane, with soft shadows."""
-    own = meshes[len(scene.structures) :] or meshes
-    points = np.concatenate([mesh.vertices for mesh in own])
+    subjects = meshes[len(scene.structures) :] or meshes
+    points = np.concatenate([mesh.vertices for mesh in subjects])
     low, high = points.min(axis=0), points.max(axis=0)
     center, radius = (low + high) / 2.0, float(np.linalg.norm(high - low)) / 2.0
     eye = _vantage(center, radius, side, rise_deg)
@@ -175,14 +175,14 @@ def portrait(
     lamp = PORTRAIT
     maps = shadow_maps(meshes, np.array(lamp.direction), center, 1.6 * radius)
     image = shade(
-        raster, meshes, looks=looks, light=lamp, visibility=visibility(raster, looks, maps), background=NO_PHOTO
+        raster, meshes, shading_data=looks, light=lamp, visibility=visibility(raster, looks, maps), background=NO_PHOTO
     )
     small = image.reshape(PREVIEW_PX[1], SUPERSAMPLES, PREVIEW_PX[0], SUPERSAMPLES, 3).mean(axis=(1, 3))
     return np.rint(small).astype(np.uint8)
 
 
 def save(image: Array, path: Path) -> None:
-    """Write a picture as JPEG or PNG, by its name."""
+    """Write a picture, uint8 [h, w, 3], as JPEG or PNG by the suffix of its path."""
     Image.fromarray(image).save(path, quality=88)
 
 

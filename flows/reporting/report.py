@@ -10,10 +10,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from cousins.capture.captures import OF_PICTURES
+from cousins.capture.captures import IMAGE_ONLY_APPS
 from flows.reporting.pictures import PALETTE
 
-HERE = Path(__file__).parent
+TEMPLATES = Path(__file__).parent
 _IMAGE = re.compile(r'alt="(photo|segments|twin) (\d+)" src="(data:[^"]*)"')
 _DATA = re.compile(r'type="text/plain">([^<]*)<')
 
@@ -28,7 +28,7 @@ def write_report(summary: Mapping[str, Any], pictures: Path, target: Path) -> No
 def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, poster: str) -> str:
     """Return the page's HTML; `images` holds data URIs by `photo_N`, `segments_N` and `twin_N`."""
     capture, scale = summary["capture"], summary["scale"]
-    template = Template((HERE / "report.html").read_text(encoding="utf-8"))
+    template = Template((TEMPLATES / "report.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(f"{summary['name']}: scan to twin"),
         name=escape(summary["name"]),
@@ -49,7 +49,7 @@ def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, p
         digest=escape(summary["digest"]),
         model=model,
         poster=poster,
-        viewer=(HERE / "viewer.js").read_text(encoding="utf-8"),
+        viewer=(TEMPLATES / "viewer.js").read_text(encoding="utf-8"),
     )
 
 
@@ -79,14 +79,14 @@ def _badges(summary: Mapping[str, Any]) -> str:
     if not summary["assets"]:
         gates = ("bad", "no objects to test")
     count = len(summary["warnings"])
-    told = [
+    cells = [
         gates,
         ("", f"{len(summary['assets'])} objects"),
         ("", f"scale by {summary['scale']['source']}, ±{100 * summary['scale']['error']:.1f} %"),
         ("warn" if count else "good", f"{count} warnings"),
         ("warn" if summary["fallbacks"] else "good", f"{len(summary['fallbacks'])} fallbacks"),
     ]
-    return "".join(f'<li class="{kind}">{escape(text)}</li>' for kind, text in told)
+    return "".join(f'<li class="{kind}">{escape(text)}</li>' for kind, text in cells)
 
 
 def _views(images: Mapping[str, str]) -> str:
@@ -115,7 +115,7 @@ def _object_row(asset: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         _number(" × ".join(f"{100 * side:.1f}" for side in asset["size_m"])),
         f"<td>{_quantity(asset['mass_kg'])}</td>",
         f"<td>{_quantity(asset['friction'])}<div class='soft small'>{escape(asset['material'])}</div></td>",
-        _seen(asset["observed_fraction"], asset["completions"]),
+        _observed_share(asset["observed_fraction"], asset["completions"]),
         _number(str(asset["hulls"])),
         _number(_worst(summary["gate_results"], asset["name"], "drift")),
         _number(_worst(summary["gate_results"], asset["name"], "penetration")),
@@ -123,19 +123,19 @@ def _object_row(asset: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     return f'<tr class="pick" data-name="{escape(asset["name"])}">{"".join(cells)}</tr>'
 
 
-def _seen(fraction: float, completions: Iterable[str]) -> str:
+def _observed_share(fraction: float, completions: Iterable[str]) -> str:
     meter = f"<div class='meter'><i style='width:{100 * fraction:.0f}%'></i></div>"
     return f"<td>{fraction:.0%}{meter}<div class='soft small'>{escape(', '.join(completions))}</div></td>"
 
 
 def _worst(results: Iterable[Mapping[str, Any]], subject: str, gate: str) -> str:
     """Return the largest value in mm of one gate over the engines; red where it fails."""
-    found = [one for one in results if one["subject"] == subject and one["gate"] == gate and one["unit"] == "mm"]
-    known = [one for one in found if one["value"] is not None]
-    if not known:
+    matching = [row for row in results if row["subject"] == subject and row["gate"] == gate and row["unit"] == "mm"]
+    measured = [row for row in matching if row["value"] is not None]
+    if not measured:
         return "not measured"
-    worst = max(known, key=lambda one: float(one["value"]))
-    kind = "good" if all(one["passed"] for one in found) else "bad"
+    worst = max(measured, key=lambda row: float(row["value"]))
+    kind = "good" if all(row["passed"] for row in matching) else "bad"
     return f'<span class="{kind}">{worst["value"]:.3f}</span>'
 
 
@@ -175,8 +175,9 @@ def _notes(texts: Iterable[str]) -> str:
 def _findings(findings: Iterable[Mapping[str, str]]) -> str:
     kinds = {"error": "bad", "warning": "warn", "info": "soft"}
     items = [
-        f'<li><span class="{kinds[one["severity"]]}">{escape(one["message"])}</span> {escape(one["fix"])}</li>'
-        for one in findings
+        f'<li><span class="{kinds[finding["severity"]]}">{escape(finding["message"])}</span> '
+        f"{escape(finding['fix'])}</li>"
+        for finding in findings
     ]
     return f'<ul class="notes">{"".join(items)}</ul>' if items else '<p class="pad good">Nothing to do better.</p>'
 
@@ -198,7 +199,7 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
     pairs += [
         ("depth frames", f"{capture['frames']} of {capture['depth_px'][0]}×{capture['depth_px'][1]} px"),
         ("colour images", f"{capture['color_frames']}, {color}"),
-        ("up direction", _up_told(capture)),
+        ("up direction", _gravity_text(capture)),
         (
             "camera convention",
             f"fits {capture['probe']['declared_score']:.0%}, best other {capture['probe']['rival_score']:.0%}",
@@ -207,11 +208,13 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
     return _pairs(pairs + [(words(name), _short(value)) for name, value in refinement.items() if _is_number(value)])
 
 
-def _up_told(capture: Mapping[str, Any]) -> str:
-    """Return who says where up is."""
+def _gravity_text(capture: Mapping[str, Any]) -> str:
+    """Return where the up direction comes from."""
     if not capture["gravity_known"]:
         return "estimated from the depth"
-    return "estimated from how the pictures were held" if capture["app"] in OF_PICTURES else "told by the device"
+    return (
+        "estimated from how the pictures were held" if capture["app"] in IMAGE_ONLY_APPS else "measured by the device"
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -226,9 +229,9 @@ def _timing(stages: Mapping[str, float], reused: list[str]) -> str:
     longest = max([*stages.values(), 1e-9])
     rows = []
     for name, seconds in stages.items():
-        told = "reused" if name in reused else f"{seconds:.1f} s"
+        cells = "reused" if name in reused else f"{seconds:.1f} s"
         bar = f'<div class="bar" style="width:{100 * seconds / longest:.1f}%"></div>'
-        rows.append(f'<tr><td>{escape(name)}</td><td class="number">{told}</td><td style="width:60%">{bar}</td></tr>')
+        rows.append(f'<tr><td>{escape(name)}</td><td class="number">{cells}</td><td style="width:60%">{bar}</td></tr>')
     return "".join(rows)
 
 

@@ -7,39 +7,38 @@ from typing import Any
 
 from cousins.capture.captures import Capture
 from cousins.codec import plain
-from cousins.fusion.pose_refinement import Refined
 from cousins.geometry import Array
 from cousins.quantities import Quantity
 from cousins.scene.scene_folder import scene_digest
-from cousins.scene.scenes import Placed, Scene
-from flows.execution.executor import Desk, Reference
-from flows.pipeline.scan_job import Seen, Twin
-from flows.pipeline.stages import GATE, INGEST, INSPECT, REFINE, SEGMENT, SETTLE, WRITE, Checks
+from cousins.scene.scenes import PlacedAsset, Scene
+from flows.execution.executor import StageExecutor
+from flows.execution.stage import Reference
+from flows.pipeline.build_twin import CaptureResults, TwinResults
+from flows.pipeline.stages import Checks
 from sim.validation.gates import GateReport
-from sim.validation.settle import Settled
 
 
-def summary_of(twin: Twin, desk: Desk) -> dict[str, Any]:
+def summary_of(twin: TwinResults, executor: StageExecutor) -> dict[str, Any]:
     """Return all that is known about a twin, as JSON values; nothing in it depends on the clock."""
-    scene: Scene = desk.read(WRITE, twin.written)
-    gates: GateReport = desk.read(GATE, twin.gates)
-    settled: Settled = desk.read(SETTLE, twin.settled)
+    scene, gates = executor.load(twin.written), executor.load(twin.gates)
+    doubts = [] if twin.capture is None else executor.load(twin.capture.checks).probe.warnings
+    moved_m = executor.load(twin.settled).moved_m
     return {
         "name": scene.name,
-        "digest": scene_digest(desk.folder(twin.written) / "scene"),
-        **(layout_summary(scene) if twin.seen is None else seen_summary(twin.seen, desk)),
-        "settled_mm": {name: round(moved * 1000.0, 3) for name, moved in settled.moved_m.items()},
+        "digest": scene_digest(executor.folder(twin.written) / "scene"),
+        **(layout_summary(scene) if twin.capture is None else frames_summary(twin.capture, executor)),
+        "settled_mm": {name: round(distance_m * 1000.0, 3) for name, distance_m in moved_m.items()},
         "scale": {"source": scene.scale.source, "error": scene.scale.error},
-        **scene_summary(scene, gates, more_warnings=[] if twin.seen is None else _doubts(twin.seen, desk)),
+        **scene_summary(scene, gates, more_warnings=doubts),
     }
 
 
-def seen_summary(seen: Seen, desk: Desk) -> dict[str, Any]:
-    """Return what is known about the frames: the capture, its poses and what was told apart in it."""
+def frames_summary(results: CaptureResults, executor: StageExecutor) -> dict[str, Any]:
+    """Return what is known about the frames: the capture, its poses and the segments found in it."""
     return {
-        "capture": capture_summary(desk.read(INGEST, seen.capture), desk.read(INSPECT, seen.checks)),
-        "refinement": plain(_report_of(desk.read(REFINE, seen.refined))),
-        "segments": [segment.name for segment in desk.read(SEGMENT, seen.found).segments],
+        "capture": capture_summary(executor.load(results.capture), executor.load(results.checks)),
+        "refinement": plain(executor.load(results.aligned).report),
+        "segments": [segment.name for segment in executor.load(results.named).segments],
     }
 
 
@@ -62,17 +61,12 @@ def layout_summary(scene: Scene) -> dict[str, Any]:
     return {"capture": capture, "refinement": {}, "segments": []}
 
 
-def _doubts(seen: Seen, desk: Desk) -> tuple[str, ...]:
-    checks: Checks = desk.read(INSPECT, seen.checks)
-    return checks.probe.warnings
-
-
 def scene_summary(scene: Scene, gates: GateReport, *, more_warnings: Iterable[str] = ()) -> dict[str, Any]:
     """Return what changes when an object of a scene is changed by hand: assets, gates, warnings, fallbacks."""
     measured = gates.to_json()
     return {
         "assets": [asset_summary(placed, scale_error=scene.scale.error) for placed in scene.objects],
-        "structures": [{"name": one.name, "kind": one.kind} for one in scene.structures],
+        "structures": [{"name": structure.name, "kind": structure.kind} for structure in scene.structures],
         "relations": [plain(relation) for relation in scene.relations],
         "ok": measured["ok"],
         "gates": measured["gates"],
@@ -106,7 +100,7 @@ def capture_summary(capture: Capture, checks: Checks) -> dict[str, Any]:
     }
 
 
-def asset_summary(placed: Placed, *, scale_error: float) -> dict[str, Any]:
+def asset_summary(placed: PlacedAsset, *, scale_error: float) -> dict[str, Any]:
     """Return an asset's numbers, each physical one with its interval and source."""
     asset = placed.asset
     return {
@@ -141,31 +135,32 @@ def warnings_of(scene: Scene, more: Iterable[str], gates: GateReport) -> list[st
 def failed_gates(gates: GateReport) -> list[str]:
     """Return a sentence for each object and gate that failed, with the values of all engines."""
     values: dict[tuple[str, str], list[str]] = {}
-    for one in gates.failures:
-        told = f"{one.value:.3g} {one.unit} in {one.engine} (at most {one.threshold:.3g})"
-        values.setdefault((one.subject, one.gate), []).append(told)
-    return [f"{subject} fails the gate '{gate}': {', '.join(told)}." for (subject, gate), told in values.items()]
+    for result in gates.failures:
+        measured = f"{result.value:.3g} {result.unit} in {result.engine} (at most {result.threshold:.3g})"
+        values.setdefault((result.subject, result.gate), []).append(measured)
+    return [f"{subject} fails the gate '{gate}': {', '.join(texts)}." for (subject, gate), texts in values.items()]
 
 
 def fallbacks_of(scene: Scene) -> list[str]:
     """Return every fallback once: of the scene, then of each asset with its name."""
-    own = [f"{placed.asset.name}: {text}" for placed in scene.objects for text in placed.asset.fallbacks]
-    return once([*scene.fallbacks, *own])
+    of_assets = [f"{placed.asset.name}: {text}" for placed in scene.objects for text in placed.asset.fallbacks]
+    return once([*scene.fallbacks, *of_assets])
 
 
-def stage_seconds(references: Iterable[Reference]) -> dict[str, float]:
+def stage_seconds(references: Iterable[Reference[object]]) -> dict[str, float]:
     """Return the seconds of each stage, those of one name added up."""
     seconds: dict[str, float] = {}
     for reference in references:
-        seconds[reference.stage] = seconds.get(reference.stage, 0.0) + reference.seconds
+        name = reference.stage.name
+        seconds[name] = seconds.get(name, 0.0) + reference.seconds
     return {name: round(value, 3) for name, value in seconds.items()}
 
 
-def busy_seconds(references: Iterable[Reference]) -> float:
+def busy_seconds(references: Iterable[Reference[object]]) -> float:
     """Return the time in which at least one stage was at work [s]."""
     total_s, until = 0.0, float("-inf")
-    for reference in sorted(references, key=lambda one: one.began):
-        total_s += max(0.0, reference.ended - max(reference.began, until))
+    for reference in sorted(references, key=lambda reference: reference.started):
+        total_s += max(0.0, reference.ended - max(reference.started, until))
         until = max(until, reference.ended)
     return total_s
 
@@ -196,9 +191,5 @@ def quantity(value: Quantity) -> dict[str, Any]:
 
 
 def rounded(values: Array) -> list[float]:
-    """Return numbers to a tenth of a millimetre."""
+    """Return lengths [n] rounded to a tenth of a millimetre."""
     return [round(float(value), 4) for value in values]
-
-
-def _report_of(refined: Refined) -> object:
-    return refined.report

@@ -14,9 +14,9 @@ class Drive:
 
     joint: str
     """Name of the joint."""
-    most_force: float
+    max_force: float
     """Largest force [N] or torque [N·m]."""
-    most_speed: float
+    max_speed: float
     """Largest speed [m/s] or [rad/s]."""
     home: float
     """Position at the start of an episode [m] or [rad]."""
@@ -47,7 +47,11 @@ class Body:
     latency_s: float
     """Time until a command acts on the real robot [s]."""
     smoothing_s: float = 0.0
-    """Time constant with which its controller smooths what the arm is told [s]; 0 for none."""
+    """Time constant with which its controller smooths the commands to the arm [s]; 0 for none."""
+    handle_height_m: float = 0.25
+    """Height over its base of a handle that it works on [m]."""
+    below_handle_m: float = 0.02
+    """How far it reaches below such a handle [m]."""
     origin: str
     """Where it comes from."""
     licence: str

@@ -1,10 +1,10 @@
 """From actions to drive speeds: joint velocity, joint delta, end-effector delta; all rows at once.
 
-An action holds numbers from -1 to 1, the hand's last: at `WHOLE` and more it opens, at -`WHOLE` and less it closes, as
-grippers do that know no more than that, and what lies between is an opening.
-Deltas move a target that the drives follow, so what sags under a load is brought back, as real controllers do; a
-target runs ahead of the drives by no more than they can make up for in `LEAD` commands. Commands may act late: a
-queue of whole commands. What the arm is told may pass a low pass, as in many real controllers.
+An action holds numbers from -1 to 1, the hand's last: at `FULL_GRIP_ACTION` and more it opens, at its negative and less
+it closes, as grippers do that can only open and close; between lies an opening. Deltas move a target that the drives
+follow, so what sags under a load is brought back, as real controllers do; a target runs ahead of the drives by no more
+than they can make up for in `MAX_LEAD_COMMANDS` commands. Commands may act late: a queue of whole commands. The
+commands to the arm may pass a low pass, as in many real controllers.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import numpy as np
 from cousins.errors import SceneError
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.bodies.kernels import steer
-from sim.bodies.kinematics import Chain, chain_of, reach
+from sim.bodies.kernels import steer_tips
+from sim.bodies.kinematics import TipChain, tip_chain, tip_kinematics
 
-Kind = Literal["joint_velocity", "joint_delta", "ee_delta"]
-AXES: Final = ("x", "y", "z", "rx", "ry", "rz")
+ControlKind = Literal["joint_velocity", "joint_delta", "ee_delta"]
+TIP_AXES: Final = ("x", "y", "z", "rx", "ry", "rz")
 """Motions of a tip: along and about the base's axes."""
-WHOLE: Final = 0.25
-"""So far from 0 the hand is told to open or close all the way: what closes it on one object closes it on any."""
-LEAD: Final = 2.0
+FULL_GRIP_ACTION: Final = 0.25
+"""Magnitude of the hand's action from which it opens or closes all the way, whatever the object."""
+MAX_LEAD_COMMANDS: Final = 2.0
 """Most that a target runs ahead [commands at full speed]."""
 
 
@@ -34,19 +34,19 @@ LEAD: Final = 2.0
 class Control:
     """What an action means."""
 
-    kind: Kind
+    kind: ControlKind
     """Which controller."""
     rate_hz: float
     """Commands per second."""
     latency_s: float = 0.0
     """Time until a command acts [s]; rounded to whole commands."""
     smoothing_s: float = 0.0
-    """Time constant of a low pass over what the arm is told [s]; 0 for none."""
+    """Time constant of a low pass over the commands to the arm [s]; 0 for none."""
     axes: tuple[str, ...] = ()
-    """For `ee_delta`: motions of the tip that an action holds, of `AXES`; the others are held where the arm can."""
-    most_m_s: float = 0.5
+    """For `ee_delta`: motions of the tip that an action holds, of `TIP_AXES`; the others are held where the arm can."""
+    max_m_s: float = 0.5
     """For `ee_delta`: speed along an axis at 1 [m/s]."""
-    most_rad_s: float = 1.5
+    max_rad_s: float = 1.5
     """For `ee_delta`: speed about an axis at 1 [rad/s]."""
     share: float = 1.0
     """For joints: share of each drive's largest speed that 1 stands for."""
@@ -61,29 +61,29 @@ class Control:
 
 def joint_velocity(body: Body, *, share: float = 1.0) -> Control:
     """Return the control of each drive's speed, at the rate and with the latency of the real body."""
-    return _of_joints("joint_velocity", body, share)
+    return _joint_control("joint_velocity", body, share)
 
 
 def joint_delta(body: Body, *, share: float = 1.0) -> Control:
     """Return the control that moves a target for each drive."""
-    return _of_joints("joint_delta", body, share)
+    return _joint_control("joint_delta", body, share)
 
 
 def ee_delta(
-    body: Body, *, axes: tuple[str, ...] = (), most_m_s: float | None = None, most_rad_s: float = 1.5
+    body: Body, *, axes: tuple[str, ...] = (), max_m_s: float | None = None, max_rad_s: float = 1.5
 ) -> Control:
     """Return the control that moves a target for the tip, along and about the base's axes.
 
     Without `axes` they are all that the body can move its tip along and about; raises `SceneError` for others.
     """
-    able = axes_of(body)
+    able = tip_axes(body)
     unable = [axis for axis in axes if axis not in able]
     if unable:
         raise SceneError(
             f"the axis {unable[0]!r} for {body.name}", expected=f"some of {', '.join(able)}", hint="Leave it out."
         )
     slides = [
-        drive.most_speed for drive in body.drives if drive.joint not in body.fingers and _slides(body, drive.joint)
+        drive.max_speed for drive in body.drives if drive.joint not in body.fingers and _is_prismatic(body, drive.joint)
     ]
     return Control(
         kind="ee_delta",
@@ -91,18 +91,18 @@ def ee_delta(
         latency_s=body.latency_s,
         smoothing_s=body.smoothing_s,
         axes=axes or able,
-        most_m_s=most_m_s if most_m_s is not None else min(slides, default=0.5),
-        most_rad_s=most_rad_s,
+        max_m_s=max_m_s if max_m_s is not None else min(slides, default=0.5),
+        max_rad_s=max_rad_s,
     )
 
 
-def axes_of(body: Body) -> tuple[str, ...]:
+def tip_axes(body: Body) -> tuple[str, ...]:
     """Return the motions of the tip that the drives make at home."""
-    jacobian = reach(chain_of(body), np.array([[drive.home for drive in body.drives]])).jacobian[0]
+    jacobian = tip_kinematics(tip_chain(body), np.array([[drive.home for drive in body.drives]])).jacobian[0]
     left, sizes, _ = np.linalg.svd(jacobian)
     rank = int((sizes > 1e-3).sum())
     able = np.linalg.norm(left[:, :rank], axis=1) > 0.5
-    return tuple(axis for axis, one in zip(AXES, able, strict=True) if one)
+    return tuple(axis for axis, is_able in zip(TIP_AXES, able, strict=True) if is_able)
 
 
 def action_size(control: Control, body: Body) -> int:
@@ -118,11 +118,11 @@ class Controller:
         self.control = control
         self.body = body
         self.action_size = action_size(control, body)
-        self._chain: Chain = chain_of(body)
+        self._chain: TipChain = tip_chain(body)
         joints = {joint.name: joint for joint in body.asset.joints}
         self._lower = np.array([joints[drive.joint].lower for drive in body.drives])
         self._upper = np.array([joints[drive.joint].upper for drive in body.drives])
-        self._most = np.array([drive.most_speed for drive in body.drives])
+        self._max_speed = np.array([drive.max_speed for drive in body.drives])
         self._arm = len(body.drives) - len(body.fingers)
         self._target = np.zeros((rows, len(body.drives)))
         self._pose = np.tile(np.eye(4), (rows, 1, 1))
@@ -131,32 +131,32 @@ class Controller:
         self._queue = np.zeros((control.late + 1, rows, self.action_size))
         self._stays = math.exp(-1.0 / (control.rate_hz * control.smoothing_s)) if control.smoothing_s else 0.0
         self._smooth = np.zeros((rows, self.action_size - bool(body.fingers)))
-        self._rows = np.array([AXES.index(axis) for axis in control.axes], dtype=np.int64)
-        self._scale = np.where(self._rows < 3, control.most_m_s, control.most_rad_s) / control.rate_hz
-        lead = LEAD / control.rate_hz
-        self._settings = (lead * control.most_m_s, lead * control.most_rad_s, float(control.rate_hz), control.damping)
+        self._rows = np.array([TIP_AXES.index(axis) for axis in control.axes], dtype=np.int64)
+        self._scale = np.where(self._rows < 3, control.max_m_s, control.max_rad_s) / control.rate_hz
+        lead = MAX_LEAD_COMMANDS / control.rate_hz
+        self._settings = (lead * control.max_m_s, lead * control.max_rad_s, float(control.rate_hz), control.damping)
 
     def reset(self, rows: Array, drive_position: Array) -> None:
-        """Begin anew in some rows, bool [n] or numbers, at drive positions [n, drives], no command on its way."""
+        """Restart some rows, bool [n] or numbers, at drive positions [n, drives], no command on its way."""
         self._target[rows] = drive_position[rows]
-        self._pose[rows] = reach(self._chain, drive_position[rows]).base_from_tip
+        self._pose[rows] = tip_kinematics(self._chain, drive_position[rows]).base_from_tip
         self._queue[:, rows] = 0.0
         self._smooth[rows] = 0.0
         if self.body.fingers:
             shut, open_ = self._stops()
             held = (drive_position[rows, self._arm :] - shut) / (open_ - shut)
-            self._queue[:, rows, -1] = WHOLE * (2.0 * held.mean(axis=1) - 1.0)
+            self._queue[:, rows, -1] = FULL_GRIP_ACTION * (2.0 * held.mean(axis=1) - 1.0)
 
     def allow(self, later: int) -> None:
-        """Make room for rows whose commands act so many commands later than the control says; all begin anew."""
+        """Make room for rows whose commands act so many commands later than the control has them; all restart."""
         self._queue = np.zeros((self.control.late + later + 1, len(self._each), self.action_size))
 
     def delay(self, row: int, later: int) -> None:
-        """Let the commands of a row act so many commands later than the control says."""
+        """Delay the commands of a row by so many commands more than the control does."""
         self._late[row] = self.control.late + later
 
     def arrays(self) -> dict[str, Array]:
-        """Return the arrays themselves that decide what it does next: targets, and commands on their way."""
+        """Return the state by name, not copied: targets [n, drives] and [n, 4, 4], queue [k, n, action_size]."""
         moving = {"target": self._target, "pose": self._pose, "smooth": self._smooth}
         return moving | {"queue": self._queue, "late": self._late}
 
@@ -173,47 +173,47 @@ class Controller:
         if self._stays:
             arm = self._smooth[:] = self._stays * self._smooth + (1.0 - self._stays) * arm
         if self.control.kind == "joint_velocity":
-            speeds[:, : self._arm] = arm * (self.control.share * self._most[: self._arm])
+            speeds[:, : self._arm] = arm * (self.control.share * self._max_speed[: self._arm])
         elif self.control.kind == "joint_delta":
             speeds[:, : self._arm] = self._joints(arm, drive_position[:, : self._arm])
         else:
             speeds[:, : self._arm] = self._tip(arm, drive_position)
         if self.body.fingers:
             speeds[:, self._arm :] = self._fingers(action[:, -1:], drive_position[:, self._arm :])
-        return np.asarray(np.clip(speeds, -self._most, self._most))
+        return np.asarray(np.clip(speeds, -self._max_speed, self._max_speed))
 
     def _joints(self, action: Array, position: Array) -> Array:
-        lower, upper, most = (each[: self._arm] for each in (self._lower, self._upper, self._most))
-        step = most * self.control.share / self.control.rate_hz
-        lead = LEAD * step
+        lower, upper, max_speed = (limits[: self._arm] for limits in (self._lower, self._upper, self._max_speed))
+        step = max_speed * self.control.share / self.control.rate_hz
+        lead = MAX_LEAD_COMMANDS * step
         target = np.clip(self._target[:, : self._arm] + action * step, position - lead, position + lead)
         self._target[:, : self._arm] = np.clip(target, lower, upper)
         return np.asarray((self._target[:, : self._arm] - position) * self.control.rate_hz)
 
     def _tip(self, action: Array, drive_position: Array) -> Array:
         """Return arm speeds by damped least squares (Wampler 1986; Nakamura and Hanafusa 1986)."""
-        now = reach(self._chain, drive_position)
-        most, action = self._most[: self._arm], np.ascontiguousarray(action)
-        to = (self._rows, self._scale, now.base_from_tip, now.jacobian, most, self._settings)
-        return np.asarray(steer(self._pose, action, *to))
+        now = tip_kinematics(self._chain, drive_position)
+        max_speed, action = self._max_speed[: self._arm], np.ascontiguousarray(action)
+        to = (self._rows, self._scale, now.base_from_tip, now.jacobian, max_speed, self._settings)
+        return np.asarray(steer_tips(self._pose, action, *to))
 
     def _fingers(self, action: Array, position: Array) -> Array:
         """Return finger speeds towards an opening."""
         shut, open_ = self._stops()
-        share = 0.5 * (np.clip(action / WHOLE, -1.0, 1.0) + 1.0)
+        share = 0.5 * (np.clip(action / FULL_GRIP_ACTION, -1.0, 1.0) + 1.0)
         return np.asarray((shut + share * (open_ - shut) - position) * self.control.rate_hz)
 
     def _stops(self) -> tuple[Array, Array]:
         """Return where shutting and opening bring the fingers: a full command beyond their stops, so that they grip."""
-        beyond = self._most[self._arm :] / self.control.rate_hz
+        beyond = self._max_speed[self._arm :] / self.control.rate_hz
         return self._lower[self._arm :] - beyond, self._upper[self._arm :] + beyond
 
 
-def _of_joints(kind: Kind, body: Body, share: float) -> Control:
+def _joint_control(kind: ControlKind, body: Body, share: float) -> Control:
     """Return a control of joints at the rate, with the latency and the smoothing of the real body."""
     rate_hz, latency_s, smoothing_s = body.control_hz, body.latency_s, body.smoothing_s
     return Control(kind=kind, rate_hz=rate_hz, latency_s=latency_s, smoothing_s=smoothing_s, share=share)
 
 
-def _slides(body: Body, name: str) -> bool:
+def _is_prismatic(body: Body, name: str) -> bool:
     return any(joint.name == name and joint.kind == "prismatic" for joint in body.asset.joints)

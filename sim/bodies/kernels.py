@@ -11,55 +11,57 @@ from cousins.geometry import Array
 
 
 @njit(cache=True)
-def follow(
+def forward_kinematics(
     q: Array, drives: Array, parent_from_joint: Array, joint_from_tip: Array, axes: Array, turns: Array
 ) -> tuple[Array, Array]:
     """Return the tip's pose [n, 4, 4] and its Jacobian [n, 6, drives] at drive positions q [n, drives]."""
     rows, count = len(q), len(drives)
     pose, jacobian = np.zeros((rows, 4, 4)), np.zeros((rows, 6, q.shape[1]))
     origins, directions = np.zeros((count, 3)), np.zeros((count, 3))
-    here, moved, motion = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4))
+    base_from_joint, moved, motion = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4))
     for row in range(rows):
         for i in range(4):
             for j in range(4):
-                here[i, j] = 1.0 if i == j else 0.0
+                base_from_joint[i, j] = 1.0 if i == j else 0.0
         for joint in range(count):
-            multiply(here, parent_from_joint[joint], moved)
-            _move(axes[joint], turns[joint], q[row, drives[joint]], motion)
-            multiply(moved, motion, here)
+            multiply(base_from_joint, parent_from_joint[joint], moved)
+            _joint_motion(axes[joint], turns[joint], q[row, drives[joint]], motion)
+            multiply(moved, motion, base_from_joint)
             for i in range(3):
-                origins[joint, i] = here[i, 3]
+                origins[joint, i] = base_from_joint[i, 3]
                 directions[joint, i] = (
-                    here[i, 0] * axes[joint, 0] + here[i, 1] * axes[joint, 1] + here[i, 2] * axes[joint, 2]
+                    base_from_joint[i, 0] * axes[joint, 0]
+                    + base_from_joint[i, 1] * axes[joint, 1]
+                    + base_from_joint[i, 2] * axes[joint, 2]
                 )
-        multiply(here, joint_from_tip, pose[row])
+        multiply(base_from_joint, joint_from_tip, pose[row])
         for joint in range(count):
-            _column(turns[joint], directions[joint], origins[joint], pose[row], drives[joint], jacobian[row])
+            _jacobian_column(turns[joint], directions[joint], origins[joint], pose[row], drives[joint], jacobian[row])
     return pose, jacobian
 
 
 @njit(cache=True)
-def in_world(world_from_base: Array, base_from_tip: Array) -> tuple[Array, Array]:
+def tips_to_world(world_from_base: Array, base_from_tip: Array) -> tuple[Array, Array]:
     """Return places [n, 3] and quaternions wxyz [n, 4] of poses [n, 4, 4] behind others."""
     rows = len(base_from_tip)
-    place, quat, whole = np.zeros((rows, 3)), np.zeros((rows, 4)), np.zeros((4, 4))
+    place, quat, world_from_tip = np.zeros((rows, 3)), np.zeros((rows, 4)), np.zeros((4, 4))
     for row in range(rows):
-        multiply(world_from_base[row], base_from_tip[row], whole)
+        multiply(world_from_base[row], base_from_tip[row], world_from_tip)
         for i in range(3):
-            place[row, i] = whole[i, 3]
-        quat_of(whole, quat[row])
+            place[row, i] = world_from_tip[i, 3]
+        quat_from_rotation(world_from_tip, quat[row])
     return place, quat
 
 
 @njit(cache=True)
-def steer(
+def steer_tips(
     pose: Array,
     action: Array,
     axes: Array,
     scale: Array,
     base_from_tip: Array,
     jacobian: Array,
-    most: Array,
+    max_speed: Array,
     settings: tuple[float, float, float, float],
 ) -> Array:
     """Return arm speeds [n, k] that bring tips to their targets [n, 4, 4], which move on by the action; in place.
@@ -67,14 +69,14 @@ def steer(
     Settings are the targets' lead [m] and [rad], the rate [Hz] and the damping. No drive is faster than its most [k];
     one that would be slows all of its arm.
     """
-    most_m, most_rad, rate_hz, damping = settings
-    rows, arm = len(pose), len(most)
+    max_lead_m, max_lead_rad, rate_hz, damping = settings
+    rows, arm = len(pose), len(max_speed)
     error, speeds = np.zeros((rows, 6)), np.zeros((rows, arm))
     for row in range(rows):
         for number in range(len(axes)):
             error[row, axes[number]] = action[row, number] * scale[number]
-    advance(pose, error)
-    lead(pose, base_from_tip, most_m, most_rad, error)
+    advance_targets(pose, error)
+    limit_lead(pose, base_from_tip, max_lead_m, max_lead_rad, error)
     for row in range(rows):
         for i in range(6):
             error[row, i] *= rate_hz
@@ -82,7 +84,7 @@ def steer(
     for row in range(rows):
         fastest = 1.0
         for drive in range(arm):
-            fastest = max(fastest, abs(speeds[row, drive]) / most[drive])
+            fastest = max(fastest, abs(speeds[row, drive]) / max_speed[drive])
         for drive in range(arm):
             speeds[row, drive] /= fastest
     return speeds
@@ -125,7 +127,7 @@ def _solve(a: Array, y: Array) -> None:
 
 
 @njit(cache=True)
-def lead(pose: Array, tip: Array, most_m: float, most_rad: float, error: Array) -> None:
+def limit_lead(pose: Array, tip: Array, max_lead_m: float, max_lead_rad: float, error: Array) -> None:
     """Fill the way and turn from tips to targets, error [n, 6]; targets [n, 4, 4] too far ahead are drawn back."""
     turn, back = np.zeros((3, 3)), np.zeros(3)
     for row in range(len(pose)):
@@ -133,7 +135,7 @@ def lead(pose: Array, tip: Array, most_m: float, most_rad: float, error: Array) 
         for i in range(3):
             error[row, i] = pose[row, i, 3] - tip[row, i, 3]
             far += error[row, i] ** 2
-        cut = min(1.0, most_m / max(math.sqrt(far), 1e-12))
+        cut = min(1.0, max_lead_m / max(math.sqrt(far), 1e-12))
         for i in range(3):
             error[row, i] *= cut
             pose[row, i, 3] = tip[row, i, 3] + error[row, i]
@@ -141,16 +143,16 @@ def lead(pose: Array, tip: Array, most_m: float, most_rad: float, error: Array) 
                 turn[i, j] = 0.0
                 for m in range(3):
                     turn[i, j] += pose[row, i, m] * tip[row, j, m]
-        wide = _vector(turn, back)
-        cut = min(1.0, most_rad / max(wide, 1e-12))
+        wide = _rotation_vector(turn, back)
+        cut = min(1.0, max_lead_rad / max(wide, 1e-12))
         for i in range(3):
             error[row, 3 + i] = back[i] * cut
         if cut < 1.0:
-            turn_by(error[row], tip[row], pose[row])
+            rotate_by(error[row], tip[row], pose[row])
 
 
 @njit(cache=True)
-def advance(pose: Array, move: Array) -> None:
+def advance_targets(pose: Array, move: Array) -> None:
     """Move targets [n, 4, 4] by ways and turns [n, 6] in the base frame."""
     before = np.zeros((4, 4))
     for row in range(len(pose)):
@@ -160,17 +162,17 @@ def advance(pose: Array, move: Array) -> None:
             for i in range(3):
                 for j in range(3):
                     before[i, j] = pose[row, i, j]
-            turn_by(move[row], before, pose[row])
+            rotate_by(move[row], before, pose[row])
 
 
 @njit(cache=True)
-def turn_by(move: Array, rotation: Array, out: Array) -> None:
+def rotate_by(move: Array, rotation: Array, out: Array) -> None:
     """Fill out[:3, :3] with a rotation turned by the rotation vector in the second half of a move [6] (Rodrigues)."""
     angle, axis = math.sqrt(move[3] ** 2 + move[4] ** 2 + move[5] ** 2), np.zeros(3)
     for i in range(3):
         axis[i] = move[3 + i] / max(angle, 1e-12)
     motion = np.zeros((4, 4))
-    _move(axis, 1.0, angle, motion)
+    _joint_motion(axis, 1.0, angle, motion)
     for i in range(3):
         for j in range(3):
             total = 0.0
@@ -180,7 +182,7 @@ def turn_by(move: Array, rotation: Array, out: Array) -> None:
 
 
 @njit(cache=True)
-def quat_of(m: Array, quat: Array) -> None:
+def quat_from_rotation(m: Array, quat: Array) -> None:
     """Fill the quaternion wxyz, w ≥ 0, of a rotation [3, 3], around its largest component."""
     trace = m[0, 0] + m[1, 1] + m[2, 2]
     best, pivot = trace, 0
@@ -214,18 +216,18 @@ def multiply(a: Array, b: Array, out: Array) -> None:
 
 
 @njit(cache=True)
-def _move(axis: Array, turns: float, q: float, out: Array) -> None:
+def _joint_motion(axis: Array, turns: float, q: float, out: Array) -> None:
     x, y, z = axis[0], axis[1], axis[2]
     s, c = (math.sin(q), 1.0 - math.cos(q)) if turns > 0.0 else (0.0, 0.0)
     out[0, 0], out[0, 1], out[0, 2] = 1.0 - c * (y * y + z * z), c * x * y - s * z, c * x * z + s * y
     out[1, 0], out[1, 1], out[1, 2] = c * x * y + s * z, 1.0 - c * (x * x + z * z), c * y * z - s * x
     out[2, 0], out[2, 1], out[2, 2] = c * x * z - s * y, c * y * z + s * x, 1.0 - c * (x * x + y * y)
-    way = q * (1.0 - turns)
-    out[0, 3], out[1, 3], out[2, 3], out[3, 3] = way * x, way * y, way * z, 1.0
+    travel = q * (1.0 - turns)
+    out[0, 3], out[1, 3], out[2, 3], out[3, 3] = travel * x, travel * y, travel * z, 1.0
 
 
 @njit(cache=True)
-def _column(turns: float, direction: Array, origin: Array, pose: Array, column: int, out: Array) -> None:
+def _jacobian_column(turns: float, direction: Array, origin: Array, pose: Array, column: int, out: Array) -> None:
     if turns == 0.0:
         for i in range(3):
             out[i, column] = direction[i]
@@ -239,7 +241,7 @@ def _column(turns: float, direction: Array, origin: Array, pose: Array, column: 
 
 
 @njit(cache=True)
-def _vector(m: Array, out: Array) -> float:
+def _rotation_vector(m: Array, out: Array) -> float:
     """Fill the rotation vector [3] of a rotation, exact below a half turn, and return its angle."""
     out[0], out[1], out[2] = 0.5 * (m[2, 1] - m[1, 2]), 0.5 * (m[0, 2] - m[2, 0]), 0.5 * (m[1, 0] - m[0, 1])
     size = math.sqrt(out[0] ** 2 + out[1] ** 2 + out[2] ** 2)

@@ -9,14 +9,14 @@ import numpy as np
 from cousins.errors import SceneError
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Joint
-from cousins.scene.io.rounding import round_pose
-from cousins.scene.kinematics import joints_in_order
+from cousins.reconstruct.kinematics import joints_in_order
+from cousins.rounding import round_pose
 from sim.bodies.body import Body
-from sim.bodies.kernels import follow, in_world
+from sim.bodies.kernels import forward_kinematics, tips_to_world
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Chain:
+class TipChain:
     """The joints from a body's base to its tip."""
 
     drives: Array
@@ -34,7 +34,7 @@ class Chain:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Reach:
+class TipKinematics:
     """Where the tip is, and how it moves."""
 
     base_from_tip: Array
@@ -43,21 +43,21 @@ class Reach:
     """Velocity [m/s], then spin [rad/s] of the tip in the base frame, by each drive's speed, [n, 6, drives]."""
 
 
-def chain_of(body: Body) -> Chain:
+def tip_chain(body: Body) -> TipChain:
     """Return the way from the base to the tip, as the written files hold it; raises `SceneError` where it is broken."""
     above = {joint.child: joint for joint in joints_in_order(body.asset)}
     if body.tip != body.asset.links[0].name and body.tip not in above:
         raise SceneError(f"a tip on {body.tip!r}", expected=f"a link of {body.name}", hint="Name one of its links.")
-    way: list[Joint] = []
+    path: list[Joint] = []
     link = body.tip
     while link in above:
-        way.insert(0, above[link])
+        path.insert(0, above[link])
         link = above[link].parent
     numbers = {drive.joint: number for number, drive in enumerate(body.drives)}
     poses: list[Array] = []
     moving: list[Joint] = []
     pose = np.eye(4)
-    for joint in way:
+    for joint in path:
         pose = pose @ round_pose(joint.parent_from_child)
         if joint.name in numbers:
             poses.append(pose)
@@ -65,7 +65,7 @@ def chain_of(body: Body) -> Chain:
             pose = np.eye(4)
     axes = np.array([np.round(joint.axis, 7) / np.linalg.norm(np.round(joint.axis, 7)) for joint in moving])
     turns = np.array([float(joint.kind == "revolute") for joint in moving])
-    return Chain(
+    return TipChain(
         drives=np.array([numbers[joint.name] for joint in moving], dtype=np.int64),
         count=len(body.drives),
         parent_from_joint=np.array(poses).reshape(-1, 4, 4),
@@ -75,13 +75,15 @@ def chain_of(body: Body) -> Chain:
     )
 
 
-def reach(chain: Chain, position: Array) -> Reach:
+def tip_kinematics(chain: TipChain, position: Array) -> TipKinematics:
     """Return where the tip is at drive positions [n, drives], and its Jacobian."""
     q = np.ascontiguousarray(position, dtype=np.float64)
-    pose, jacobian = follow(q, chain.drives, chain.parent_from_joint, chain.joint_from_tip, chain.axes, chain.turns)
-    return Reach(base_from_tip=pose, jacobian=jacobian)
+    pose, jacobian = forward_kinematics(
+        q, chain.drives, chain.parent_from_joint, chain.joint_from_tip, chain.axes, chain.turns
+    )
+    return TipKinematics(base_from_tip=pose, jacobian=jacobian)
 
 
-def tips_in_world(chain: Chain, world_from_base: Array, position: Array) -> tuple[Array, Array]:
+def tips_in_world(chain: TipChain, world_from_base: Array, position: Array) -> tuple[Array, Array]:
     """Return place [m] [n, 3] and quaternion wxyz, w ≥ 0, [n, 4] of tips whose bases stand at poses [n, 4, 4]."""
-    return in_world(world_from_base, reach(chain, position).base_from_tip)
+    return tips_to_world(world_from_base, tip_kinematics(chain, position).base_from_tip)

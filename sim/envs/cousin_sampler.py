@@ -1,4 +1,4 @@
-"""Which cousin a row shows next."""
+"""Samplers: which cousin a row of an environment shows in its next episode."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from sim.tasks.episode import Episode
-from sim.tasks.task_source import Staged
+from sim.tasks.task_source import TaskSource
 
 
 class Sampler(Protocol):
-    """Chooses cousins."""
+    """Chooses the cousin of each episode."""
 
     first: int
-    """A cousin that affords the task."""
+    """Number of a cousin that affords the task; shown while the environment is being made."""
 
-    def draw(self, rng: np.random.Generator) -> int:
+    def sample(self, rng: np.random.Generator) -> int:
         """Return the number of a cousin that affords the task."""
         ...
 
 
 @runtime_checkable
-class Hearing(Protocol):
-    """A sampler that learns from how episodes went."""
+class FeedbackSampler(Protocol):
+    """A sampler that adapts to the outcomes of episodes."""
 
-    def hear(self, index: int, told: Mapping[str, float]) -> None:
-        """Take note of an episode that ended in a cousin: `vector_env.HEARD`, and `sim_fault`."""
+    def record_episode(self, index: int, metrics: Mapping[str, float]) -> None:
+        """Update the sampler with an episode that ended in cousin `index`.
+
+        `metrics` holds the values of `vector_env.SAMPLER_METRICS`, and `sim_fault`: 1 where the world broke.
+        """
         ...
 
 
-class Uniform:
-    """Every cousin that affords the task as often as any other."""
+class UniformAffordedSampler:
+    """Samples uniformly among the cousins that afford the task, by rejection."""
 
-    def __init__(self, staged: Staged, indices: Sequence[int]) -> None:
-        self._staged = staged
+    def __init__(self, task_source: TaskSource, indices: Sequence[int]) -> None:
+        self._task_source = task_source
         self.indices: Sequence[int] = list(indices)
-        self.first = staged.first_of(indices)
+        self.first = task_source.first_of(indices)
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """Draw until a cousin affords the task; which were tried before makes no difference."""
+    def sample(self, rng: np.random.Generator) -> int:
+        """Return the number of a cousin that affords the task; independent of the cousins sampled before."""
         while True:
             index = self.indices[int(rng.integers(len(self.indices)))]
-            if isinstance(self._staged.episode(index), Episode):
+            if isinstance(self._task_source.episode(index), Episode):
                 return index

@@ -4,7 +4,7 @@
     env = gymnasium.make("cousins/Push-v0", pack="out/pack", split="train")
     envs = gymnasium.make_vec("cousins/Push-v0", num_envs=8, pack="demo:v1@https://…", split="train")
 
-Registered ids are made of the tasks' names: `open_drawer` is `cousins/OpenDrawer-v0`.
+Registered ids are built from the names of the tasks: `open_drawer` is `cousins/OpenDrawer-v0`.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from cousins.geometry import Array
-from sim.envs.make_env import make_vector
+from sim.envs.make_env import make_env
 from sim.envs.vector_env import CousinsVectorEnv
 
 
 class CousinsEnv(gym.Env[Any, Any]):
-    """A vectorised environment of one row, without automatic resets; takes the options of `make_vector`."""
+    """A vector environment of one row without automatic resets; takes the options of `make_env`."""
 
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
         self.render_mode = render_mode
-        self.vector: CousinsVectorEnv = make_vector(num_envs=1, autoreset=AutoresetMode.DISABLED, **options)
+        self.vector: CousinsVectorEnv = make_env(num_envs=1, autoreset=AutoresetMode.DISABLED, **options)
         self.metadata = {"render_modes": [], "render_fps": self.vector.metadata["render_fps"]}
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
 
     @property
     def spec(self) -> gym.envs.registration.EnvSpec | None:
-        """What it was made from, with the digest of its worlds and the version of its engine."""
+        """Specification that it was made from, with the digest of its worlds and the version of its engine."""
         return self.vector.spec
 
     @spec.setter
@@ -40,37 +40,43 @@ class CousinsEnv(gym.Env[Any, Any]):
         self.vector.spec = spec
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode; `options={"cousin": i}` tells in which cousin."""
+        """Begin an episode; return the first observation and the info. `options={"cousin": i}` selects the cousin."""
         super().reset(seed=seed)
-        observation, info = self.vector.reset(seed=seed, options=options)
-        return _first(observation), _row(info)
+        observations, info = self.vector.reset(seed=seed, options=options)
+        return _first_row(observations), _first_row_info(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Advance by one action."""
-        observation, reward, terminated, truncated, info = self.vector.step(np.asarray(action)[None])
-        return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _row(info)
+        """Advance by one action [size] in [-1, 1]."""
+        observations, reward, terminated, truncated, info = self.vector.step(np.asarray(action)[None])
+        return (
+            _first_row(observations),
+            float(reward[0]),
+            bool(terminated[0]),
+            bool(truncated[0]),
+            _first_row_info(info),
+        )
 
     def close(self) -> None:
-        """Free the engine."""
+        """Release the engine."""
         self.vector.close()
 
 
-def _first(observation: Any) -> Any:
+def _first_row(observation: Any) -> Any:
     if isinstance(observation, dict):
         return {name: value[0] for name, value in observation.items()}
     return observation[0]
 
 
-def _row(info: dict[str, Any]) -> dict[str, Any]:
-    """Return what a vector's info tells of its only row, as Python's own types."""
-    found: dict[str, Any] = {}
+def _first_row_info(info: dict[str, Any]) -> dict[str, Any]:
+    """Return the info of the only row of a vector environment, with built-in Python types instead of numpy scalars."""
+    row_info: dict[str, Any] = {}
     for key, value in info.items():
         if key.startswith("_") or not np.any(info[f"_{key}"]):
             continue
-        found[key] = _row(value) if isinstance(value, dict) else _own(value)
-    return found
+        row_info[key] = _first_row_info(value) if isinstance(value, dict) else _python_value(value)
+    return row_info
 
 
-def _own(value: Array) -> Any:
-    item = value[0]
-    return item.item() if isinstance(item, np.generic) else item
+def _python_value(value: Array) -> Any:
+    scalar = value[0]
+    return scalar.item() if isinstance(scalar, np.generic) else scalar

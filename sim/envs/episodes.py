@@ -1,7 +1,7 @@
-"""Episodes of a task side by side in a batch of worlds: begin them, step them, tell how they go. Knows no Gymnasium.
+"""Episodes of a task in a batch of worlds: begin, step and evaluate them, independent of Gymnasium.
 
-Every row is by itself: which cousin it shows, when its episode ends, and which random numbers it takes depend on no
-other row, so row i of many does what a batch of one does.
+Rows are independent: the cousin of a row, the end of its episode and its random numbers depend on no other row, so row
+i of a batch evolves exactly as a batch of one does.
 """
 
 from __future__ import annotations
@@ -15,76 +15,76 @@ import numpy as np
 from cousins.errors import InputError
 from cousins.geometry import Array
 from sim.bodies.controllers import Controller
-from sim.envs.robot_imperfections import Robot, RobotRanges, Robots
-from sim.tasks import Rows, Task
-from sim.tasks.batch_rotations import into
-from sim.tasks.episode import Drawn, Episode, drawn
-from sim.tasks.episode_batch import empty_rows, put_episode, put_start
+from sim.envs.robot_imperfections import RobotBatch, RobotImperfectionRanges, RobotImperfections
+from sim.tasks import EpisodeBatch, Task
+from sim.tasks.batch_rotations import in_frame
+from sim.tasks.episode import Episode, EpisodeStart, sample_start
+from sim.tasks.episode_batch import empty_batch, put_episode, put_start
 from sim.tasks.shared_observations import body_features, privileged_features
-from sim.tasks.task_source import Staged
-from sim.tasks.task_view import View, own_up, see
+from sim.tasks.task_source import TaskSource
+from sim.tasks.task_view import TaskView, task_view, up_axes
 from sim.worlds.worlds import State, Worlds
 
-FARTHEST: Final = 10.0
-"""Observations are cut to this [m, rad and per second]: what is farther has fallen out of the world."""
+OBSERVATION_LIMIT: Final = 10.0
+"""Largest magnitude of an observation [m, rad, m/s, rad/s]; larger values, of objects that fell off, are clipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeConfig:
-    """How episodes run."""
+    """Timing of episodes."""
 
     control_hz: float = 20.0
-    """Actions a second; a whole number of the engine's steps lies between two."""
+    """Actions per second [Hz]; rounded so that a whole number of engine steps lies between two."""
     hold_s: float = 1.0
-    """How long the condition must hold at the end to be a success [s]."""
+    """How long the success condition must have held at the end of an episode to count as success [s]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Stepped:
-    """What a step gave, row by row."""
+class StepResult:
+    """Result of one step of all n rows."""
 
     policy: Array
-    """What a policy sees, float32 [n, p]."""
+    """Observations of a policy, float32 [n, p]."""
     privileged: Array
-    """What only a critic may see, float32 [n, q]."""
+    """Observations for a critic alone, float32 [n, q]."""
     reward: Array
-    """[n]."""
+    """Reward of the step [n]."""
     progress: Array
-    """[n]."""
+    """Progress of the task after the step, 0 to 1 [n]."""
     successes: Array
-    """Whether each profile's condition holds now, bool [n, profiles]."""
+    """Whether the success condition of each threshold profile holds now, bool [n, profiles]."""
     held_s: Array
-    """For how long ours has held without a break [s], [n]."""
+    """For how long the condition of the first profile has held without a break [s], shape [n]."""
     failed: Array
     """Whether the target was lost, bool [n]."""
-    over: Array
-    """Whether the time of the episode has passed, bool [n]."""
+    timed_out: Array
+    """Whether the horizon of the episode has been reached, bool [n]."""
     faults: list[str]
-    """What broke in a row, empty for nothing."""
+    """Fault of each row's world in the engine's words; empty where there is none."""
 
 
 class Episodes:
-    """Rows of worlds with a task in each."""
+    """A batch of worlds with one episode of a task in each row."""
 
     def __init__(
         self,
         worlds: Worlds,
-        staged: Staged,
+        task_source: TaskSource,
         controller: Controller,
         *,
-        robot: Robot | RobotRanges,
+        robot: RobotImperfections | RobotImperfectionRanges,
         config: EpisodeConfig,
     ) -> None:
-        self.worlds, self.staged, self.controller = worlds, staged, controller
-        self.robots = Robots(robot, worlds.size, len(worlds.body.drives))
-        controller.allow(self.robots.latest)
-        self.task: Task = staged.task
+        self.worlds, self.task_source, self.controller = worlds, task_source, controller
+        self.robots = RobotBatch(robot, worlds.size, len(worlds.body.drives))
+        controller.allow(self.robots.max_latency_steps)
+        self.task: Task = task_source.task
         self.substeps = max(1, round(1.0 / (config.control_hz * worlds.timestep_s)))
         self.step_s = self.substeps * worlds.timestep_s
         self.horizon = max(1, round(self.task.horizon_s / self.step_s))
         self.hold_steps = max(1, round(config.hold_s / self.step_s))
         n = worlds.size
-        self.rows: Rows = empty_rows(n, worlds.slots, worlds.body, parts=self.task.most_parts)
+        self.rows: EpisodeBatch = empty_batch(n, worlds.slots, worlds.body, parts=self.task.max_parts)
         self.cousin = np.full(n, -1, dtype=np.int64)
         self.length = np.zeros(n, dtype=np.int64)
         self.held = np.zeros(n, dtype=np.int64)
@@ -93,14 +93,14 @@ class Episodes:
         self.policy = np.zeros((n, 0), dtype=np.float32)
         self.privileged = np.zeros((n, 0), dtype=np.float32)
         self._state: State | None = None
-        self.view: View | None = None
+        self.view: TaskView | None = None
 
     def begin(self, row: int, index: int, rng: np.random.Generator) -> None:
-        """Let a row begin an episode in a cousin; raises `EngineError` and `InputError`. `observe` must follow."""
-        episode = self.staged.afforded(index)
-        self._require_columns(index, episode)
-        start: Drawn = drawn(episode, rng)
-        self.worlds.show(row, index)
+        """Begin an episode of a row in cousin `index`; `observe` must follow. Raises `EngineError` and `InputError`."""
+        episode = self.task_source.afforded(index)
+        self._require_slots(index, episode)
+        start: EpisodeStart = sample_start(episode, rng)
+        self.worlds.load_cousin(row, index)
         for name, pose in start.placements:
             self.worlds.place(row, name, pose)
         put_episode(self.rows, row, episode, self.worlds.slots)
@@ -111,58 +111,58 @@ class Episodes:
         self.noise[row] = np.random.default_rng(rng.integers(2**63))
         self.controller.delay(row, self.robots.begin(row, self.noise[row]))
 
-    def observe(self, begun: Sequence[int]) -> tuple[Array, Array]:
-        """Return what policy and critic see after some rows have begun, float32 [n, p] and [n, q]."""
+    def observe(self, begun_rows: Sequence[int]) -> tuple[Array, Array]:
+        """Return the observations of policy and critic, float32 [n, p] and [n, q], after `begun_rows` have begun."""
         state = self.worlds.read()
-        up = own_up(state.quat_wxyz)
-        tips = into(self.rows.world_from_base, (state.tip_position_m - self.rows.base_m)[:, None])[:, 0]
-        for row in begun:
-            put_start(self.rows, row, state, up[row], tips[row])
-        rows = np.asarray(begun, dtype=np.int64)
+        object_up_axes = up_axes(state.quat_wxyz)
+        tips = in_frame(self.rows.world_from_base, (state.tip_position_m - self.rows.base_m)[:, None])[:, 0]
+        for row in begun_rows:
+            put_start(self.rows, row, state, object_up_axes[row], tips[row])
+        rows = np.asarray(begun_rows, dtype=np.int64)
         self.controller.reset(rows, state.drive_position)
-        self._remember(state, rows)
+        self._update_observations(state, rows)
         return self.policy.copy(), self.privileged.copy()
 
     def arrays(self) -> dict[str, Array]:
-        """Return the arrays themselves that tell how far the episodes are."""
+        """Return the state of the episodes by name, as views: arrays [n, ...] that a snapshot reads and writes."""
         names = ("cousin", "length", "held", "action", "policy", "privileged")
         robots = {f"robots.{name}": values for name, values in self.robots.arrays().items()}
         return {**{name: getattr(self, name) for name in names}, **robots}
 
-    def take_up(self) -> None:
-        """Go on after the worlds and all arrays were put back."""
+    def refresh_state(self) -> None:
+        """Recompute the derived state after the worlds and all arrays were restored."""
         self._state = self.worlds.read()
-        self.view = self._see(self._state)
+        self.view = self._view_of_state(self._state)
 
-    def step(self, actions: Array) -> Stepped:
+    def step(self, actions: Array) -> StepResult:
         """Advance all rows by one action [n, size] in [-1, 1] each."""
         assert self._state is not None, "begin and observe come first"
         self.action[:] = actions
         speeds = self.controller.speeds(self.action, self._state.drive_position) * self.robots.gain
         faults = self.worlds.step(speeds, self.substeps)
         state = self.worlds.read()
-        broken = np.array([bool(fault) for fault in faults])
-        if broken.any():
-            state = _calm(state, broken)
-        view = self._remember(state, np.flatnonzero(~broken))
-        judged = self.task.judge(self.rows, view)
+        is_broken = np.array([bool(fault) for fault in faults])
+        if is_broken.any():
+            state = _zero_broken_rows(state, is_broken)
+        view = self._update_observations(state, np.flatnonzero(~is_broken))
+        outcome = self.task.judge(self.rows, view)
         self.length += 1
-        self.held[:] = np.where(judged.successes[:, 0] & ~broken, self.held + 1, 0)
-        return Stepped(
+        self.held[:] = np.where(outcome.successes[:, 0] & ~is_broken, self.held + 1, 0)
+        return StepResult(
             policy=self.policy.copy(),
             privileged=self.privileged.copy(),
-            reward=np.where(broken, 0.0, judged.reward),
-            progress=np.where(broken, 0.0, judged.progress),
-            successes=judged.successes & ~broken[:, None],
+            reward=np.where(is_broken, 0.0, outcome.reward),
+            progress=np.where(is_broken, 0.0, outcome.progress),
+            successes=outcome.successes & ~is_broken[:, None],
             held_s=self.held * self.step_s,
-            failed=judged.failed & ~broken,
-            over=self.length >= self.horizon,
+            failed=outcome.failed & ~is_broken,
+            timed_out=self.length >= self.horizon,
             faults=faults,
         )
 
-    def _require_columns(self, index: int, episode: Episode) -> None:
-        named = {part.name for part in episode.parts} | set(episode.bystanders)
-        missing = sorted(named - set(self.worlds.slots.objects))
+    def _require_slots(self, index: int, episode: Episode) -> None:
+        object_names = {part.name for part in episode.parts} | set(episode.bystanders)
+        missing = sorted(object_names - set(self.worlds.slots.objects))
         if missing:
             raise InputError(
                 f"cousin {index}, which shows {missing[0]!r}",
@@ -170,29 +170,29 @@ class Episodes:
                 hint="Name it in `split` too: its numbers may stand there, or the name of its split.",
             )
 
-    def _remember(self, state: State, seen: Array) -> View:
-        """Look at a state and keep what some rows, by number, see; the others keep what they saw last."""
-        view = self._see(state)
-        noisy = self.robots.sensed(state, self.noise, seen)
-        sensed = view if noisy is state else self._see(noisy)
-        parts = [body_features(self.rows, sensed), self.task.observe(self.rows, sensed), self.action]
-        policy, privileged = np.concatenate(parts, axis=1), privileged_features(self.rows, view)
+    def _update_observations(self, state: State, rows: Array) -> TaskView:
+        """Compute the observations of a state, and store those of the rows with the numbers `rows`."""
+        view = self._view_of_state(state)
+        noisy_state = self.robots.add_sensor_noise(state, self.noise, rows)
+        noisy_view = view if noisy_state is state else self._view_of_state(noisy_state)
+        policy_parts = [body_features(self.rows, noisy_view), self.task.observe(self.rows, noisy_view), self.action]
+        policy, privileged = np.concatenate(policy_parts, axis=1), privileged_features(self.rows, view)
         if not self.policy.shape[1]:
             self.policy = np.zeros(policy.shape, dtype=np.float32)
             self.privileged = np.zeros(privileged.shape, dtype=np.float32)
-        self.policy[seen] = np.clip(policy[seen], -FARTHEST, FARTHEST)
-        self.privileged[seen] = np.clip(privileged[seen], -FARTHEST, FARTHEST)
+        self.policy[rows] = np.clip(policy[rows], -OBSERVATION_LIMIT, OBSERVATION_LIMIT)
+        self.privileged[rows] = np.clip(privileged[rows], -OBSERVATION_LIMIT, OBSERVATION_LIMIT)
         self._state, self.view = state, view
         return view
 
-    def _see(self, state: State) -> View:
+    def _view_of_state(self, state: State) -> TaskView:
         current = None if self.task.choose is None else self.task.choose(self.rows, state)
-        return see(self.rows, state, current=current)
+        return task_view(self.rows, state, current=current)
 
 
-def _calm(state: State, broken: Array) -> State:
-    """Return the state with zeros in broken rows [n], where it may hold anything."""
-    rows = {name: getattr(state, name).copy() for name in (field.name for field in fields(State))}
-    for values in rows.values():
-        values[broken] = 0
-    return State(**rows)
+def _zero_broken_rows(state: State, is_broken: Array) -> State:
+    """Return the state with zeros in broken rows, bool [n], whose values are undefined."""
+    arrays = {name: getattr(state, name).copy() for name in (field.name for field in fields(State))}
+    for values in arrays.values():
+        values[is_broken] = 0
+    return State(**arrays)

@@ -1,4 +1,4 @@
-"""Environments from what a user types: a pack, a split, an engine, a body."""
+"""Vector environments from user-level options: pack, split, task, engine, body, control."""
 
 from __future__ import annotations
 
@@ -13,44 +13,45 @@ from gymnasium.vector import AutoresetMode
 from cousins.errors import InputError
 from cousins.pack.packs import Pack, selection_of
 from cousins.pack.transfer.pull import open_pack
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from cousins.vary.cousins import SPLITS
 from sim.bodies.body import Body
+from sim.bodies.capabilities import BodyCapabilities, capabilities_of
 from sim.bodies.controllers import Control, Controller, ee_delta, joint_delta, joint_velocity
 from sim.bodies.named import build as build_body
-from sim.envs.cousin_sampler import Sampler, Uniform
+from sim.envs.cousin_sampler import Sampler, UniformAffordedSampler
 from sim.envs.episodes import EpisodeConfig, Episodes
-from sim.envs.robot_imperfections import Robot, RobotRanges
-from sim.envs.shadow import LABEL, Shadow, shadow_robot
+from sim.envs.robot_imperfections import RobotImperfectionRanges, RobotImperfections
+from sim.envs.shadow import LABEL, ShadowSource, shadow_robot
 from sim.envs.vector_env import CousinsVectorEnv, Observations
 from sim.tasks import Task, build_task
-from sim.tasks.task_source import Bare, Staged
-from sim.worlds.worlds import Source, Worlds
+from sim.tasks.task_source import PhysicsSource, TaskSource
+from sim.worlds.worlds import CousinSource, Worlds
 
-WORLDS: Final = "sim.worlds.backends"
+WORLD_BACKENDS: Final = "sim.worlds.backends"
 CONTROLS: Final[dict[str, Callable[[Body], Control]]] = {
     "ee_delta": ee_delta,
     "joint_delta": joint_delta,
     "joint_velocity": joint_velocity,
 }
-"""Controls by name."""
+"""Constructors of the control modes by name."""
 
 
-def make_vector(
+def make_env(
     *,
-    pack: str | Path | Pack | Source,
+    pack: str | Path | Pack | CousinSource,
     task: str | Task = "push",
     split: str | Sequence[int] = "train",
     num_envs: int = 1,
     engine: str = "mujoco",
     engine_options: Mapping[str, Any] | None = None,
-    body: str | Body | None = None,
+    body: str | Path | Body | None = None,
     urdf: str | Path | None = None,
     control: str | Control = "ee_delta",
     control_hz: float = 20.0,
     hold_s: float = 1.0,
     task_options: Mapping[str, Any] | None = None,
-    robot: Robot | RobotRanges | Mapping[str, Any] | None = None,
+    robot: RobotImperfections | RobotImperfectionRanges | Mapping[str, Any] | None = None,
     shadow: int | None = None,
     sampler: Sampler | None = None,
     autoreset: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -60,100 +61,96 @@ def make_vector(
     digest: str | None = None,
     engine_version: str | None = None,
 ) -> CousinsVectorEnv:
-    """Return rows of cousins with a task and a robot in each.
+    """Return a vector environment whose rows show cousins with a task and a robot in each.
 
-    `pack` is a folder, a reference such as `demo:v1@https://…`, an open pack or any source of worlds; `split` is a
-    split of the pack or the numbers of cousins. `digest` and `engine_version` are what they must be where they are
-    told, as `spec.kwargs` of an environment that was made before has them. `shadow` is the seed of a shadow world:
-    hidden physics, and where no `robot` is told one of its own. Of `RobotRanges` each episode draws a robot. Raises
-    `InputError`.
+    `pack` is a folder, a reference such as `demo:v1@https://…`, an open pack or any source of worlds; `split` is the
+    name of a split of the pack, or numbers of cousins. `digest` and `engine_version`, where given, must match the pack
+    and the engine; `spec.kwargs` of an earlier environment holds both. `shadow` is the seed of a shadow world: hidden
+    physics, and a hidden robot where `robot` is not given. With `RobotImperfectionRanges` each episode samples its own
+    robot. Raises `InputError`.
     """
-    source, indices = source_of(pack, split)
-    chosen = task if isinstance(task, Task) else build_task(task, **(task_options or {}))
-    machine = (
-        body
-        if isinstance(body, Body)
-        else build_body(_body_name(chosen, body), urdf=None if urdf is None else Path(urdf))
-    )
-    staged = _staged(source, chosen, machine.name)
-    _require("pack of digest", staged.source.digest, digest)
+    source, indices = resolve_source(pack, split)
+    task_object = task if isinstance(task, Task) else build_task(task, **(task_options or {}))
+    robot_body = body if isinstance(body, Body) else _robot_body(task_object, body, urdf)
+    task_source = _task_source(source, task_object, capabilities_of(robot_body))
+    _require_version("pack of digest", task_source.source.digest, digest)
     if robot is None and shadow is not None:
-        robot = shadow_robot(shadow, drives=len(machine.drives))
-    controller = Controller(_control(control, machine, control_hz), machine, num_envs)
-    picked: Sampler = sampler or Uniform(staged, indices)
-    module = load(WORLDS, engine, kind="engine of worlds")
-    config = module.Config(**(engine_options or {}))
-    physics = staged if shadow is None else Shadow(staged, seed=shadow)
-    worlds: Worlds = module.build(physics, machine, rows=num_envs, slots=staged.slots(indices), config=config)
-    _require(f"{engine} of version", worlds.version, engine_version)
+        robot = shadow_robot(shadow, drives=len(robot_body.drives))
+    controller = Controller(_control_config(control, robot_body, control_hz), robot_body, num_envs)
+    cousin_sampler: Sampler = sampler or UniformAffordedSampler(task_source, indices)
+    backend = load_backend(WORLD_BACKENDS, engine, kind="engine of worlds")
+    config = backend.Config(**(engine_options or {}))
+    physics_source = task_source if shadow is None else ShadowSource(task_source, seed=shadow)
+    worlds: Worlds = backend.build(
+        physics_source, robot_body, rows=num_envs, slots=task_source.slots(indices), config=config
+    )
+    _require_version(f"{engine} of version", worlds.version, engine_version)
     episodes = Episodes(
         worlds,
-        staged,
+        task_source,
         controller,
-        robot=robot if isinstance(robot, (Robot, RobotRanges)) else Robot(**(robot or {})),
+        robot=robot
+        if isinstance(robot, (RobotImperfections, RobotImperfectionRanges))
+        else RobotImperfections(**(robot or {})),
         config=EpisodeConfig(control_hz=control_hz, hold_s=hold_s),
     )
     return CousinsVectorEnv(
         episodes,
-        picked,
+        cousin_sampler,
         autoreset=autoreset,
         observations=observations,
         end_at_success=end_at_success,
         end_at_failure=end_at_failure,
-        label={"digest": staged.source.digest, "engine": worlds.name, "engine_version": worlds.version},
-        notes={} if shadow is None else {"label": LABEL},
+        provenance={"digest": task_source.source.digest, "engine": worlds.name, "engine_version": worlds.version},
+        reset_info={} if shadow is None else {"label": LABEL},
     )
 
 
-def source_of(pack: str | Path | Pack | Source, split: str | Sequence[int]) -> tuple[Source, list[int]]:
-    """Return the worlds of a pack, and the numbers of a split that are at hand; raises `InputError`."""
-    there: list[int] | None = None
+def resolve_source(
+    pack: str | Path | Pack | CousinSource, split: str | Sequence[int]
+) -> tuple[CousinSource, list[int]]:
+    """Return the source of a pack, and the numbers of the available cousins of a split; raises `InputError`."""
+    selected: list[int] | None = None
     if isinstance(pack, (str, Path)):
         if Path(pack).is_dir():
-            there = selection_of(Path(pack))
+            selected = selection_of(Path(pack))
         pack = open_pack(os.fspath(pack))
-    source: Source = Bare(pack) if isinstance(pack, Pack) else pack
+    source: CousinSource = PhysicsSource(pack) if isinstance(pack, Pack) else pack
     if not isinstance(split, str):
         return source, [int(index) for index in split]
     if split not in SPLITS:
         raise InputError(f"split {split!r}", expected="one of " + ", ".join(SPLITS), hint="Type one of them.")
-    if not isinstance(source, Bare):
+    if not isinstance(source, PhysicsSource):
         raise InputError(f"split {split!r} of a source", expected="a pack", hint="Tell the cousins' numbers instead.")
-    numbers = source.pack.indices(next(name for name in SPLITS if name == split))
-    return source, numbers if there is None else sorted(set(numbers) & set(there))
+    split_indices = source.pack.indices(next(name for name in SPLITS if name == split))
+    return source, split_indices if selected is None else sorted(set(split_indices) & set(selected))
 
 
-def _staged(source: Source, task: Task, body: str) -> Staged:
-    """Return a source as a task needs it; one staged for the same is taken as it is, with what it knows."""
-    if isinstance(source, Staged) and source.task is task and source.body == body:
+def _robot_body(task: Task, body: str | Path | None, urdf: str | Path | None) -> Body:
+    """Return a body by name or by the path of its file; the task's default for None."""
+    name = task.bodies[0] if body is None else os.fspath(body)
+    return build_body(name, urdf=None if urdf is None else Path(urdf))
+
+
+def _task_source(source: CousinSource, task: Task, body: BodyCapabilities) -> TaskSource:
+    """Return the source prepared for a task and body; one prepared for the same two is returned unchanged."""
+    if isinstance(source, TaskSource) and source.task is task and source.body == body:
         return source
-    return Staged(source, task, body)
+    return TaskSource(source, task, body)
 
 
-def _control(control: str | Control, body: Body, hz: float) -> Control:
-    """Return the control of a name, at the environment's rate."""
+def _control_config(control: str | Control, body: Body, hz: float) -> Control:
+    """Return the control of that name at the rate of the environment; raises `InputError` for an unknown name."""
     if isinstance(control, str):
         if control not in CONTROLS:
-            known = ", ".join(CONTROLS)
-            raise InputError(f"control {control!r}", expected=f"one of {known}", hint="Type one of them.")
+            names = ", ".join(CONTROLS)
+            raise InputError(f"control {control!r}", expected=f"one of {names}", hint="Type one of them.")
         control = CONTROLS[control](body)
     return replace(control, rate_hz=hz)
 
 
-def _body_name(task: Task, name: str | None) -> str:
-    if name is None:
-        return task.bodies[0]
-    if name not in task.bodies:
+def _require_version(kind: str, version: str, required: str | None) -> None:
+    if required is not None and version != required:
         raise InputError(
-            f"body {name!r} for {task.name}",
-            expected="one of " + ", ".join(task.bodies),
-            hint="A stick cannot lift: choose a body that suits the task.",
-        )
-    return name
-
-
-def _require(what: str, found: str, wanted: str | None) -> None:
-    if wanted is not None and found != wanted:
-        raise InputError(
-            f"a {what} {found[:24]}", expected=wanted[:24], hint="Results would not compare; leave it out to go on."
+            f"a {kind} {version[:24]}", expected=required[:24], hint="Results would not compare; leave it out to go on."
         )

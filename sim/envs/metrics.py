@@ -1,4 +1,4 @@
-"""How episodes went: the metrics that ManiSkill names, row by row."""
+"""Metrics of episodes by row, with the names that ManiSkill uses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from cousins.geometry import Array
-from sim.envs.episodes import Stepped
+from sim.envs.episodes import StepResult
 
 
-class Metrics:
-    """Counts over the running episode of each row."""
+class EpisodeMetrics:
+    """Accumulators over the running episode of each of n rows."""
 
     def __init__(self, size: int, profiles: Sequence[str], hold_steps: int) -> None:
         self.profiles, self.hold_steps = tuple(profiles), hold_steps
@@ -26,33 +26,33 @@ class Metrics:
         self.progress = np.zeros(size)
 
     def clear(self, rows: Sequence[int]) -> None:
-        """Begin anew in rows."""
+        """Set the accumulators of some rows, by number, to zero."""
         for counts in self.arrays().values():
             counts[rows] = 0
 
-    def add(self, stepped: Stepped, reward: Array, live: Array) -> None:
-        """Count a step of the rows that are live, bool [n]."""
-        self.total += np.where(live, reward, 0.0)
-        self.length += live
-        self.held[:] = np.where(live, np.where(stepped.successes[:, 0], self.held + 1, 0), self.held)
-        self.failed[:] = np.where(live, stepped.failed, self.failed)
-        self.fail_once |= live & stepped.failed
-        self.now[:] = np.where(live[:, None], stepped.successes, self.now)
+    def add(self, result: StepResult, reward: Array, is_live: Array) -> None:
+        """Add a step with rewards [n] to the rows that are live, bool [n]."""
+        self.total += np.where(is_live, reward, 0.0)
+        self.length += is_live
+        self.held[:] = np.where(is_live, np.where(result.successes[:, 0], self.held + 1, 0), self.held)
+        self.failed[:] = np.where(is_live, result.failed, self.failed)
+        self.fail_once |= is_live & result.failed
+        self.now[:] = np.where(is_live[:, None], result.successes, self.now)
         self.once |= self.now
-        self.progress[:] = np.where(live, stepped.progress, self.progress)
+        self.progress[:] = np.where(is_live, result.progress, self.progress)
 
     def arrays(self) -> dict[str, Array]:
-        """Return the counts themselves."""
+        """Return the accumulators by name, arrays [n] or [n, profiles], as views: a snapshot reads and writes them."""
         names = ("total", "length", "held", "failed", "fail_once", "now", "once", "progress")
         return {name: getattr(self, name) for name in names}
 
-    def told(self, done: Array) -> dict[str, Any]:
-        """Return the metrics of episodes that ended just now, as Gymnasium's vectors tell them.
+    def episode_info(self, has_ended: Array) -> dict[str, Any]:
+        """Return the metrics of the episodes that ended in this step, bool [n], laid out as Gymnasium's info.
 
-        `success_at_end` is ours: the condition holds at the end and has for the time that it must be held.
-        `once` and `at_end` tell of every profile whether its condition held at some step, and at the last.
+        `success_at_end` means that the condition holds at the end and has held for the required time. `once` and
+        `at_end` hold, for each profile, whether its condition held at any step, and at the last one.
         """
-        found: dict[str, Any] = {
+        metrics: dict[str, Any] = {
             "return": self.total.copy(),
             "length": self.length.copy(),
             "reward": self.total / np.maximum(self.length, 1),
@@ -61,11 +61,11 @@ class Metrics:
             "success_at_end": self.held >= self.hold_steps,
             "fail_once": self.fail_once.copy(),
             "fail_at_end": self.failed.copy(),
-            "once": self._by_profile(self.once, done),
-            "at_end": self._by_profile(self.now, done),
+            "once": self._by_profile(self.once, has_ended),
+            "at_end": self._by_profile(self.now, has_ended),
         }
-        return found | {f"_{key}": done for key in found}
+        return metrics | {f"_{key}": has_ended for key in metrics}
 
-    def _by_profile(self, table: Array, done: Array) -> dict[str, Array]:
+    def _by_profile(self, table: Array, has_ended: Array) -> dict[str, Array]:
         columns = {name: table[:, number].copy() for number, name in enumerate(self.profiles)}
-        return columns | {f"_{name}": done for name in self.profiles}
+        return columns | {f"_{name}": has_ended for name in self.profiles}

@@ -1,4 +1,4 @@
-"""The environments that Gymnasium knows by name."""
+"""Registration of the environments in the registry of Gymnasium."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def env_id(task: str) -> str:
 
 
 def register_envs() -> None:
-    """Tell Gymnasium of all environments; a second time changes nothing."""
+    """Register the environments of all tasks in Gymnasium; calling it again changes nothing."""
     for task in TASKS:
         if env_id(task) in gym.registry:
             continue

@@ -1,4 +1,4 @@
-"""What a robot does not do as told and does not see as it is: gain, latency and noise of an environment."""
+"""Imperfections of a robot: drive gain, action latency and observation noise of an environment."""
 
 from __future__ import annotations
 
@@ -13,114 +13,119 @@ from sim.worlds.worlds import State
 
 
 @dataclass(frozen=True, kw_only=True)
-class Robot:
-    """How a robot differs from a perfect one; the defaults are perfect."""
+class RobotImperfections:
+    """Deviations of a robot from a perfect one; the defaults are perfect."""
 
     gain: float | tuple[float, ...] = 1.0
-    """By how much drives run faster than they are told; one for all, or one for each."""
+    """Ratio of actual to commanded drive speed; one for all drives, or one for each."""
     latency_steps: int = 0
-    """Actions that pass until one acts."""
+    """Delay of an action, in control steps."""
     position_noise_m: float = 0.0
-    """Standard deviation of what is seen of each place, along each axis [m]."""
+    """Standard deviation of observed positions along each axis [m]."""
     angle_noise_rad: float = 0.0
-    """The same of each object's orientation, about each axis [rad]."""
+    """Standard deviation of observed object orientations about each axis [rad]."""
     joint_noise: float = 0.0
-    """The same of the objects' joints [rad or m]."""
+    """Standard deviation of observed positions of the objects' joints [rad or m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RobotRanges:
-    """Robots to draw from. The defaults are wide, for training: few real arms with a camera over them are outside."""
+class RobotImperfectionRanges:
+    """Distributions that robots are sampled from.
+
+    The defaults are wide, for training: few real arms with an overhead camera lie outside.
+    """
 
     gain: Distribution = Uniform(low=0.7, high=1.3)
-    """Of each drive's speed over what it is told."""
+    """Ratio of actual to commanded speed, of each drive."""
     latency_steps: Distribution = Uniform(low=0.0, high=3.0)
-    """Actions by which the robot acts later than it says; rounded."""
+    """Delay of actions in control steps; rounded."""
     position_noise_m: Distribution = Uniform(low=0.0, high=0.008)
-    """Standard deviation of each place that is seen [m]."""
+    """Standard deviation of observed positions [m]."""
     angle_noise_rad: Distribution = Uniform(low=0.0, high=0.06)
-    """The same of each orientation [rad]."""
+    """Standard deviation of observed orientations [rad]."""
     joint_noise: Distribution = Uniform(low=0.0, high=0.012)
-    """The same of each joint [rad or m]."""
-    perfect: float = 0.0
-    """Share of the episodes with a perfect robot instead."""
+    """Standard deviation of observed joint positions [rad or m]."""
+    perfect_share: float = 0.0
+    """Share of the episodes with a perfect robot, 0 to 1."""
 
-    def draw(self, rng: np.random.Generator, *, drives: int) -> Robot:
-        """Return one of them."""
-        if self.perfect and rng.random() < self.perfect:
-            return Robot()
-        late, position, angle, joint = rng.random(4).tolist()
-        return Robot(
-            gain=tuple(self.gain.at(share) for share in rng.random(drives).tolist()),
-            latency_steps=round(self.latency_steps.at(late)),
-            position_noise_m=self.position_noise_m.at(position),
-            angle_noise_rad=self.angle_noise_rad.at(angle),
-            joint_noise=self.joint_noise.at(joint),
+    def sample(self, rng: np.random.Generator, *, drives: int) -> RobotImperfections:
+        """Return a robot with `drives` drives, sampled from the distributions."""
+        if self.perfect_share and rng.random() < self.perfect_share:
+            return RobotImperfections()
+        latency, position, angle, joint = rng.random(4).tolist()
+        return RobotImperfections(
+            gain=tuple(self.gain.at_quantile(quantile) for quantile in rng.random(drives).tolist()),
+            latency_steps=round(self.latency_steps.at_quantile(latency)),
+            position_noise_m=self.position_noise_m.at_quantile(position),
+            angle_noise_rad=self.angle_noise_rad.at_quantile(angle),
+            joint_noise=self.joint_noise.at_quantile(joint),
         )
 
 
-class Robots:
-    """The robots of all rows: the same one in each, or one drawn anew for each episode."""
+class RobotBatch:
+    """The robots of all rows: the same one in each row, or one that is sampled for each episode."""
 
-    def __init__(self, given: Robot | RobotRanges, rows: int, drives: int) -> None:
-        self.vary = True
-        """Whether robots are drawn; while it is False, those of ranges are perfect."""
-        self._given = given
+    def __init__(self, imperfections: RobotImperfections | RobotImperfectionRanges, rows: int, drives: int) -> None:
+        self.randomise = True
+        """Whether robots are sampled from ranges; while False, episodes with ranges have a perfect robot."""
+        self._imperfections = imperfections
         self._gain = np.ones((rows, drives))
-        self._late = np.zeros(rows, dtype=np.int64)
+        self._latency_steps = np.zeros(rows, dtype=np.int64)
         self._noise = np.zeros((rows, 3))
 
     @property
-    def latest(self) -> int:
-        """Most actions that pass until one acts."""
-        given = self._given
-        return given.latency_steps if isinstance(given, Robot) else round(given.latency_steps.ends[1])
+    def max_latency_steps(self) -> int:
+        """Largest possible delay of an action, in control steps."""
+        imperfections = self._imperfections
+        if isinstance(imperfections, RobotImperfections):
+            return imperfections.latency_steps
+        return round(imperfections.latency_steps.bounds[1])
 
     @property
     def gain(self) -> Array:
-        """Of each drive [n, drives]."""
+        """Ratio of actual to commanded speed of each drive [n, drives]."""
         return self._gain
 
     def begin(self, row: int, rng: np.random.Generator) -> int:
-        """Give a row its robot; return the actions that pass until one acts."""
+        """Set the robot of a row for its next episode, and return its delay in control steps."""
         drives = self._gain.shape[1]
-        robot = self._given
-        if isinstance(robot, RobotRanges):
-            robot = robot.draw(rng, drives=drives) if self.vary else Robot()
+        robot = self._imperfections
+        if isinstance(robot, RobotImperfectionRanges):
+            robot = robot.sample(rng, drives=drives) if self.randomise else RobotImperfections()
         self._gain[row] = robot.gain
-        self._late[row] = robot.latency_steps
+        self._latency_steps[row] = robot.latency_steps
         self._noise[row] = robot.position_noise_m, robot.angle_noise_rad, robot.joint_noise
         return robot.latency_steps
 
     def arrays(self) -> dict[str, Array]:
-        """Return the arrays themselves that tell which robots there are."""
-        return {"gain": self._gain, "late": self._late, "noise": self._noise}
+        """Return the parameters of all robots by name, arrays [n, ...], as views: a snapshot reads and writes them."""
+        return {"gain": self._gain, "late": self._latency_steps, "noise": self._noise}
 
-    def sensed(self, state: State, rngs: Sequence[np.random.Generator], rows: Array) -> State:
-        """Return the state as some rows, by number, see it; each takes its noise from its own generator.
+    def add_sensor_noise(self, state: State, rngs: Sequence[np.random.Generator], rows: Array) -> State:
+        """Return the state with noise added in the rows numbered `rows` [m]; each row uses its own generator.
 
-        Where all robots see what is there, it is the state itself.
+        The state itself is returned where no robot has noise.
         """
         if not self._noise.any():
             return state
-        k, j = state.position_m.shape[1], state.joint_position.shape[1]
-        noise = np.zeros((len(rngs), 6 * k + j))
+        object_count, joint_count = state.position_m.shape[1], state.joint_position.shape[1]
+        noise = np.zeros((len(rngs), 6 * object_count + joint_count))
         for row in rows:
-            noise[row] = rngs[row].standard_normal(6 * k + j)
-        shift, turn = noise[:, : 3 * k].reshape(-1, k, 3), noise[:, 3 * k : 6 * k].reshape(-1, k, 3)
-        position, angle, joint = self._noise.T
+            noise[row] = rngs[row].standard_normal(6 * object_count + joint_count)
+        position_noise, rotation_noise = np.moveaxis(noise[:, : 6 * object_count].reshape(-1, 2, object_count, 3), 1, 0)
+        position_std_m, angle_std_rad, joint_std = self._noise.T
         return replace(
             state,
-            position_m=state.position_m + position[:, None, None] * shift,
-            quat_wxyz=_turned(state.quat_wxyz, angle[:, None, None] * turn),
-            joint_position=state.joint_position + joint[:, None] * noise[:, 6 * k :],
+            position_m=state.position_m + position_std_m[:, None, None] * position_noise,
+            quat_wxyz=_rotate_quaternions(state.quat_wxyz, angle_std_rad[:, None, None] * rotation_noise),
+            joint_position=state.joint_position + joint_std[:, None] * noise[:, 6 * object_count :],
         )
 
 
-def _turned(quat_wxyz: Array, turn_rad: Array) -> Array:
-    """Return quaternions [..., 4] turned by small rotation vectors [..., 3] in the world."""
+def _rotate_quaternions(quat_wxyz: Array, rotation_rad: Array) -> Array:
+    """Return quaternions [..., 4] rotated by small world-frame rotation vectors [..., 3], to first order."""
     w, v = quat_wxyz[..., :1], quat_wxyz[..., 1:]
-    half = 0.5 * turn_rad
-    turned_w = w - (half * v).sum(axis=-1, keepdims=True)
-    turned_v = v + w * half + np.cross(half, v)
-    return np.asarray(np.concatenate([turned_w, turned_v], axis=-1))
+    half_rotation = 0.5 * rotation_rad
+    rotated_w = w - (half_rotation * v).sum(axis=-1, keepdims=True)
+    rotated_v = v + w * half_rotation + np.cross(half_rotation, v)
+    return np.asarray(np.concatenate([rotated_w, rotated_v], axis=-1))

@@ -1,4 +1,5 @@
-"""Engines behind one protocol.
+"""Physics engines behind one protocol.
 
-In: a `Scene`. Out: poses, velocities, joints and contacts while it is stepped. One engine per file in `backends/`.
+Input: a `Scene`. Output: poses, velocities, joint positions and contacts while it is stepped. Each file in `backends/`
+is one engine.
 """

@@ -1,6 +1,6 @@
-"""Bodies as plans: everything about them that can be worked out before a PyBullet client is at hand.
+"""Body plans: all arguments for PyBullet bodies that can be computed without a client.
 
-Shapes carry a name made of their content, so that a client makes each of them once, however many bodies show it.
+Collision shapes are keyed by a hash of their content, so that a client creates each of them once for all bodies.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import numpy as np
 
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Piece
-from cousins.scene.kinematics import joints_in_order
-from cousins.scene.scenes import Placed, Structure
+from cousins.reconstruct.kinematics import joints_in_order
+from cousins.scene.scenes import PlacedAsset, Structure
 from sim.physics.bullet_objects import (
+    child_link_arguments,
     inertial_frame,
     joint_dynamics,
-    link_arguments,
     link_dynamics,
+    quat_xyzw_from_rotation,
     shape_entries,
     surface_dynamics,
-    xyzw_of,
 )
 
-BASE: Final = -1
-"""Bullet's number of a body's root link."""
-KeyOf = Callable[[tuple[Piece, ...]], str]
-"""Returns the key of a link's pieces."""
+BASE_LINK: Final = -1
+"""Bullet's index of a body's root link."""
+ShapeKeyFunction = Callable[[tuple[Piece, ...]], str]
+"""Function that returns the shape key of a link's collision pieces."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,70 +38,70 @@ class ShapePlan:
     """The collision shape of a link."""
 
     key: str
-    """Hash of its content; empty for a link that touches nothing."""
+    """Hash of the content; empty for a link without collision pieces."""
     primitives: list[dict[str, Any]]
-    """Primitives, as `sim.physics.bullet_objects.created_shape` takes them."""
+    """Arguments of the primitives for `sim.physics.bullet_objects.create_shape`."""
     obj: bytes
-    """OBJ file of its hulls."""
+    """OBJ file of the convex hulls."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class BodyPlan:
-    """A body."""
+    """Arguments to create and configure one PyBullet body."""
 
     name: str
-    """Unique in the world."""
+    """Name, unique in the world."""
     fixed: bool
-    """True for what is joined to the world."""
+    """Whether the root link is joined to the world."""
     mass_kg: float
-    """Mass of the root, 0 where it is fixed."""
+    """Mass of the root link [kg], 0 where it is fixed."""
     shapes: tuple[str, ...]
-    """Keys of the links' shapes: root first, then in Bullet's order."""
+    """Shape keys of the links: root first, then in Bullet's order."""
     arguments: Mapping[str, Any]
-    """What else `createMultiBody` takes, without shapes."""
+    """Further arguments of `createMultiBody`, without shapes."""
     dynamics: tuple[Mapping[str, Any], ...]
-    """What `changeDynamics` takes, by link from the root on."""
+    """Arguments of `changeDynamics` by link, root first."""
     joints: tuple[int, ...]
-    """Bullet's numbers of the movable joints."""
+    """Bullet's indices of the movable joints."""
     friction: tuple[float, ...]
     """Dry friction of these joints [N] or [N·m]."""
     root_from_inertial: Array
-    """Pose of the root's principal axes [4, 4]."""
+    """Pose of the principal axes of inertia in the root link's frame [4, 4]."""
     world_from_root: Array
-    """Pose at the start [4, 4]."""
+    """Initial pose of the root link [4, 4]."""
 
 
-class Shapes:
-    """Shape plans by the identity of their pieces, which the cousins of a source share."""
+class ShapePlanCache:
+    """A cache of shape plans by identity of the collision pieces, which the cousins of a source share."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: dict[int, tuple[tuple[Piece, ...], ShapePlan]] = {}
+    def __init__(self, max_plans: int) -> None:
+        self._max_plans = max_plans
+        self._entries: dict[int, tuple[tuple[Piece, ...], ShapePlan]] = {}
 
-    def of(self, pieces: tuple[Piece, ...], found: dict[str, ShapePlan]) -> str:
-        """Return the key of a link's pieces, whose plan is added to those that were found."""
-        known = self._known.pop(id(pieces), None)
-        if known is None:
-            known = (pieces, _shape_plan(pieces))
-            if len(self._known) >= self._most:
-                del self._known[next(iter(self._known))]
-        self._known[id(pieces)] = known
-        found[known[1].key] = known[1]
-        return known[1].key
-
-
-def same_ground(first: Sequence[BodyPlan], second: Sequence[BodyPlan]) -> bool:
-    """Tell whether structures are the same but for their surfaces."""
-    return [(one.name, one.shapes) for one in first] == [(one.name, one.shapes) for one in second]
+    def key_for(self, pieces: tuple[Piece, ...], used_plans: dict[str, ShapePlan]) -> str:
+        """Return the shape key of a link's pieces and add its plan to `used_plans`."""
+        entry = self._entries.pop(id(pieces), None)
+        if entry is None:
+            entry = (pieces, _shape_plan(pieces))
+            if len(self._entries) >= self._max_plans:
+                del self._entries[next(iter(self._entries))]
+        self._entries[id(pieces)] = entry
+        used_plans[entry[1].key] = entry[1]
+        return entry[1].key
 
 
-def plan_structure(structure: Structure, key_of: KeyOf) -> BodyPlan:
-    """Return a structure as a plan."""
+def same_structures(first: Sequence[BodyPlan], second: Sequence[BodyPlan]) -> bool:
+    """Return whether two lists of structures have the same names and shapes; surface properties may differ."""
+    return [(plan.name, plan.shapes) for plan in first] == [(plan.name, plan.shapes) for plan in second]
+
+
+def plan_structure(structure: Structure, shape_key_of: ShapeKeyFunction) -> BodyPlan:
+    """Return the body plan of a structure."""
     return BodyPlan(
         name=structure.name,
         fixed=True,
         mass_kg=0.0,
-        shapes=(key_of(structure.pieces),),
+        shapes=(shape_key_of(structure.pieces),),
         arguments={},
         dynamics=(surface_dynamics(structure.friction.value, structure.restitution.value),),
         joints=(),
@@ -111,34 +111,34 @@ def plan_structure(structure: Structure, key_of: KeyOf) -> BodyPlan:
     )
 
 
-def plan_object(placed: Placed, key_of: KeyOf, *, name: str) -> BodyPlan:
-    """Return an object as a plan, under a name."""
+def plan_object(placed: PlacedAsset, shape_key_of: ShapeKeyFunction, *, name: str) -> BodyPlan:
+    """Return the body plan of an object, under a given name."""
     asset = placed.asset
-    root, ordered = asset.links[0], joints_in_order(asset)
+    root, joints = asset.links[0], joints_in_order(asset)
     links = {link.name: link for link in asset.links}
-    frame = inertial_frame(root)
+    root_from_inertial = inertial_frame(root)
     surface = surface_dynamics(asset.friction.value, asset.restitution.value)
-    below = [
+    child_dynamics = [
         link_dynamics(links[joint.child], fixed=False)
         | surface
         | (joint_dynamics(joint) if joint.kind != "fixed" else {})
-        for joint in ordered
+        for joint in joints
     ]
-    arguments = link_arguments(asset, ordered, dict.fromkeys(links, -1))
+    arguments = child_link_arguments(asset, joints, dict.fromkeys(links, -1))
     return BodyPlan(
         name=name,
         fixed=placed.fixed,
         mass_kg=0.0 if placed.fixed else root.mass_kg.value,
-        shapes=(key_of(root.pieces), *(key_of(links[joint.child].pieces) for joint in ordered)),
+        shapes=(shape_key_of(root.pieces), *(shape_key_of(links[joint.child].pieces) for joint in joints)),
         arguments=arguments
         | {
-            "baseInertialFramePosition": frame[:3, 3].tolist(),
-            "baseInertialFrameOrientation": xyzw_of(frame[:3, :3]),
+            "baseInertialFramePosition": root_from_inertial[:3, 3].tolist(),
+            "baseInertialFrameOrientation": quat_xyzw_from_rotation(root_from_inertial[:3, :3]),
         },
-        dynamics=(link_dynamics(root, fixed=placed.fixed) | surface, *below),
-        joints=tuple(i for i, joint in enumerate(ordered) if joint.kind != "fixed"),
-        friction=tuple(joint.friction for joint in ordered if joint.kind != "fixed"),
-        root_from_inertial=frame,
+        dynamics=(link_dynamics(root, fixed=placed.fixed) | surface, *child_dynamics),
+        joints=tuple(i for i, joint in enumerate(joints) if joint.kind != "fixed"),
+        friction=tuple(joint.friction for joint in joints if joint.kind != "fixed"),
+        root_from_inertial=root_from_inertial,
         world_from_root=placed.world_from_asset,
     )
 

@@ -1,11 +1,10 @@
-"""Bodies of a scene as PyBullet takes them: collision shapes, frames, links, and how they behave.
+"""Arguments for PyBullet's bodies: collision shapes, frames, links and dynamics.
 
-Bullet grows every convex hull by a collision margin of 1 mm and bodies float on it; here the margin is
-0.01 mm (hulls of a URDF keep theirs, whatever `changeDynamics` is told: that is why bodies are built
-from the scene's values, with the same rounded piece meshes that the URDF names). Bullet multiplies the friction and the
-restitution of the two sides; each side gets its square root, so that a pair has the geometric mean. The solver goes
-on until it has converged: leaving early, as Bullet does by default, lets bodies at rest creep by half a millimetre a
-second.
+Bullet inflates every convex hull by a collision margin of 1 mm, and bodies float on it; here the margin is 0.01 mm. The
+hulls of a URDF keep their margin whatever `changeDynamics` sets, so bodies are built from the scene's values, with the
+same rounded meshes that the URDF refers to. Bullet multiplies the friction and restitution coefficients of the two
+sides; each side gets the square root, so that a pair has the geometric mean. The solver iterates until it has
+converged: with Bullet's default tolerance, bodies at rest creep by half a millimetre per second.
 """
 
 from __future__ import annotations
@@ -20,26 +19,26 @@ import pybullet
 from cousins.errors import EngineError
 from cousins.geometry import Array, quat_wxyz_from_rotation, rigid, rotation_from_quat_wxyz
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
-from cousins.scene.contact_friction import ROLLING_M, SPINNING_M
-from cousins.scene.inertia import principal_inertia
+from cousins.reconstruct.inertia import principal_inertia
+from cousins.scene.robot_formats.contact_friction import ROLLING_FRICTION_M, SPINNING_FRICTION_M
 from sim.physics.engine import GRAVITY_M_S2, Contact
 from sim.physics.hulls import grouped_obj
 
-LIMIT_FORCE: Final = 1e4
-"""What a joint's stop may exert [N] or [N·m]; without it Bullet keeps no limit."""
-RESIDUAL: Final = 1e-13
-"""Squared change of the impulses at which the solver may stop; with Bullet's 1e-7 bodies at rest creep."""
-BREAKING_M: Final = 0.02
-"""Distance at which Bullet forgets a contact point [m]; its default, set because it outlives a client otherwise."""
+JOINT_LIMIT_FORCE: Final = 1e4
+"""Largest force of a joint limit [N] or [N·m]; without it Bullet ignores the limit."""
+SOLVER_RESIDUAL: Final = 1e-13
+"""Squared impulse change at which the solver may stop [N²·s²]; with Bullet's 1e-7, bodies at rest creep."""
+CONTACT_BREAKING_M: Final = 0.02
+"""Distance at which Bullet drops a contact point [m]; the default, set because a changed value persists otherwise."""
 CONTACT_ERP: Final = 0.08
-"""Share of an overlap that a step takes away; Bullet's default, set for the same reason."""
-NO_SPEED_LIMIT: Final = 1e6
-"""Bullet silently cuts speeds at 100 m/s or rad/s, which would hide an explosion; this is never reached."""
-PARTING_M: Final = 500.0
-"""Height at which `tidy_up` lets two balls meet [m]."""
-MOST_SHAPES: Final = 16
-"""Shapes that Bullet's shared memory takes for one body (MAX_COMPOUND_COLLISION_SHAPES)."""
-_JOINTS: Final = {
+"""Share of an overlap that one step removes; Bullet's default, set for the same reason."""
+MAX_JOINT_SPEED: Final = 1e6
+"""Speed limit of joints [m/s or rad/s]; Bullet's default of 100 would hide an explosion, this is never reached."""
+SPHERE_HEIGHT_M: Final = 500.0
+"""Height at which `reset_broad_phase` makes two spheres overlap [m]."""
+MAX_SHAPES_PER_BODY: Final = 16
+"""Largest number of shapes per body in Bullet's shared memory (MAX_COMPOUND_COLLISION_SHAPES)."""
+_JOINT_TYPES: Final = {
     "fixed": pybullet.JOINT_FIXED,
     "revolute": pybullet.JOINT_REVOLUTE,
     "prismatic": pybullet.JOINT_PRISMATIC,
@@ -52,16 +51,16 @@ def configure(
     timestep_s: float,
     solver_iterations: int,
     contact_erp: float = CONTACT_ERP,
-    residual: float = RESIDUAL,
+    residual: float = SOLVER_RESIDUAL,
 ) -> None:
-    """Empty a client and let it step as all engines agree."""
+    """Reset a client and set gravity, time step and solver parameters to the conventions of all engines."""
     pybullet.resetSimulation(physicsClientId=client)
     pybullet.setGravity(0.0, 0.0, -GRAVITY_M_S2, physicsClientId=client)
     pybullet.setPhysicsEngineParameter(
         fixedTimeStep=timestep_s,
         numSolverIterations=solver_iterations,
         solverResidualThreshold=residual,
-        contactBreakingThreshold=BREAKING_M,
+        contactBreakingThreshold=CONTACT_BREAKING_M,
         contactERP=contact_erp,
         deterministicOverlappingPairs=1,
         enableFileCaching=0,
@@ -69,62 +68,64 @@ def configure(
     )
 
 
-def tidy_up(client: int, ball: int, visual: int) -> None:
-    """Let Bullet's broad phase forget the bodies that were removed, so that the next to come have one future.
+def reset_broad_phase(client: int, sphere_shape: int, visual_shape: int) -> None:
+    """Reset the state of Bullet's broad phase, so that the simulation does not depend on removed bodies.
 
-    It looks for pairs that are near no more from where it stopped the step before, and begins anew only when it has
-    removed the last one (`m_cid` of btDbvtBroadphase). So two balls meet high up, part, and are removed.
+    The broad phase looks for separated pairs from where it stopped in the previous step, and restarts from the first
+    pair only after it has removed the last one (`m_cid` of btDbvtBroadphase). So two spheres are made to overlap high
+    above the scene, separated, and removed.
     """
-    pair = [
-        pybullet.createMultiBody(1.0, ball, visual, [0.0, 0.0, PARTING_M], physicsClientId=client) for _ in range(2)
+    spheres = [
+        pybullet.createMultiBody(1.0, sphere_shape, visual_shape, [0.0, 0.0, SPHERE_HEIGHT_M], physicsClientId=client)
+        for _ in range(2)
     ]
     pybullet.stepSimulation(physicsClientId=client)
-    far = [0.0, 0.0, 2.0 * PARTING_M]
-    pybullet.resetBasePositionAndOrientation(pair[1], far, [0.0, 0.0, 0.0, 1.0], physicsClientId=client)
+    high_up = [0.0, 0.0, 2.0 * SPHERE_HEIGHT_M]
+    pybullet.resetBasePositionAndOrientation(spheres[1], high_up, [0.0, 0.0, 0.0, 1.0], physicsClientId=client)
     pybullet.stepSimulation(physicsClientId=client)
-    for body in reversed(pair):
+    for body in reversed(spheres):
         pybullet.removeBody(body, physicsClientId=client)
 
 
 def shape_entries(pieces: tuple[Piece, ...]) -> tuple[list[dict[str, Any]], bytes]:
-    """Return what Bullet wants to know about primitives, and an OBJ file of all other pieces, empty without any."""
+    """Return the shape arguments of the primitives, and an OBJ file of all other pieces (empty if there are none)."""
     primitives = [piece for piece in pieces if piece.kind != "mesh"]
-    if len(primitives) >= MOST_SHAPES:
+    if len(primitives) >= MAX_SHAPES_PER_BODY:
         primitives = []
     meshes = [piece.mesh for piece in pieces if not any(piece is other for other in primitives)]
-    return [_primitive(piece) for piece in primitives], grouped_obj(meshes) if meshes else b""
+    return [_primitive_entry(piece) for piece in primitives], grouped_obj(meshes) if meshes else b""
 
 
-def created_shape(
-    primitives: list[dict[str, Any]], obj: bytes, path: Path, client: int, *, margin_m: float, visual: int
+def create_shape(
+    primitives: list[dict[str, Any]], obj: bytes, path: Path, client: int, *, margin_m: float, visual_shape: int
 ) -> int:
-    """Return Bullet's number of the compound that `shape_entries` describes; the OBJ file is written to `path`.
+    """Return Bullet's index of the compound shape of `shape_entries`; the OBJ file is written to `path`.
 
-    Bullet takes a margin for the root of a body only, but bodies of one shape share its pieces: a body that is
-    made for that and removed sets it for all. Without a `visual` shape Bullet would read the file twice.
+    Bullet sets a margin for the root link of a body only, but bodies of one shape share its pieces: a temporary body
+    sets the margin for all. Without a `visual_shape`, Bullet would read the file twice.
     """
-    shapes = list(primitives)
+    entries = list(primitives)
     if obj:
         path.write_bytes(obj)
-        shapes.append(_hulls(path))
-    keys = shapes[0].keys()
+        entries.append(_mesh_entry(path))
+    keys = entries[0].keys()
     shape = pybullet.createCollisionShapeArray(
-        **{key: [one[key] for one in shapes] for key in keys}, physicsClientId=client
+        **{key: [entry[key] for entry in entries] for key in keys}, physicsClientId=client
     )
     if shape < 0:
         raise EngineError(f"the collision shape of {path.stem} was refused", engine="pybullet")
-    body = pybullet.createMultiBody(0.0, shape, visual, physicsClientId=client)
+    body = pybullet.createMultiBody(0.0, shape, visual_shape, physicsClientId=client)
     pybullet.changeDynamics(body, -1, collisionMargin=margin_m, physicsClientId=client)
     pybullet.removeBody(body, physicsClientId=client)
     return int(shape)
 
 
-def pose_of(position: tuple[float, ...], xyzw: tuple[float, ...]) -> Array:
+def pose_from_bullet(position: tuple[float, ...], xyzw: tuple[float, ...]) -> Array:
     """Return a pose [4, 4] from Bullet's position and quaternion."""
     return rigid(rotation_from_quat_wxyz(np.array([xyzw[3], *xyzw[:3]])), np.array(position))
 
 
-def xyzw_of(rotation: Array) -> list[float]:
+def quat_xyzw_from_rotation(rotation: Array) -> list[float]:
     """Return Bullet's quaternion of a rotation [3, 3]."""
     w, x, y, z = quat_wxyz_from_rotation(rotation).tolist()
     return [x, y, z, w]
@@ -136,15 +137,15 @@ def inertial_frame(link: Link) -> Array:
 
 
 def body_dynamics() -> dict[str, Any]:
-    """Return what `changeDynamics` wants to know about a whole body: no damping but that of joints, no top speed.
+    """Return the arguments of `changeDynamics` for a whole body: no damping of free motion, no speed limit.
 
-    It takes these for a root only: in one call with numbers of another link, those too would go to the root.
+    They apply to the root link only: in one call with values of another link, those too would go to the root.
     """
-    return {"linearDamping": 0.0, "angularDamping": 0.0, "maxJointVelocity": NO_SPEED_LIMIT}
+    return {"linearDamping": 0.0, "angularDamping": 0.0, "maxJointVelocity": MAX_JOINT_SPEED}
 
 
 def link_dynamics(link: Link, *, fixed: bool) -> dict[str, Any]:
-    """Return what `changeDynamics` wants to know about a link's mass."""
+    """Return the arguments of `changeDynamics` for a link's mass and inertia."""
     moments, _ = principal_inertia(link.inertia_kg_m2)
     return {
         "mass": 0.0 if fixed else link.mass_kg.value,
@@ -154,83 +155,83 @@ def link_dynamics(link: Link, *, fixed: bool) -> dict[str, Any]:
 
 
 def surface_dynamics(friction: float, restitution: float) -> dict[str, Any]:
-    """Return what `changeDynamics` wants to know about a surface."""
+    """Return the arguments of `changeDynamics` for friction and restitution."""
     return {
         "lateralFriction": float(np.sqrt(friction)),
         "restitution": float(np.sqrt(restitution)),
-        "spinningFriction": SPINNING_M,
-        "rollingFriction": ROLLING_M,
+        "spinningFriction": SPINNING_FRICTION_M,
+        "rollingFriction": ROLLING_FRICTION_M,
     }
 
 
 def joint_dynamics(joint: Joint) -> dict[str, Any]:
-    """Return what `changeDynamics` wants to know about a movable joint; its dry friction is a motor's force."""
+    """Return the arguments of `changeDynamics` for a movable joint; its dry friction is set as a motor force."""
     return {
         "jointLowerLimit": joint.lower,
         "jointUpperLimit": joint.upper,
-        "jointLimitForce": LIMIT_FORCE,
+        "jointLimitForce": JOINT_LIMIT_FORCE,
         "jointDamping": joint.damping,
     }
 
 
 def contacts_between(
-    bodies: Mapping[str, int], *, still: Collection[str], client: int, rooted: Collection[str] = ()
+    bodies: Mapping[str, int], *, static: Collection[str], client: int, static_roots: Collection[str] = ()
 ) -> list[Contact]:
-    """Return the contacts of the present state between bodies by name, without stepping; none among the still ones.
+    """Return the contacts between bodies by name in the current state, without stepping; none among `static` ones.
 
-    Of the `rooted` ones the root link alone stands still.
+    Of the bodies in `static_roots`, only the root link is static.
     """
     names = list(bodies)
-    found = []
+    contacts = []
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
-            if first in still and second in still:
+            if first in static and second in static:
                 continue
             points = pybullet.getClosestPoints(bodies[first], bodies[second], 0.0, physicsClientId=client)
-            found += [
+            contacts += [
                 Contact(first=first, second=second, depth_m=-float(point[8]), normal=tuple(point[7]))
                 for point in points
-                if not (first in rooted and second in still and point[3] == -1)
-                and not (second in rooted and first in still and point[4] == -1)
+                if not (first in static_roots and second in static and point[3] == -1)
+                and not (second in static_roots and first in static and point[4] == -1)
             ]
-    return found
+    return contacts
 
 
-def link_arguments(asset: Asset, ordered: list[Joint], shapes: dict[str, int]) -> dict[str, list[Any]]:
-    """Return what Bullet wants to know about the links below the root; `shapes` by link name."""
+def child_link_arguments(asset: Asset, joints: list[Joint], shapes: dict[str, int]) -> dict[str, list[Any]]:
+    """Return the arguments of `createMultiBody` for the links below the root; `shapes` by link name."""
     links = {link.name: link for link in asset.links}
-    index_of = {asset.links[0].name: 0} | {joint.child: i + 1 for i, joint in enumerate(ordered)}
-    frames = [inertial_frame(links[joint.child]) for joint in ordered]
+    index_of = {asset.links[0].name: 0} | {joint.child: i + 1 for i, joint in enumerate(joints)}
+    frames = [inertial_frame(links[joint.child]) for joint in joints]
     return {
-        "linkMasses": [links[joint.child].mass_kg.value for joint in ordered],
-        "linkCollisionShapeIndices": [shapes[joint.child] for joint in ordered],
-        "linkVisualShapeIndices": [-1] * len(ordered),
-        "linkPositions": [joint.parent_from_child[:3, 3].tolist() for joint in ordered],
-        "linkOrientations": [xyzw_of(joint.parent_from_child[:3, :3]) for joint in ordered],
+        "linkMasses": [links[joint.child].mass_kg.value for joint in joints],
+        "linkCollisionShapeIndices": [shapes[joint.child] for joint in joints],
+        "linkVisualShapeIndices": [-1] * len(joints),
+        "linkPositions": [joint.parent_from_child[:3, 3].tolist() for joint in joints],
+        "linkOrientations": [quat_xyzw_from_rotation(joint.parent_from_child[:3, :3]) for joint in joints],
         "linkInertialFramePositions": [frame[:3, 3].tolist() for frame in frames],
-        "linkInertialFrameOrientations": [xyzw_of(frame[:3, :3]) for frame in frames],
-        "linkParentIndices": [index_of[joint.parent] for joint in ordered],
-        "linkJointTypes": [_JOINTS[joint.kind] for joint in ordered],
-        "linkJointAxis": [joint.axis.tolist() for joint in ordered],
+        "linkInertialFrameOrientations": [quat_xyzw_from_rotation(frame[:3, :3]) for frame in frames],
+        "linkParentIndices": [index_of[joint.parent] for joint in joints],
+        "linkJointTypes": [_JOINT_TYPES[joint.kind] for joint in joints],
+        "linkJointAxis": [joint.axis.tolist() for joint in joints],
     }
 
 
-def _primitive(piece: Piece) -> dict[str, Any]:
+def _primitive_entry(piece: Piece) -> dict[str, Any]:
     kind = {"box": pybullet.GEOM_BOX, "cylinder": pybullet.GEOM_CYLINDER, "sphere": pybullet.GEOM_SPHERE}[piece.kind]
-    return _entry(kind) | {
+    return _empty_entry(kind) | {
         "radii": float(piece.size_m[0] / 2.0),
         "halfExtents": (piece.size_m / 2.0).tolist(),
         "lengths": float(piece.size_m[2]),
         "collisionFramePositions": piece.link_from_piece[:3, 3].tolist(),
-        "collisionFrameOrientations": xyzw_of(piece.link_from_piece[:3, :3]),
+        "collisionFrameOrientations": quat_xyzw_from_rotation(piece.link_from_piece[:3, :3]),
     }
 
 
-def _hulls(path: Path) -> dict[str, Any]:
-    return _entry(pybullet.GEOM_MESH) | {"fileNames": str(path)}
+def _mesh_entry(path: Path) -> dict[str, Any]:
+    return _empty_entry(pybullet.GEOM_MESH) | {"fileNames": str(path)}
 
 
-def _entry(kind: int) -> dict[str, Any]:
+def _empty_entry(kind: int) -> dict[str, Any]:
     return {
         "shapeTypes": kind,
         "radii": 1.0,

@@ -1,4 +1,4 @@
-"""Convex pieces as one file, for engines that take a body's hulls together."""
+"""All convex hulls of a body as one OBJ file, for engines that load them from one file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from cousins.meshes import Mesh
-from cousins.scene.io.rounding import round_length
+from cousins.rounding import round_length
 
 
 def grouped_obj(meshes: Sequence[Mesh]) -> bytes:
-    """Return one OBJ with an object a mesh; vertices [m] are rounded as in a scene folder."""
+    """Return an OBJ file with one object per mesh; vertices [m] are rounded as in a scene folder."""
     lines, start = [], 1
     for index, mesh in enumerate(meshes):
         lines.append(f"o piece_{index}")

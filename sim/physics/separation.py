@@ -1,4 +1,4 @@
-"""Push bodies out of each other by the little that engines let them sink."""
+"""Resolve the small penetrations that engines leave between resting bodies."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from cousins.geometry import Array
 from cousins.scene.scenes import Scene
 from sim.physics.engine import Contact, Engine
 
-PART_TO_M: Final = 1e-6
-"""Overlap that is left alone: the rounding of written lengths [m]."""
+ALLOWED_OVERLAP_M: Final = 1e-6
+"""Overlap that is not corrected: the rounding of written lengths [m]."""
 ROUNDS_PER_OBJECT: Final = 5
-"""Rounds of pushing apart, by object: a push can reach the other end of a row."""
-LEVEL: Final = 0.3
-"""A normal with less than this along z is taken for level: steeper than walls lean [1]."""
+"""Correction rounds per object; a push can propagate along a whole row of objects."""
+MAX_LEVEL_NORMAL_Z: Final = 0.3
+"""A contact normal with a smaller z component counts as horizontal [1]; leaning walls stay below it."""
 
 
-def push_apart(scene: Scene, engine: Engine, *, fixed: Container[str], most_m: float) -> float:
-    """Push bodies out of each other, the upper one along the contact's normal; return the deepest contact left [m].
+def push_apart(scene: Scene, engine: Engine, *, fixed: Container[str], max_push_m: float) -> float:
+    """Move the upper body of each overlapping pair along the contact normal; return the largest remaining depth [m].
 
-    What is fixed stays; nothing goes further than `most_m` in all.
+    Fixed bodies stay; no body moves further than `max_push_m` in total.
     """
     order = {placed.asset.name: index for index, placed in enumerate(scene.objects)}
     pushed = dict.fromkeys(order, 0.0)
@@ -30,9 +30,9 @@ def push_apart(scene: Scene, engine: Engine, *, fixed: Container[str], most_m: f
         pushes: dict[str, Contact] = {}
         poses = engine.poses()
         for contact in engine.contacts():
-            name = _upper(contact, order, poses)
-            free = name not in fixed and pushed[name] + contact.depth_m <= most_m
-            if free and contact.depth_m > max(PART_TO_M, pushes[name].depth_m if name in pushes else 0.0):
+            name = _body_to_push(contact, order, poses)
+            free = name not in fixed and pushed[name] + contact.depth_m <= max_push_m
+            if free and contact.depth_m > max(ALLOWED_OVERLAP_M, pushes[name].depth_m if name in pushes else 0.0):
                 pushes[name] = contact
         if not pushes:
             break
@@ -44,10 +44,10 @@ def push_apart(scene: Scene, engine: Engine, *, fixed: Container[str], most_m: f
     return max([0.0, *(contact.depth_m for contact in engine.contacts())])
 
 
-def _upper(contact: Contact, order: Mapping[str, int], poses: Mapping[str, Array]) -> str:
-    """Return the name of the body that the normal lifts, or that may move, or that comes later in the scene."""
+def _body_to_push(contact: Contact, order: Mapping[str, int], poses: Mapping[str, Array]) -> str:
+    """Return the name of the movable body, else of the one that the normal lifts, else of the higher one."""
     if contact.first not in order or contact.second not in order:
         return contact.first if contact.first in order else contact.second
-    if abs(contact.normal[2]) > LEVEL:
+    if abs(contact.normal[2]) > MAX_LEVEL_NORMAL_Z:
         return contact.first if contact.normal[2] > 0.0 else contact.second
     return max((contact.first, contact.second), key=lambda name: (poses[name][2, 3], order[name]))

@@ -1,4 +1,4 @@
-"""Props: simple assets and grounds that probes, tests and benchmarks put into a scene."""
+"""Simple assets, floors and scenes for probes, tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cousins.geometry import Array, rigid
 from cousins.meshes import Mesh, concatenate
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
-from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.scenes import PlacedAsset, Scene, Structure
 
 FRICTION: Final = 0.5
-"""Coulomb friction coefficient of a prop."""
+"""Coulomb friction coefficient of a simple asset."""
 SPHERE_SUBDIVISIONS: Final = 3
-"""Fineness of a sphere's mesh (1280 faces); engines collide with the exact sphere."""
+"""Subdivisions of a sphere's mesh (1280 faces); engines collide with the exact sphere."""
 
 
-def quantity(value: float) -> Quantity:
-    """Return a chosen value without a spread."""
+def exact_quantity(value: float) -> Quantity:
+    """Return a quantity of source `default` whose interval has zero width."""
     return Quantity(value=value, low=value, high=value, source="default")
 
 
@@ -52,8 +52,8 @@ def cylinder_piece(radius_m: float, height_m: float) -> Piece:
     return Piece(kind="cylinder", mesh=mesh, link_from_piece=np.eye(4), size_m=size_m)
 
 
-def link(name: str, pieces: Sequence[Piece], *, mass_kg: float) -> Link:
-    """Return a link of convex pieces of one density; overlaps count twice, as a prop may."""
+def make_link(name: str, pieces: Sequence[Piece], *, mass_kg: float) -> Link:
+    """Return a link of convex pieces of uniform density; overlapping volumes count twice."""
     parts = [piece.mesh.to_trimesh() for piece in pieces]
     volumes = np.array([part.volume for part in parts])
     centers = np.array([part.center_mass for part in parts])
@@ -66,13 +66,13 @@ def link(name: str, pieces: Sequence[Piece], *, mass_kg: float) -> Link:
         name=name,
         visual=concatenate([piece.mesh for piece in pieces]),
         pieces=tuple(pieces),
-        mass_kg=quantity(mass_kg),
+        mass_kg=exact_quantity(mass_kg),
         center_of_mass_m=center,
         inertia_kg_m2=inertia * mass_kg / volumes.sum(),
     )
 
 
-def prop(
+def rigid_asset(
     name: str,
     pieces: Sequence[Piece],
     *,
@@ -81,12 +81,12 @@ def prop(
     restitution: float = 0.0,
 ) -> Asset:
     """Return a rigid asset of convex pieces."""
-    return articulated(
-        name, [link("base", pieces, mass_kg=mass_kg)], joints=(), friction=friction, restitution=restitution
+    return articulated_asset(
+        name, [make_link("base", pieces, mass_kg=mass_kg)], joints=(), friction=friction, restitution=restitution
     )
 
 
-def articulated(
+def articulated_asset(
     name: str,
     links: Sequence[Link],
     *,
@@ -101,8 +101,8 @@ def articulated(
         label=name,
         links=tuple(links),
         joints=tuple(joints),
-        friction=quantity(friction),
-        restitution=quantity(restitution),
+        friction=exact_quantity(friction),
+        restitution=exact_quantity(restitution),
         material="unknown",
         size_m=np.ptp(vertices, axis=0),
         observed_area_m2=links[0].visual.to_trimesh().area,
@@ -125,18 +125,18 @@ def slab(
         kind="floor",
         visual=piece.mesh,
         pieces=(piece,),
-        friction=quantity(friction),
-        restitution=quantity(restitution),
+        friction=exact_quantity(friction),
+        restitution=exact_quantity(restitution),
     )
 
 
-def place(asset: Asset, *position_m: float, rotation: Array | None = None) -> Placed:
-    """Return an asset at a position in the world [m]."""
-    return Placed(asset=asset, world_from_asset=rigid(rotation, np.array(position_m, dtype=np.float64)))
+def place(asset: Asset, *position_m: float, rotation: Array | None = None) -> PlacedAsset:
+    """Return an asset at a position x, y, z in the world [m], turned by a rotation [3, 3]."""
+    return PlacedAsset(asset=asset, world_from_asset=rigid(rotation, np.array(position_m, dtype=np.float64)))
 
 
-def scene_of(*objects: Placed, structures: Sequence[Structure] | None = None, name: str = "props") -> Scene:
-    """Return a scene of props, on a floor at z = 0 unless other structures are given."""
+def make_scene(*objects: PlacedAsset, structures: Sequence[Structure] | None = None, name: str = "props") -> Scene:
+    """Return a scene of these objects, on a floor at z = 0 unless other structures are given."""
     return Scene(
         name=name,
         structures=(slab(),) if structures is None else tuple(structures),

@@ -1,23 +1,23 @@
-"""Rollouts on record: gathered in the worlds of a pack, written as data sets and films; every episode is counted."""
+"""Recording of rollouts: collected in the cousins of a pack, written as data sets and films; every episode counts."""
 
-from sim.recording.dataset_writer import Writer, Written, require_new, write_rollouts, writer_of
-from sim.recording.recording_envs import Setting, open_worlds
-from sim.recording.rollout_collection import Act, Plan, about_of, gather, plan_of
-from sim.recording.rollouts import About, Rollout
+from sim.recording.dataset_writer import RecordingCounts, RolloutWriter, make_writer, require_new_path, write_rollouts
+from sim.recording.recording_envs import RecordingEnvConfig, make_recording_env
+from sim.recording.rollout_collection import ActFunction, EpisodePlan, collect_rollouts, plan_episodes, run_metadata
+from sim.recording.rollouts import Rollout, RunMetadata
 
 __all__ = [
-    "About",
-    "Act",
-    "Plan",
+    "ActFunction",
+    "EpisodePlan",
+    "RecordingCounts",
+    "RecordingEnvConfig",
     "Rollout",
-    "Setting",
-    "Writer",
-    "Written",
-    "about_of",
-    "gather",
-    "open_worlds",
-    "plan_of",
-    "require_new",
+    "RolloutWriter",
+    "RunMetadata",
+    "collect_rollouts",
+    "make_recording_env",
+    "make_writer",
+    "plan_episodes",
+    "require_new_path",
+    "run_metadata",
     "write_rollouts",
-    "writer_of",
 ]

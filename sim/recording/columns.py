@@ -1,7 +1,7 @@
-"""A rollout as columns, frames first: what data sets of robot learning have in common.
+"""A rollout as columns with one row per frame, as data sets of robot learning store it.
 
-A frame holds what was seen before its action, and `next.*` what came of it. What no policy may see has no
-`observation.` in its name, so nobody trains on it by accident.
+A frame holds the observations before its action, and `next.*` the result of the action. Columns that no policy may
+observe have no `observation.` in their name, so that nobody trains on them by accident.
 """
 
 from __future__ import annotations
@@ -12,25 +12,28 @@ from typing import Any, Final
 import numpy as np
 
 from cousins.geometry import Array
-from sim.recording.rollouts import About, Rollout
+from sim.recording.rollouts import Rollout, RunMetadata
 
-POSE: Final = ("x", "y", "z", "qw", "qx", "qy", "qz")
-"""An object's position [m] and orientation."""
-_COUNTED: Final = {
+POSE_AXES: Final = ("x", "y", "z", "qw", "qx", "qy", "qz")
+"""Components of an object's pose: position [m] and unit quaternion."""
+_INDEX_DTYPES: Final = {
     "timestamp": "float32",
     "frame_index": "int64",
     "episode_index": "int64",
     "index": "int64",
     "task_index": "int64",
 }
-"""Columns that every data set has."""
+"""Types of the columns that index the frames."""
 
 
-def columns_of(rollout: Rollout, *, episode: int, first: int, fps: int) -> dict[str, Array]:
-    """Return an episode as columns, frames first."""
+def rollout_columns(rollout: Rollout, *, episode: int, first: int, fps: int) -> dict[str, Array]:
+    """Return a rollout as columns, each [t] or [t, k] for t frames.
+
+    `episode` is the number of the episode, `first` the number of its first frame, and `fps` the frame rate [Hz].
+    """
     count, state = rollout.steps, rollout.state
     numbers = np.arange(count, dtype=np.int64)
-    done = numbers == count - 1
+    is_last = numbers == count - 1
     poses = np.concatenate([state.position_m, state.quat_wxyz], axis=2).reshape(count, -1)
     columns = {
         "observation.state": state.drive_position,
@@ -46,9 +49,9 @@ def columns_of(rollout: Rollout, *, episode: int, first: int, fps: int) -> dict[
     columns |= {
         "next.success": rollout.successes[:, 0],
         "next.profiles": rollout.successes,
-        "next.done": done,
-        "next.terminated": done & rollout.terminated,
-        "next.truncated": done & rollout.truncated,
+        "next.done": is_last,
+        "next.terminated": is_last & rollout.terminated,
+        "next.truncated": is_last & rollout.truncated,
         "timestamp": (numbers / fps).astype(np.float32),
         "frame_index": numbers,
         "episode_index": np.full(count, episode, dtype=np.int64),
@@ -58,18 +61,18 @@ def columns_of(rollout: Rollout, *, episode: int, first: int, fps: int) -> dict[
     return {name: value for name, value in columns.items() if value.ndim == 1 or value.shape[1]}
 
 
-def features_of(about: About, columns: Mapping[str, Array]) -> dict[str, Any]:
-    """Return what each column is: dtype, shape of a frame, and names of its numbers."""
+def column_features(metadata: RunMetadata, columns: Mapping[str, Array]) -> dict[str, Any]:
+    """Return dtype, shape of a frame and component names of each column, whose arrays are [t] or [t, k]."""
     names: dict[str, list[str]] = {
-        "observation.state": list(about.drives),
-        "action": list(about.actions),
-        "world.objects": [f"{name}.{axis}" for name in about.slots.objects for axis in POSE],
-        "world.joints": [f"{name}.{number}" for name, number in about.slots.joints],
-        "next.profiles": list(about.profiles),
+        "observation.state": list(metadata.drives),
+        "action": list(metadata.actions),
+        "world.objects": [f"{name}.{axis}" for name in metadata.slots.objects for axis in POSE_AXES],
+        "world.joints": [f"{name}.{number}" for name, number in metadata.slots.joints],
+        "next.profiles": list(metadata.profiles),
     }
     return {
         name: {
-            "dtype": _COUNTED.get(name, "bool" if value.dtype == np.bool_ else "float32"),
+            "dtype": _INDEX_DTYPES.get(name, "bool" if value.dtype == np.bool_ else "float32"),
             "shape": [1 if value.ndim == 1 else value.shape[1]],
             "names": names.get(name),
         }
@@ -77,15 +80,15 @@ def features_of(about: About, columns: Mapping[str, Array]) -> dict[str, Any]:
     }
 
 
-def outcome_of(rollout: Rollout) -> dict[str, Any]:
-    """Return how an episode went, for tables and metadata."""
+def episode_outcome(rollout: Rollout) -> dict[str, Any]:
+    """Return the outcome of an episode for tables and metadata."""
     return {
         "cousin": rollout.cousin,
         "start": rollout.start,
         "seed": rollout.seed,
         "success_at_end": rollout.success_at_end,
         "success_once": rollout.success_once,
-        "profiles_once": [name for name, good in rollout.once.items() if good],
-        "profiles_at_end": [name for name, good in rollout.at_end.items() if good],
+        "profiles_once": [name for name, good in rollout.profiles_once.items() if good],
+        "profiles_at_end": [name for name, good in rollout.profiles_at_end.items() if good],
         "fault": rollout.fault,
     }

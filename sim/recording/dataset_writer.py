@@ -1,4 +1,4 @@
-"""Write rollouts as a folder in a format, whole or not at all, and count them on the way."""
+"""Write rollouts as a folder in a format, whole or not at all, and count them."""
 
 from __future__ import annotations
 
@@ -11,48 +11,50 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cousins.errors import InputError
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from sim.recording.rendering import Camera
-from sim.recording.rollouts import About, Rollout
+from sim.recording.rollouts import Rollout, RunMetadata
 
-FORMATS: Final = "sim.recording.formats"
+FORMATS_PACKAGE: Final = "sim.recording.formats"
 
 
-class Writer(Protocol):
-    """Writes rollouts in one format."""
+class RolloutWriter(Protocol):
+    """Writes rollouts in one file format."""
 
-    def write(self, rollouts: Iterable[Rollout], about: About, folder: Path, *, cameras: Mapping[str, Camera]) -> None:
-        """Write all rollouts into an empty folder, with what each camera sees of them; raises `InputError`."""
+    def write(
+        self, rollouts: Iterable[Rollout], metadata: RunMetadata, folder: Path, *, cameras: Mapping[str, Camera]
+    ) -> None:
+        """Write all rollouts into an empty folder, with the images of each camera; raises `InputError`."""
         ...
 
 
 @dataclass(kw_only=True)
-class Written:
-    """What was written; all episodes are counted, those that broke too."""
+class RecordingCounts:
+    """Counts of the written episodes, including those whose world broke."""
 
     episodes: int = 0
-    """Episodes that were tried."""
+    """Number of episodes."""
     steps: int = 0
-    """Their steps."""
+    """Number of steps of all episodes."""
     successes: int = 0
-    """Episodes that ended in success."""
+    """Number of episodes that ended in success."""
     once: int = 0
-    """Episodes with success at some step."""
+    """Number of episodes with success at any step."""
     faults: int = 0
-    """Episodes whose world broke."""
+    """Number of episodes whose world broke."""
     not_begun: list[int] = field(default_factory=list)
-    """Cousins of episodes that no engine began, among the faults; they have no steps."""
+    """Cousins of episodes that the engine failed to begin, which are among the faults and have no steps."""
 
 
-def writer_of(name: str) -> Writer:
+def make_writer(name: str) -> RolloutWriter:
     """Return the writer of a format; raises `UnknownNameError`."""
-    module = load(FORMATS, name, kind="format")
-    writer: Writer = module.build(module.Config())
+    module = load_backend(FORMATS_PACKAGE, name, kind="format")
+    writer: RolloutWriter = module.build(module.Config())
     return writer
 
 
-def require_new(output: Path) -> None:
-    """Raise `InputError` where something is at `output` already."""
+def require_new_path(output: Path) -> None:
+    """Raise `InputError` where the path `output` exists already."""
     if output.exists() or output.is_symlink():
         raise InputError(
             f"{os.fspath(output)!r}, which is there already",
@@ -63,33 +65,33 @@ def require_new(output: Path) -> None:
 
 def write_rollouts(
     rollouts: Iterable[Rollout],
-    about: About,
+    metadata: RunMetadata,
     output: Path,
     *,
-    writer: Writer,
+    writer: RolloutWriter,
     cameras: Mapping[str, Camera] | None = None,
-) -> Written:
-    """Write rollouts to a new folder, which is there whole or not at all; raises `InputError`."""
-    require_new(output)
+) -> RecordingCounts:
+    """Write rollouts to a new folder, which is written whole or not at all; raises `InputError`."""
+    require_new_path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    written = Written()
-    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    counts = RecordingCounts()
+    partial_folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
-        writer.write(_counted(rollouts, written), about, part, cameras=cameras or {})
-        part.chmod(0o755)
-        part.rename(output)
+        writer.write(_counting(rollouts, counts), metadata, partial_folder, cameras=cameras or {})
+        partial_folder.chmod(0o755)
+        partial_folder.rename(output)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return written
+        shutil.rmtree(partial_folder, ignore_errors=True)
+    return counts
 
 
-def _counted(rollouts: Iterable[Rollout], written: Written) -> Iterator[Rollout]:
+def _counting(rollouts: Iterable[Rollout], counts: RecordingCounts) -> Iterator[Rollout]:
     for rollout in rollouts:
-        written.episodes += 1
-        written.steps += rollout.steps
-        written.successes += rollout.success_at_end
-        written.once += rollout.success_once
-        written.faults += bool(rollout.fault)
+        counts.episodes += 1
+        counts.steps += rollout.steps
+        counts.successes += rollout.success_at_end
+        counts.once += rollout.success_once
+        counts.faults += bool(rollout.fault)
         if not rollout.steps:
-            written.not_begun.append(rollout.cousin)
+            counts.not_begun.append(rollout.cousin)
         yield rollout

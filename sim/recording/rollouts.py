@@ -1,4 +1,4 @@
-"""What is kept of an episode: what was seen and done at each step, and how it went."""
+"""Recorded episodes: observations, states and actions of each step, and the outcome."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sim.worlds.worlds import Slots, State
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
-    """What all rollouts of one run share."""
+class RunMetadata:
+    """Metadata that all rollouts of one recording share."""
 
     digest: str
     """Digest of the pack."""
@@ -22,63 +22,63 @@ class About:
     task: str
     """Name of the task."""
     profiles: tuple[str, ...]
-    """Names of the sets of thresholds, `ours` first."""
+    """Names of the threshold profiles of success, `ours` first."""
     body: str
     """Name of the body."""
     drives: tuple[str, ...]
-    """Names of its driven joints."""
+    """Names of the driven joints of the body."""
     actions: tuple[str, ...]
-    """What each number of an action moves."""
+    """Name of each component of an action."""
     step_s: float
-    """Time between two actions [s]."""
+    """Duration of a control step [s]."""
     slots: Slots
-    """Columns of the state."""
+    """Objects and joints of the columns of the state."""
     label: str = ""
-    """What must be told with every number, such as `sim-to-sim`; empty for nothing."""
+    """Label that every result must carry, such as `sim-to-sim`; empty for none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Rollout:
-    """One episode of t steps; t is 0 where no engine could begin it. What is seen is from before each action."""
+    """One episode of t steps; t is 0 where the engine failed to begin it. Observations are from before each action."""
 
-    about: About
-    """What it shares with the others."""
+    metadata: RunMetadata
+    """Metadata that it shares with the other rollouts."""
     cousin: int
     """Number of the cousin."""
     start: int
-    """Number of the start in it."""
+    """Number of the start in the cousin."""
     seed: int
-    """What the row was reset with."""
+    """Seed that the row was reset with."""
     policy: Array
-    """What a policy sees, float32 [t, p]."""
+    """Observations of a policy, float32 [t, p]."""
     privileged: Array
-    """What only a critic may see, float32 [t, q]."""
+    """Observations for a critic alone, float32 [t, q]."""
     state: State
-    """The world; its rows are the steps."""
+    """State of the world before each action; its arrays are [t, ...]."""
     action: Array
-    """What was done, float32 [t, a] in [-1, 1]."""
+    """Actions, float32 [t, a] in [-1, 1]."""
     reward: Array
-    """What came of it, float32 [t]."""
+    """Rewards of the steps, float32 [t]."""
     progress: Array
-    """How much is done after the step, 0 to 1, float32 [t]."""
+    """Progress after each step, 0 to 1, float32 [t]."""
     successes: Array
-    """Whether each profile's condition holds after the step, bool [t, profiles]."""
+    """Whether the success condition of each profile holds after each step, bool [t, profiles]."""
     terminated: bool
-    """Whether it ended because nothing could be done any more."""
+    """Whether the episode was terminated: its target was lost."""
     truncated: bool
-    """Whether its time had passed, or its world broke."""
+    """Whether the episode reached its horizon, or its world broke."""
     success_at_end: bool
-    """Whether our condition held at the end, for as long as it must."""
+    """Whether the condition of the first profile held at the end, for the required time."""
     success_once: bool
-    """Whether it held at any step."""
-    once: Mapping[str, bool]
-    """Whether each profile's condition held at any step."""
-    at_end: Mapping[str, bool]
-    """Whether it held at the last step."""
+    """Whether the condition of the first profile held at any step."""
+    profiles_once: Mapping[str, bool]
+    """Whether the condition of each profile held at any step."""
+    profiles_at_end: Mapping[str, bool]
+    """Whether the condition of each profile held at the last step."""
     fault: str = ""
-    """What broke, in the engine's words; empty for nothing."""
+    """Fault of the world in the engine's words; empty for none."""
 
     @property
     def steps(self) -> int:
-        """How many actions were taken."""
+        """Number of steps t."""
         return len(self.action)

@@ -1,4 +1,4 @@
-"""Pictures to H.264 in MP4, which LeRobot's loader, browsers and papers take; PyAV is named here alone."""
+"""H.264 video in MP4, readable by LeRobot's loader and by browsers; PyAV is imported here alone."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import av
 
 from cousins.geometry import Array
 
-QUALITY: Final = "23"
-"""Constant rate factor of x264: its own default."""
+CONSTANT_RATE_FACTOR: Final = "23"
+"""Constant rate factor of x264; its default."""
 
 
-class Video:
-    """A film that is being written."""
+class VideoWriter:
+    """Encodes images into an open video file."""
 
     def __init__(self, container: Any, stream: Any) -> None:
         self._container, self._stream = container, stream
         self._next = 0
 
     def add(self, pictures: Iterable[Array]) -> Iterator[Array]:
-        """Append pictures uint8 [h, w, 3] and pass them on."""
+        """Encode images uint8 [h, w, 3], and yield each one after it was encoded."""
         for picture in pictures:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts = self._next
@@ -32,17 +32,17 @@ class Video:
             yield picture
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush the encoder and close the file."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
 
 
-def open_video(path: Path, *, width: int, height: int, fps: int, key_frames: int = 2) -> Video:
-    """Begin a film of even size; every `key_frames`-th picture can be read alone, so random reads are quick."""
+def open_video(path: Path, *, width: int, height: int, fps: int, key_frames: int = 2) -> VideoWriter:
+    """Open a video of even width and height [px] for writing; every `key_frames`-th frame is a key frame."""
     container = av.open(str(path), mode="w", format="mp4")
     stream = container.add_stream("libx264", rate=fps)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.time_base = stream.codec_context.time_base = Fraction(1, fps)
     stream.codec_context.thread_count = 1
-    stream.options = {"g": str(key_frames), "bf": "0", "crf": QUALITY, "preset": "veryfast"}
-    return Video(container, stream)
+    stream.options = {"g": str(key_frames), "bf": "0", "crf": CONSTANT_RATE_FACTOR, "preset": "veryfast"}
+    return VideoWriter(container, stream)

@@ -1,4 +1,4 @@
-"""The simulated phone and the scenes that it films. Nothing here steps physics.
+"""A simulated phone and scenes for it; no physics.
 
-In: a scene of textured meshes and a camera path. Out: a capture as an iPhone would export it, with the full truth.
+Input: a scene of textured meshes and a camera path. Output: a capture as an iPhone would export it, with ground truth.
 """

@@ -1,4 +1,4 @@
-"""A mask model that knows: it answers from the truth of a simulated capture, as a perfect Segment Anything would."""
+"""A mask model that returns the ground truth of a simulated capture, as a perfect Segment Anything would."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import numpy as np
 
 from cousins.capture.captures import Frame
 from cousins.geometry import Array
-from cousins.segment.prompted.prompts import Answers, Prompts
+from cousins.segment.prompted.prompts import MaskPredictions, Prompts
 
 
 @dataclass(frozen=True, eq=False)
-class Oracle:
-    """Answers the `MaskModel` protocol."""
+class OracleMaskModel:
+    """A `MaskModel` that returns true masks."""
 
     masks: Sequence[Mapping[int, Array]]
-    """By body: its true masks by frame index, bool [h, w]."""
+    """True masks of each body by frame index, bool [h, w]."""
 
-    def look(self, frame: Frame) -> KnownFrame:
+    def encode(self, frame: Frame) -> OracleFrame:
         """Return the frame's truth: the number of the body at each pixel, -1 for none."""
         bodies = np.full(frame.depth_m.shape, -1, dtype=np.int64)
         for number, by_frame in enumerate(self.masks):
             if frame.index in by_frame:
                 bodies[by_frame[frame.index]] = number
-        return KnownFrame(bodies)
+        return OracleFrame(bodies)
 
 
 @dataclass(frozen=True, eq=False)
-class KnownFrame:
-    """A frame whose bodies are known."""
+class OracleFrame:
+    """The true body of each pixel of a frame."""
 
     bodies: Array
     """Number of the body at each pixel, -1 for none, int64 [h, w]."""
 
-    def ask(self, prompts: Prompts) -> Answers:
-        """Return the body under the first point of each question: all of it that the frame sees, or all that is none.
+    def predict(self, prompts: Prompts) -> MaskPredictions:
+        """Return the visible mask [n, 1, h, w] of the body, or of the background, at the first point of each prompt.
 
-        A perfect model is told what is meant by a point and takes a box as no more than a hint.
+        Boxes and further points of a prompt are ignored.
         """
         column, row = np.rint(prompts.points[:, 0]).astype(np.int64).T
-        meant = self.bodies[row, column]
-        masks = self.bodies[None] == meant[:, None, None]
-        return Answers(masks=masks[:, None], scores=np.ones((len(prompts), 1)))
+        prompted_bodies = self.bodies[row, column]
+        masks = self.bodies[None] == prompted_bodies[:, None, None]
+        return MaskPredictions(masks=masks[:, None], scores=np.ones((len(prompts), 1)))

@@ -1,8 +1,7 @@
-"""A simulated iPhone: a scene of meshes as the phone would capture it, with the full truth.
+"""A simulated iPhone: captures of a scene of meshes, with full ground truth.
 
-Cameras are those of a 3D Scanner App capture: 1920×1440 colour with a focal length of 1447 px, and
-256×192 depth of the same view. Everything that a phone gets wrong is in `LidarConfig` and in the drift
-of the reported poses.
+Cameras are those of a 3D Scanner App capture: 1920×1440 colour with a focal length of 1447 px, and 256×192 depth of the
+same view. The modelled errors are those of `LidarConfig`, colour noise, and the drift of the reported poses.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, transform, unproject
 from cousins.meshes import Mesh
-from cousins.raster import Light, Look, Raster, look_of, render, shade
+from cousins.raster import Raster, ShadingData, ShadingLight, prepare_shading, render, shade
 from cousins.segment.segments import Plane, Segment, Segmentation
-from sim.synthetic.lidar_noise import SUBSAMPLES, LidarConfig, measure, quiet, true_depth
+from sim.synthetic.lidar_noise import SUBSAMPLES, LidarConfig, measure_depth, noiseless_lidar, true_depth
 from sim.synthetic.shadow_maps import ShadowMaps, shadow_maps, visibility
 from sim.synthetic.trajectory import drifted, orbit
 
@@ -34,16 +33,16 @@ SKY = (225, 228, 232)
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PhoneBody:
-    """One object that the phone sees."""
+    """One object of a scene for the phone."""
 
     name: str
-    """Unique in the world."""
+    """Name, unique in the world."""
     label: str
-    """What people call it."""
+    """Label in plain words."""
     mesh: Mesh
     """Geometry and colour in the body's own frame."""
     world_from_body: Array
-    """Pose, float64 [4, 4]."""
+    """Pose of the body, float64 [4, 4]."""
 
     @property
     def world_mesh(self) -> Mesh:
@@ -53,34 +52,34 @@ class PhoneBody:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PhoneWorld:
-    """What stands in front of the phone."""
+    """A scene for the phone."""
 
     bodies: tuple[PhoneBody, ...]
     """Separate objects."""
     structures: tuple[tuple[str, Mesh], ...] = ()
     """Fixed structure by name, in the world frame."""
     name: str = "simulated"
-    """Short name of the capture."""
+    """Name of the capture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhoneConfig:
-    """How the phone is moved and how well it measures."""
+    """Camera path and measurement errors of the phone."""
 
     frames: int = 90
-    """Depth frames."""
+    """Number of depth frames."""
     duration_s: float = 30.0
-    """Time of the walk [s]."""
+    """Duration of the camera path [s]."""
     radius_m: tuple[float, float] = (0.5, 0.9)
     """Nearest and farthest distance from the target [m]."""
     elevation_deg: tuple[float, float] = (18.0, 62.0)
     """Lowest and highest view above the horizon of the target [degree]."""
     turns: float = 1.12
-    """Rounds about the target; more than one sees the beginning again."""
+    """Revolutions about the target; with more than one, the path overlaps its start."""
     shake_m: float = 0.008
-    """Sway of the hand, one standard deviation [m]."""
+    """Standard deviation of the hand's sway [m]."""
     shake_deg: float = 1.2
-    """Sway of the aim, one standard deviation [degree]."""
+    """Standard deviation of the viewing direction's sway [degree]."""
     drift_m: float = 0.005
     """Largest error of a reported position over the path [m]."""
     drift_deg: float = 0.3
@@ -90,48 +89,50 @@ class PhoneConfig:
     color_width: int = 640
     """Width of the colour images [px]; 1920 is the phone's own."""
     color_every: int = 3
-    """Every how many frames a colour image is kept."""
+    """Number of depth frames per colour image."""
     color_supersample: int = 2
     """Rays per colour pixel along each axis."""
     color_noise: float = 1.5
     """Standard deviation of colour noise [levels of 255]."""
     shadows: bool = True
-    """Whether objects throw soft shadows."""
+    """Whether objects cast soft shadows."""
     target: tuple[float, float, float] | None = None
-    """What the walk circles [m]; the middle of the bodies if None."""
+    """Point that the camera circles [m]; the middle of the bodies if None."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Truth:
-    """All that a capture does not tell."""
+    """Ground truth of a simulated capture."""
 
     masks: dict[str, dict[int, Array]]
-    """By body and frame index: bool [192, 256], where the body is what the pixel's centre sees."""
+    """Masks by body and frame index, bool [192, 256]: pixels whose centre sees the body."""
     labels: dict[str, str]
-    """What people call each body."""
+    """Labels by body."""
     meshes: dict[str, Mesh]
-    """Each body's mesh in the world frame."""
+    """Meshes by body, in the world frame."""
     world_from_camera: tuple[Array, ...]
-    """True poses by frame."""
+    """True camera poses by frame [4, 4]."""
     depth_m: tuple[Array, ...]
     """True planar depth at pixel centres by frame [m], float32 [192, 256]; 0 where nothing is seen."""
     range_bias_m: float
     """Constant range error of the capture [m]."""
 
 
-def exact() -> PhoneConfig:
-    """Return a phone without any error."""
-    return PhoneConfig(lidar=quiet(), drift_m=0.0, drift_deg=0.0, color_noise=0.0)
+def noiseless_phone() -> PhoneConfig:
+    """Return a phone without measurement errors."""
+    return PhoneConfig(lidar=noiseless_lidar(), drift_m=0.0, drift_deg=0.0, color_noise=0.0)
 
 
-def record(world: PhoneWorld, folder: Path, *, config: PhoneConfig, rng: np.random.Generator) -> tuple[Capture, Truth]:
-    """Walk around a world, write the capture folder and return it with the truth; raises `CaptureError`."""
+def record_capture(
+    world: PhoneWorld, folder: Path, *, config: PhoneConfig, rng: np.random.Generator
+) -> tuple[Capture, Truth]:
+    """Record a world along an orbit; write and return the capture, with its ground truth; raises `CaptureError`."""
     names = [body.name for body in world.bodies]
     if len(set(names)) != len(names):
         raise CaptureError(f"bodies {names}", expected="a name of its own for each", hint="Rename the repeated ones.")
-    of_path, of_drift, of_bias, of_frames = rng.spawn(4)
+    path_rng, drift_rng, bias_rng, frames_rng = rng.spawn(4)
     meshes = [body.world_mesh for body in world.bodies] + [mesh for _, mesh in world.structures]
-    camera = _Camera(meshes, _middle(world, config), config)
+    camera = _Camera(meshes, _target_of(world, config), config)
     poses = orbit(
         camera.target,
         config.frames,
@@ -140,21 +141,23 @@ def record(world: PhoneWorld, folder: Path, *, config: PhoneConfig, rng: np.rand
         turns=config.turns,
         shake_m=config.shake_m,
         shake_rad=float(np.deg2rad(config.shake_deg)),
-        rng=of_path,
+        rng=path_rng,
     )
-    reported = drifted(poses, reach_m=config.drift_m, reach_rad=float(np.deg2rad(config.drift_deg)), rng=of_drift)
-    bias_m = float(of_bias.uniform(-1.0, 1.0) * config.lidar.bias_m)
+    reported = drifted(poses, reach_m=config.drift_m, reach_rad=float(np.deg2rad(config.drift_deg)), rng=drift_rng)
+    bias_m = float(bias_rng.uniform(-1.0, 1.0) * config.lidar.bias_m)
     masks: dict[str, dict[int, Array]] = {name: {} for name in names}
     depths = []
     writer = CaptureWriter(
         folder, name=world.name, device="simulated iPhone", app="cousins", scale=Scale(source="lidar", error=0.005)
     )
     with writer:
-        for index, frame_rng in enumerate(of_frames.spawn(config.frames)):
-            raster, facing = camera.see(poses[index])
+        for index, frame_rng in enumerate(frames_rng.spawn(config.frames)):
+            raster, facing = camera.render_depth(poses[index])
             truth = true_depth(raster.depth_m, facing, config=config.lidar)
-            depth_m, confidence = measure(truth, camera.depth_camera, bias_m=bias_m, config=config.lidar, rng=frame_rng)
-            color = camera.photograph(poses[index], rng=frame_rng) if index % config.color_every == 0 else None
+            depth_m, confidence = measure_depth(
+                truth, camera.depth_camera, bias_m=bias_m, config=config.lidar, rng=frame_rng
+            )
+            color = camera.render_color(poses[index], rng=frame_rng) if index % config.color_every == 0 else None
             writer.add(
                 timestamp_s=index * config.duration_s / config.frames,
                 world_from_camera=reported[index],
@@ -165,7 +168,7 @@ def record(world: PhoneWorld, folder: Path, *, config: PhoneConfig, rng: np.rand
                 color=color,
             )
             depths.append(truth.depth_m.astype(np.float32))
-            _note_masks(masks, names, raster.body[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES], index)
+            _add_masks(masks, names, raster.body[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES], index)
         capture = writer.close()
     return capture, Truth(
         masks=masks,
@@ -178,17 +181,17 @@ def record(world: PhoneWorld, folder: Path, *, config: PhoneConfig, rng: np.rand
 
 
 def truth_segmentation(truth: Truth, capture: Capture, *, planes: tuple[Plane, ...] = ()) -> Segmentation:
-    """Return the true masks as a perfect segmenter would; points are the measured ones with confidence 2.
+    """Return the segmentation of the true masks; points [m] are the measured ones with confidence 2.
 
-    The first of `planes` is taken as what carries every object.
+    The first of `planes` is the support of every object.
     """
     segments = []
     for name, masks in truth.masks.items():
         points = [np.zeros((0, 3))]
         for index, mask in masks.items():
             frame = capture.frames[index]
-            kept = mask & (frame.confidence == 2) & (frame.depth_m > 0.0)
-            points.append(transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[kept]))
+            is_measured = mask & (frame.confidence == 2) & (frame.depth_m > 0.0)
+            points.append(transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[is_measured]))
         segments.append(
             Segment(
                 name=name,
@@ -204,23 +207,23 @@ def truth_segmentation(truth: Truth, capture: Capture, *, planes: tuple[Plane, .
 
 
 class _Camera:
-    """The phone's two cameras in one world; holds what is prepared once."""
+    """The phone's two cameras in one world, with shadow maps and surfaces computed once."""
 
     def __init__(self, meshes: Sequence[Mesh], target: Array, config: PhoneConfig) -> None:
         height = round(config.color_width * COLOR_CAMERA.height / COLOR_CAMERA.width)
         self.meshes, self.target, self.config = meshes, target, config
         self.color_camera = COLOR_CAMERA.scaled(config.color_width, height)
         self.depth_camera = COLOR_CAMERA.scaled(*DEPTH_SIZE)
-        self._light = Light()
-        self._looks: list[Look] = [look_of(mesh) for mesh in meshes]
-        self._maps: ShadowMaps | None = None
+        self._light = ShadingLight()
+        self._surfaces: list[ShadingData] = [prepare_shading(mesh) for mesh in meshes]
+        self._shadow_maps: ShadowMaps | None = None
         if config.shadows and config.color_every <= config.frames:
             reach_m = 1.5 * config.radius_m[1]
             near = [mesh for mesh in meshes if np.abs(mesh.vertices - target).max() < reach_m]
-            self._maps = shadow_maps(near, np.asarray(self._light.direction), target, reach_m)
+            self._shadow_maps = shadow_maps(near, np.asarray(self._light.direction), target, reach_m)
 
-    def see(self, world_from_camera: Array) -> tuple[Raster, Array]:
-        """Return the finely sampled raster and, at pixel centres, the cosine between ray and normal."""
+    def render_depth(self, world_from_camera: Array) -> tuple[Raster, Array]:
+        """Return the supersampled raster and, at pixel centres, the cosine between ray and normal [h, w]."""
         fine = self.depth_camera.scaled(DEPTH_SIZE[0] * SUBSAMPLES, DEPTH_SIZE[1] * SUBSAMPLES)
         raster = render(self.meshes, fine, world_from_camera)
         middle = slice(SUBSAMPLES // 2, None, SUBSAMPLES)
@@ -228,26 +231,28 @@ class _Camera:
         rays = unproject(np.ones(body.shape), self.depth_camera)
         rays = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)) @ world_from_camera[:3, :3].T
         facing = np.zeros(body.shape)
-        for number, look in enumerate(self._looks):
+        for number, look in enumerate(self._surfaces):
             hit = body == number
             facing[hit] = np.abs(np.einsum("nk,nk->n", look.face_normals[face[hit]], rays[hit]))
         return raster, facing
 
-    def photograph(self, world_from_camera: Array, *, rng: np.random.Generator) -> Array:
+    def render_color(self, world_from_camera: Array, *, rng: np.random.Generator) -> Array:
         """Return a photo, uint8 [h, w, 3]."""
-        times = self.config.color_supersample
-        fine = self.color_camera.scaled(self.color_camera.width * times, self.color_camera.height * times)
+        supersample = self.config.color_supersample
+        fine = self.color_camera.scaled(self.color_camera.width * supersample, self.color_camera.height * supersample)
         raster = render(self.meshes, fine, world_from_camera)
-        seen = None if self._maps is None else visibility(raster, self._looks, self._maps)
-        image = shade(raster, self.meshes, looks=self._looks, light=self._light, visibility=seen, background=SKY)
-        shape = (self.color_camera.height, times, self.color_camera.width, times, 3)
+        lit = None if self._shadow_maps is None else visibility(raster, self._surfaces, self._shadow_maps)
+        image = shade(
+            raster, self.meshes, shading_data=self._surfaces, light=self._light, visibility=lit, background=SKY
+        )
+        shape = (self.color_camera.height, supersample, self.color_camera.width, supersample, 3)
         photo = image.reshape(shape).mean(axis=(1, 3), dtype=np.float32)
         photo = photo + self.config.color_noise * rng.standard_normal(photo.shape, dtype=np.float32)
         return np.clip(np.rint(photo), 0, 255).astype(np.uint8)
 
 
-def _middle(world: PhoneWorld, config: PhoneConfig) -> Array:
-    """Return what the walk circles, [3]."""
+def _target_of(world: PhoneWorld, config: PhoneConfig) -> Array:
+    """Return the point that the camera circles [3]."""
     if config.target is not None:
         return np.asarray(config.target, dtype=np.float64)
     meshes = [body.world_mesh for body in world.bodies] or [mesh for _, mesh in world.structures]
@@ -257,7 +262,7 @@ def _middle(world: PhoneWorld, config: PhoneConfig) -> Array:
     return np.asarray(0.5 * (points.min(axis=0) + points.max(axis=0)))
 
 
-def _note_masks(masks: dict[str, dict[int, Array]], names: list[str], body: Array, index: int) -> None:
+def _add_masks(masks: dict[str, dict[int, Array]], names: list[str], body: Array, index: int) -> None:
     for number, name in enumerate(names):
         mask = body == number
         if mask.any():

@@ -1,4 +1,4 @@
-"""Textured, watertight meshes made by program: boxes, solids of revolution, tubes and their unions."""
+"""Procedural textured, watertight meshes: boxes, solids of revolution, tubes and their unions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cousins.geometry import Array
 from cousins.meshes import Mesh
 
 SEGMENTS = 96
-"""Corners of a round outline."""
+"""Vertices of a circular outline."""
 
 
 def box(size_m: Sequence[float], texture: Array) -> Mesh:
     """Return a box that stands on z = 0 about the z axis.
 
-    `texture` is an atlas of 3×2 equal cells: front (-y), right (+x), back (+y) above left (-x), top, bottom.
+    `texture` [h, w, 3] is an atlas of 3×2 equal cells: front (-y), right (+x), back (+y) above left (-x), top, bottom.
     """
     x, y, z = size_m[0] / 2, size_m[1] / 2, size_m[2]
     sides = [
@@ -42,10 +42,11 @@ def box(size_m: Sequence[float], texture: Array) -> Mesh:
 
 
 def revolution(profile: Sequence[tuple[float, float, float]], texture: Array) -> Mesh:
-    """Turn a profile of (radius, height, v) about the z axis; it starts and ends on the axis.
+    """Return the solid of revolution of a profile of (radius [m], height [m], v) about the z axis.
 
-    The profile runs from the bottom over the outside to the top (and down again inside), so that the
-    surface faces outward. The texture wraps around once; v is its height, 0 at the bottom row.
+    The profile starts and ends on the axis and runs from the bottom over the outside to the top (and down again
+    inside), so that the surface faces outward. The texture [h, w, 3] wraps around once; v is its height, 0 at the
+    bottom row.
     """
     rows = np.array(profile, dtype=np.float64)
     turn = np.linspace(0.0, 2.0 * np.pi, SEGMENTS + 1)
@@ -70,7 +71,7 @@ def revolution(profile: Sequence[tuple[float, float, float]], texture: Array) ->
 def tube(path: Array, radii_m: tuple[float, float], *, uv: tuple[float, float], texture: Array) -> Mesh:
     """Return a closed tube of elliptic section along a path [n, 3] in the x-z plane, capped at both ends.
 
-    `radii_m` are across the plane (y) and in it; every vertex takes one spot `uv` of the texture.
+    `radii_m` are across the plane (y) and in it; all vertices share one texture coordinate `uv`.
     """
     count, turn = 24, np.linspace(0.0, 2.0 * np.pi, 25)[:-1]
     tangent = np.gradient(path, axis=0)
@@ -99,10 +100,10 @@ def tube(path: Array, radii_m: tuple[float, float], *, uv: tuple[float, float], 
     )
 
 
-def union(first: Mesh, second: Mesh, *, minus: Mesh) -> Mesh:
-    """Return `first` and `second` as one solid without `minus`; all share the first one's texture."""
-    whole = (_solid(first) + _solid(second)) - _solid(minus)
-    mesh = whole.to_mesh()
+def union(first: Mesh, second: Mesh, *, removed: Mesh) -> Mesh:
+    """Return the union of `first` and `second` minus `removed`; all share the texture of `first`."""
+    solid = (_solid(first) + _solid(second)) - _solid(removed)
+    mesh = solid.to_mesh()
     values = np.asarray(mesh.vert_properties, dtype=np.float64)
     return Mesh(
         vertices=values[:, :3],
@@ -113,7 +114,7 @@ def union(first: Mesh, second: Mesh, *, minus: Mesh) -> Mesh:
 
 
 def _solid(mesh: Mesh) -> manifold3d.Manifold:
-    """Return a textured mesh as a solid whose seams are closed."""
+    """Return a textured mesh as a solid with its texture seams merged."""
     assert mesh.uv is not None
     values = np.concatenate([mesh.vertices, mesh.uv], axis=1).astype(np.float32)
     shell = manifold3d.Mesh(vert_properties=values, tri_verts=np.asarray(mesh.faces, dtype=np.uint32))
@@ -124,7 +125,7 @@ def _solid(mesh: Mesh) -> manifold3d.Manifold:
 
 
 def _grid_faces(poles: Array, columns: int) -> Array:
-    """Return the faces of a grid of rings, int32 [m, 3]; a ring that is a pole gives single triangles."""
+    """Return the faces of a grid of rings, int32 [m, 3]; quads at a pole become triangles."""
     faces = []
     for i in range(len(poles) - 1):
         for j in range(columns - 1):

@@ -1,4 +1,4 @@
-"""Soft shadows: how much of a lamp and of the sky each pixel sees, by depth maps from many directions."""
+"""Soft shadows from shadow maps: the visible share of a lamp and of the sky at each pixel."""
 
 from __future__ import annotations
 
@@ -10,38 +10,36 @@ from numba import njit
 
 from cousins.geometry import Array, Intrinsics, invert, look_at
 from cousins.meshes import Mesh
-from cousins.raster import Look, Raster, render
+from cousins.raster import Raster, ShadingData, render
 
 LAMP_RAYS = 12
-"""Directions over a window-sized lamp."""
+"""Number of light directions over a window-sized lamp."""
 SKY_RAYS = 20
-"""Directions over the upper half of the room."""
+"""Number of light directions over the upper hemisphere."""
 LAMP_HALF_ANGLE_RAD = np.deg2rad(9.0)
 """Apparent radius of the lamp: a 0.6 m window 2 m away."""
 DISTANCE_M = 30.0
-"""How far the maps are drawn from, so that they are nearly parallel [m]."""
+"""Distance of the map cameras, so large that rays are nearly parallel [m]."""
 MAP_PX = 800
 """Size of one map [px]."""
-SLACK_M = 0.003
-"""Surfaces shade what lies deeper than this behind them [m]."""
-LIFT_M = 0.006
-"""Points are looked up this far above their surface, two map pixels, so that it does not shade itself [m]."""
-
-
-BOUNCE = 0.35
-"""Share of the surroundings' light that reaches where no sky is seen, thrown back by what stands there."""
+DEPTH_BIAS_M = 0.003
+"""A point is in shadow if it lies deeper than this behind the mapped surface [m]."""
+NORMAL_OFFSET_M = 0.006
+"""Offset of looked-up points along the normal, two map pixels, against self-shadowing [m]."""
+AMBIENT_FLOOR = 0.35
+"""Ambient visibility where no sky is visible: light reflected by the surroundings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ShadowMaps:
-    """Depth seen from many directions of light."""
+    """Depth maps from many light directions."""
 
     matrices: Array
     """Maps world points to (u·z, v·z, z), float64 [k, 3, 4]."""
     depth_m: Array
     """Depth maps [m], float32 [k, n, n]; 0 where nothing is hit."""
     lamp: Array
-    """Which maps belong to the lamp, bool [k]; the others to the sky."""
+    """Whether a map belongs to the lamp, else to the sky, bool [k]."""
 
 
 def shadow_maps(
@@ -54,10 +52,10 @@ def shadow_maps(
     sky_rays: int = SKY_RAYS,
     size_px: int = MAP_PX,
 ) -> ShadowMaps:
-    """Draw the maps of static meshes around `centre` [3]; `direction` [3] points to the lamp.
+    """Return the shadow maps of static meshes around `centre` [3]; `direction` [3] points to the lamp.
 
-    Points farther than `radius_m` from the centre may fall off the maps; they count as lit. Meshes that
-    reach farther (rooms) throw no shadow with an edge that means anything: leave them out.
+    Points farther than `radius_m` from the centre may fall outside the maps; they count as lit. Leave out meshes that
+    extend farther (rooms): their shadows would have arbitrary edges.
     """
     towards = np.concatenate([_cone(direction, LAMP_HALF_ANGLE_RAD, lamp_rays), _dome(sky_rays)])
     focal = 0.5 * size_px * DISTANCE_M / radius_m
@@ -72,8 +70,8 @@ def shadow_maps(
     return ShadowMaps(matrices=np.stack(matrices), depth_m=np.stack(maps), lamp=lamp)
 
 
-def visibility(raster: Raster, looks: Sequence[Look], maps: ShadowMaps) -> Array:
-    """Return how much of the lamp and of the sky each pixel sees, 0 to 1, float32 [h, w, 2]."""
+def visibility(raster: Raster, looks: Sequence[ShadingData], maps: ShadowMaps) -> Array:
+    """Return the visible share of the lamp and of the sky at each pixel, 0 to 1, float32 [h, w, 2]."""
     camera_from_pixel = np.linalg.inv(raster.camera.matrix)
     rays = raster.world_from_camera[:3, :3] @ camera_from_pixel
     eye = np.ascontiguousarray(raster.world_from_camera[:3, 3])
@@ -81,7 +79,7 @@ def visibility(raster: Raster, looks: Sequence[Look], maps: ShadowMaps) -> Array
     starts = np.cumsum([0] + [len(look.face_normals) for look in looks])
     face = np.where(raster.body >= 0, raster.face + starts[raster.body], -1)
     view = (raster.depth_m, rays, eye)
-    return np.asarray(_seen(raster.body, face, normals, view, maps.matrices, maps.depth_m, maps.lamp))
+    return np.asarray(_lit_fractions(raster.body, face, normals, view, maps.matrices, maps.depth_m, maps.lamp))
 
 
 def _cone(direction: Array, half_angle_rad: float, count: int) -> Array:
@@ -105,7 +103,7 @@ def _dome(count: int) -> Array:
 
 
 @njit(cache=True, nogil=True)
-def _seen(
+def _lit_fractions(
     body: Array,
     face: Array,
     normals: Array,
@@ -114,7 +112,7 @@ def _seen(
     maps: Array,
     lamp: Array,
 ) -> Array:
-    """Return the seen share of lamp and sky by pixel; of 2×2 pixels on one surface only the first is looked up."""
+    """Return the visible share of lamp and sky by pixel [h, w, 2]; 2×2 pixels on one surface share a sample."""
     depth_m, rays, eye = view
     height, width = body.shape
     result = np.ones((height, width, 2), dtype=np.float32)
@@ -124,8 +122,8 @@ def _seen(
             if body[y, x] < 0:
                 continue
             row, column = y - y % 2, x - x % 2
-            close = abs(depth_m[row, column] - depth_m[y, x]) < 0.01 * depth_m[y, x]
-            if (row != y or column != x) and body[row, column] == body[y, x] and close:
+            is_near = abs(depth_m[row, column] - depth_m[y, x]) < 0.01 * depth_m[y, x]
+            if (row != y or column != x) and body[row, column] == body[y, x] and is_near:
                 result[y, x] = result[row, column]
                 continue
             normal, facing = normals[face[y, x]], 0.0
@@ -133,14 +131,14 @@ def _seen(
                 point[k] = depth_m[y, x] * (rays[k, 0] * x + rays[k, 1] * y + rays[k, 2])
                 facing += point[k] * normal[k]
             for k in range(3):
-                point[k] += eye[k] + (LIFT_M if facing < 0.0 else -LIFT_M) * normal[k]
-            _look_up(point, matrices, maps, lamp, result[y, x])
+                point[k] += eye[k] + (NORMAL_OFFSET_M if facing < 0.0 else -NORMAL_OFFSET_M) * normal[k]
+            _sample_maps(point, matrices, maps, lamp, result[y, x])
     return result
 
 
 @njit(cache=True, nogil=True)
-def _look_up(point: Array, matrices: Array, maps: Array, lamp: Array, out: Array) -> None:
-    """Write the seen share of lamp and sky of one point [3]; the four nearest pixels of each map are blended."""
+def _sample_maps(point: Array, matrices: Array, maps: Array, lamp: Array, out: Array) -> None:
+    """Write the visible share of lamp and sky of one point [3] to `out` [2]; map pixels are interpolated bilinearly."""
     sums, counts = np.zeros(2), np.zeros(2)
     size = maps.shape[1]
     for k in range(len(matrices)):
@@ -157,7 +155,7 @@ def _look_up(point: Array, matrices: Array, maps: Array, lamp: Array, out: Array
         for dy in range(2):
             for dx in range(2):
                 hit = maps[k, y + dy, x + dx]
-                if hit == 0.0 or hit > z - SLACK_M:
+                if hit == 0.0 or hit > z - DEPTH_BIAS_M:
                     sums[kind] += (a if dx else 1.0 - a) * (b if dy else 1.0 - b)
     out[0] = sums[0] / max(counts[0], 1.0)
-    out[1] = BOUNCE + (1.0 - BOUNCE) * sums[1] / max(counts[1], 1.0)
+    out[1] = AMBIENT_FLOOR + (1.0 - AMBIENT_FLOOR) * sums[1] / max(counts[1], 1.0)

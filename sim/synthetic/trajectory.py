@@ -1,4 +1,4 @@
-"""How a hand moves a phone around something, and how far its tracking drifts from that."""
+"""Hand-held camera paths around a target, and the drift of their tracked poses."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def orbit(
     shake_rad: float,
     rng: np.random.Generator,
 ) -> Array:
-    """Return poses `world_from_camera` [frames, 4, 4] of a walk around `target` [3] that looks at it.
+    """Return poses `world_from_camera` [frames, 4, 4] of an orbit around `target` [3] that looks at it.
 
-    Distance and height swing slowly between their limits; the hand adds a smooth sway and a tremor of
-    `shake_m` and `shake_rad` (one standard deviation each).
+    Distance and height oscillate slowly between their limits; the hand adds a smooth sway and a tremor with standard
+    deviations `shake_m` and `shake_rad`.
     """
     time = np.linspace(0.0, 1.0, frames)
     azimuth = rng.uniform(0.0, 2.0 * np.pi) + 2.0 * np.pi * turns * time * rng.choice([-1.0, 1.0])
@@ -43,10 +43,10 @@ def orbit(
 
 
 def drifted(world_from_camera: Array, *, reach_m: float, reach_rad: float, rng: np.random.Generator) -> Array:
-    """Return what tracking reports for true poses [n, 4, 4]: a random walk away from the first.
+    """Return the tracked poses [n, 4, 4] of true poses [n, 4, 4]: their error is a random walk from 0 at the first.
 
-    The walk's farthest point is `reach_m` and `reach_rad` from the truth. Position errs in the world,
-    orientation about the camera.
+    The largest errors are `reach_m` and `reach_rad`. Position errors are in the world frame, orientation errors about
+    the camera.
     """
     count = len(world_from_camera)
     shifts = _walk(count, reach_m, rng)
@@ -61,13 +61,13 @@ def drifted(world_from_camera: Array, *, reach_m: float, reach_rad: float, rng: 
 
 
 def _swing(time: Array, limits: tuple[float, float], *, cycles: float, phase: float) -> Array:
-    """Return a slow sine between two limits, [n]."""
+    """Return a sine between two limits [n] at times [n]."""
     low, high = limits
     return 0.5 * (low + high) + 0.5 * (high - low) * np.sin(2.0 * np.pi * cycles * time + phase)
 
 
 def _sway(time: Array, rng: np.random.Generator) -> Array:
-    """Return a smooth sway plus a fifth of tremor, of unit standard deviation by axis, [n, 3]."""
+    """Return a smooth sway plus a tremor of a fifth of its size, of unit standard deviation per axis, [n, 3]."""
     cycles = rng.uniform(3.0, 14.0, size=(6, 3))
     phases = rng.uniform(0.0, 2.0 * np.pi, size=(6, 3))
     smooth = np.sin(2.0 * np.pi * cycles[None] * time[:, None, None] + phases[None]).sum(axis=1) / np.sqrt(3.0)
@@ -75,7 +75,7 @@ def _sway(time: Array, rng: np.random.Generator) -> Array:
 
 
 def _walk(count: int, reach: float, rng: np.random.Generator) -> Array:
-    """Return a random walk [count, 3] that starts at 0 and comes `reach` away from it at its farthest."""
+    """Return a random walk [count, 3] that starts at 0 and whose largest distance from it is `reach`."""
     steps = rng.normal(size=(count, 3))
     steps[0] = 0.0
     path = np.cumsum(steps, axis=0)

@@ -1,21 +1,21 @@
 """Tasks in cousins, one file per task in `backends`."""
 
-from sim.tasks.episode import Episode, Hinge, Part
-from sim.tasks.episode_batch import Rows
-from sim.tasks.task import PROFILES, Judged, Known, Refused, Task, build_task, task_names
-from sim.tasks.task_view import View
+from sim.tasks.episode import Episode, EpisodeJoint, EpisodeObject
+from sim.tasks.episode_batch import EpisodeBatch
+from sim.tasks.task import PROFILES, Refused, StepOutcome, Task, TaskContext, build_task, task_names
+from sim.tasks.task_view import TaskView
 
 __all__ = [
     "PROFILES",
     "Episode",
-    "Hinge",
-    "Judged",
-    "Known",
-    "Part",
+    "EpisodeBatch",
+    "EpisodeJoint",
+    "EpisodeObject",
     "Refused",
-    "Rows",
+    "StepOutcome",
     "Task",
-    "View",
+    "TaskContext",
+    "TaskView",
     "build_task",
     "task_names",
 ]

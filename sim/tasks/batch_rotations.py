@@ -25,33 +25,33 @@ def rotations(quat_wxyz: Array) -> Array:
     return out
 
 
-def into(world_from_base: Array, vectors: Array) -> Array:
+def in_frame(world_from_base: Array, vectors: Array) -> Array:
     """Return world vectors [n, k, 3] along the axes of frames [n, 3, 3]."""
     return np.asarray(vectors @ world_from_base)
 
 
-def turned(rotation: Array, vectors: Array) -> Array:
+def rotate(rotation: Array, vectors: Array) -> Array:
     """Return vectors [n, 3] turned by rotations [n, 3, 3]."""
     return np.asarray((rotation @ vectors[:, :, None])[:, :, 0])
 
 
-def crossed(a: Array, b: Array) -> Array:
+def cross(a: Array, b: Array) -> Array:
     """Return cross products of vectors [n, 3]; `np.cross` costs ten times as much on few rows."""
     ax, ay, az = a[:, 0], a[:, 1], a[:, 2]
     bx, by, bz = b[:, 0], b[:, 1], b[:, 2]
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
 
 
-def length(vectors: Array) -> Array:
+def norms(vectors: Array) -> Array:
     """Return lengths [n] of vectors [n, k]."""
     return np.asarray(np.sqrt((vectors * vectors).sum(axis=1)))
 
 
-def six(rotation: Array) -> Array:
+def first_two_columns(rotation: Array) -> Array:
     """Return the first two columns of rotations [n, 3, 3], one after the other, [n, 6]."""
     return np.concatenate([rotation[:, :, 0], rotation[:, :, 1]], axis=1)
 
 
 def nearness(distance_m: Array) -> Array:
-    """Return 1 at a distance of 0, falling to 0: sloping at 30 cm as well as at 1 cm, for a learner to feel."""
+    """Return a reward [n] that falls from 1 at a distance [n] of 0 to 0, with a slope at 30 cm as well as at 1 cm."""
     return np.asarray(1.0 - 0.5 * (np.tanh(2.0 * distance_m) + np.tanh(10.0 * distance_m)))

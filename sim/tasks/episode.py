@@ -9,16 +9,16 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, rotation_about
-from cousins.vary.placement.footprints import Footprint, free
+from cousins.vary.placement.footprints import Footprint, have_clearance
 
-GAP_M: Final = 0.002
+START_CLEARANCE_M: Final = 0.002
 """Air that a drawn start leaves around an object, if there is as much at home [m]."""
-TRIES: Final = 8
+MAX_START_TRIES: Final = 8
 """Most tries to draw a free start; then the object stays at home."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Part:
+class EpisodeObject:
     """An object that is handled, and where a hand takes hold of it, in the frame of its root link."""
 
     name: str
@@ -38,7 +38,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Hinge:
+class EpisodeJoint:
     """A joint that is to be moved, in the frame of the root link."""
 
     number: int
@@ -60,8 +60,8 @@ class Hinge:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Start:
-    """Where an object may start, beside its home."""
+class StartRegion:
+    """Region in which the start pose of an object is drawn, around its home."""
 
     name: str
     """Name of the object."""
@@ -69,7 +69,7 @@ class Start:
     """`world_from_object` in the scene [4, 4]."""
     shape: Footprint
     """The object from above, about its origin, turned as it stands."""
-    others: Sequence[Footprint]
+    obstacles: Sequence[Footprint]
     """What it must not overlap."""
     shift_m: float
     """Largest move along x and along y [m]."""
@@ -79,31 +79,31 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Episode:
-    """What an episode in one cousin is about; world frame."""
+    """Target, goal and robot base of a task in one cousin, in the world frame."""
 
     proof: str
     """Why the cousin affords it, in words."""
-    parts: tuple[Part, ...]
+    parts: tuple[EpisodeObject, ...]
     """What is handled; the first is the target."""
     base_m: tuple[float, float, float]
     """Where the robot stands [m]."""
     base_yaw_rad: float
     """Where it faces [rad]."""
     goal_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Where the target shall get to; in the frame of `place` where that is told [m]."""
+    """Where the target shall get to; in the frame of `place` where there is one [m]."""
     goal_radius_m: float = 0.0
     """How far from there is near enough [m]."""
     place: str = ""
     """Object into or onto which it shall get; empty for none."""
     depth_m: float = 0.0
     """Depth of that object's hollow [m]."""
-    hinge: Hinge | None = None
+    hinge: EpisodeJoint | None = None
     """Joint of the target that is to be moved."""
     place_friction: float = 0.0
     """Friction coefficient of that object."""
     ground_friction: float = 0.0
     """Friction coefficient of what the target stands on."""
-    starts: tuple[Start, ...] = ()
+    starts: tuple[StartRegion, ...] = ()
     """Objects whose start is drawn."""
     bystanders: tuple[str, ...] = ()
     """Objects that may move but shall stay as they stand."""
@@ -112,8 +112,8 @@ class Episode:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Drawn:
-    """How an episode begins, beside how the scene has it."""
+class EpisodeStart:
+    """Start of an episode where it differs from the scene."""
 
     placements: tuple[tuple[str, Array], ...]
     """Objects by name with `world_from_object` [4, 4]."""
@@ -121,19 +121,19 @@ class Drawn:
     """Where the joint starts; None for where the scene has it."""
 
 
-def drawn(episode: Episode, rng: np.random.Generator) -> Drawn:
-    """Draw how an episode begins."""
-    placements = tuple((start.name, _place(start, rng)) for start in episode.starts)
+def sample_start(episode: Episode, rng: np.random.Generator) -> EpisodeStart:
+    """Return a random start of an episode: poses of its objects and a position of its joint."""
+    placements = tuple((start.name, _sample_pose(start, rng)) for start in episode.starts)
     joint = None if episode.joint_range is None else float(rng.uniform(*episode.joint_range))
-    return Drawn(placements=placements, joint=joint)
+    return EpisodeStart(placements=placements, joint=joint)
 
 
-def _place(start: Start, rng: np.random.Generator) -> Array:
-    for _ in range(TRIES):
+def _sample_pose(start: StartRegion, rng: np.random.Generator) -> Array:
+    for _ in range(MAX_START_TRIES):
         x, y = start.home[:2, 3] + rng.uniform(-start.shift_m, start.shift_m, 2)
         turn = float(rng.uniform(-start.turn_rad, start.turn_rad))
-        moved = start.shape.placed(float(x), float(y), turn, float(start.home[2, 3]))
-        if all(free(moved, other, gap_m=GAP_M) for other in start.others):
+        moved = start.shape.transformed(float(x), float(y), turn, float(start.home[2, 3]))
+        if all(have_clearance(moved, other, gap_m=START_CLEARANCE_M) for other in start.obstacles):
             pose = start.home.copy()
             pose[:3, :3] = rotation_about(np.array([0.0, 0.0, 1.0]), turn) @ start.home[:3, :3]
             pose[:2, 3] = x, y

@@ -9,14 +9,15 @@ import numpy as np
 
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Asset
-from cousins.scene.kinematics import joints_in_order
+from cousins.reconstruct.kinematics import joints_in_order
 from sim.bodies.body import Body
+from sim.bodies.capabilities import root_from_links
 from sim.tasks.episode import Episode
 from sim.worlds.worlds import Slots, State
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Rows:
+class EpisodeBatch:
     """Episodes by row; columns are those of `Slots`, 0 where nothing is meant."""
 
     index: Array
@@ -89,12 +90,12 @@ class Rows:
     """Whether the body can turn its tip."""
 
 
-def empty_rows(size: int, slots: Slots, body: Body, *, parts: int) -> Rows:
+def empty_batch(size: int, slots: Slots, body: Body, *, parts: int) -> EpisodeBatch:
     """Return rows without an episode."""
     n, k = size, len(slots.objects)
     by_name = {drive.joint: number for number, drive in enumerate(body.drives)}
     kinds = {joint.name: joint.kind for joint in body.asset.joints}
-    return Rows(
+    return EpisodeBatch(
         index=np.arange(n),
         base_m=np.zeros((n, 3)),
         world_from_base=np.tile(np.eye(3), (n, 1, 1)),
@@ -132,51 +133,51 @@ def empty_rows(size: int, slots: Slots, body: Body, *, parts: int) -> Rows:
     )
 
 
-def put_episode(rows: Rows, row: int, episode: Episode, slots: Slots) -> None:
+def put_episode(batch: EpisodeBatch, row: int, episode: Episode, slots: Slots) -> None:
     """Write an episode into a row; what its start decides is written by `put_start`."""
     column = {name: number for number, name in enumerate(slots.objects)}
     c, s = np.cos(episode.base_yaw_rad), np.sin(episode.base_yaw_rad)
-    rows.base_m[row] = episode.base_m
-    rows.world_from_base[row] = [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]
-    rows.count[row] = len(episode.parts)
+    batch.base_m[row] = episode.base_m
+    batch.world_from_base[row] = [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]
+    batch.count[row] = len(episode.parts)
     for number, part in enumerate(episode.parts):
-        rows.part[row, number] = column[part.name]
-        rows.size_m[row, number] = part.size_m
-        rows.hold_m[row, number] = part.hold_m
-        rows.hold_axis[row, number] = part.axis
-        rows.width_m[row, number] = part.width_m
-        rows.mass_kg[row, number] = part.mass_kg
-        rows.friction[row, number] = part.friction
-    rows.ground_friction[row] = episode.ground_friction
-    rows.goal_m[row] = episode.goal_m
-    rows.goal_radius_m[row] = episode.goal_radius_m
-    rows.place[row] = column[episode.place] if episode.place else -1
-    rows.depth_m[row] = episode.depth_m
-    rows.place_friction[row] = episode.place_friction
-    _put_hinge(rows, row, episode, slots)
-    rows.movable[row] = False
-    rows.movable[row, [column[name] for name in episode.bystanders]] = True
+        batch.part[row, number] = column[part.name]
+        batch.size_m[row, number] = part.size_m
+        batch.hold_m[row, number] = part.hold_m
+        batch.hold_axis[row, number] = part.axis
+        batch.width_m[row, number] = part.width_m
+        batch.mass_kg[row, number] = part.mass_kg
+        batch.friction[row, number] = part.friction
+    batch.ground_friction[row] = episode.ground_friction
+    batch.goal_m[row] = episode.goal_m
+    batch.goal_radius_m[row] = episode.goal_radius_m
+    batch.place[row] = column[episode.place] if episode.place else -1
+    batch.depth_m[row] = episode.depth_m
+    batch.place_friction[row] = episode.place_friction
+    _put_hinge(batch, row, episode, slots)
+    batch.movable[row] = False
+    batch.movable[row, [column[name] for name in episode.bystanders]] = True
 
 
-def _put_hinge(rows: Rows, row: int, episode: Episode, slots: Slots) -> None:
+def _put_hinge(batch: EpisodeBatch, row: int, episode: Episode, slots: Slots) -> None:
     hinge = episode.hinge
     if hinge is None:
-        rows.joint[row] = -1
+        batch.joint[row] = -1
         return
-    rows.joint[row] = slots.joints.index((episode.parts[0].name, hinge.number))
-    rows.revolute[row] = hinge.revolute
-    rows.axis[row] = hinge.axis
-    rows.pivot_m[row] = hinge.pivot_m
-    rows.closed[row], rows.opened[row] = hinge.closed, hinge.opened
-    rows.resistance[row] = hinge.damping, hinge.friction
+    batch.joint[row] = slots.joints.index((episode.parts[0].name, hinge.number))
+    batch.revolute[row] = hinge.revolute
+    batch.axis[row] = hinge.axis
+    batch.pivot_m[row] = hinge.pivot_m
+    batch.closed[row], batch.opened[row] = hinge.closed, hinge.opened
+    batch.resistance[row] = hinge.damping, hinge.friction
 
 
-def put_start(rows: Rows, row: int, state: State, up: Array, tip_m: Array) -> None:
+def put_start(batch: EpisodeBatch, row: int, state: State, up: Array, tip_m: Array) -> None:
     """Write where an episode starts: the state of all rows, own up axes [objects, 3] of the row, and its tip [3]."""
-    rows.start_m[row] = state.position_m[row, rows.part[row]]
-    rows.start_joint[row] = state.joint_position[row, rows.joint[row]] if rows.joint[row] >= 0 else 0.0
-    rows.start_up[row] = up
-    rows.start_tip_m[row] = tip_m
+    batch.start_m[row] = state.position_m[row, batch.part[row]]
+    batch.start_joint[row] = state.joint_position[row, batch.joint[row]] if batch.joint[row] >= 0 else 0.0
+    batch.start_up[row] = up
+    batch.start_tip_m[row] = tip_m
 
 
 def finger_axis(body: Body) -> Array:
@@ -187,6 +188,11 @@ def finger_axis(body: Body) -> Array:
     joint = joints[body.fingers[0]]
     rotation = _root_from_link(body.asset, joint.child)
     axis = rotation @ joint.axis
+    if joint.kind == "revolute":
+        poses = root_from_links(body)
+        tip_m = (poses[body.tip] @ body.link_from_tip)[:3, 3]
+        swing = np.cross(axis, tip_m - poses[joint.child][:3, 3])
+        axis = swing / max(float(np.linalg.norm(swing)), 1e-9)
     tip = _root_from_link(body.asset, body.tip) @ body.link_from_tip[:3, :3]
     return np.asarray(tip.T @ axis)
 

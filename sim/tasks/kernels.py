@@ -1,4 +1,4 @@
-"""Inner loops of what tasks look at, compiled; a row's numbers do not depend on how many rows there are."""
+"""Compiled loops of task observations; the numbers of a row do not depend on how many rows there are."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from numba import njit
 
 from cousins.geometry import Array
 
-TIP, TARGET, VELOCITY, SPIN, START, HOLD, HOLD_AXIS, FINGERS, GOAL, WAY = range(10)
-"""Vectors of `look`, by number."""
+TIP, TARGET, VELOCITY, SPIN, START, HOLD, HOLD_AXIS, FINGERS, GOAL, OPENING_DIRECTION = range(10)
+"""Vectors of `observe_targets`, by number."""
 TIP_TURN, TARGET_TURN, PLACE_TURN = range(3)
-"""Rotations of `look`, by number."""
-VECTORS: Final = 10
+"""Rotations of `observe_targets`, by number."""
+VECTOR_COUNT: Final = 10
 """How many vectors there are."""
 
 
 @njit(cache=True)
-def look(
+def observe_targets(
     current: Array,
     base: tuple[Array, Array],
     parts: tuple[Array, Array, Array, Array],
@@ -37,41 +37,41 @@ def look(
     Goals are seen from their place where they have one; the rotation of the place is that in the world.
     """
     rows = len(current)
-    vectors, turns, moves = np.zeros((rows, VECTORS, 3)), np.zeros((rows, 3, 3, 3)), np.zeros((rows, 2))
-    world, hold, way, point = np.zeros((3, 3)), np.zeros(3), np.zeros(3), np.zeros(3)
+    vectors, turns, moves = np.zeros((rows, VECTOR_COUNT, 3)), np.zeros((rows, 3, 3, 3)), np.zeros((rows, 2))
+    world, hold, opening_direction, point = np.zeros((3, 3)), np.zeros(3), np.zeros(3), np.zeros(3)
     for row in range(rows):
         axes, origin = base[1][row], base[0][row]
         part = current[row]
         column = parts[0][row, part]
         rotation_of(tips[1][row], world)
-        _seen(axes, world, turns[row, TIP_TURN])
+        _rotation_in_base(axes, world, turns[row, TIP_TURN])
         rotation_of(objects[1][row, column], world)
-        _seen(axes, world, turns[row, TARGET_TURN])
-        _local(axes, origin, tips[0][row], vectors[row, TIP])
-        _local(axes, origin, objects[0][row, column], vectors[row, TARGET])
-        _local(axes, origin, parts[3][row, part], vectors[row, START])
-        _along(axes, objects[2][row, column, :3], vectors[row, VELOCITY])
-        _along(axes, objects[2][row, column, 3:], vectors[row, SPIN])
+        _rotation_in_base(axes, world, turns[row, TARGET_TURN])
+        _point_in_base(axes, origin, tips[0][row], vectors[row, TIP])
+        _point_in_base(axes, origin, objects[0][row, column], vectors[row, TARGET])
+        _point_in_base(axes, origin, parts[3][row, part], vectors[row, START])
+        _vector_in_base(axes, objects[2][row, column, :3], vectors[row, VELOCITY])
+        _vector_in_base(axes, objects[2][row, column, 3:], vectors[row, SPIN])
         hold[:] = parts[1][row, part]
         if hinge[0][row] >= 0:
             moves[row, 0], moves[row, 1] = joints[0][row, hinge[0][row]], joints[1][row, hinge[0][row]]
-            _swing(hinge, row, moves[row, 0], hold, way)
-            _times(turns[row, TARGET_TURN], way, vectors[row, WAY])
-        _times(turns[row, TARGET_TURN], hold, point)
+            _move_handle(hinge, row, moves[row, 0], hold, opening_direction)
+            _rotate(turns[row, TARGET_TURN], opening_direction, vectors[row, OPENING_DIRECTION])
+        _rotate(turns[row, TARGET_TURN], hold, point)
         vectors[row, HOLD] = vectors[row, TARGET] + point
-        _times(turns[row, TARGET_TURN], parts[2][row, part], vectors[row, HOLD_AXIS])
-        _times(turns[row, TIP_TURN], finger_axis, vectors[row, FINGERS])
+        _rotate(turns[row, TARGET_TURN], parts[2][row, part], vectors[row, HOLD_AXIS])
+        _rotate(turns[row, TIP_TURN], finger_axis, vectors[row, FINGERS])
         if _dot(vectors[row, HOLD_AXIS], vectors[row, FINGERS]) < 0.0:
             vectors[row, HOLD_AXIS] *= -1.0
         _goal(goal, row, objects, point, turns[row, PLACE_TURN])
-        _local(axes, origin, point, vectors[row, GOAL])
+        _point_in_base(axes, origin, point, vectors[row, GOAL])
     return vectors, turns, moves
 
 
 @njit(cache=True)
-def tilted(quat_wxyz: Array, movable: Array, start_up: Array, least: float) -> Array:
-    """Tell which rows have a movable object whose own up axis at the start points up by less than a cosine, [n]."""
-    found = np.zeros(len(quat_wxyz), dtype=np.bool_)
+def is_tilted(quat_wxyz: Array, movable: Array, start_up: Array, least: float) -> Array:
+    """Return whether a movable object of each row has tilted: its up axis at the start has too small a cosine, [n]."""
+    result = np.zeros(len(quat_wxyz), dtype=np.bool_)
     for row in range(len(quat_wxyz)):
         for column in range(quat_wxyz.shape[1]):
             if movable[row, column]:
@@ -84,27 +84,27 @@ def tilted(quat_wxyz: Array, movable: Array, start_up: Array, least: float) -> A
                     + (size - 2.0 * (x * x + y * y)) * up[2]
                 )
                 if cosine < least * size:
-                    found[row] = True
-    return found
+                    result[row] = True
+    return result
 
 
 @njit(cache=True)
-def nearest(place: Array, velocity: Array, movable: Array, column: Array, axes: Array) -> Array:
+def nearest_object(place: Array, velocity: Array, movable: Array, column: Array, axes: Array) -> Array:
     """Return the way to the movable object nearest to that of a column, and its velocity, in base axes [n, 6]."""
-    found = np.zeros((len(place), 6))
+    result = np.zeros((len(place), 6))
     for row in range(len(place)):
-        best, chosen = np.inf, -1
+        best, nearest_column = np.inf, -1
         for other in range(place.shape[1]):
             if movable[row, other]:
                 far = 0.0
                 for i in range(3):
                     far += (place[row, other, i] - place[row, column[row], i]) ** 2
                 if far < best:
-                    best, chosen = far, other
-        if chosen >= 0:
-            _along(axes[row], place[row, chosen] - place[row, column[row]], found[row, :3])
-            _along(axes[row], velocity[row, chosen, :3], found[row, 3:])
-    return found
+                    best, nearest_column = far, other
+        if nearest_column >= 0:
+            _vector_in_base(axes[row], place[row, nearest_column] - place[row, column[row]], result[row, :3])
+            _vector_in_base(axes[row], velocity[row, nearest_column, :3], result[row, 3:])
+    return result
 
 
 @njit(cache=True)
@@ -119,14 +119,16 @@ def rotation_of(quat_wxyz: Array, out: Array) -> None:
 
 
 @njit(cache=True)
-def _swing(hinge: tuple[Array, Array, Array, Array, Array, Array], row: int, q: float, hold: Array, way: Array) -> None:
+def _move_handle(
+    hinge: tuple[Array, Array, Array, Array, Array, Array], row: int, q: float, hold: Array, opening_direction: Array
+) -> None:
     """Move a handle as its joint has moved, and fill the unit direction in which it moves as the joint opens."""
     axis, pivot = hinge[2][row], hinge[3][row]
     sign = 1.0 if hinge[5][row] >= hinge[4][row] else -1.0
     if not hinge[1][row]:
         for i in range(3):
             hold[i] += axis[i] * q
-            way[i] = sign * axis[i]
+            opening_direction[i] = sign * axis[i]
         return
     arm = hold - pivot
     c, s, along = math.cos(q), math.sin(q), _dot(axis, arm)
@@ -136,8 +138,8 @@ def _swing(hinge: tuple[Array, Array, Array, Array, Array, Array], row: int, q: 
     arm = hold - pivot
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3
-        way[i] = sign * (axis[j] * arm[k] - axis[k] * arm[j])
-    way /= max(math.sqrt(_dot(way, way)), 1e-9)
+        opening_direction[i] = sign * (axis[j] * arm[k] - axis[k] * arm[j])
+    opening_direction /= max(math.sqrt(_dot(opening_direction, opening_direction)), 1e-9)
 
 
 @njit(cache=True)
@@ -150,12 +152,12 @@ def _goal(goal: tuple[Array, Array], row: int, objects: tuple[Array, Array, Arra
             turn[i, i] = 1.0
         return
     rotation_of(objects[1][row, column], turn)
-    _times(turn, goal[0][row], point)
+    _rotate(turn, goal[0][row], point)
     point += objects[0][row, column]
 
 
 @njit(cache=True)
-def _seen(axes: Array, world: Array, out: Array) -> None:
+def _rotation_in_base(axes: Array, world: Array, out: Array) -> None:
     """Fill a rotation of the world in base axes."""
     for i in range(3):
         for j in range(3):
@@ -163,7 +165,7 @@ def _seen(axes: Array, world: Array, out: Array) -> None:
 
 
 @njit(cache=True)
-def _local(axes: Array, origin: Array, point: Array, out: Array) -> None:
+def _point_in_base(axes: Array, origin: Array, point: Array, out: Array) -> None:
     for i in range(3):
         out[i] = 0.0
         for j in range(3):
@@ -171,13 +173,13 @@ def _local(axes: Array, origin: Array, point: Array, out: Array) -> None:
 
 
 @njit(cache=True)
-def _along(axes: Array, vector: Array, out: Array) -> None:
+def _vector_in_base(axes: Array, vector: Array, out: Array) -> None:
     for i in range(3):
         out[i] = axes[0, i] * vector[0] + axes[1, i] * vector[1] + axes[2, i] * vector[2]
 
 
 @njit(cache=True)
-def _times(rotation: Array, vector: Array, out: Array) -> None:
+def _rotate(rotation: Array, vector: Array, out: Array) -> None:
     for i in range(3):
         out[i] = rotation[i, 0] * vector[0] + rotation[i, 1] * vector[1] + rotation[i, 2] * vector[2]
 

@@ -1,18 +1,18 @@
-"""Which tasks a source affords, cousin by cousin, each with its proof or the reason against it."""
+"""Tasks that a source affords, by cousin, each with its proof or the reason against it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sim.tasks.affordance_queries import known_of
+from sim.tasks.affordance_queries import task_context
 from sim.tasks.episode import Episode
-from sim.tasks.task import Task
-from sim.worlds.worlds import Source
+from sim.tasks.task import Task, capabilities_for
+from sim.worlds.worlds import CousinSource
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class AffordanceVerdict:
     """Whether a cousin affords a task."""
 
     task: str
@@ -25,12 +25,14 @@ class Verdict:
     """The proof, or the reason against it."""
 
 
-def verdicts(source: Source, indices: Sequence[int], tasks: Sequence[Task]) -> Iterator[Verdict]:
-    """Tell of each cousin which tasks it affords, to the first of the bodies that suit them."""
+def affordance_verdicts(
+    source: CousinSource, indices: Sequence[int], tasks: Sequence[Task]
+) -> Iterator[AffordanceVerdict]:
+    """Yield for each cousin and task whether it affords it, to the task's default body."""
     for index in indices:
-        known = known_of(source, source.scene(index), index)
+        context = task_context(source, source.scene(index), index)
         for task in tasks:
-            found = task.afford(known, task.bodies[0])
-            afforded = isinstance(found, Episode)
-            words = found.proof if isinstance(found, Episode) else found.reason
-            yield Verdict(task=task.name, index=index, afforded=afforded, words=words)
+            episode = task.afford(context, capabilities_for(task, None))
+            afforded = isinstance(episode, Episode)
+            words = episode.proof if isinstance(episode, Episode) else episode.reason
+            yield AffordanceVerdict(task=task.name, index=index, afforded=afforded, words=words)

@@ -1,4 +1,4 @@
-"""What opening a drawer and opening a door share: how it is judged."""
+"""Reward and success of opening, shared by drawers and doors."""
 
 from __future__ import annotations
 
@@ -7,38 +7,43 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array
-from sim.tasks.batch_rotations import length, nearness
-from sim.tasks.episode_batch import Rows
-from sim.tasks.grasp_tasks import opening_m
-from sim.tasks.joint_tasks import fallen, share_open, stands
+from sim.tasks.batch_rotations import nearness, norms
+from sim.tasks.episode_batch import EpisodeBatch
+from sim.tasks.grasp_tasks import finger_opening
+from sim.tasks.joint_tasks import has_fallen, is_standing, open_fraction
 from sim.tasks.shared_observations import tip_to_handle
-from sim.tasks.task import Judged
-from sim.tasks.task_view import View, knocked
+from sim.tasks.task import StepOutcome
+from sim.tasks.task_view import TaskView, knocked_over
 
-AROUND_M: Final = 0.02
+HANDLE_GRASP_RADIUS_M: Final = 0.02
 """A tip that is nearer to a handle has it between its fingers [m]."""
 
 
-def judge_opening(rows: Rows, view: View, *, share: float, still: Array, others: list[Array]) -> Judged:
-    """Tell how far a joint is open; ours wants a share of its range, at rest, all upright, the furniture too."""
-    opened = share_open(rows, view)
-    ours = (opened >= share) & still & stands(rows, view) & ~knocked(rows, view.state)
-    done = np.clip(opened / share, 0.0, 1.0)
-    at_handle = np.where(rows.revolute, _pinched(rows, view), nearness(tip_to_handle(view)))
-    return Judged(
-        reward=np.where(ours, 1.0, 0.25 * at_handle + 0.6 * done),
-        progress=np.where(ours, 1.0, 0.99 * done),
-        successes=np.stack([ours, *others], axis=1),
-        failed=fallen(view),
+def judge_opening(
+    batch: EpisodeBatch, view: TaskView, *, share: float, still: Array, benchmark_successes: list[Array]
+) -> StepOutcome:
+    """Return the outcome of a step; `still` and each of the benchmark successes are bool [n].
+
+    Ours is a share of the range of the joint, at rest, with all objects and the furniture upright.
+    """
+    opened = open_fraction(batch, view)
+    success = (opened >= share) & still & is_standing(batch, view) & ~knocked_over(batch, view.state)
+    open_progress = np.clip(opened / share, 0.0, 1.0)
+    at_handle = np.where(batch.revolute, _handle_grasp_progress(batch, view), nearness(tip_to_handle(view)))
+    return StepOutcome(
+        reward=np.where(success, 1.0, 0.25 * at_handle + 0.6 * open_progress),
+        progress=np.where(success, 1.0, 0.99 * open_progress),
+        successes=np.stack([success, *benchmark_successes], axis=1),
+        failed=has_fallen(view),
     )
 
 
-def _pinched(rows: Rows, view: View) -> Array:
+def _handle_grasp_progress(batch: EpisodeBatch, view: TaskView) -> Array:
     """Return how far a hand has got to a door's handle, 0 to 1 [n]: near, its fingers along the door, then closed."""
-    way_m = length(view.hold_m - view.tip_m)
-    along = 1.0 - np.abs((view.way * view.finger_axis).sum(axis=1))
-    opening = opening_m(rows, view) if rows.slides else np.zeros(len(way_m))
-    home = max(float(rows.home[rows.fingers].sum()), 1e-6)
-    around = way_m < AROUND_M
+    distance_m = norms(view.hold_m - view.tip_m)
+    along = 1.0 - np.abs((view.opening_direction * view.finger_axis).sum(axis=1))
+    opening = finger_opening(batch, view) if batch.slides else np.zeros(len(distance_m))
+    home = max(float(batch.home[batch.fingers].sum()), 1e-6)
+    around = distance_m < HANDLE_GRASP_RADIUS_M
     closed = around * view.touched * np.clip(1.0 - opening / home, 0.0, 1.0)
-    return np.asarray(0.6 * nearness(way_m) * (0.5 + 0.5 * along) + 0.4 * closed)
+    return np.asarray(0.6 * nearness(distance_m) * (0.5 + 0.5 * along) + 0.4 * closed)

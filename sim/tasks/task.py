@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cousins.affordances import Signature
+from cousins.errors import InputError
 from cousins.geometry import Array
-from cousins.plugins import load, names
+from cousins.plugins import backend_names, load_backend
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from cousins.vary.placement.footprints import Footprint
+from sim.bodies.capabilities import BodyCapabilities, BodyNeeds
+from sim.bodies.named import bodies_for, capabilities_by_name
 from sim.tasks.episode import Episode
-from sim.tasks.episode_batch import Rows
-from sim.tasks.task_view import View
+from sim.tasks.episode_batch import EpisodeBatch
+from sim.tasks.task_view import TaskView
 from sim.worlds.worlds import State
 
 BACKENDS: Final = "sim.tasks.backends"
@@ -28,13 +31,13 @@ PROFILES: Final = ("ours", "maniskill", "libero", "robosuite", "metaworld", "rob
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Known:
-    """A cousin as a task looks at it."""
+class TaskContext:
+    """A cousin with its scene, signatures and footprints, from which tasks derive episodes."""
 
     cousin: Cousin
-    """As parameters."""
+    """The cousin's parameters."""
     scene: Scene
-    """As it lies."""
+    """The cousin's scene."""
     signatures: Mapping[str, Signature]
     """What each object affords, by name."""
     outlines: Mapping[str, Footprint]
@@ -50,13 +53,13 @@ class Refused:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Judged:
-    """How a step went, row by row."""
+class StepOutcome:
+    """Outcome of a step by row."""
 
     reward: Array
     """Staged reward, 0 to 1, [n]."""
     progress: Array
-    """How much is done, 0 to 1, [n]."""
+    """Progress, 0 to 1, [n]."""
     successes: Array
     """Whether the condition of each of the task's profiles holds now, bool [n, profiles]; the first is ours."""
     failed: Array
@@ -69,35 +72,60 @@ class Task:
 
     name: str
     """Public name, such as `push`."""
-    bodies: tuple[str, ...]
-    """Names of the bodies that suit it, best first."""
+    needs: BodyNeeds
+    """Capabilities that a body must have."""
     horizon_s: float
     """Duration of an episode [s]."""
     profiles: tuple[str, ...]
-    """Columns of `Judged.successes`, `ours` first."""
+    """Columns of `StepOutcome.successes`, `ours` first."""
     config: Any
     """The frozen values that it was built from."""
-    afford: Callable[[Known, str], Episode | Refused]
-    """Return the episode of a cousin for a body of that name, or why there is none."""
-    observe: Callable[[Rows, View], Array]
+    afford: Callable[[TaskContext, BodyCapabilities], Episode | Refused]
+    """Return the episode of a cousin for a body that has what the task needs, or why there is none."""
+    observe: Callable[[EpisodeBatch, TaskView], Array]
     """Return what a policy sees beside its own body [n, p], in the frame of the base."""
-    judge: Callable[[Rows, View], Judged]
-    """Tell how it goes."""
-    choose: Callable[[Rows, State], Array] | None = None
+    judge: Callable[[EpisodeBatch, TaskView], StepOutcome]
+    """Return reward, progress, successes and failures by row."""
+    choose: Callable[[EpisodeBatch, State], Array] | None = None
     """Return which part is the target now [n]; None where it is always the first."""
     moves_base: bool = False
     """True where a robot may stand elsewhere than the cousin has it."""
-    most_parts: int = 1
+    max_parts: int = 1
     """Most objects that are handled in one episode."""
+
+    @property
+    def bodies(self) -> tuple[str, ...]:
+        """Names of the bodies that have what it needs, the default first."""
+        return bodies_for(self.needs)
+
+    def require_body(self, body: BodyCapabilities) -> None:
+        """Raise `InputError` for a body that lacks what the task needs; it names bodies that have it."""
+        missing = self.needs.missing(body)
+        if missing:
+            raise InputError(
+                f"body {body.name!r} for {self.name}: it lacks {' and '.join(missing)}",
+                expected="one of " + ", ".join(self.bodies),
+                hint="Choose a body that has what the task needs.",
+            )
+
+
+def capabilities_for(task: Task, name: str | None) -> BodyCapabilities:
+    """Return the capabilities of a body by name or path, of the task's default for None; raises `InputError`.
+
+    The body is refused where it lacks what the task needs.
+    """
+    body = capabilities_by_name(task.bodies[0] if name is None else name)
+    task.require_body(body)
+    return body
 
 
 def task_names() -> list[str]:
     """Return the names of all tasks."""
-    return names(BACKENDS)
+    return backend_names(BACKENDS)
 
 
 def build_task(name: str, **options: Any) -> Task:
     """Return a task by name, with fields of its `Config`; raises `UnknownNameError`."""
-    module = load(BACKENDS, name, kind="task")
+    module = load_backend(BACKENDS, name, kind="task")
     task: Task = module.build(module.Config(**options))
     return task

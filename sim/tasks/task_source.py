@@ -1,4 +1,4 @@
-"""A source as a task needs it: the robot where the task has it stand, and episodes taken once for each cousin."""
+"""Sources of cousins for tasks: the robot base placed for the task, one cached episode for each cousin."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from cousins.errors import InputError
 from cousins.pack.packs import Pack
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
-from sim.tasks.affordance_queries import Signed, known_of
+from sim.bodies.capabilities import BodyCapabilities
+from sim.tasks.affordance_queries import SignatureSource, task_context
 from sim.tasks.episode import Episode
-from sim.tasks.task import Refused, Task
-from sim.worlds.worlds import Slots, Source, slots_of
+from sim.tasks.task import Refused, Task, capabilities_for
+from sim.worlds.worlds import CousinSource, Slots, slots_of
 
-SCENES_KEPT: Final = 64
+MAX_CACHED_SCENES: Final = 64
 """Scenes that are kept between what asks for the same one."""
 
 
-class Bare:
+class PhysicsSource:
     """A pack as a source of physics: its scenes come without their looks."""
 
     def __init__(self, pack: Pack) -> None:
@@ -42,14 +43,16 @@ class Bare:
         return self.pack.signatures(index)
 
 
-class Staged:
-    """A source for one task and one body."""
+class TaskSource:
+    """A source for one task and one body, by name, by path or by its capabilities; raises `InputError` for others."""
 
-    def __init__(self, source: Source, task: Task, body: str) -> None:
-        self.source, self.task, self.body = source, task, body
-        self.digest = f"{source.digest}:{task.name}:{body}" if task.moves_base else source.digest
+    def __init__(self, source: CousinSource, task: Task, body: str | BodyCapabilities) -> None:
+        self.source, self.task = source, task
+        self.body = capabilities_for(task, body) if isinstance(body, str) else body
+        task.require_body(self.body)
+        self.digest = f"{source.digest}:{task.name}:{self.body.name}" if task.moves_base else source.digest
         self._episodes: dict[int, Episode | Refused] = {}
-        self.scene = lru_cache(maxsize=SCENES_KEPT)(source.scene)
+        self.scene = lru_cache(maxsize=MAX_CACHED_SCENES)(source.scene)
 
     def cousin(self, index: int) -> Cousin:
         """Return a cousin whose robot stands where the task has it."""
@@ -67,8 +70,8 @@ class Staged:
         """Return what the task is in a cousin, or why it is not afforded."""
         if index not in self._episodes:
             scene = self.scene(index)
-            found = self.task.afford(known_of(self.source, scene, index), self.body)
-            self._episodes[index] = furnished(found, scene) if isinstance(found, Episode) else found
+            episode = self.task.afford(task_context(self.source, scene, index), self.body)
+            self._episodes[index] = with_scene_properties(episode, scene) if isinstance(episode, Episode) else episode
         return self._episodes[index]
 
     def afforded(self, index: int) -> Episode:
@@ -90,16 +93,18 @@ class Staged:
             if isinstance(episode, Episode):
                 return index
             reasons[episode.reason] += 1
-        told = "; ".join(f"{count} times {reason}" for reason, count in reasons.most_common(3)) or "there are none"
+        reasons_text = (
+            "; ".join(f"{count} times {reason}" for reason, count in reasons.most_common(3)) or "there are none"
+        )
         raise InputError(
-            f"{len(indices)} cousins, none of which affords {self.task.name}: {told}",
+            f"{len(indices)} cousins, none of which affords {self.task.name}: {reasons_text}",
             expected="at least one that does",
             hint="`cousins tasks PACK` lists which tasks a pack affords, with the proof.",
         )
 
     def slots(self, indices: Sequence[int]) -> Slots:
         """Return columns that hold all these cousins; from signatures where the source has them, which is quick."""
-        if not isinstance(self.source, Signed):
+        if not isinstance(self.source, SignatureSource):
             return slots_of(self.source, indices)
         objects: dict[str, int] = {}
         for index in indices:
@@ -109,14 +114,14 @@ class Staged:
         return Slots(objects=tuple(objects), joints=joints)
 
 
-def furnished(episode: Episode, scene: Scene) -> Episode:
-    """Return the episode with what only a scene tells: masses, frictions, and what else may move."""
-    placed = {one.asset.name: one for one in scene.objects}
+def with_scene_properties(episode: Episode, scene: Scene) -> Episode:
+    """Return the episode with masses, frictions and other movable objects of the scene."""
+    placed_by_name = {placed.asset.name: placed for placed in scene.objects}
     parts = tuple(
         replace(
             part,
-            mass_kg=sum(link.mass_kg.value for link in placed[part.name].asset.links),
-            friction=placed[part.name].asset.friction.value,
+            mass_kg=sum(link.mass_kg.value for link in placed_by_name[part.name].asset.links),
+            friction=placed_by_name[part.name].asset.friction.value,
         )
         for part in episode.parts
     )
@@ -124,6 +129,6 @@ def furnished(episode: Episode, scene: Scene) -> Episode:
     return replace(
         episode,
         parts=parts,
-        place_friction=placed[episode.place].asset.friction.value if episode.place else 0.0,
-        bystanders=tuple(name for name, one in placed.items() if not one.fixed and name not in handled),
+        place_friction=placed_by_name[episode.place].asset.friction.value if episode.place else 0.0,
+        bystanders=tuple(name for name, placed in placed_by_name.items() if not placed.fixed and name not in handled),
     )

@@ -1,4 +1,4 @@
-"""What tasks look at in a step: the state of the target, the tip and the goal, in the frame of the base."""
+"""State of the target, the tip and the goal in one step, in the frame of the base."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 
 from cousins.geometry import Array
 from sim.tasks.batch_rotations import rotations
-from sim.tasks.episode_batch import Rows
+from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.kernels import (
     FINGERS,
     GOAL,
     HOLD,
     HOLD_AXIS,
+    OPENING_DIRECTION,
     PLACE_TURN,
     SPIN,
     START,
@@ -22,24 +23,23 @@ from sim.tasks.kernels import (
     TIP,
     TIP_TURN,
     VELOCITY,
-    WAY,
-    look,
-    tilted,
+    is_tilted,
+    observe_targets,
 )
 from sim.worlds.worlds import State
 
-KNOCKED: float = float(np.cos(np.deg2rad(30.0)))
+UPRIGHT_COSINE: float = float(np.cos(np.deg2rad(30.0)))
 """What tilts by more than 30° from how it stood was knocked over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class View:
+class TaskView:
     """A step in the frame of the base."""
 
     state: State
     """As it was read."""
     current: Array
-    """Which part is the target now [n]."""
+    """Number of the part that is the target now [n]."""
     tip_m: Array
     """[n, 3]."""
     tip_rotation: Array
@@ -72,25 +72,25 @@ class View:
     """Position of the joint [n]; 0 without one."""
     joint_speed: Array
     """[n]."""
-    way: Array
+    opening_direction: Array
     """Unit direction in which the handle moves as the joint opens [n, 3]; zero without one."""
 
 
-def see(rows: Rows, state: State, *, current: Array | None = None) -> View:
-    """Return the view of all rows; the target is the first part, or as `current` [n] tells."""
-    part = np.zeros_like(rows.index) if current is None else current
-    vectors, turns, moves = look(
+def task_view(batch: EpisodeBatch, state: State, *, current: Array | None = None) -> TaskView:
+    """Return the view of all rows; the target is the first part, or that numbered in `current` [n]."""
+    part = np.zeros_like(batch.index) if current is None else current
+    vectors, turns, moves = observe_targets(
         part,
-        (rows.base_m, rows.world_from_base),
-        (rows.part, rows.hold_m, rows.hold_axis, rows.start_m),
-        (rows.goal_m, rows.place),
-        (rows.joint, rows.revolute, rows.axis, rows.pivot_m, rows.closed, rows.opened),
-        rows.finger_axis,
+        (batch.base_m, batch.world_from_base),
+        (batch.part, batch.hold_m, batch.hold_axis, batch.start_m),
+        (batch.goal_m, batch.place),
+        (batch.joint, batch.revolute, batch.axis, batch.pivot_m, batch.closed, batch.opened),
+        batch.finger_axis,
         (state.position_m, state.quat_wxyz, state.velocity),
         (state.joint_position, state.joint_velocity),
         (state.tip_position_m, state.tip_quat_wxyz),
     )
-    return View(
+    return TaskView(
         state=state,
         current=part,
         tip_m=vectors[:, TIP],
@@ -100,24 +100,24 @@ def see(rows: Rows, state: State, *, current: Array | None = None) -> View:
         velocity_m_s=vectors[:, VELOCITY],
         spin_rad_s=vectors[:, SPIN],
         start_m=vectors[:, START],
-        size_m=rows.size_m[rows.index, part],
+        size_m=batch.size_m[batch.index, part],
         hold_m=vectors[:, HOLD],
         hold_axis=vectors[:, HOLD_AXIS],
         finger_axis=vectors[:, FINGERS],
         goal_m=vectors[:, GOAL],
         place_rotation=turns[:, PLACE_TURN],
-        touched=state.touched[rows.index, rows.part[rows.index, part]],
+        touched=state.touched[batch.index, batch.part[batch.index, part]],
         joint=moves[:, 0],
         joint_speed=moves[:, 1],
-        way=vectors[:, WAY],
+        opening_direction=vectors[:, OPENING_DIRECTION],
     )
 
 
-def knocked(rows: Rows, state: State) -> Array:
-    """Tell which rows have an object, not handled itself, that lies other than it stood, bool [n]."""
-    return np.asarray(tilted(state.quat_wxyz, rows.movable, rows.start_up, KNOCKED))
+def knocked_over(batch: EpisodeBatch, state: State) -> Array:
+    """Return whether an object that is not handled has been knocked over, bool [n]."""
+    return np.asarray(is_tilted(state.quat_wxyz, batch.movable, batch.start_up, UPRIGHT_COSINE))
 
 
-def own_up(quat_wxyz: Array) -> Array:
+def up_axes(quat_wxyz: Array) -> Array:
     """Return the axis of each object that points up, in its own frame, [..., 3]."""
     return np.asarray(rotations(quat_wxyz)[..., 2, :])

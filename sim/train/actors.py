@@ -1,4 +1,4 @@
-"""Who can be tried: a policy of ours, or anyone's."""
+"""Interface of policies that can be evaluated: policy files of this package, or Python code of a user."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Protocol
 from cousins.geometry import Array
 
 
-class Made(Protocol):
-    """The worlds that a policy was made for."""
+class EnvRequirements(Protocol):
+    """The environment that a policy requires."""
 
     @property
     def task(self) -> str:
@@ -27,24 +27,24 @@ class Made(Protocol):
 
     @property
     def control_hz(self) -> float:
-        """Actions a second."""
+        """Actions per second [Hz]."""
         ...
 
 
 class Actor(Protocol):
-    """Who can be tried."""
+    """A policy that can be evaluated."""
 
     @property
-    def card(self) -> Made:
-        """What it was made for."""
+    def card(self) -> EnvRequirements:
+        """The environment that it requires."""
         ...
 
     def require_fit(self, observations: int, actions: int) -> None:
-        """Raise `InputError` for worlds that show or take other numbers."""
+        """Raise `InputError` for worlds with other numbers of observations or actions."""
         ...
 
     def begin(self) -> None:
-        """Begin episodes in all rows."""
+        """Reset the policy's memory: episodes begin in all rows."""
         ...
 
     def act(self, observations: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Marks of a training as files: all that decides its future, whole or not at all."""
+"""Checkpoints of a training with Stable-Baselines3: its complete state as files, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,48 +12,58 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from sim.envs.snapshots import resume, saved
+from sim.envs.snapshots import environment_arrays, restore_environment
 from sim.envs.vector_env import CousinsVectorEnv
-from sim.train.cousin_sampling import put_sampler_state, sampler_state
-from sim.train.policies import write_whole
-from sim.train.sb3_learners import put_state, state_of
-from sim.train.training_progress import RECORD, Mark, read_record, require_same, unreadable
+from sim.train.cousin_sampling import restore_sampler, sampler_state
+from sim.train.policies import write_atomically
+from sim.train.sb3_learners import learner_state, restore_learner
+from sim.train.training_progress import (
+    TRAINING_FILE,
+    TrainingProgress,
+    damaged_training_error,
+    read_training_record,
+    require_same_settings,
+)
 
-_WORLD: Final = "environment/"
+_ENVIRONMENT_PREFIX: Final = "environment/"
 
 
-def save_mark(folder: Path, mark: Mark, learner: Any, env: CousinsVectorEnv) -> None:
-    """Write a mark; the one before stays good until this one is there whole."""
-    arrays, numbers = state_of(learner)
-    arrays |= {f"{_WORLD}{name}": values for name, values in saved(env).items()}
+def save_checkpoint(folder: Path, progress: TrainingProgress, learner: Any, env: CousinsVectorEnv) -> None:
+    """Write a checkpoint to the training's folder; the previous one stays valid until this one is complete."""
+    arrays, numbers = learner_state(learner)
+    arrays |= {f"{_ENVIRONMENT_PREFIX}{name}": values for name, values in environment_arrays(env).items()}
     data = save({name: np.asarray(value, order="C") for name, value in arrays.items()})
     name = f"state-{learner.num_timesteps}.safetensors"
-    write_whole(folder / name, data)
+    write_atomically(folder / name, data)
     record = {
-        **mark.told(),
+        **progress.to_record(),
         "state": name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "learner": numbers,
         "sampler": sampler_state(env.sampler),
     }
-    write_whole(folder / RECORD, (json.dumps(record) + "\n").encode())
+    write_atomically(folder / TRAINING_FILE, (json.dumps(record) + "\n").encode())
     for old in folder.glob("state-*.safetensors"):
         if old.name != name:
             old.unlink()
 
 
-def put_back(folder: Path, wanted: Mark, learner: Any, env: CousinsVectorEnv) -> Mark:
-    """Put a training back to its mark; raises `InputError` where that is of another training, or damaged."""
-    record = read_record(folder, runner="local")
+def load_checkpoint(folder: Path, progress: TrainingProgress, learner: Any, env: CousinsVectorEnv) -> TrainingProgress:
+    """Restore learner and environment from a checkpoint, and return its progress.
+
+    Raises `InputError` where the checkpoint is damaged or belongs to another training.
+    """
+    record = read_training_record(folder, runner="local")
     try:
-        require_same(record, wanted)
+        require_same_settings(record, progress)
         data = (folder / Path(record["state"]).name).read_bytes()
         if hashlib.sha256(data).hexdigest() != record["sha256"]:
             raise ValueError("its arrays are not those that it tells of")
         arrays = load(data)
     except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
-        raise unreadable(folder, error) from error
-    put_state(learner, arrays, record["learner"])
-    resume(env, {name.removeprefix(_WORLD): values for name, values in arrays.items() if name.startswith(_WORLD)})
-    put_sampler_state(env.sampler, record["sampler"])
-    return replace(wanted, before=record["before"], seconds=record["seconds"], curve=tuple(record["curve"]))
+        raise damaged_training_error(folder, error) from error
+    restore_learner(learner, arrays, record["learner"])
+    prefix = _ENVIRONMENT_PREFIX
+    restore_environment(env, {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)})
+    restore_sampler(env.sampler, record["sampler"])
+    return replace(progress, prior_steps=record["before"], seconds=record["seconds"], curve=tuple(record["curve"]))

@@ -1,4 +1,4 @@
-"""What is learned, where and how."""
+"""Configuration of a training: task, worlds, algorithm and hyperparameters."""
 
 from __future__ import annotations
 
@@ -7,124 +7,124 @@ from typing import Final, Literal
 
 from cousins.errors import InputError
 
-FLOOR: Final = 1e-3
-"""Added to the variance of each observation: 3 cm, or 0.03 rad."""
+VARIANCE_FLOOR: Final = 1e-3
+"""Added to the variance of each observation before normalisation: the square of 3 cm, or of 0.03 rad."""
 Algorithm = Literal["ppo", "sac"]
 ALGORITHMS: Final = ("ppo", "sac")
-Worlds = Literal["twin", "noise", "cousins"]
-WORLDS: Final = ("twin", "noise", "cousins")
+TrainingWorlds = Literal["twin", "noise", "cousins"]
+TRAINING_WORLDS: Final = ("twin", "noise", "cousins")
 RobotKind = Literal["exact", "varied"]
-ROBOTS: Final = ("exact", "varied")
+ROBOT_KINDS: Final = ("exact", "varied")
 Replay = Literal["uniform", "prioritised"]
 REPLAYS: Final = ("uniform", "prioritised")
-
-
-GRASPING: Final = ("lift", "place", "stack", "clear_table", "open_door")
-"""Tasks whose fingers must stay closed while they are lifted, or while they pull."""
-GRASP_STEPS: Final = 8
-"""For so many steps exploration goes the same way in those tasks."""
-QUIETING: Final = (0.6, 0.9)
-"""From this to that share of the steps exploration is bounded more and more, where it is to end small."""
+GRASPING_TASKS: Final = ("lift", "place", "stack", "clear_table", "open_door")
+"""Tasks in which the fingers must stay closed while they lift or pull."""
+GRASP_EXPLORE_STEPS: Final = 8
+"""Steps for which exploration noise is held in the tasks of `GRASPING_TASKS`."""
+EXPLORATION_DECAY: Final = (0.6, 0.9)
+"""Shares of the steps between which the bound on exploration decreases, where `last_log_deviation` is set."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learning:
-    """How an algorithm learns."""
+class LearningConfig:
+    """Algorithm and hyperparameters."""
 
     algorithm: Algorithm = "ppo"
-    """ppo or sac."""
+    """`ppo` or `sac`."""
     network: tuple[int, ...] = (64, 64)
     """Units of the hidden layers, of actor and critic alike."""
     learning_rate: float = 5e-4
-    """Of Adam."""
+    """Learning rate of Adam."""
     discount: float = 0.97
-    """Of a reward one step later."""
+    """Discount factor per step."""
     batch: int = 512
-    """Most transitions in a gradient step."""
+    """Largest number of transitions in a gradient step."""
     rollout: int = 64
     """PPO: steps of each row between updates."""
     epochs: int = 10
-    """PPO: passes over what was seen."""
+    """PPO: passes over the collected transitions."""
     log_deviation: float = -0.3
-    """PPO: logarithm of the actions' deviation at the start."""
+    """PPO: initial logarithm of the standard deviation of actions."""
     last_log_deviation: float | None = None
-    """PPO: most that the logarithm of the deviation may be at the end; the bound comes down to it over the share
-    `QUIETING` of the steps. None for no bound; there is none on Ray whatever is told here."""
+    """PPO: upper bound of that logarithm at the end of training; the bound decreases to it over the share
+    `EXPLORATION_DECAY` of the steps. None for no bound. Ignored on Ray."""
     explore_steps: int = 0
-    """PPO: steps for which exploration goes the same way, as a function of what is seen (gSDE); 0 draws every step,
-    and so does the learner on Ray whatever is told here."""
+    """PPO: steps for which exploration noise, a function of the observations, is held (gSDE); 0 samples independent
+    noise in every step. Ignored on Ray, which samples in every step."""
     most_divergence: float | None = 0.03
-    """PPO: an update ends early once the policy has moved from what it was by half as much again (Kullback-Leibler
-    divergence in nats); None for never, and so does the learner on Ray whatever is told here."""
+    """PPO: an update ends early once the Kullback-Leibler divergence from the previous policy exceeds 1.5 times this
+    value [nat]; None for never. Ignored on Ray."""
     entropy: float = 0.002
-    """PPO: weight of the entropy."""
+    """PPO: weight of the entropy bonus."""
     warm_up: int = 2000
-    """SAC: random steps before it learns."""
+    """SAC: steps of random actions before learning begins."""
     buffer: int = 300_000
-    """SAC: most transitions that are kept."""
+    """SAC: capacity of the replay buffer, in transitions."""
     every: int = 4
     """SAC: steps of each row between updates."""
     gradient_steps: int = 16
-    """SAC: gradient steps of an update."""
+    """SAC: gradient steps per update."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """What is learned, and where."""
+class TrainingConfig:
+    """What is learned, in which worlds, and how."""
 
     task: str = "push"
     """Name of the task."""
     steps: int = 400_000
     """Environment steps."""
     seed: int = 0
-    """Root of all randomness."""
-    worlds: Worlds = "cousins"
-    """The twin alone; the twin with ordinary noise; or cousins of the train split."""
+    """Seed of all random numbers."""
+    worlds: TrainingWorlds = "cousins"
+    """`twin`: the twin alone; `noise`: the twin with randomised physics; `cousins`: cousins of the train split."""
     cousins: tuple[int, ...] | None = None
-    """Numbers of the cousins, the twin not among them; None for the train split."""
+    """Numbers of the cousins, without the twin; None for the train split."""
     first: int | None = None
-    """Only so many of them; None for all."""
+    """Use only this many of them, the first; None for all."""
     twin_share: float = 0.1
-    """Share of the steps that the twin alone is shown, first; at 0 it is not shown at all, and need not be of use."""
+    """Share of the steps at the start in which only the twin is shown; at 0 the twin is never shown."""
     twin_after: float = 0.1
-    """Share of the later episodes that show the twin still."""
+    """Share of the later episodes that show the twin."""
     replay: Replay = "uniform"
-    """How cousins are drawn."""
+    """How cousins are sampled: uniformly, or by how much they teach (`PrioritisedSampler`)."""
     robot: RobotKind | None = None
-    """Whether the robot does as it is told and sees what is there, or each episode has one with a gain, latency and
-    noise of its own (`RobotRanges`); None for varied, but exact in the twin alone."""
+    """`exact`: a perfect robot; `varied`: each episode samples gain, latency and noise from `RobotImperfectionRanges`.
+    None for varied, but exact in the twin alone."""
     robot_after: float = 0.6
-    """Share of the steps after which robots vary; half of the episodes after it still have a perfect one. On Ray, whose
-    workers are not told how far a training is, they vary from the start."""
+    """Share of the steps after which robots vary; half of the later episodes still have a perfect one. On Ray, whose
+    workers do not know the number of steps, robots vary from the start."""
     rows: int = 32
-    """Worlds side by side."""
+    """Number of worlds that are stepped in parallel."""
     body: str | None = None
     """Name of the body; None for the task's first."""
     control: str = "ee_delta"
     """Name of the control."""
     control_hz: float = 20.0
-    """Actions a second."""
+    """Actions per second [Hz]."""
     engine: str = "mujoco"
     """Name of the engine."""
     timestep_s: float | None = None
-    """Step of the engine [s]; None for its own."""
+    """Time step of the engine [s]; None for its default."""
     horizon_s: float | None = None
-    """Duration of an episode in training [s]; None for the task's. What comes later is bootstrapped, not cut off."""
-    learning: Learning = field(default_factory=Learning)
-    """How."""
+    """Duration of an episode in training [s]; None for the task's. The value of the last state is bootstrapped."""
+    learning: LearningConfig = field(default_factory=LearningConfig)
+    """Algorithm and hyperparameters."""
 
 
-def learning_of(algorithm: str, task: str = "push") -> Learning:
-    """Return how an algorithm learns a task; raises `InputError` for an unknown algorithm.
+def default_learning(algorithm: str, task: str = "push") -> LearningConfig:
+    """Return the default hyperparameters of an algorithm for a task; raises `InputError` for an unknown algorithm.
 
-    Where a hand grasps, PPO explores the same way for `GRASP_STEPS` steps: fingers whose opening is drawn anew every
-    step let go again before the object has left the ground. It explores less there, less still towards the end, and is
-    paid nothing for exploring: what hangs in a hand must come to rest.
+    In grasping tasks PPO holds its exploration noise for `GRASP_EXPLORE_STEPS` steps: fingers whose command is sampled
+    independently in every step release the object before it leaves the ground. Exploration is smaller there, decreases
+    towards the end, and has no entropy bonus, because a held object must come to rest.
     """
-    if algorithm == "ppo" and task in GRASPING:
-        return Learning(explore_steps=GRASP_STEPS, log_deviation=-0.7, last_log_deviation=-2.0, entropy=0.0)
+    if algorithm == "ppo" and task in GRASPING_TASKS:
+        return LearningConfig(
+            explore_steps=GRASP_EXPLORE_STEPS, log_deviation=-0.7, last_log_deviation=-2.0, entropy=0.0
+        )
     if algorithm == "ppo":
-        return Learning()
+        return LearningConfig()
     if algorithm == "sac":
-        return replace(Learning(), algorithm="sac", learning_rate=1e-3, batch=256)
+        return replace(LearningConfig(), algorithm="sac", learning_rate=1e-3, batch=256)
     raise InputError(f"algorithm {algorithm!r}", expected="one of " + ", ".join(ALGORITHMS), hint="Type one of them.")

@@ -1,8 +1,8 @@
-"""Which cousins training shows: the twin first, then cousins drawn evenly or by how much they teach.
+"""Samplers of training: the twin first, then cousins that are sampled uniformly or by how much they teach.
 
-A cousin teaches most while it is sometimes solved and sometimes not: its score is p (1 - p) of its running share of
-successes ("No Regrets", 2024), and cousins that were not shown for long are looked at again (Prioritized Level Replay,
-2021). Drawing evenly is the default and the control.
+A cousin teaches most while it is solved in some episodes and not in others: its score is p (1 - p), where p is its
+running success rate ("No Regrets", 2024); cousins that were not shown for long are revisited (Prioritized Level Replay,
+2021). Uniform sampling is the default and the control.
 """
 
 from __future__ import annotations
@@ -12,95 +12,104 @@ from typing import Any, Final
 
 import numpy as np
 
-from sim.envs.cousin_sampler import Hearing, Sampler
+from cousins.geometry import Array
+from sim.envs.cousin_sampler import FeedbackSampler, Sampler
 
-MEMORY: Final = 0.8
-"""Weight of what a cousin's share of successes was before its latest episode."""
-STALE: Final = 0.2
-"""Share of the draws that go by how long ago a cousin was shown."""
-LEAST: Final = 0.02
-"""Score of a cousin that is always or never solved; the most is 0.25."""
+SUCCESS_RATE_DECAY: Final = 0.8
+"""Weight of the previous success rate of a cousin when an episode is added."""
+STALENESS_WEIGHT: Final = 0.2
+"""Share of the probability that is distributed by the number of episodes since a cousin was shown."""
+MIN_SCORE: Final = 0.02
+"""Score of a cousin that is always or never solved; the largest score is 0.25 more."""
 
 
-class Even:
-    """Every cousin as often as any other."""
+class UniformSampler:
+    """Samples all cousins with the same probability."""
 
     def __init__(self, indices: Sequence[int]) -> None:
         self.indices = list(indices)
         self.first = self.indices[0]
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """Return a cousin."""
+    def sample(self, rng: np.random.Generator) -> int:
+        """Return the number of a cousin."""
         return self.indices[int(rng.integers(len(self.indices)))]
 
 
-class Prioritised:
-    """Cousins that teach most, most often."""
+class PrioritisedSampler:
+    """Samples cousins in proportion to how much they teach."""
 
     def __init__(self, indices: Sequence[int]) -> None:
         self.indices = list(indices)
         self.first = self.indices[0]
-        self.share = np.full(len(self.indices), 0.5)
-        self.seen = np.zeros(len(self.indices), dtype=np.int64)
-        self.heard = 0
-        self._place = {index: place for place, index in enumerate(self.indices)}
+        self.success_rate = np.full(len(self.indices), 0.5)
+        self.last_shown = np.zeros(len(self.indices), dtype=np.int64)
+        self.episode_count = 0
+        self._positions = {index: position for position, index in enumerate(self.indices)}
 
-    def chances(self) -> np.ndarray:
-        """Return the chance of each cousin."""
-        score = self.share * (1.0 - self.share) + LEAST
-        age = (self.heard - self.seen).astype(float) + 1.0
-        return np.asarray((1.0 - STALE) * score / score.sum() + STALE * age / age.sum())
+    def probabilities(self) -> Array:
+        """Return the probability of each of the n cousins, shape [n]."""
+        score = self.success_rate * (1.0 - self.success_rate) + MIN_SCORE
+        age = (self.episode_count - self.last_shown).astype(float) + 1.0
+        return np.asarray((1.0 - STALENESS_WEIGHT) * score / score.sum() + STALENESS_WEIGHT * age / age.sum())
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """Return a cousin."""
-        place = int(np.searchsorted(np.cumsum(self.chances()), rng.random(), side="right"))
-        return self.indices[min(place, len(self.indices) - 1)]
+    def sample(self, rng: np.random.Generator) -> int:
+        """Return the number of a cousin."""
+        position = int(np.searchsorted(np.cumsum(self.probabilities()), rng.random(), side="right"))
+        return self.indices[min(position, len(self.indices) - 1)]
 
-    def hear(self, index: int, told: Mapping[str, float]) -> None:
-        """Take note of how an episode went."""
-        place = self._place.get(index)
-        if place is None:
+    def record_episode(self, index: int, metrics: Mapping[str, float]) -> None:
+        """Update the success rate of a cousin with an episode's `success_at_end`."""
+        position = self._positions.get(index)
+        if position is None:
             return
-        self.heard += 1
-        self.seen[place] = self.heard
-        self.share[place] = MEMORY * self.share[place] + (1.0 - MEMORY) * float(told["success_at_end"])
+        self.episode_count += 1
+        self.last_shown[position] = self.episode_count
+        success = float(metrics["success_at_end"])
+        self.success_rate[position] = (
+            SUCCESS_RATE_DECAY * self.success_rate[position] + (1.0 - SUCCESS_RATE_DECAY) * success
+        )
 
 
-class TwinFirst:
-    """The twin alone for some steps, then now and then."""
+class TwinFirstSampler:
+    """Shows only the twin for some steps, then samples from another sampler and shows the twin now and then."""
 
-    def __init__(self, then: Sampler, *, twin: int, steps: int, share: float) -> None:
-        self.then, self.twin, self.steps, self.share = then, twin, steps, share
+    def __init__(self, cousin_sampler: Sampler, *, twin: int, twin_steps: int, twin_share: float) -> None:
+        self.cousin_sampler, self.twin = cousin_sampler, twin
+        self.twin_steps, self.twin_share = twin_steps, twin_share
         self.first = twin
-        self.done = 0
+        self.steps_taken = 0
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """Return a cousin."""
-        if self.done < self.steps or rng.random() < self.share:
+    def sample(self, rng: np.random.Generator) -> int:
+        """Return the number of a cousin."""
+        if self.steps_taken < self.twin_steps or rng.random() < self.twin_share:
             return self.twin
-        return self.then.draw(rng)
+        return self.cousin_sampler.sample(rng)
 
-    def hear(self, index: int, told: Mapping[str, float]) -> None:
-        """Count the steps of an episode, and pass on how it went."""
-        self.done += int(told["length"])
-        if isinstance(self.then, Hearing):
-            self.then.hear(index, told)
+    def record_episode(self, index: int, metrics: Mapping[str, float]) -> None:
+        """Count the steps of an episode, and pass it on to the sampler of cousins."""
+        self.steps_taken += int(metrics["length"])
+        if isinstance(self.cousin_sampler, FeedbackSampler):
+            self.cousin_sampler.record_episode(index, metrics)
 
 
 def sampler_state(sampler: Any) -> dict[str, Any]:
-    """Return what a sampler remembers, in JSON's types."""
-    if isinstance(sampler, TwinFirst):
-        return {"done": sampler.done, "then": sampler_state(sampler.then)}
-    if isinstance(sampler, Prioritised):
-        return {"share": sampler.share.tolist(), "seen": sampler.seen.tolist(), "heard": sampler.heard}
+    """Return the state of a sampler in JSON types."""
+    if isinstance(sampler, TwinFirstSampler):
+        return {"done": sampler.steps_taken, "then": sampler_state(sampler.cousin_sampler)}
+    if isinstance(sampler, PrioritisedSampler):
+        return {
+            "share": sampler.success_rate.tolist(),
+            "seen": sampler.last_shown.tolist(),
+            "heard": sampler.episode_count,
+        }
     return {}
 
 
-def put_sampler_state(sampler: Any, told: Mapping[str, Any]) -> None:
-    """Put back what `sampler_state` told."""
-    if isinstance(sampler, TwinFirst):
-        sampler.done = told["done"]
-        put_sampler_state(sampler.then, told["then"])
-    if isinstance(sampler, Prioritised):
-        sampler.share[:], sampler.seen[:] = told["share"], told["seen"]
-        sampler.heard = told["heard"]
+def restore_sampler(sampler: Any, state: Mapping[str, Any]) -> None:
+    """Restore what `sampler_state` returned."""
+    if isinstance(sampler, TwinFirstSampler):
+        sampler.steps_taken = state["done"]
+        restore_sampler(sampler.cousin_sampler, state["then"])
+    if isinstance(sampler, PrioritisedSampler):
+        sampler.success_rate[:], sampler.last_shown[:] = state["share"], state["seen"]
+        sampler.episode_count = state["heard"]

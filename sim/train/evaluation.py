@@ -1,7 +1,7 @@
-"""How a policy does in the cousins of a split: every episode is counted, those whose world broke too.
+"""Evaluation of a policy in the cousins of a split; episodes whose world broke are counted as failures.
 
-Episodes are numbered: the same number in the same cousin starts alike for every policy, so policies are compared
-pair by pair. Resets are made one by one; nothing is skipped in silence.
+Episodes are numbered: the same start of the same cousin is identical for every policy, so policies can be compared in
+pairs. Rows are reset one by one, and no episode is skipped.
 """
 
 from __future__ import annotations
@@ -16,70 +16,74 @@ import numpy as np
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
-from sim.envs.make_env import make_vector, source_of
+from sim.envs.make_env import make_env, resolve_source
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks.episode import Episode
 from sim.train.actors import Actor
-from sim.train.proportions import Share, share
-from sim.worlds.worlds import Source
+from sim.train.proportions import Proportion, proportion
+from sim.worlds.worlds import CousinSource
 
-MOVED: Final = 0.1
-"""Less progress than this is none."""
+MIN_PROGRESS: Final = 0.1
+"""Progress from which an unsuccessful episode counts as `on the way` instead of `not moved`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
-    """How one episode went."""
+class EpisodeResult:
+    """Outcome of one episode."""
 
     cousin: int
     """Number of the cousin."""
     start: int
-    """Number of the start in it."""
+    """Number of the start in the cousin."""
     success_at_end: bool
-    """Whether our condition held at the end, for as long as it must."""
+    """Whether the success condition held at the end, for the required time."""
     success_once: bool
-    """Whether it held at any step."""
+    """Whether the condition held at any step."""
     progress: float
-    """How much was done at the end, 0 to 1."""
+    """Progress at the end, 0 to 1."""
     failure: str
     """Empty at success, else `fault`, `lost`, `not held`, `on the way` or `not moved`."""
     fault: str = ""
-    """What broke, in the engine's words."""
+    """Fault of the world in the engine's words; empty for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How a policy did."""
+    """Results of an evaluation."""
 
-    tried: tuple[Tried, ...]
-    """All episodes."""
+    episodes: tuple[EpisodeResult, ...]
+    """Outcomes of all episodes."""
     engine: str
     """Name of the engine."""
     refused: tuple[int, ...]
-    """Cousins that do not afford the task; nothing was tried there."""
+    """Numbers of the cousins that do not afford the task; no episode was run in them."""
     digest: str = ""
     """Digest of the pack."""
 
     @property
-    def at_end(self) -> Share:
-        """Episodes that ended in success."""
-        return share([one.success_at_end for one in self.tried])
+    def success_at_end(self) -> Proportion:
+        """Proportion of episodes that ended in success."""
+        return proportion([episode.success_at_end for episode in self.episodes])
 
     @property
-    def once(self) -> Share:
-        """Episodes with success at some step."""
-        return share([one.success_once for one in self.tried])
+    def success_once(self) -> Proportion:
+        """Proportion of episodes with success at any step."""
+        return proportion([episode.success_once for episode in self.episodes])
 
-    def by_cousin(self) -> dict[int, Share]:
-        """Return the share of successes at the end in each cousin."""
-        numbers = sorted({one.cousin for one in self.tried})
-        return {number: share([one.success_at_end for one in self.tried if one.cousin == number]) for number in numbers}
+    def by_cousin(self) -> dict[int, Proportion]:
+        """Return the proportion of successes at the end, by number of the cousin."""
+        outcomes: dict[int, list[bool]] = {
+            cousin: [] for cousin in sorted({episode.cousin for episode in self.episodes})
+        }
+        for episode in self.episodes:
+            outcomes[episode.cousin].append(episode.success_at_end)
+        return {cousin: proportion(successes) for cousin, successes in outcomes.items()}
 
 
 def evaluate(
     policy: Actor,
     *,
-    pack: str | Path | Pack | Source,
+    pack: str | Path | Pack | CousinSource,
     split: str | Sequence[int],
     episodes: int = 100,
     rows: int = 16,
@@ -88,13 +92,13 @@ def evaluate(
     seed: int = 0,
     task_options: dict[str, Any] | None = None,
 ) -> Evaluation:
-    """Try a policy in so many episodes, spread evenly over the cousins of a split that afford its task.
+    """Evaluate a policy in `episodes` episodes, spread evenly over the cousins of a split that afford its task.
 
-    Raises `InputError` where the worlds show or take other numbers than the policy does.
+    Raises `InputError` where the worlds have other numbers of observations or actions than the policy.
     """
     card = policy.card
-    source, indices = source_of(pack, split)
-    env = make_vector(
+    source, indices = resolve_source(pack, split)
+    env = make_env(
         pack=source,
         task=card.task,
         split=indices,
@@ -109,96 +113,100 @@ def evaluate(
     )
     try:
         policy.require_fit(*(space.shape[0] for space in (env.single_observation_space, env.single_action_space)))
-        afforded, refused = _afforded(env, indices)
-        plan = [(afforded[number % len(afforded)], number // len(afforded)) for number in range(episodes)]
-        tried: list[Tried] = []
-        while len(tried) < len(plan):
-            tried += _batch(policy, env, plan[len(tried) : len(tried) + env.num_envs], seed)
+        afforded, refused = _split_afforded(env, indices)
+        planned = [(afforded[number % len(afforded)], number // len(afforded)) for number in range(episodes)]
+        results: list[EpisodeResult] = []
+        while len(results) < len(planned):
+            results += _run_batch(policy, env, planned[len(results) : len(results) + env.num_envs], seed)
         return Evaluation(
-            tried=tuple(tried),
-            engine=env.label["engine"],
+            episodes=tuple(results),
+            engine=env.provenance["engine"],
             refused=tuple(refused),
-            digest=env.label["digest"],
+            digest=env.provenance["digest"],
         )
     finally:
         env.close()
 
 
-def _afforded(env: CousinsVectorEnv, indices: Sequence[int]) -> tuple[list[int], list[int]]:
-    staged = env.episodes.staged
-    good = [index for index in indices if isinstance(staged.episode(index), Episode)]
-    return good, sorted(set(indices) - set(good))
+def _split_afforded(env: CousinsVectorEnv, indices: Sequence[int]) -> tuple[list[int], list[int]]:
+    task_source = env.episodes.task_source
+    afforded = [index for index in indices if isinstance(task_source.episode(index), Episode)]
+    return afforded, sorted(set(indices) - set(afforded))
 
 
-def _batch(policy: Actor, env: CousinsVectorEnv, plan: Sequence[tuple[int, int]], seed: int) -> Iterator[Tried]:
-    """Try one episode in each of the first rows, side by side."""
-    broken: dict[int, str] = {}
-    seen = np.zeros((env.num_envs, *env.single_observation_space.shape))
-    for row, (cousin, start) in enumerate(plan):
+def _run_batch(
+    policy: Actor, env: CousinsVectorEnv, planned: Sequence[tuple[int, int]], seed: int
+) -> Iterator[EpisodeResult]:
+    """Run one episode in each of the first rows, in parallel."""
+    begin_errors: dict[int, str] = {}
+    observations = np.zeros((env.num_envs, *env.single_observation_space.shape))
+    for row, (cousin, start) in enumerate(planned):
         mask = np.arange(env.num_envs) == row
-        own = int(np.random.SeedSequence(seed, spawn_key=(cousin, start)).generate_state(1, np.uint32)[0])
+        episode_seed = int(np.random.SeedSequence(seed, spawn_key=(cousin, start)).generate_state(1, np.uint32)[0])
         try:
-            seen, _ = env.reset(seed=[own] * env.num_envs, options={"reset_mask": mask, "cousin": cousin})
+            observations, _ = env.reset(
+                seed=[episode_seed] * env.num_envs, options={"reset_mask": mask, "cousin": cousin}
+            )
         except EngineError as error:
-            broken[row] = str(error)
-    ended: dict[int, dict[str, Any]] = {}
-    waiting = set(range(len(plan))) - set(broken)
+            begin_errors[row] = str(error)
+    episode_ends: dict[int, dict[str, Any]] = {}
+    waiting = set(range(len(planned))) - set(begin_errors)
     policy.begin()
     while waiting:
-        seen, _, terminated, truncated, info = env.step(policy.act(seen))
+        observations, _, terminated, truncated, info = env.step(policy.act(observations))
         for row in sorted(waiting & set(np.flatnonzero(terminated | truncated).tolist())):
-            ended[row] = _end(info, row)
+            episode_ends[row] = _episode_end(info, row)
             waiting.remove(row)
-    for row, (cousin, start) in enumerate(plan):
-        yield _told(cousin, start, ended.get(row), broken.get(row, ""))
+    for row, (cousin, start) in enumerate(planned):
+        yield _episode_result(cousin, start, episode_ends.get(row), begin_errors.get(row, ""))
 
 
-def _end(info: dict[str, Any], row: int) -> dict[str, Any]:
+def _episode_end(info: dict[str, Any], row: int) -> dict[str, Any]:
     names = ("success_at_end", "success_once", "progress", "fail_at_end")
-    found = {name: info["metrics"][name][row].item() for name in names}
-    return found | {"fault": str(info["sim_fault"][row]) if "sim_fault" in info else ""}
+    metrics = {name: info["metrics"][name][row].item() for name in names}
+    return metrics | {"fault": str(info["sim_fault"][row]) if "sim_fault" in info else ""}
 
 
-def _told(cousin: int, start: int, end: dict[str, Any] | None, refused: str) -> Tried:
-    """Return an episode's record; one that no engine began is a fault."""
+def _episode_result(cousin: int, start: int, end: dict[str, Any] | None, begin_error: str) -> EpisodeResult:
+    """Return the outcome of an episode; one that the engine failed to begin is a fault."""
     if end is None:
-        return Tried(
+        return EpisodeResult(
             cousin=cousin,
             start=start,
             success_at_end=False,
             success_once=False,
             progress=0.0,
             failure="fault",
-            fault=refused,
+            fault=begin_error,
         )
-    good = bool(end["success_at_end"]) and not end["fault"]
-    return Tried(
+    is_success = bool(end["success_at_end"]) and not end["fault"]
+    return EpisodeResult(
         cousin=cousin,
         start=start,
-        success_at_end=good,
+        success_at_end=is_success,
         success_once=bool(end["success_once"]),
         progress=float(end["progress"]),
-        failure="" if good else _failure(end),
+        failure="" if is_success else _failure_kind(end),
         fault=end["fault"],
     )
 
 
-def _failure(end: dict[str, Any]) -> str:
+def _failure_kind(end: dict[str, Any]) -> str:
     if end["fault"]:
         return "fault"
     if end["fail_at_end"]:
         return "lost"
     if end["success_once"]:
         return "not held"
-    return "on the way" if end["progress"] >= MOVED else "not moved"
+    return "on the way" if end["progress"] >= MIN_PROGRESS else "not moved"
 
 
-def failures(tried: Sequence[Tried]) -> dict[str, int]:
-    """Return how many episodes failed in each way."""
-    kinds = [one.failure for one in tried if one.failure]
+def count_failures(episodes: Sequence[EpisodeResult]) -> dict[str, int]:
+    """Return the number of failed episodes by kind of failure."""
+    kinds = [episode.failure for episode in episodes if episode.failure]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
-def outcomes(tried: Sequence[Tried]) -> Array:
-    """Return which episodes ended in success, bool [n]."""
-    return np.array([one.success_at_end for one in tried], dtype=np.bool_)
+def success_outcomes(episodes: Sequence[EpisodeResult]) -> Array:
+    """Return which of n episodes ended in success, bool [n]."""
+    return np.array([episode.success_at_end for episode in episodes], dtype=np.bool_)

@@ -1,7 +1,7 @@
-"""Policies as files: `policy.safetensors` holds arrays, `policy.json` tells what they are and what they were made for.
+"""Policies as files: `policy.safetensors` holds the arrays, `policy.json` their layout and the required environment.
 
-Numpy alone runs a policy, so whoever evaluates one needs no learning library. What a learner needs to go on (its
-critic, its running means) lies among the same arrays; the forward pass uses those that the card names.
+A policy runs with numpy alone, so an evaluation needs no learning library. The arrays also hold what a learner needs to
+continue (critic, running statistics); the forward pass uses those that the card names.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from safetensors.numpy import load, save
 from cousins.errors import InputError
 from cousins.geometry import Array
 
-ARRAYS: Final = "policy.safetensors"
-CARD: Final = "policy.json"
+ARRAYS_FILE: Final = "policy.safetensors"
+CARD_FILE: Final = "policy.json"
 FORMAT: Final = "cousins policy 1"
-MEAN: Final = "observation.mean"
-VARIANCE: Final = "observation.var"
-COUNT: Final = "observation.count"
-FARTHEST: Final = 10.0
-"""Observations are cut to so many deviations."""
+OBSERVATION_MEAN: Final = "observation.mean"
+OBSERVATION_VARIANCE: Final = "observation.var"
+OBSERVATION_COUNT: Final = "observation.count"
+NORMALISED_LIMIT: Final = 10.0
+"""Largest magnitude of a normalised observation, in standard deviations."""
 _ACTIVATIONS: Final[dict[str, Callable[[Array], Array]]] = {
     "tanh": np.tanh,
     "relu": lambda value: np.asarray(np.maximum(value, 0.0)),
@@ -35,8 +35,8 @@ _ACTIVATIONS: Final[dict[str, Callable[[Array], Array]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
-    """What a policy is, and what it was made for."""
+class PolicyCard:
+    """Description of a policy: its network, the environment that it requires, and its training."""
 
     task: str
     """Name of the task."""
@@ -45,56 +45,56 @@ class Card:
     control: str
     """Name of the control that its actions are for."""
     control_hz: float
-    """Actions a second."""
+    """Actions per second [Hz]."""
     observations: int
-    """Numbers that it sees."""
+    """Size of an observation."""
     actions: int
-    """Numbers that it gives, each -1 to 1."""
+    """Size of an action; each number lies in [-1, 1]."""
     layers: tuple[tuple[str, str], ...]
     """Names of weight [out, in] and bias [out] of each layer, in order."""
     activation: str
-    """Between the layers: tanh or relu."""
+    """Activation between the layers: `tanh` or `relu`."""
     squashed: bool
-    """Whether a tanh follows the last layer; else its output is cut to the actions' range."""
+    """Whether a tanh follows the last layer; otherwise its output is clipped to [-1, 1]."""
     variance_floor: float
-    """Added to each observation's variance before it is divided by."""
+    """Added to the variance of each observation before normalisation."""
     algorithm: str
-    """What trained it."""
+    """Name of the algorithm that trained it."""
     digest: str
-    """Digest of the pack that it was trained in."""
+    """Digest of the pack of its training."""
     seed: int
     """Seed of its training."""
     steps: int
-    """Environment steps of its training, of those that it started from too."""
+    """Environment steps of its training, including those of the policy that it started from."""
     format: str = FORMAT
-    """Version of these files."""
+    """Version of the file format."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Policy:
-    """A policy that acts."""
+    """A policy of arrays and a card."""
 
-    card: Card
-    """What it is."""
+    card: PolicyCard
+    """Its description."""
     arrays: Mapping[str, Array]
-    """By name; more than those of the forward pass."""
+    """Arrays by name, including those that only a learner uses."""
 
     def act(self, observations: Array) -> Array:
-        """Return what it does, without chance, for observations [n, observations]: actions [n, actions]."""
-        spread = np.sqrt(self.arrays[VARIANCE] + self.card.variance_floor)
-        value = np.clip((observations - self.arrays[MEAN]) / spread, -FARTHEST, FARTHEST)
-        bend = _ACTIVATIONS[self.card.activation]
-        last = len(self.card.layers) - 1
+        """Return the deterministic actions [n, actions] for observations [n, observations]."""
+        scale = np.sqrt(self.arrays[OBSERVATION_VARIANCE] + self.card.variance_floor)
+        value = np.clip((observations - self.arrays[OBSERVATION_MEAN]) / scale, -NORMALISED_LIMIT, NORMALISED_LIMIT)
+        activation = _ACTIVATIONS[self.card.activation]
+        last_layer = len(self.card.layers) - 1
         for number, (weight, bias) in enumerate(self.card.layers):
             value = value @ self.arrays[weight].T + self.arrays[bias]
-            value = value if number == last else bend(value)
+            value = value if number == last_layer else activation(value)
         return np.asarray(np.tanh(value) if self.card.squashed else np.clip(value, -1.0, 1.0))
 
     def begin(self) -> None:
-        """Begin episodes in all rows: it remembers nothing."""
+        """Begin episodes in all rows; the policy has no memory, so nothing is reset."""
 
     def require_fit(self, observations: int, actions: int) -> None:
-        """Raise `InputError` for worlds that show or take other numbers."""
+        """Raise `InputError` for worlds with other numbers of observations or actions."""
         if (observations, actions) != (self.card.observations, self.card.actions):
             raise InputError(
                 f"worlds with {observations} observations and {actions} actions",
@@ -104,62 +104,64 @@ class Policy:
 
 
 def write_policy(policy: Policy, folder: Path) -> None:
-    """Write a policy's files; what was there is replaced."""
+    """Write the files of a policy to a folder; existing ones are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.asarray(value, order="C") for name, value in policy.arrays.items()}
-    write_whole(folder / ARRAYS, save(arrays))
-    write_whole(folder / CARD, (json.dumps(asdict(policy.card), indent=1) + "\n").encode())
+    write_atomically(folder / ARRAYS_FILE, save(arrays))
+    write_atomically(folder / CARD_FILE, (json.dumps(asdict(policy.card), indent=1) + "\n").encode())
 
 
 def read_policy(folder: Path) -> Policy:
-    """Read what `write_policy` wrote; raises `InputError` for anything else."""
-    if not (folder / CARD).is_file() or not (folder / ARRAYS).is_file():
+    """Read the files that `write_policy` wrote; raises `InputError` for anything else."""
+    if not (folder / CARD_FILE).is_file() or not (folder / ARRAYS_FILE).is_file():
         raise InputError(
-            f"no {CARD} and {ARRAYS} in {os.fspath(folder)!r}",
+            f"no {CARD_FILE} and {ARRAYS_FILE} in {os.fspath(folder)!r}",
             expected="a policy folder, as `cousins train` writes it",
             hint="Give the folder that was its -o.",
         )
     try:
-        card = _card(json.loads((folder / CARD).read_bytes()))
-        policy = Policy(card=card, arrays=load((folder / ARRAYS).read_bytes()))
-        _require_whole(policy)
+        card = _parse_card(json.loads((folder / CARD_FILE).read_bytes()))
+        policy = Policy(card=card, arrays=load((folder / ARRAYS_FILE).read_bytes()))
+        _require_consistent(policy)
     except (ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
         raise InputError(
             f"a policy in {os.fspath(folder)!r} that cannot be read ({error})"[:300],
-            expected=f"{CARD} and {ARRAYS} as they were written, {FORMAT}",
+            expected=f"{CARD_FILE} and {ARRAYS_FILE} as they were written, {FORMAT}",
             hint="Train it again, or copy both files anew.",
         ) from error
     return policy
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file atomically: it is complete or does not exist."""
+    partial_path = path.with_name(path.name + ".part")
+    partial_path.write_bytes(data)
+    partial_path.replace(path)
 
 
-def _card(found: Any) -> Card:
-    names = {field.name for field in fields(Card)}
-    if not isinstance(found, dict) or found.get("format") != FORMAT or set(found) != names:
+def _parse_card(fields_read: Any) -> PolicyCard:
+    names = {field.name for field in fields(PolicyCard)}
+    if not isinstance(fields_read, dict) or fields_read.get("format") != FORMAT or set(fields_read) != names:
         raise ValueError(f"its card has other fields than {FORMAT}")
-    card = Card(**{**found, "layers": tuple((str(weight), str(bias)) for weight, bias in found["layers"])})
+    card = PolicyCard(
+        **{**fields_read, "layers": tuple((str(weight), str(bias)) for weight, bias in fields_read["layers"])}
+    )
     texts = (card.task, card.body, card.control, card.activation, card.algorithm, card.digest)
     counts = (card.observations, card.actions, card.seed, card.steps)
     numbers = (card.control_hz, card.variance_floor)
-    whole = all(isinstance(text, str) for text in texts) and all(type(count) is int for count in counts)
-    if not whole or not all(isinstance(number, (int, float)) for number in numbers):
+    types_match = all(isinstance(text, str) for text in texts) and all(type(count) is int for count in counts)
+    if not types_match or not all(isinstance(number, (int, float)) for number in numbers):
         raise ValueError("a field of its card is of another kind")
     if card.activation not in _ACTIVATIONS:
         raise ValueError(f"activation {card.activation!r}")
     return card
 
 
-def _require_whole(policy: Policy) -> None:
-    """Check that the layers fit one another, so that `act` cannot fail."""
+def _require_consistent(policy: Policy) -> None:
+    """Raise `ValueError` where the shapes of the layers do not match, or a value is not finite."""
     card, arrays = policy.card, policy.arrays
     size = card.observations
-    if any(arrays[name].shape != (size,) for name in (MEAN, VARIANCE)):
+    if any(arrays[name].shape != (size,) for name in (OBSERVATION_MEAN, OBSERVATION_VARIANCE)):
         raise ValueError("means of another size than its observations")
     for weight, bias in card.layers:
         shape = arrays[weight].shape

@@ -1,8 +1,8 @@
-"""Anyone's policy: a Python file with a function `act`, from what a policy sees [n, k] to actions [n, m], -1 to 1.
+"""Policies in Python: a file with a function `act` from observations [n, k] to actions [n, m] in [-1, 1].
 
-Row by row these are worlds side by side; all of them begin an episode at once, and one whose episode is over is shown
-until the others' are. A policy that remembers has a function `reset` too, which is called before they begin. The file
-is run as it is, like any program: give only files that you trust.
+Each row belongs to one of n worlds in parallel. All rows begin an episode together, and a row whose episode has ended
+is still passed to `act` until the others have ended. A policy with memory defines a function `reset` too, which is
+called before episodes begin. The file is executed like any program: use only files that you trust.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import numpy as np
 from cousins.errors import InputError
 from cousins.geometry import Array
 
-SUFFIX: Final = ".py"
-_MODULE: Final = "policy_of_yours"
+PYTHON_SUFFIX: Final = ".py"
+_MODULE_NAME: Final = "policy_of_yours"
 
 
 @dataclass(frozen=True, kw_only=True)
-class MadeFor:
-    """The worlds that a policy was made for."""
+class PythonPolicyCard:
+    """Task, body and control that a Python policy was written for."""
 
     task: str
     """Name of the task."""
@@ -36,17 +36,17 @@ class MadeFor:
     control: str = "ee_delta"
     """Name of the control that its actions are for."""
     control_hz: float = 20.0
-    """Actions a second."""
+    """Actions per second [Hz]."""
 
 
 class PythonPolicy:
-    """What a Python file does."""
+    """A policy that is defined by a Python file."""
 
-    def __init__(self, path: Path, card: MadeFor) -> None:
-        """Run the file; raises `InputError` where that fails or it has no function `act`."""
+    def __init__(self, path: Path, card: PythonPolicyCard) -> None:
+        """Execute the file; raises `InputError` where that fails or it defines no function `act`."""
         self.card = card
         self._path, self._actions = path.resolve(), 0
-        module = self._asked(_loaded, self._path)
+        module = self._call_file(_load_module, self._path)
         act, self._reset = getattr(module, "act", None), getattr(module, "reset", None)
         if not callable(act):
             raise InputError(
@@ -57,52 +57,55 @@ class PythonPolicy:
         self._act: Callable[..., Any] = act
 
     def require_fit(self, observations: int, actions: int) -> None:
-        """Note how many actions are wanted; whether the file gives as many is seen when it acts."""
+        """Store the expected size of an action; `act` checks what the file returns."""
         del observations
         self._actions = actions
 
     def begin(self) -> None:
-        """Tell it that episodes begin in all rows."""
+        """Call `reset` of the file, where it exists: episodes begin in all rows."""
         if callable(self._reset):
-            self._asked(self._reset)
+            self._call_file(self._reset)
 
     def act(self, observations: Array) -> Array:
-        """Return its actions [n, m], cut to -1 and 1; raises `InputError` where it fails or gives something else."""
-        found = self._asked(self._act, observations.copy())
-        wanted = (len(observations), self._actions)
+        """Return actions [n, m], clipped to [-1, 1], for observations [n, k].
+
+        Raises `InputError` where the file fails or returns something else.
+        """
+        returned = self._call_file(self._act, observations.copy())
+        expected_shape = (len(observations), self._actions)
         try:
-            actions = np.asarray(found, dtype=np.float64)
+            actions = np.asarray(returned, dtype=np.float64)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise self._wrong(f"actions that are no numbers ({error})", wanted) from error
-        if actions.shape != wanted:
-            raise self._wrong(f"actions of shape {actions.shape}", wanted)
+            raise self._shape_error(f"actions that are no numbers ({error})", expected_shape) from error
+        if actions.shape != expected_shape:
+            raise self._shape_error(f"actions of shape {actions.shape}", expected_shape)
         return np.clip(actions, -1.0, 1.0)
 
-    def _wrong(self, what: str, wanted: tuple[int, int]) -> InputError:
+    def _shape_error(self, problem: str, expected_shape: tuple[int, int]) -> InputError:
         return InputError(
-            f"{what} from {os.fspath(self._path)!r}",
-            expected=f"shape {wanted}, as {self.card.task} in {wanted[0]} worlds takes",
+            f"{problem} from {os.fspath(self._path)!r}",
+            expected=f"shape {expected_shape}, as {self.card.task} in {expected_shape[0]} worlds takes",
             hint="Return a row of actions for each row of observations, as an array of numpy.",
         )
 
-    def _asked(self, call: Callable[..., Any], *given: Any) -> Any:
-        """Call what the file has; an error of it is told with the file's last line on the way to it."""
+    def _call_file(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of the file; an error in it becomes an `InputError` that names the line of the file."""
         try:
-            return call(*given)
+            return function(*arguments)
         except InputError:
             raise
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)
-            own = [one for one in frames if Path(one.filename) == self._path] or frames
+            file_frames = [frame for frame in frames if Path(frame.filename) == self._path] or frames
             raise InputError(
-                f"{type(error).__name__}: {error} ({own[-1].filename}, line {own[-1].lineno})",
+                f"{type(error).__name__}: {error} ({file_frames[-1].filename}, line {file_frames[-1].lineno})",
                 expected=f"{os.fspath(self._path)!r} to run",
                 hint="Mend it; it is run like any Python file, with its folder on the path.",
             ) from error
 
 
-def _loaded(path: Path) -> Any:
-    """Return a file as a module; what lies beside it can be imported."""
+def _load_module(path: Path) -> Any:
+    """Return a file as a module; modules in its folder can be imported from it."""
     if not path.is_file():
         raise InputError(
             f"no file {os.fspath(path)!r}",
@@ -110,10 +113,10 @@ def _loaded(path: Path) -> Any:
             hint="Give its path, or a policy folder of `cousins train`.",
         )
     sys.path.insert(0, os.fspath(path.parent))
-    found = importlib.util.spec_from_file_location(_MODULE, path)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules[_MODULE] = module
-    found.loader.exec_module(module)
+    module_spec = importlib.util.spec_from_file_location(_MODULE_NAME, path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[_MODULE_NAME] = module
+    module_spec.loader.exec_module(module)
     return module

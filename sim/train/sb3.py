@@ -19,16 +19,16 @@ from sim.envs.vector_env import CousinsVectorEnv
 
 
 class Sb3VecEnv(VecEnv):
-    """Stable-Baselines3's protocol: ended rows are reset in the same step, what was seen last stays in their info.
+    """The vector interface of Stable-Baselines3: ended rows are reset in the same step.
 
-    At the end of an episode its info holds `metrics` as the environment tells them, and `episode` with r, l and t as
-    `Monitor` does. A row whose world broke has `sim_fault` in its info; its episode counts as truncated.
+    At the end of an episode its info holds the `metrics` of the environment, and `episode` with r, l and t like
+    `Monitor`. A row whose world broke has `sim_fault` in its info; its episode counts as truncated.
     """
 
     def __init__(self, env: CousinsVectorEnv) -> None:
-        if env.mode is not AutoresetMode.SAME_STEP:
+        if env.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise InputError(
-                f"autoreset {env.mode.name.lower()}",
+                f"autoreset {env.autoreset_mode.name.lower()}",
                 expected="same_step",
                 hint="Stable-Baselines3 takes the first observation of the next episode: make it so.",
             )
@@ -41,7 +41,7 @@ class Sb3VecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
-        """Begin anew in all rows; seeds and options are those that were set before."""
+        """Begin episodes in all rows, with the seeds and options set before; return observations [n, size]."""
         cousins = [options.get("cousin") for options in self._options]
         observation, info = self.env.reset(seed=self._seeds, options={"cousin": cousins})
         self.reset_infos = [{"cousin": int(cousin)} for cousin in info["cousin"]]
@@ -50,20 +50,24 @@ class Sb3VecEnv(VecEnv):
         return observation
 
     def step_async(self, actions: Array) -> None:
-        """Keep the actions for `step_wait`."""
+        """Store the actions [n, size] for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> tuple[Any, Array, Array, list[dict[str, Any]]]:
-        """Advance all rows."""
+        """Advance all rows; return observations [n, size], rewards [n], ends bool [n], and an info per row."""
         observation, reward, terminated, truncated, info = self.env.step(self._actions)
         self._steps += 1
-        done = terminated | truncated
+        has_ended = terminated | truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for row, fault in enumerate(info.get("sim_fault", ())):
             if fault:
                 infos[row]["sim_fault"] = fault
-        for row in np.flatnonzero(done).tolist():
-            metrics = {name: _own(value[row]) for name, value in info["metrics"].items() if _plain(name, value)}
+        for row in np.flatnonzero(has_ended).tolist():
+            metrics = {
+                name: _python_value(value[row])
+                for name, value in info["metrics"].items()
+                if _is_row_metric(name, value)
+            }
             infos[row] |= {
                 "metrics": metrics,
                 "cousin": int(info["final_info"]["cousin"][row]),
@@ -71,10 +75,10 @@ class Sb3VecEnv(VecEnv):
                 "terminal_observation": info["final_obs"][row],
                 "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
             }
-        return observation, reward.astype(np.float32), done, infos
+        return observation, reward.astype(np.float32), has_ended, infos
 
     def close(self) -> None:
-        """Free the engine."""
+        """Release the engine."""
         self.env.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
@@ -88,22 +92,22 @@ class Sb3VecEnv(VecEnv):
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
         """Call a method of the environment once, and return what it returned for each row."""
-        found = getattr(self.env, method_name)(*args, **kwargs)
-        return [found] * len(list(self._get_indices(indices)))
+        returned = getattr(self.env, method_name)(*args, **kwargs)
+        return [returned] * len(list(self._get_indices(indices)))
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Tell that rows are wrapped by nothing."""
+        """Return False for every row: rows have no wrappers."""
         del wrapper_class
         return [False] * len(list(self._get_indices(indices)))
 
     def get_images(self) -> Sequence[None]:
-        """Return no pictures: rows are not drawn."""
+        """Return None for every row: rows are not rendered."""
         return [None] * self.num_envs
 
 
-def _plain(name: str, value: Any) -> bool:
+def _is_row_metric(name: str, value: Any) -> bool:
     return not name.startswith("_") and isinstance(value, np.ndarray)
 
 
-def _own(value: Any) -> Any:
+def _python_value(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value

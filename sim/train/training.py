@@ -1,9 +1,8 @@
-"""Train a policy in cousins, and go on exactly where a killed training was.
+"""Train a policy in cousins with Stable-Baselines3; an interrupted training resumes bit for bit.
 
-A training is its folder: `policy.safetensors` and `policy.json`, which any time are those of the last mark;
-`training.json` with the settings, the learning curve and the state between two updates, whose arrays lie in
-`state-N.safetensors`; and `logs` for TensorBoard. At a mark no episode is half counted and no transition waits, so what
-is saved there is all.
+A training is a folder: `policy.safetensors` and `policy.json` of the last checkpoint; `training.json` with the
+settings, the learning curve and the state between two updates, whose arrays are in `state-N.safetensors`; and `logs`
+for TensorBoard. At a checkpoint no transition is pending and no episode is partially counted, so the state is complete.
 """
 
 from __future__ import annotations
@@ -20,18 +19,33 @@ from stable_baselines3.common.logger import configure
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
 from sim.envs.vector_env import CousinsVectorEnv
-from sim.train.checkpoints import put_back, save_mark
-from sim.train.config import FLOOR, Training
-from sim.train.policies import Card, Policy, read_policy, write_policy
+from sim.train.checkpoints import load_checkpoint, save_checkpoint
+from sim.train.config import VARIANCE_FLOOR, TrainingConfig
+from sim.train.policies import Policy, PolicyCard, read_policy, write_policy
 from sim.train.sb3 import Sb3VecEnv
-from sim.train.sb3_learners import arrays_of, bound_exploration, layers_of, make_learner, normalised, put_arrays
-from sim.train.training_envs import environment_of
-from sim.train.training_progress import LOGS, MARKS, Mark, Progress, Trained, point_of, require_free
-from sim.worlds.worlds import Source
+from sim.train.sb3_learners import (
+    bound_exploration,
+    layer_names,
+    load_policy_arrays,
+    make_learner,
+    normalise_env,
+    policy_arrays,
+)
+from sim.train.training_envs import make_training_env
+from sim.train.training_progress import (
+    CURVE_POINTS,
+    LOGS_FOLDER,
+    ProgressReport,
+    TrainingProgress,
+    TrainingResult,
+    curve_point,
+    require_no_training,
+)
+from sim.worlds.worlds import CousinSource
 
 
-class _Listener(BaseCallback):
-    """Counts episodes as they end."""
+class _EpisodeCollector(BaseCallback):
+    """Collects the metrics of episodes as they end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,80 +57,83 @@ class _Listener(BaseCallback):
 
 
 def train(
-    pack: str | Path | Pack | Source,
-    training: Training,
+    pack: str | Path | Pack | CousinSource,
+    training: TrainingConfig,
     output: Path,
     *,
     resume: bool = False,
     start: Path | None = None,
-    tell: Callable[[Progress], None] | None = None,
-) -> Trained:
-    """Train a policy and write its folder; `start` is the folder of a policy to start from.
+    on_progress: Callable[[ProgressReport], None] | None = None,
+) -> TrainingResult:
+    """Train a policy and write its folder `output`; `start` is the folder of a policy to start from.
 
-    With `resume` the training in that folder goes on, bit for bit on one machine. Raises `InputError`.
+    With `resume` the training in `output` continues, bit for bit on the same machine. `on_progress` is called at every
+    checkpoint. Raises `InputError`.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _train(pack, training, output, resume=resume, start=start, tell=tell)
+        return _train(pack, training, output, resume=resume, start=start, on_progress=on_progress)
     finally:
         torch.set_num_threads(threads)
 
 
 def _train(
-    pack: str | Path | Pack | Source,
-    training: Training,
+    pack: str | Path | Pack | CousinSource,
+    training: TrainingConfig,
     output: Path,
     *,
     resume: bool,
     start: Path | None,
-    tell: Callable[[Progress], None] | None,
-) -> Trained:
+    on_progress: Callable[[ProgressReport], None] | None,
+) -> TrainingResult:
     if not resume:
-        require_free(output)
-    digest, env = environment_of(pack, training)
-    _set_robots(env, training, 0)
+        require_no_training(output)
+    digest, env = make_training_env(pack, training)
+    _set_robot_variation(env, training, 0)
     try:
-        learner = make_learner(normalised(Sb3VecEnv(env), training.learning), training.learning, seed=training.seed)
-        before = 0
+        learner = make_learner(normalise_env(Sb3VecEnv(env), training.learning), training.learning, seed=training.seed)
+        prior_steps = 0
         if start is not None:
-            given = read_policy(start)
-            put_arrays(learner, given.arrays)
-            before = given.card.steps
+            start_policy = read_policy(start)
+            load_policy_arrays(learner, start_policy.arrays)
+            prior_steps = start_policy.card.steps
         output.mkdir(parents=True, exist_ok=True)
-        learner.set_logger(configure(str(output / LOGS), ["tensorboard"]))
-        listener = _Listener()
+        learner.set_logger(configure(str(output / LOGS_FOLDER), ["tensorboard"]))
+        listener = _EpisodeCollector()
         _, callback = learner._setup_learn(training.steps, listener)
-        mark = Mark(training=training, digest=digest, before=before)
+        progress = TrainingProgress(training=training, digest=digest, prior_steps=prior_steps)
         if resume:
-            mark = put_back(output, mark, learner, env)
-        every = max(1, training.steps // MARKS)
-        began = time.monotonic() - mark.seconds
+            progress = load_checkpoint(output, progress, learner, env)
+        every = max(1, training.steps // CURVE_POINTS)
+        start_s = time.monotonic() - progress.seconds
         while learner.num_timesteps < training.steps:
-            done = learner.num_timesteps
-            _set_robots(env, training, done)
-            _advance(learner, callback, training)
-            if learner.num_timesteps // every == done // every and learner.num_timesteps < training.steps:
+            steps_before = learner.num_timesteps
+            _set_robot_variation(env, training, steps_before)
+            _collect_and_update(learner, callback, training)
+            if learner.num_timesteps // every == steps_before // every and learner.num_timesteps < training.steps:
                 continue
-            mark = mark.grown(point_of(learner.num_timesteps, listener.ended), time.monotonic() - began)
+            progress = progress.with_point(
+                curve_point(learner.num_timesteps, listener.ended), time.monotonic() - start_s
+            )
             listener.ended.clear()
-            _log(learner, mark)
-            write_policy(_policy(learner, training, env, mark), output)
-            save_mark(output, mark, learner, env)
-            if tell is not None:
-                tell(mark.progress())
-        return Trained(policy=read_policy(output), seconds=mark.seconds, curve=mark.curve)
+            _log_curve(learner, progress)
+            write_policy(_current_policy(learner, training, env, progress), output)
+            save_checkpoint(output, progress, learner, env)
+            if on_progress is not None:
+                on_progress(progress.report())
+        return TrainingResult(policy=read_policy(output), seconds=progress.seconds, curve=progress.curve)
     finally:
         env.close()
 
 
-def _set_robots(env: CousinsVectorEnv, training: Training, steps: int) -> None:
-    """Let the robots of the episodes that begin after so many steps vary, or not yet."""
-    env.episodes.robots.vary = steps >= training.robot_after * training.steps
+def _set_robot_variation(env: CousinsVectorEnv, training: TrainingConfig, steps: int) -> None:
+    """Set whether the robots of episodes that begin after `steps` steps vary."""
+    env.episodes.robots.randomise = steps >= training.robot_after * training.steps
 
 
-def _advance(learner: Any, callback: BaseCallback, training: Training) -> None:
-    """Collect transitions and learn from them once, as `learn` of Stable-Baselines3 does."""
+def _collect_and_update(learner: Any, callback: BaseCallback, training: TrainingConfig) -> None:
+    """Collect transitions and update once, as `learn` of Stable-Baselines3 does."""
     if training.learning.algorithm == "ppo":
         learner.collect_rollouts(learner.env, callback, learner.rollout_buffer, n_rollout_steps=learner.n_steps)
         learner._update_current_progress_remaining(learner.num_timesteps, training.steps)
@@ -135,29 +152,31 @@ def _advance(learner: Any, callback: BaseCallback, training: Training) -> None:
         learner.train(batch_size=learner.batch_size, gradient_steps=learner.gradient_steps)
 
 
-def _log(learner: Any, mark: Mark) -> None:
-    for name, value in mark.curve[-1].items():
+def _log_curve(learner: Any, progress: TrainingProgress) -> None:
+    for name, value in progress.curve[-1].items():
         learner.logger.record(f"cousins/{name}", value)
     learner.logger.dump(step=learner.num_timesteps)
 
 
-def _policy(learner: Any, training: Training, env: CousinsVectorEnv, mark: Mark) -> Policy:
-    arrays: dict[str, Array] = arrays_of(learner)
+def _current_policy(
+    learner: Any, training: TrainingConfig, env: CousinsVectorEnv, progress: TrainingProgress
+) -> Policy:
+    arrays: dict[str, Array] = policy_arrays(learner)
     algorithm = training.learning.algorithm
-    card = Card(
+    card = PolicyCard(
         task=training.task,
         body=env.episodes.worlds.body.name,
         control=training.control,
         control_hz=training.control_hz,
         observations=arrays["observation.mean"].shape[0],
         actions=env.episodes.controller.action_size,
-        layers=layers_of(learner, algorithm),
+        layers=layer_names(learner, algorithm),
         activation="tanh" if algorithm == "ppo" else "relu",
         squashed=algorithm == "sac",
-        variance_floor=FLOOR,
+        variance_floor=VARIANCE_FLOOR,
         algorithm=algorithm,
-        digest=mark.digest,
+        digest=progress.digest,
         seed=training.seed,
-        steps=mark.before + learner.num_timesteps,
+        steps=progress.prior_steps + learner.num_timesteps,
     )
     return Policy(card=card, arrays=arrays)

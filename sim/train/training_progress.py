@@ -1,4 +1,4 @@
-"""How far a training has come: what every learner's folder tells of it, and what a reader may hear on the way."""
+"""Progress of a training: the record in its folder, its learning curve, and the reports of a progress callback."""
 
 from __future__ import annotations
 
@@ -11,97 +11,98 @@ from typing import Any, Final
 
 from cousins.codec import plain
 from cousins.errors import InputError
-from sim.train.config import Training
-from sim.train.policies import CARD, Policy
+from sim.train.config import TrainingConfig
+from sim.train.policies import CARD_FILE, Policy
 
-RECORD: Final = "training.json"
-LOGS: Final = "logs"
-MARKS: Final = 40
-"""Points of a learning curve."""
-COUNTED: Final = ("success_at_end", "success_once", "return")
-"""Metrics of an episode whose means are in a learning curve."""
+TRAINING_FILE: Final = "training.json"
+LOGS_FOLDER: Final = "logs"
+CURVE_POINTS: Final = 40
+"""Number of points of a learning curve; a checkpoint is written at each."""
+CURVE_METRICS: Final = ("success_at_end", "success_once", "return")
+"""Metrics of an episode whose means are in the learning curve."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How a training goes."""
+class ProgressReport:
+    """What a progress callback receives at a checkpoint."""
 
     steps: int
-    """Steps done."""
-    of: int
-    """Steps in all."""
+    """Steps so far."""
+    total_steps: int
+    """Steps of the whole training."""
     steps_per_second: float
-    """By the clock, updates included."""
+    """Steps per second of wall time, updates included."""
     success_at_end: float
-    """Share of the episodes since the last mark that ended in success."""
-    replaced: int = 0
-    """Workers that have died so far and were replaced."""
+    """Share of the episodes since the last checkpoint that ended in success."""
+    workers_replaced: int = 0
+    """Workers that died and were replaced so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
-    """What a training gave."""
+class TrainingResult:
+    """Result of a training."""
 
     policy: Policy
-    """The policy."""
+    """The trained policy."""
     seconds: float
-    """By the clock, of all runs of it."""
+    """Wall time of all its runs [s]."""
     curve: tuple[dict[str, float], ...]
-    """Learning curve: `steps`, `episodes`, and of these `success_at_end`, `success_once` and `return`."""
-    replaced: int = 0
-    """Workers that have died in this run and were replaced."""
+    """Learning curve: `steps`, `episodes`, and the means of `success_at_end`, `success_once` and `return`."""
+    workers_replaced: int = 0
+    """Workers that died and were replaced in this run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
-    """How far a training has come."""
+class TrainingProgress:
+    """State of a training's record at a checkpoint."""
 
-    training: Training
-    """What is learned."""
+    training: TrainingConfig
+    """Settings of the training."""
     digest: str
     """Digest of the pack."""
-    before: int = 0
-    """Steps of the policy that it started from."""
+    prior_steps: int = 0
+    """Steps of the policy that the training started from."""
     seconds: float = 0.0
-    """By the clock, so far."""
+    """Wall time so far [s]."""
     curve: tuple[dict[str, float], ...] = ()
     """Learning curve."""
 
-    def grown(self, point: dict[str, float], seconds: float) -> Mark:
-        """Return the mark one point later."""
+    def with_point(self, point: dict[str, float], seconds: float) -> TrainingProgress:
+        """Return the progress with one more point of the learning curve after `seconds` of wall time."""
         return replace(self, curve=(*self.curve, point), seconds=seconds)
 
-    def progress(self, *, replaced: int = 0) -> Progress:
-        """Return what is told at the mark."""
+    def report(self, *, workers_replaced: int = 0) -> ProgressReport:
+        """Return the report for a progress callback."""
         last = self.curve[-1]
-        return Progress(
+        return ProgressReport(
             steps=int(last["steps"]),
-            of=self.training.steps,
+            total_steps=self.training.steps,
             steps_per_second=last["steps"] / max(self.seconds, 1e-9),
             success_at_end=last["success_at_end"],
-            replaced=replaced,
+            workers_replaced=workers_replaced,
         )
 
-    def told(self) -> dict[str, Any]:
-        """Return it in JSON's types."""
+    def to_record(self) -> dict[str, Any]:
+        """Return the content of `training.json` in JSON types."""
         return {
             "training": plain(self.training),
             "digest": self.digest,
-            "before": self.before,
+            "before": self.prior_steps,
             "seconds": self.seconds,
             "curve": list(self.curve),
         }
 
 
-def point_of(steps: int, ended: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return a point of the learning curve from the metrics of episodes; shares are 0 where none has ended."""
-    means = {name: sum(float(one[name]) for one in ended) / max(len(ended), 1) for name in COUNTED}
-    return {"steps": steps, "episodes": len(ended), **means}
+def curve_point(steps: int, episode_metrics: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return a point of the learning curve from the metrics of ended episodes; means are 0 where none has ended."""
+    count = max(len(episode_metrics), 1)
+    means = {name: sum(float(metrics[name]) for metrics in episode_metrics) / count for name in CURVE_METRICS}
+    return {"steps": steps, "episodes": len(episode_metrics), **means}
 
 
-def require_free(folder: Path) -> None:
-    """Raise `InputError` where a folder holds a training or a policy."""
-    if (folder / RECORD).exists() or (folder / CARD).exists():
+def require_no_training(folder: Path) -> None:
+    """Raise `InputError` where a folder contains a training or a policy."""
+    if (folder / TRAINING_FILE).exists() or (folder / CARD_FILE).exists():
         raise InputError(
             f"a policy in {os.fspath(folder)!r}",
             expected="a folder without one",
@@ -109,47 +110,47 @@ def require_free(folder: Path) -> None:
         )
 
 
-def read_record(folder: Path, *, runner: str) -> dict[str, Any]:
-    """Return what a folder tells of its training; raises `InputError` where there is none, or another runner's."""
-    if not (folder / RECORD).is_file():
+def read_training_record(folder: Path, *, runner: str) -> dict[str, Any]:
+    """Return the record of the training in a folder; raises `InputError` where there is none, or another runner's."""
+    if not (folder / TRAINING_FILE).is_file():
         raise InputError(
-            f"no {RECORD} in {os.fspath(folder)!r}",
+            f"no {TRAINING_FILE} in {os.fspath(folder)!r}",
             expected="a training that was begun there",
             hint="Leave out --resume to begin one.",
         )
     try:
-        record = json.loads((folder / RECORD).read_bytes())
-        begun = record.get("runner", "local")
+        record = json.loads((folder / TRAINING_FILE).read_bytes())
+        begun_runner = record.get("runner", "local")
     except (ValueError, AttributeError) as error:
-        raise unreadable(folder, error) from error
-    if begun != runner:
+        raise damaged_training_error(folder, error) from error
+    if begun_runner != runner:
         raise InputError(
-            f"a training in {os.fspath(folder)!r} that was begun with --runner {begun}",
+            f"a training in {os.fspath(folder)!r} that was begun with --runner {begun_runner}",
             expected=f"one that was begun with --runner {runner}",
-            hint=f"Type --runner {begun}, or begin anew in another folder.",
+            hint=f"Type --runner {begun_runner}, or begin anew in another folder.",
         )
     return dict(record)
 
 
-def unreadable(folder: Path, error: Exception) -> InputError:
-    """Return the error that tells of a training whose files are damaged."""
+def damaged_training_error(folder: Path, error: Exception) -> InputError:
+    """Return the error for a training whose files are damaged."""
     return InputError(
         f"a training in {os.fspath(folder)!r} that cannot go on ({error})"[:300],
-        expected=f"{RECORD} and the state that it names, as they were written",
+        expected=f"{TRAINING_FILE} and the state that it names, as they were written",
         hint="Begin anew in another folder.",
     )
 
 
-def require_same(record: dict[str, Any], wanted: Mark) -> None:
-    """Raise `InputError` where a training was begun with other settings; more steps are none."""
-    asked = plain(wanted.training) | {"steps": 0}
-    begun = record["training"] | {"steps": 0}
-    other = sorted(name for name in asked if asked[name] != begun.get(name))
-    if record["digest"] != wanted.digest:
-        other.append("pack")
-    if other:
+def require_same_settings(record: dict[str, Any], progress: TrainingProgress) -> None:
+    """Raise `InputError` where a training was begun with other settings; the number of steps may differ."""
+    settings = plain(progress.training) | {"steps": 0}
+    begun_settings = record["training"] | {"steps": 0}
+    differing = sorted(name for name in settings if settings[name] != begun_settings.get(name))
+    if record["digest"] != progress.digest:
+        differing.append("pack")
+    if differing:
         raise InputError(
-            f"a training that was begun with another {', '.join(other)}",
+            f"a training that was begun with another {', '.join(differing)}",
             expected="the settings that it was begun with",
             hint="Give the same ones, or begin anew in another folder.",
         )

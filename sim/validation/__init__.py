@@ -1,5 +1,5 @@
-"""Whether scenes and cousins hold in physics.
+"""Physical validation of scenes and cousins.
 
-In: scenes and assets. Out: settled scenes, gate reports with measured values beside thresholds, affordance proofs, and
-blocks of cousins that passed.
+Input: scenes and assets. Output: settled scenes, gate reports with measured values beside thresholds, results of
+affordance tests, and blocks of cousins that passed stability trials.
 """

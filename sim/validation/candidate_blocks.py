@@ -1,7 +1,7 @@
-"""A block of cousins: drawn, ordered by how much they add, tried in physics, and numbered.
+"""Blocks of cousins: sampled, ordered by the coverage that they add, validated in physics, and numbered.
 
-A block depends on the library, the recipe, the seed and its own number, and on nothing else, so blocks can be made in
-any order, anywhere. The draws of a split are one fixed stream; each batch of it is tried farthest first.
+A block depends only on the library, the recipe, the seed and its number, so blocks can be made in any order on any
+machine. The draws of a split are one fixed stream; each batch of draws is validated in farthest-first order.
 """
 
 from __future__ import annotations
@@ -17,59 +17,59 @@ import numpy as np
 
 from cousins.errors import StageError
 from cousins.geometry import Array
-from cousins.plugins import load
-from cousins.vary.cousin_sampler import Drawer, Refusal, draw
-from cousins.vary.cousins import AXES, SPLITS, Cousin, Split, realise
-from cousins.vary.coverage import even_numbers, farthest_first
-from cousins.vary.distance import distances, rest_distances, vector
-from cousins.vary.object_instances import written_pose
-from cousins.vary.placement.clutter import most_clutter
+from cousins.plugins import load_backend
+from cousins.vary.cousin_sampler import CousinSampler, Rejection, sample_cousin
+from cousins.vary.cousins import AXES, SPLITS, Cousin, Split, build_scene
+from cousins.vary.coverage import farthest_point_order, low_discrepancy_points
+from cousins.vary.distance import distance_vector, distances, pose_distances
+from cousins.vary.object_instances import rounded_pose
+from cousins.vary.placement.clutter import max_clutter_count
 from cousins.vary.recipes import Splits
 from sim.physics.engine import Engine
-from sim.validation.slot_model import Superset, fits
-from sim.validation.stability_trial import TrialConfig, brisk, quick, try_scene
+from sim.validation.slot_model import SlotModel, has_free_rigid_objects
+from sim.validation.stability_trial import TrialConfig, bullet_trial_config, mujoco_trial_config, run_trial
 
-BLOCK: Final = 32
-"""Cousins of a block."""
-SPARE: Final = (1.5, 3.0)
-"""Draws of a batch over what is still wanted, from which the farthest are tried first: with one engine, a draw costs
-half a trial; with more, a tenth."""
-MOST_DRAWS: Final = 60
-"""Most draws for a wanted cousin before a block gives up: a recipe that fits nowhere must not run forever."""
+BLOCK_SIZE: Final = 32
+"""Number of cousins in a block."""
+DRAW_FACTORS: Final = (1.5, 3.0)
+"""Draws per missing cousin in a batch, with one engine and with more; the farthest are validated first. With one
+engine, a draw costs half as much as a trial; with more, a tenth."""
+MAX_DRAWS_PER_COUSIN: Final = 60
+"""Largest number of draws per cousin before a block fails, so that an unsatisfiable recipe ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Block:
-    """A block and what was refused on the way."""
+    """A block of cousins and the draws that were rejected."""
 
     number: int
     """Number of the block."""
     cousins: tuple[Cousin, ...]
-    """Its cousins, with numbers, poses at rest and distances."""
+    """The cousins, with numbers, poses at rest and distances from the twin."""
     draws: int
-    """Draws that it took."""
+    """Number of draws."""
     refused: Mapping[str, int]
-    """Number of refused draws by `axis: reason`."""
+    """Number of rejected draws by `axis: reason`."""
 
 
-class Blocks:
-    """Makes blocks in a row with the same engines; used as a context manager."""
+class BlockBuilder:
+    """Builds blocks one after another with the same engines; a context manager."""
 
-    def __init__(self, drawer: Drawer, *, engines: Sequence[str], config: TrialConfig | None = None) -> None:
-        self.drawer = drawer
+    def __init__(self, sampler: CousinSampler, *, engines: Sequence[str], config: TrialConfig | None = None) -> None:
+        self.sampler = sampler
         self._names = tuple(engines)
         self._config = config
         self._stack = ExitStack()
         self.physics_s = 0.0
-        """Processor time that trials took so far [s]."""
-        self._superset: Superset | None = None
+        """Processor time spent in stability trials [s]."""
+        self._slot_model: SlotModel | None = None
         self._engines: list[Engine] = []
 
-    def __enter__(self) -> Blocks:
-        if self._names[0] == Superset.name and fits(self.drawer.library):
-            self._superset = Superset(self.drawer.library, clutter=most_clutter(self.drawer.recipe))
+    def __enter__(self) -> BlockBuilder:
+        if self._names[0] == SlotModel.name and has_free_rigid_objects(self.sampler.library):
+            self._slot_model = SlotModel(self.sampler.library, clutter=max_clutter_count(self.sampler.recipe))
         for name in self._names:
-            module = load("sim.physics.backends", name, kind="engine")
+            module = load_backend("sim.physics.backends", name, kind="engine")
             self._engines.append(self._stack.enter_context(module.build(module.for_trials())))
         return self
 
@@ -78,112 +78,116 @@ class Blocks:
         self._engines.clear()
 
     def make(self, number: int) -> Block:
-        """Return a block; raises `StageError` where nearly nothing that is drawn holds."""
-        shares = self.drawer.recipe.splits
-        if not any(variant.held_out for variant in self.drawer.library.variants.values()):
-            shares = replace(shares, heldout_far=0.0)
-        wanted: dict[Split, list[int]] = {split: [] for split in SPLITS}
-        for index in range(number * BLOCK, (number + 1) * BLOCK):
-            wanted[split_of(index, shares)].append(index)
+        """Return the block of a number; raises `StageError` where too few of the draws are valid."""
+        fractions = self.sampler.recipe.splits
+        if not any(variant.held_out for variant in self.sampler.library.variants.values()):
+            fractions = replace(fractions, heldout_far=0.0)
+        indices_of_split: dict[Split, list[int]] = {split: [] for split in SPLITS}
+        for index in range(number * BLOCK_SIZE, (number + 1) * BLOCK_SIZE):
+            indices_of_split[split_of(index, fractions)].append(index)
         refused: Counter[str] = Counter()
-        found: dict[int, Cousin] = {}
+        cousins_by_index: dict[int, Cousin] = {}
         draws = 0
-        for split, indices in wanted.items():
+        for split, indices in indices_of_split.items():
             if split == "twin":
-                found |= dict.fromkeys(indices, self.drawer.twin)
+                cousins_by_index |= dict.fromkeys(indices, self.sampler.twin)
                 continue
-            cousins, used = self._fill(split, number, len(indices), refused)
-            draws += used
-            found |= dict(zip(indices, cousins, strict=True))
+            cousins, split_draws = self._fill(split, number, len(indices), refused)
+            draws += split_draws
+            cousins_by_index |= dict(zip(indices, cousins, strict=True))
         return Block(
             number=number,
-            cousins=tuple(replace(found[index], index=index) for index in sorted(found)),
+            cousins=tuple(replace(cousins_by_index[index], index=index) for index in sorted(cousins_by_index)),
             draws=draws,
             refused=dict(sorted(refused.items())),
         )
 
     def _fill(self, split: Split, number: int, count: int, refused: Counter[str]) -> tuple[list[Cousin], int]:
-        """Return that many valid cousins of a split, farthest first, and the number of draws."""
-        chosen: list[Cousin] = []
-        used = 0
-        spare = SPARE[len(self._names) > 1]
-        while len(chosen) < count:
-            size = max(4, round(spare * (count - len(chosen))))
-            if used > MOST_DRAWS * count:
+        """Return `count` valid cousins of a split, farthest first, and the number of draws."""
+        valid: list[Cousin] = []
+        draws = 0
+        draw_factor = DRAW_FACTORS[len(self._names) > 1]
+        while len(valid) < count:
+            size = max(4, round(draw_factor * (count - len(valid))))
+            if draws > MAX_DRAWS_PER_COUSIN * count:
                 raise StageError(
-                    f"{len(chosen)} of {count} cousins of split {split} after {used} draws; refused: "
+                    f"{len(valid)} of {count} cousins of split {split} after {draws} draws; refused: "
                     + ", ".join(f"{reason} {times}" for reason, times in refused.most_common(3)),
                     stage="vary",
                 )
-            drawn: list[Cousin] = []
+            candidates: list[Cousin] = []
             for offset in range(size):
-                cousin = self._draw(split, number, used + offset)
-                if isinstance(cousin, Refusal):
+                cousin = self._sample(split, number, draws + offset)
+                if isinstance(cousin, Rejection):
                     refused[f"{cousin.axis}: {cousin.reason}"] += 1
                 else:
-                    drawn.append(cousin)
-            used += size
-            vectors = np.array([vector(cousin.distances) for cousin in drawn]).reshape(-1, len(AXES))
-            given = np.array([np.zeros(len(AXES)), *(vector(cousin.distances) for cousin in chosen)])
-            widest = np.maximum(vectors.max(axis=0, initial=0.0), 1e-9)
-            for row in farthest_first(vectors / widest, given=given / widest):
-                if len(chosen) == count:
+                    candidates.append(cousin)
+            draws += size
+            vectors = np.array([distance_vector(cousin.distances) for cousin in candidates]).reshape(-1, len(AXES))
+            reference_vectors = np.array(
+                [np.zeros(len(AXES)), *(distance_vector(cousin.distances) for cousin in valid)]
+            )
+            scale = np.maximum(vectors.max(axis=0, initial=0.0), 1e-9)
+            for row in farthest_point_order(vectors / scale, selected=reference_vectors / scale):
+                if len(valid) == count:
                     break
-                began = time.process_time()
-                tried = self.tried(drawn[row])
-                self.physics_s += time.process_time() - began
-                if isinstance(tried, Refusal):
-                    refused[f"{tried.axis}: {tried.reason}"] += 1
+                start_s = time.process_time()
+                outcome = self.validate(candidates[row])
+                self.physics_s += time.process_time() - start_s
+                if isinstance(outcome, Rejection):
+                    refused[f"{outcome.axis}: {outcome.reason}"] += 1
                 else:
-                    chosen.append(tried)
-        return chosen, used
+                    valid.append(outcome)
+        return valid, draws
 
-    def _draw(self, split: Split, number: int, offset: int) -> Cousin | Refusal:
-        drawer = self.drawer
+    def _sample(self, split: Split, number: int, offset: int) -> Cousin | Rejection:
+        sampler = self.sampler
         key = (2, SPLITS.index(split), number, offset)
-        spread = even_numbers(1, dimensions=len(AXES), start=number * 1024 + offset, seed=drawer.seed)[0]
-        drawn = draw(drawer, split, key, spread)
-        if isinstance(drawn, Refusal):
-            return drawn
-        return replace(drawn, distances=distances(drawn, drawer.library, drawer.twin))
+        spread = low_discrepancy_points(1, dimensions=len(AXES), start=number * 1024 + offset, seed=sampler.seed)[0]
+        candidate = sample_cousin(sampler, split, key, spread)
+        if isinstance(candidate, Rejection):
+            return candidate
+        return replace(candidate, distances=distances(candidate, sampler.library, sampler.twin))
 
-    def tried(self, cousin: Cousin) -> Cousin | Refusal:
-        """Return a cousin with its poses at rest, measured; or why it does not hold in some engine."""
-        rested = False
-        if self._superset is not None and self._superset.shows(cousin):
-            rested = True
-            trial = self._superset.try_cousin(cousin, quick())
+    def validate(self, cousin: Cousin) -> Cousin | Rejection:
+        """Return a cousin with its poses at rest and its distances, or why it fails in one of the engines."""
+        is_at_rest = False
+        if self._slot_model is not None and self._slot_model.can_hold(cousin):
+            is_at_rest = True
+            trial = self._slot_model.run_trial(cousin, mujoco_trial_config())
             if trial.failures:
-                return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
-            cousin = _at(cousin, trial.rest)
-        for engine in self._engines[1:] if rested else self._engines:
-            scene = realise(cousin, self.drawer.library, looks=False)
-            trial = try_scene(scene, engine, config=self._config or (brisk() if rested else TrialConfig()))
+                return Rejection(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
+            cousin = _with_rest_poses(cousin, trial.rest)
+        for engine in self._engines[1:] if is_at_rest else self._engines:
+            scene = build_scene(cousin, self.sampler.library, looks=False)
+            trial = run_trial(
+                scene, engine, config=self._config or (bullet_trial_config() if is_at_rest else TrialConfig())
+            )
             if trial.failures:
-                return Refusal(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
-            if not rested:
-                cousin, rested = _at(cousin, trial.rest), True
-        return replace(cousin, distances={**cousin.distances, **rest_distances(cousin, self.drawer.twin)})
+                return Rejection(axis="physics", reason=f"{trial.engine}: {trial.failures[0]}")
+            if not is_at_rest:
+                cousin, is_at_rest = _with_rest_poses(cousin, trial.rest), True
+        return replace(cousin, distances={**cousin.distances, **pose_distances(cousin, self.sampler.twin)})
 
 
-def split_of(index: int, shares: Splits) -> Split:
-    """Return what a cousin is for, by its number alone."""
+def split_of(index: int, fractions: Splits) -> Split:
+    """Return the split of a cousin, which depends only on its number and the split fractions."""
     if index == 0:
         return "twin"
-    if int(index * shares.heldout_near) > int((index - 1) * shares.heldout_near):
+    if int(index * fractions.heldout_near) > int((index - 1) * fractions.heldout_near):
         return "heldout_near"
-    if int(index * shares.heldout_far + 0.5) > int((index - 1) * shares.heldout_far + 0.5):
+    if int(index * fractions.heldout_far + 0.5) > int((index - 1) * fractions.heldout_far + 0.5):
         return "heldout_far"
     return "train"
 
 
-def _at(cousin: Cousin, rest: Mapping[str, Array]) -> Cousin:
-    stands = []
-    for stand in cousin.stands:
-        pose = rest.get(stand.name)
+def _with_rest_poses(cousin: Cousin, rest: Mapping[str, Array]) -> Cousin:
+    instances = []
+    for instance in cousin.objects:
+        pose = rest.get(instance.name)
         if pose is None:
-            stands.append(stand)
+            instances.append(instance)
         else:
-            position, quat = written_pose(pose)
-            stands.append(replace(stand, position_m=position, quat_wxyz=quat))
-    return replace(cousin, stands=tuple(stands))
+            position, quat = rounded_pose(pose)
+            instances.append(replace(instance, position_m=position, quat_wxyz=quat))
+    return replace(cousin, objects=tuple(instances))

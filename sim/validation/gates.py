@@ -1,4 +1,4 @@
-"""Gates: does a scene hold in physics? Measured values next to thresholds, by gate, engine and object."""
+"""Physics gates of a scene: measured values beside thresholds, by gate, engine and object."""
 
 from __future__ import annotations
 
@@ -9,21 +9,29 @@ from typing import Any
 
 import numpy as np
 
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from cousins.scene.scenes import Scene
-from sim.physics.motion import moved
-from sim.validation.probes import CavityProbe, Drop, DropConfig, JointSweep, drop_assets, probe_cavity, sweep_joints
-from sim.validation.stability import ObjectWatch, SceneWatch, WatchConfig, watch
+from sim.physics.motion import pose_distance
+from sim.validation.probes import (
+    CavityProbe,
+    DropConfig,
+    DropResult,
+    JointSweep,
+    drop_assets,
+    probe_cavity,
+    sweep_joints,
+)
+from sim.validation.stability import ObjectStability, SceneStability, StabilityConfig, measure_stability
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """What a scene must keep."""
+class GateThresholds:
+    """Largest values with which a scene passes."""
 
     penetration_m: float = 0.001
     """Deepest contact at t = 0 and after a drop [m]."""
     drift_m: float = 0.005
-    """Way of an object while it settles, and again while it is watched [m]."""
+    """Distance that an object moves while it settles, and again while drift is measured [m]."""
     drift_rad: float = np.deg2rad(3.0)
     """The same as an angle [rad]."""
     agreement_m: float = 0.005
@@ -31,39 +39,39 @@ class Thresholds:
     agreement_rad: float = np.deg2rad(3.0)
     """The same as an angle [rad]."""
     bounce_m: float = 0.01
-    """How far an object may rise above where it was dropped from [m]."""
+    """Height by which a dropped object may rise above its start [m]."""
     hollow_m: float = 0.02
-    """A hollow from this depth on must take a ball in: deeper than dents left by a phone's depth noise [m]."""
-    hollow_filled: float = 0.5
-    """Share of a hollow's depth that its ball may fail to sink [1]."""
-    joint: float = 0.01
-    """How far a joint may leave its limits [rad or m]."""
+    """Depth from which a hollow must hold a ball [m]; deeper than dents from a phone's depth noise."""
+    max_unfilled_fraction: float = 0.5
+    """Share of a hollow's depth that the ball may leave empty below it [1]."""
+    joint_error: float = 0.01
+    """Largest distance of a joint outside its limits [rad or m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateConfig:
-    """What the gates do and want."""
+    """Thresholds and procedures of the gates."""
 
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    """Bars."""
-    watch: WatchConfig = field(default_factory=WatchConfig)
-    """How long a scene is watched."""
+    thresholds: GateThresholds = field(default_factory=GateThresholds)
+    """Largest values that pass."""
+    stability: StabilityConfig = field(default_factory=StabilityConfig)
+    """How long a scene is simulated."""
     drop: DropConfig = field(default_factory=DropConfig)
     """How assets are dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """One measured value against its bar."""
+    """One measured value and its threshold."""
 
     gate: str
     """`penetration`, `settle`, `drift`, `escape`, `drop rest`, `drop bounce`, `drop penetration`, `hollow`, ..."""
     engine: str
-    """Engine that it was measured in; both names for `agreement`."""
+    """Engine of the measurement; both names for `agreement`."""
     subject: str
     """Object, or `asset/joint`."""
     value: float
-    """Measured."""
+    """Measured value."""
     threshold: float
     """Largest value that passes."""
     unit: str
@@ -71,13 +79,13 @@ class GateResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the value is within its bar; NaN is not."""
+        """Whether the value is within its threshold; NaN is not."""
         return self.value <= self.threshold
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSummary:
-    """A scene in one engine, in a few numbers."""
+    """Summary of a scene's gates in one engine."""
 
     engine: str
     """Name of the engine."""
@@ -86,31 +94,31 @@ class EngineSummary:
     max_penetration_mm: float
     """Deepest contact at t = 0."""
     max_settle_mm: float
-    """Largest way from t = 0 within the first second."""
+    """Largest distance from the pose at t = 0 within the first second."""
     max_drift_mm: float
-    """Largest way from the settled pose within the three seconds after."""
+    """Largest distance from the settled pose within the following three seconds."""
     max_drift_deg: float
     """The same as an angle."""
     stable_fraction: float
-    """Share of the movable objects that keep penetration, settle, drift and escape; 1 for a scene without any."""
+    """Share of movable objects that pass penetration, settle, drift and escape; 1 for a scene without any."""
     simulated_s: float
-    """Simulated time; below the full time only when nothing moved any more."""
+    """Simulated time [s]; shorter than the full time only if nothing moved any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateReport:
-    """All gates of a scene."""
+    """Results of all gates of a scene."""
 
     engines: tuple[EngineSummary, ...]
-    """By engine."""
+    """One summary per engine."""
     results: tuple[GateResult, ...]
-    """Every measured value."""
+    """All measured values."""
     agreement_mm: float | None
     """Largest distance between rest poses of two engines; None with one engine."""
     agreement_deg: float | None
     """The same as an angle."""
     fixed: tuple[str, ...] = ()
-    """Objects that are fixed in place: counted here, and in no other number."""
+    """Objects that are fixed in place, excluded from all other values."""
 
     @property
     def passed(self) -> bool:
@@ -119,7 +127,7 @@ class GateReport:
 
     @property
     def failures(self) -> tuple[GateResult, ...]:
-        """What failed, in order."""
+        """The results that failed, in order."""
         return tuple(result for result in self.results if not result.passed)
 
     def to_json(self) -> dict[str, Any]:
@@ -127,16 +135,16 @@ class GateReport:
         return {
             "ok": self.passed,
             "gates": {
-                one.engine: {
-                    "version": one.version,
-                    "max_penetration_mm": round(one.max_penetration_mm, 4),
-                    "max_settle_mm": round(one.max_settle_mm, 4),
-                    "max_drift_mm": round(one.max_drift_mm, 4),
-                    "max_drift_deg": round(one.max_drift_deg, 4),
-                    "stable_fraction": round(one.stable_fraction, 6),
-                    "simulated_s": one.simulated_s,
+                summary.engine: {
+                    "version": summary.version,
+                    "max_penetration_mm": round(summary.max_penetration_mm, 4),
+                    "max_settle_mm": round(summary.max_settle_mm, 4),
+                    "max_drift_mm": round(summary.max_drift_mm, 4),
+                    "max_drift_deg": round(summary.max_drift_deg, 4),
+                    "stable_fraction": round(summary.stable_fraction, 6),
+                    "simulated_s": summary.simulated_s,
                 }
-                for one in self.engines
+                for summary in self.engines
             },
             "fixed": list(self.fixed),
             "agreement": {"max_mm": _rounded(self.agreement_mm), "max_deg": _rounded(self.agreement_deg)},
@@ -158,105 +166,115 @@ class GateReport:
 def run_gates(
     scene: Scene, *, engines: Sequence[str] = ("pybullet", "mujoco"), config: GateConfig | None = None
 ) -> GateReport:
-    """Return every gate of a scene in every engine; raises `EngineError` where an engine breaks it."""
+    """Run all gates of a scene in every engine; raises `EngineError` where the simulation fails."""
     config = GateConfig() if config is None else config
     results: list[GateResult] = []
-    watches: list[SceneWatch] = []
-    movable = [one for one in scene.objects if not one.fixed]
+    stabilities: list[SceneStability] = []
+    movable = [placed for placed in scene.objects if not placed.fixed]
     for name in engines:
-        module = load("sim.physics.backends", name, kind="engine")
+        module = load_backend("sim.physics.backends", name, kind="engine")
         with module.build(module.Config()) as engine:
-            watches.append(watch(scene, engine, config=config.watch))
+            stabilities.append(measure_stability(scene, engine, config=config.stability))
             drops = drop_assets(movable, engine, config=config.drop)
-            sweeps = [sweep for one in scene.objects for sweep in sweep_joints(one.asset, engine)]
-            cavities = {one.asset.name: probe_cavity(one.asset, engine) for one in movable}
-        for seen in watches[-1].objects:
-            results += _scene_results(name, seen, config)
+            sweeps = [sweep for placed in scene.objects for sweep in sweep_joints(placed.asset, engine)]
+            cavities = {placed.asset.name: probe_cavity(placed.asset, engine) for placed in movable}
+        for object_stability in stabilities[-1].objects:
+            results += _scene_results(name, object_stability, config)
         for drop in drops:
             results += _drop_results(name, drop, config)
         results += [_sweep_result(name, sweep, config) for sweep in sweeps]
         for subject, cavity in cavities.items():
             results += _cavity_results(name, subject, cavity, config)
-    agreement = [one for pair in itertools.combinations(watches, 2) for one in _agreement(*pair, config)]
+    agreement = [
+        result for pair in itertools.combinations(stabilities, 2) for result in _agreement_results(*pair, config)
+    ]
     results += agreement
     return GateReport(
-        engines=tuple(_summary(one, results) for one in watches),
+        engines=tuple(_engine_summary(stability, results) for stability in stabilities),
         results=tuple(results),
-        agreement_mm=_largest(agreement, "mm") if len(watches) > 1 else None,
-        agreement_deg=_largest(agreement, "deg") if len(watches) > 1 else None,
-        fixed=tuple(one.asset.name for one in scene.objects if one.fixed),
+        agreement_mm=_largest(agreement, "mm") if len(stabilities) > 1 else None,
+        agreement_deg=_largest(agreement, "deg") if len(stabilities) > 1 else None,
+        fixed=tuple(placed.asset.name for placed in scene.objects if placed.fixed),
     )
 
 
-def _scene_results(engine: str, seen: ObjectWatch, config: GateConfig) -> list[GateResult]:
-    bars = config.thresholds
+def _scene_results(engine: str, stability: ObjectStability, config: GateConfig) -> list[GateResult]:
+    thresholds = config.thresholds
     rows = [
-        ("penetration", seen.depth_m * 1e3, bars.penetration_m * 1e3, "mm"),
-        ("settle", seen.settle_m * 1e3, bars.drift_m * 1e3, "mm"),
-        ("settle", np.rad2deg(seen.settle_rad), np.rad2deg(bars.drift_rad), "deg"),
-        ("drift", seen.drift_m * 1e3, bars.drift_m * 1e3, "mm"),
-        ("drift", np.rad2deg(seen.drift_rad), np.rad2deg(bars.drift_rad), "deg"),
-        ("escape", float(seen.escaped), 0.0, "1"),
+        ("penetration", stability.depth_m * 1e3, thresholds.penetration_m * 1e3, "mm"),
+        ("settle", stability.settle_m * 1e3, thresholds.drift_m * 1e3, "mm"),
+        ("settle", np.rad2deg(stability.settle_rad), np.rad2deg(thresholds.drift_rad), "deg"),
+        ("drift", stability.drift_m * 1e3, thresholds.drift_m * 1e3, "mm"),
+        ("drift", np.rad2deg(stability.drift_rad), np.rad2deg(thresholds.drift_rad), "deg"),
+        ("escape", float(stability.escaped), 0.0, "1"),
     ]
-    return [_result(engine, seen.name, *row) for row in rows]
+    return [_gate_result(engine, stability.name, *row) for row in rows]
 
 
-def _drop_results(engine: str, drop: Drop, config: GateConfig) -> list[GateResult]:
-    bars = config.thresholds
+def _drop_results(engine: str, drop: DropResult, config: GateConfig) -> list[GateResult]:
+    thresholds = config.thresholds
     rows = [
         ("drop rest", drop.moving_m * 1e3, config.drop.still_m * 1e3, "mm"),
         ("drop rest", np.rad2deg(drop.turning_rad), np.rad2deg(config.drop.still_rad), "deg"),
-        ("drop bounce", drop.highest_m * 1e3, bars.bounce_m * 1e3, "mm"),
-        ("drop penetration", drop.depth_m * 1e3, bars.penetration_m * 1e3, "mm"),
+        ("drop bounce", drop.highest_m * 1e3, thresholds.bounce_m * 1e3, "mm"),
+        ("drop penetration", drop.depth_m * 1e3, thresholds.penetration_m * 1e3, "mm"),
     ]
-    return [_result(engine, drop.name, *row) for row in rows]
+    return [_gate_result(engine, drop.name, *row) for row in rows]
 
 
 def _sweep_result(engine: str, sweep: JointSweep, config: GateConfig) -> GateResult:
-    return _result(engine, f"{sweep.asset}/{sweep.joint}", "joint", sweep.worst_error, config.thresholds.joint, "1")
+    return _gate_result(
+        engine, f"{sweep.asset}/{sweep.joint}", "joint", sweep.worst_error, config.thresholds.joint_error, "1"
+    )
 
 
 def _cavity_results(engine: str, subject: str, cavity: CavityProbe, config: GateConfig) -> list[GateResult]:
-    bars = config.thresholds
-    if cavity.depth_m < bars.hollow_m:
+    thresholds = config.thresholds
+    if cavity.depth_m < thresholds.hollow_m:
         return []
-    filled = 1.0 - cavity.sunk_m / cavity.depth_m
-    return [_result(engine, subject, "hollow", filled, bars.hollow_filled, "1")]
+    unfilled = 1.0 - cavity.sunk_m / cavity.depth_m
+    return [_gate_result(engine, subject, "hollow", unfilled, thresholds.max_unfilled_fraction, "1")]
 
 
-def _agreement(first: SceneWatch, second: SceneWatch, config: GateConfig) -> list[GateResult]:
-    bars, both = config.thresholds, f"{first.engine}, {second.engine}"
+def _agreement_results(first: SceneStability, second: SceneStability, config: GateConfig) -> list[GateResult]:
+    thresholds, engines = config.thresholds, f"{first.engine}, {second.engine}"
     results = []
     for name, pose in first.rest.items():
-        distance, angle = moved(pose, second.rest[name])
-        results.append(_result(both, name, "agreement", distance * 1e3, bars.agreement_m * 1e3, "mm"))
-        results.append(_result(both, name, "agreement", np.rad2deg(angle), np.rad2deg(bars.agreement_rad), "deg"))
+        distance, angle = pose_distance(pose, second.rest[name])
+        results.append(_gate_result(engines, name, "agreement", distance * 1e3, thresholds.agreement_m * 1e3, "mm"))
+        results.append(
+            _gate_result(engines, name, "agreement", np.rad2deg(angle), np.rad2deg(thresholds.agreement_rad), "deg")
+        )
     return results
 
 
-def _result(engine: str, subject: str, gate: str, value: float, threshold: float, unit: str) -> GateResult:
+def _gate_result(engine: str, subject: str, gate: str, value: float, threshold: float, unit: str) -> GateResult:
     return GateResult(
         gate=gate, engine=engine, subject=subject, value=float(value), threshold=round(float(threshold), 9), unit=unit
     )
 
 
-def _summary(seen: SceneWatch, results: Sequence[GateResult]) -> EngineSummary:
-    watched = ("penetration", "settle", "drift", "escape")
-    failed = {one.subject for one in results if one.engine == seen.engine and one.gate in watched and not one.passed}
+def _engine_summary(stability: SceneStability, results: Sequence[GateResult]) -> EngineSummary:
+    stability_gates = ("penetration", "settle", "drift", "escape")
+    failed = {
+        result.subject
+        for result in results
+        if result.engine == stability.engine and result.gate in stability_gates and not result.passed
+    }
     return EngineSummary(
-        engine=seen.engine,
-        version=seen.version,
-        max_penetration_mm=max((one.depth_m for one in seen.objects), default=0.0) * 1e3,
-        max_settle_mm=max((one.settle_m for one in seen.objects), default=0.0) * 1e3,
-        max_drift_mm=max((one.drift_m for one in seen.objects), default=0.0) * 1e3,
-        max_drift_deg=float(np.rad2deg(max((one.drift_rad for one in seen.objects), default=0.0))),
-        stable_fraction=1.0 - len(failed) / len(seen.objects) if seen.objects else 1.0,
-        simulated_s=seen.simulated_s,
+        engine=stability.engine,
+        version=stability.version,
+        max_penetration_mm=max((measured.depth_m for measured in stability.objects), default=0.0) * 1e3,
+        max_settle_mm=max((measured.settle_m for measured in stability.objects), default=0.0) * 1e3,
+        max_drift_mm=max((measured.drift_m for measured in stability.objects), default=0.0) * 1e3,
+        max_drift_deg=float(np.rad2deg(max((measured.drift_rad for measured in stability.objects), default=0.0))),
+        stable_fraction=1.0 - len(failed) / len(stability.objects) if stability.objects else 1.0,
+        simulated_s=stability.simulated_s,
     )
 
 
 def _largest(results: Sequence[GateResult], unit: str) -> float:
-    return max((one.value for one in results if one.unit == unit), default=0.0)
+    return max((result.value for result in results if result.unit == unit), default=0.0)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,13 +1,13 @@
-"""Quasi-static settling: lay a scanned scene to rest without letting it gain speed, then let go and verify.
+"""Quasi-static settling: bring a scanned scene to rest without letting it gain speed, then release and verify it.
 
-Every velocity is set to zero after each step, so bodies creep into contact along the shortest way instead of falling,
-bouncing or knocking each other over. Then nothing holds them for a second or more. What falls cannot stand by itself:
-it goes back to its scanned pose and is joined to the world (`Placed.fixed`), what falls with a carrier only after
-that, and the rest settles anew around it. At
-the end bodies are pushed out of each other by the few micrometres that engines let them sink.
+Every velocity is set to zero after each step, so bodies creep into contact along the shortest path instead of falling,
+bouncing or knocking each other over. Then they are released for a second or more. An object that falls cannot stand by
+itself: it returns to its scanned pose and is joined to the world (`PlacedAsset.fixed`), an object that falls with its
+support only if it falls again, and the others settle again around it. At the end bodies are pushed out of each other by
+the few micrometres that engines let them sink.
 
-Then every engine in turn watches the scene. What moves there is given the pose in which that engine lays it to rest,
-once; what still moves, or overlaps something, is fixed as well. All that is fixed is told in the scene's fallbacks.
+Then every engine simulates the scene. An object that moves there gets the pose in which that engine brings it to rest,
+once; if it still moves, or overlaps another body, it is fixed as well. The scene's fallbacks list all fixed objects.
 """
 
 from __future__ import annotations
@@ -20,61 +20,61 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array
-from cousins.plugins import load
-from cousins.scene.scenes import Placed, Scene
+from cousins.plugins import load_backend
+from cousins.scene.scenes import PlacedAsset, Scene
 from sim.physics.engine import Engine
-from sim.physics.motion import moved, touched_below, within
+from sim.physics.motion import find_supports, pose_distance, poses_are_close
 from sim.physics.separation import push_apart
 
-CARRIER_REACH_M: Final = 0.005
-"""What lies this near below a scanned object carries it [m]: the range bias of a phone's depth sensor."""
-BOTTOMLESS_M: Final = 4.0
-"""What went farther when it was let go fell past everything [m]: one second of free fall is 4.9 m."""
-SLICES: Final = 64
-"""What moves by this part of the bar between two looks would need sixteen seconds to break it."""
-SLICE_S: Final = 0.25
-"""Time between two looks at what was let go [s]."""
+SUPPORT_REACH_M: Final = 0.005
+"""Largest vertical gap between a scanned object and its support [m]: the range bias of a phone's depth sensor."""
+FELL_THROUGH_M: Final = 4.0
+"""Distance moved after release from which an object fell past all others [m]; one second of free fall is 4.9 m."""
+CALM_DIVISOR: Final = 64
+"""Divisor of the drift limit for motion between two samples; slower motion needs sixteen seconds to exceed it."""
+SAMPLE_S: Final = 0.25
+"""Time between two pose samples after release [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettleConfig:
-    """How long to settle and what still counts as the same place."""
+    """Durations of settling and limits of motion."""
 
-    creep_s: float = 2.0
-    """Longest time with velocities held at zero [s]."""
+    max_creep_s: float = 2.0
+    """Time limit with velocities held at zero [s]."""
     still_m: float = 2e-6
-    """Creeping ends when no body moves more than this in a step, about 1 % of a step of free fall [m]."""
+    """Creeping ends when no body moves more than this in a step [m]; about 1 % of a step of free fall."""
     still_rad: float = 2e-5
-    """The same for turning: `still_m` at the rim of something 10 cm wide [rad]."""
-    release_s: float = 1.0
-    """Shortest time without holding, at the end [s]."""
-    longest_release_s: float = 4.0
-    """Longest time without holding, for what tips slowly [s]."""
+    """The same as an angle: `still_m` at the rim of an object 10 cm wide [rad]."""
+    min_release_s: float = 1.0
+    """Shortest time after release [s]."""
+    max_release_s: float = 4.0
+    """Longest time after release, for objects that tip slowly [s]."""
     calm_m: float = 1e-5
-    """Letting go ends when no body moves more than this in a quarter of a second [m]."""
+    """The release phase ends when no body moves more than this in a quarter of a second [m]."""
     calm_rad: float = 1e-4
-    """The same for turning: `calm_m` at the rim of something 20 cm wide [rad]."""
+    """The same as an angle: `calm_m` at the rim of an object 20 cm wide [rad]."""
     fallen_m: float = 0.03
     """A body that moved further has fallen; layout repair moves less than this [m]."""
     fallen_rad: float = math.radians(15.0)
     """A body that turned further has fallen [rad]."""
     reach_m: float = 0.001
     """Bodies closer than this along the vertical touch [m]."""
-    part_m: float = 0.001
-    """Most that a body is pushed out of others at the end [m]."""
+    max_push_m: float = 0.001
+    """Largest distance by which a body is pushed out of others at the end [m]."""
     engines: tuple[str, ...] = ("pybullet", "mujoco")
     """Engines in which the scene must stay at rest."""
-    stays_m: float = 0.0025
-    """What moves further while an engine watches does not rest there [m]: half of what the gates allow."""
-    stays_rad: float = math.radians(1.5)
+    max_drift_m: float = 0.0025
+    """Largest motion of an object at rest while an engine verifies the scene [m]: half of the gate's threshold."""
+    max_drift_rad: float = math.radians(1.5)
     """The same as an angle [rad]."""
-    overlap_m: float = 0.0005
-    """What overlaps deeper at the end cannot be let go [m]: half of what the gates allow."""
+    max_overlap_m: float = 0.0005
+    """Overlap at the end from which an object cannot be released [m]: half of the gate's threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rest:
-    """Where settling brought one object."""
+class ObjectRest:
+    """Result of settling one object."""
 
     name: str
     """Name of the object."""
@@ -83,29 +83,29 @@ class Rest:
     rotated_rad: float
     """Angle between the two poses [rad]."""
     moved_when_released_m: float
-    """Distance that the object went after it was let go [m]."""
+    """Distance that the object moved after release [m]."""
     supports: tuple[str, ...]
-    """What it stood on at the end, by name."""
+    """Names of the bodies that it stood on at the end."""
     kept_support: bool
-    """Whether it still stands on or in what its relations say; True where they say nothing."""
+    """Whether it still stands on or in a support of its relations; True if it has none."""
     fallen: bool
-    """Whether it fell or did not rest in every engine, and was therefore fixed in place."""
+    """Whether it fell or did not come to rest in every engine, and was fixed in place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Settled:
-    """A scene at rest and how it got there."""
+class SettleResult:
+    """A scene at rest and the motion of its objects."""
 
     scene: Scene
-    """The scene with poses at rest; new fallbacks name what was fixed in place."""
-    rests: tuple[Rest, ...]
-    """By object, in the scene's order."""
+    """The scene with poses at rest; new fallbacks name the objects that were fixed in place."""
+    rests: tuple[ObjectRest, ...]
+    """One result per object, in the scene's order."""
     engine: str
-    """Name of the engine that settled it."""
+    """Name of the engine that settled the scene."""
     steps: int
     """Steps with velocities held at zero, over all rounds."""
     max_depth_m: float
-    """Deepest contact that is left [m]."""
+    """Depth of the deepest remaining contact [m]."""
 
     @property
     def moved_m(self) -> Mapping[str, float]:
@@ -113,54 +113,58 @@ class Settled:
         return {rest.name: rest.moved_m for rest in self.rests}
 
 
-def settle(scene: Scene, *, engine: str = "mujoco", config: SettleConfig | None = None) -> Settled:
-    """Return the scene at rest, settled by one engine and watched by all; raises `EngineError` where one breaks it."""
+def settle(scene: Scene, *, engine: str = "mujoco", config: SettleConfig | None = None) -> SettleResult:
+    """Return the scene at rest, settled in one engine and verified in all; raises `EngineError` if one fails."""
     config = SettleConfig() if config is None else config
-    module = load("sim.physics.backends", engine, kind="engine")
-    scanned = {one.asset.name: one.world_from_asset for one in scene.objects}
-    given, tried = scene, set[str]()
-    fell: dict[str, tuple[float, float]] = {}
+    module = load_backend("sim.physics.backends", engine, kind="engine")
+    scanned = {placed.asset.name: placed.world_from_asset for placed in scene.objects}
+    start_scene, retried = scene, set[str]()
+    fall_of: dict[str, tuple[float, float]] = {}
     with module.build(module.Config()) as running:
         while True:
-            settled = _settle(given, running, config, scanned=scanned)
+            settled = _settle_with_engine(start_scene, running, config, scanned=scanned)
             for rest in settled.rests:
                 if rest.fallen:
-                    fell.setdefault(rest.name, (rest.moved_m, rest.rotated_rad))
-            restless = _restless(settled.scene, config)
-            if not restless:
-                return _told(settled, scene, fell)
-            stuck = {name for name, (_, may_move) in restless.items() if name in tried or not may_move}
-            fell |= {name: moved(scanned[name], restless[name][0]) for name in stuck}
-            tried |= set(restless)
-            poses = {one.asset.name: one.world_from_asset for one in settled.scene.objects}
-            poses |= {name: pose for name, (pose, _) in restless.items() if name not in stuck}
-            given = _placed(scene, poses, stuck | {one.asset.name for one in settled.scene.objects if one.fixed})
+                    fall_of.setdefault(rest.name, (rest.moved_m, rest.rotated_rad))
+            moving = _find_moving(settled.scene, config)
+            if not moving:
+                return _with_warnings(settled, scene, fall_of)
+            unstable = {name for name, (_, may_move) in moving.items() if name in retried or not may_move}
+            fall_of |= {name: pose_distance(scanned[name], moving[name][0]) for name in unstable}
+            retried |= set(moving)
+            poses = {placed.asset.name: placed.world_from_asset for placed in settled.scene.objects}
+            poses |= {name: pose for name, (pose, _) in moving.items() if name not in unstable}
+            start_scene = _with_poses(
+                scene, poses, unstable | {placed.asset.name for placed in settled.scene.objects if placed.fixed}
+            )
 
 
-def _settle(given: Scene, engine: Engine, config: SettleConfig, *, scanned: Mapping[str, Array]) -> Settled:
-    """Settle a scene from given poses; what falls is fixed at its given pose, and moves count from the scanned one."""
-    starts = {one.asset.name: one.world_from_asset for one in given.objects}
-    fixed = {one.asset.name for one in given.objects if one.fixed}
-    rests: dict[str, Rest] = {}
+def _settle_with_engine(
+    start_scene: Scene, engine: Engine, config: SettleConfig, *, scanned: Mapping[str, Array]
+) -> SettleResult:
+    """Settle a scene from its start poses, at which falling objects are fixed; motion counts from the scanned poses."""
+    starts = {placed.asset.name: placed.world_from_asset for placed in start_scene.objects}
+    fixed = {placed.asset.name for placed in start_scene.objects if placed.fixed}
+    rests: dict[str, ObjectRest] = {}
     steps = 0
     while True:
-        scene = _placed(given, starts, fixed)
+        scene = _with_poses(start_scene, starts, fixed)
         engine.load(scene)
         free = [name for name in starts if name not in fixed]
-        carriers = _carriers(scene, engine, free)
+        supports_of_object = _supports_of(scene, engine, free)
         steps += _creep(engine, config, free)
         before = engine.poses()
         _release(engine, config, free, calm=(config.calm_m, config.calm_rad))
-        found = _judge(scene, engine, config, scanned=scanned, before=before, after=engine.poses())
-        rests |= {rest.name: rest for rest in found if rest.name not in rests or rest.name in free}
-        fallen = {rest.name for rest in found if rest.fallen and rest.name in free}
+        new_rests = _measure_rests(scene, engine, config, scanned=scanned, before=before, after=engine.poses())
+        rests |= {rest.name: rest for rest in new_rests if rest.name not in rests or rest.name in free}
+        fallen = {rest.name for rest in new_rests if rest.fallen and rest.name in free}
         if not fallen:
             break
-        fixed |= {name for name in fallen if not carriers[name] & fallen} or fallen
-    depth = push_apart(scene, engine, fixed=fixed, most_m=config.part_m)
+        fixed |= {name for name in fallen if not supports_of_object[name] & fallen} or fallen
+    depth = push_apart(scene, engine, fixed=fixed, max_push_m=config.max_push_m)
     rests = {name: replace(rest, fallen=name in fixed) for name, rest in rests.items()}
-    return Settled(
-        scene=_placed(scene, {**engine.poses(), **{name: starts[name] for name in fixed}}, fixed),
+    return SettleResult(
+        scene=_with_poses(scene, {**engine.poses(), **{name: starts[name] for name in fixed}}, fixed),
         rests=tuple(rests[name] for name in starts),
         engine=engine.name,
         steps=steps,
@@ -168,76 +172,82 @@ def _settle(given: Scene, engine: Engine, config: SettleConfig, *, scanned: Mapp
     )
 
 
-def _placed(scene: Scene, poses: Mapping[str, Array], fixed: set[str]) -> Scene:
-    """Return the scene with objects at poses, some of them fixed."""
+def _with_poses(scene: Scene, poses: Mapping[str, Array], fixed: set[str]) -> Scene:
+    """Return the scene with objects at poses [4, 4] by name, those in `fixed` joined to the world."""
     return replace(
         scene,
         objects=tuple(
-            Placed(asset=one.asset, world_from_asset=poses[one.asset.name], fixed=one.asset.name in fixed)
-            for one in scene.objects
+            PlacedAsset(asset=placed.asset, world_from_asset=poses[placed.asset.name], fixed=placed.asset.name in fixed)
+            for placed in scene.objects
         ),
     )
 
 
-def _restless(scene: Scene, config: SettleConfig) -> dict[str, tuple[Array, bool]]:
-    """Return what does not stay in the first engine that moves something: its pose there, and whether it may go there.
+def _find_moving(scene: Scene, config: SettleConfig) -> dict[str, tuple[Array, bool]]:
+    """Return the objects that move in the first engine in which any does: pose at rest, and whether it is usable.
 
-    What overlaps from the start may not: letting it go drives it apart.
+    The pose of an object that overlaps another from the start is not usable: releasing it drives the two apart.
     """
-    free = [one.asset.name for one in scene.objects if not one.fixed]
+    free = [placed.asset.name for placed in scene.objects if not placed.fixed]
     for name in config.engines:
-        module = load("sim.physics.backends", name, kind="engine")
+        module = load_backend("sim.physics.backends", name, kind="engine")
         with module.build(module.Config()) as engine:
             engine.load(scene)
             start = engine.poses()
-            deep = [contact for contact in engine.contacts() if contact.depth_m > config.overlap_m]
-            stuck = {one for contact in deep for one in (contact.first, contact.second)}
-            _release(engine, config, free, calm=(config.stays_m / SLICES, config.stays_rad / SLICES))
+            deep = [contact for contact in engine.contacts() if contact.depth_m > config.max_overlap_m]
+            overlapping = {object_name for contact in deep for object_name in (contact.first, contact.second)}
+            _release(
+                engine, config, free, calm=(config.max_drift_m / CALM_DIVISOR, config.max_drift_rad / CALM_DIVISOR)
+            )
             last = engine.poses()
-        found = {
-            one: (start[one] if one in stuck else last[one], one not in stuck)
-            for one in free
-            if one in stuck or not within(start[one], last[one], config.stays_m, config.stays_rad)
+        moving = {
+            object_name: (
+                start[object_name] if object_name in overlapping else last[object_name],
+                object_name not in overlapping,
+            )
+            for object_name in free
+            if object_name in overlapping
+            or not poses_are_close(start[object_name], last[object_name], config.max_drift_m, config.max_drift_rad)
         }
-        if found:
-            return found
+        if moving:
+            return moving
     return {}
 
 
-def _carriers(scene: Scene, engine: Engine, names: Sequence[str]) -> dict[str, set[str]]:
-    """Return what carries each named object: by its relations, or within reach below it."""
-    found = {name: set(touched_below(engine, name, CARRIER_REACH_M)) for name in names}
+def _supports_of(scene: Scene, engine: Engine, names: Sequence[str]) -> dict[str, set[str]]:
+    """Return the supports of each named object: by its relations, or within `SUPPORT_REACH_M` below it."""
+    supports_of_object = {name: set(find_supports(engine, name, SUPPORT_REACH_M)) for name in names}
     for relation in scene.relations:
-        if relation.kind in ("on", "inside") and relation.subject in found:
-            found[relation.subject].add(relation.object)
-    return found
+        if relation.kind in ("on", "inside") and relation.subject in supports_of_object:
+            supports_of_object[relation.subject].add(relation.object)
+    return supports_of_object
 
 
 def _creep(engine: Engine, config: SettleConfig, free: Sequence[str]) -> int:
     poses = engine.poses()
-    most = round(config.creep_s / engine.timestep_s)
-    for count in range(1, most + 1):
+    max_steps = round(config.max_creep_s / engine.timestep_s)
+    for count in range(1, max_steps + 1):
         engine.step(1)
         for name in free:
             engine.set_velocity(name, np.zeros(6))
         previous, poses = poses, engine.poses()
-        if all(within(previous[name], poses[name], config.still_m, config.still_rad) for name in free):
+        if all(poses_are_close(previous[name], poses[name], config.still_m, config.still_rad) for name in free):
             return count
-    return most
+    return max_steps
 
 
 def _release(engine: Engine, config: SettleConfig, free: Sequence[str], *, calm: tuple[float, float]) -> None:
-    """Let go until nothing moves [m] or turns [rad] more than `calm` in a quarter of a second."""
-    for index in range(1, round(config.longest_release_s / SLICE_S) + 1):
+    """Simulate until no object moves [m] or turns [rad] more than `calm` in a quarter of a second."""
+    for index in range(1, round(config.max_release_s / SAMPLE_S) + 1):
         previous = engine.poses()
-        engine.step(round(SLICE_S / engine.timestep_s))
+        engine.step(round(SAMPLE_S / engine.timestep_s))
         poses = engine.poses()
-        still = all(within(previous[name], poses[name], *calm) for name in free)
-        if still and index * SLICE_S >= config.release_s:
+        still = all(poses_are_close(previous[name], poses[name], *calm) for name in free)
+        if still and index * SAMPLE_S >= config.min_release_s:
             return
 
 
-def _judge(
+def _measure_rests(
     scene: Scene,
     engine: Engine,
     config: SettleConfig,
@@ -245,34 +255,40 @@ def _judge(
     scanned: Mapping[str, Array],
     before: Mapping[str, Array],
     after: Mapping[str, Array],
-) -> list[Rest]:
+) -> list[ObjectRest]:
     rests = []
     for name, pose in scanned.items():
-        distance, angle = moved(pose, after[name])
-        supports = touched_below(engine, name, config.reach_m)
-        wanted = {one.object for one in scene.relations if one.subject == name and one.kind in ("on", "inside")}
-        kept = not wanted or bool(wanted & set(supports))
+        distance, angle = pose_distance(pose, after[name])
+        supports = find_supports(engine, name, config.reach_m)
+        expected_supports = {
+            relation.object
+            for relation in scene.relations
+            if relation.subject == name and relation.kind in ("on", "inside")
+        }
+        kept_support = not expected_supports or bool(expected_supports & set(supports))
         rests.append(
-            Rest(
+            ObjectRest(
                 name=name,
                 moved_m=distance,
                 rotated_rad=angle,
-                moved_when_released_m=moved(before[name], after[name])[0],
+                moved_when_released_m=pose_distance(before[name], after[name])[0],
                 supports=supports,
-                kept_support=kept,
+                kept_support=kept_support,
                 fallen=bool(distance > config.fallen_m or angle > config.fallen_rad),
             )
         )
     return rests
 
 
-def _told(settled: Settled, given: Scene, fell: Mapping[str, tuple[float, float]]) -> Settled:
-    """Return the settled scene with what happened to it said; `fell` holds how far each fixed object went."""
-    known = {one.asset.name for one in given.objects if one.fixed}
+def _with_warnings(
+    settled: SettleResult, start_scene: Scene, fall_of: Mapping[str, tuple[float, float]]
+) -> SettleResult:
+    """Return the result with warnings and fallbacks; `fall_of` holds distance and angle moved by each fixed object."""
+    fixed_before = {placed.asset.name for placed in start_scene.objects if placed.fixed}
     fallbacks = [
-        f"{name} cannot stand by itself: fixed in place (let go, {_went(distance, angle)})"
-        for name, (distance, angle) in fell.items()
-        if name not in known
+        f"{name} cannot stand by itself: fixed in place (let go, {_describe_fall(distance, angle)})"
+        for name, (distance, angle) in fall_of.items()
+        if name not in fixed_before
     ]
     warnings = [
         f"{rest.name} no longer touches what it was seen to stand on."
@@ -280,7 +296,9 @@ def _told(settled: Settled, given: Scene, fell: Mapping[str, tuple[float, float]
         if not rest.kept_support and not rest.fallen
     ]
     rests = tuple(
-        replace(rest, moved_m=fell[rest.name][0], rotated_rad=fell[rest.name][1]) if rest.name in fell else rest
+        replace(rest, moved_m=fall_of[rest.name][0], rotated_rad=fall_of[rest.name][1])
+        if rest.name in fall_of
+        else rest
         for rest in settled.rests
     )
     scene = settled.scene
@@ -288,8 +306,8 @@ def _told(settled: Settled, given: Scene, fell: Mapping[str, tuple[float, float]
     return replace(settled, scene=scene, rests=rests)
 
 
-def _went(distance_m: float, angle_rad: float) -> str:
-    """Return where a thing went that was let go, in words."""
-    if distance_m > BOTTOMLESS_M:
+def _describe_fall(distance_m: float, angle_rad: float) -> str:
+    """Return a description of the motion of a released object."""
+    if distance_m > FELL_THROUGH_M:
         return "it fell: nothing that was scanned is under it"
     return f"it moved {distance_m * 1e3:.0f} mm and turned {np.rad2deg(angle_rad):.0f}°"

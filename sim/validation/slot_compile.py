@@ -1,4 +1,4 @@
-"""The model of a superset: a donor body for every variant first, then slots in their place."""
+"""Compilation of the slot model: first a donor body for every variant, then slots in their place."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from cousins.errors import EngineError
 from cousins.geometry import Array, rigid
 from cousins.reconstruct.assets import Asset
-from cousins.scene.inertia import principal_inertia
-from cousins.scene.io.rounding import round_quaternion
+from cousins.reconstruct.inertia import principal_inertia
+from cousins.rounding import round_quaternion
 from cousins.scene.robot_formats.mjcf_writer import mjcf_in_memory
-from cousins.scene.scenes import Placed, Scene
+from cousins.scene.scenes import PlacedAsset, Scene
 from cousins.vary.cousins import Variant
 
 GEOM_FIELDS: Final = (
@@ -27,33 +27,33 @@ GEOM_FIELDS: Final = (
     "geom_rbound",
     "geom_aabb",
 )
-"""What tells MuJoCo how a geom lies in its body."""
+"""MuJoCo's model fields that place a geom in its body."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Laid:
-    """A variant as its slot takes it over."""
+class VariantGeoms:
+    """Geoms and inertia of a variant, as they are copied into a slot."""
 
     geoms: Mapping[str, Array]
-    """Fields of its pieces' geoms."""
+    """Values of `GEOM_FIELDS` for the geoms of its collision pieces, rows first."""
     center_m: Array
-    """Centre of mass in the link's frame [3]."""
+    """Centre of mass in the link's frame [m], [3]."""
     moments: Array
-    """Principal moments for one kilogram [3]."""
+    """Principal moments of inertia per mass [m²], [3]."""
     axes: Array
-    """Quaternion of the principal axes [4]."""
+    """Quaternion wxyz of the principal axes [4]."""
 
 
-def donors_of(scene: Scene, movable: Mapping[str, Variant]) -> tuple[Any, Any]:
-    """Return a scene's structure and fixed objects, and every variant as a body of its own: MuJoCo's spec and model.
+def compile_donors(scene: Scene, variants: Mapping[str, Variant]) -> tuple[Any, Any]:
+    """Return MuJoCo's spec and model of a scene's structures and fixed objects with one body per variant.
 
-    Raises `EngineError` where MuJoCo refuses them.
+    Raises `EngineError` where MuJoCo rejects the model.
     """
     donors = [
-        Placed(asset=replace(one.asset, name=_donor(key)), world_from_asset=rigid(), fixed=True)
-        for key, one in movable.items()
+        PlacedAsset(asset=replace(variant.asset, name=_donor_name(key)), world_from_asset=rigid(), fixed=True)
+        for key, variant in variants.items()
     ]
-    objects = (*(one for one in scene.objects if one.fixed), *donors)
+    objects = (*(placed for placed in scene.objects if placed.fixed), *donors)
     text, files = mjcf_in_memory(replace(scene, objects=objects, relations=(), look=None), visuals=False)
     try:
         spec = mujoco.MjSpec.from_string(text, assets=files)
@@ -62,10 +62,10 @@ def donors_of(scene: Scene, movable: Mapping[str, Variant]) -> tuple[Any, Any]:
         raise EngineError(f"the library was refused: {error}", engine="mujoco") from error
 
 
-def with_slots(spec: Any, movable: Mapping[str, Variant], most: Mapping[str, int]) -> Any:
-    """Return the model in which slots have taken the donors' place."""
-    pattern = spec.body(_donor(next(iter(movable)))).geoms[0]
-    for name, count in most.items():
+def compile_slots(spec: Any, variants: Mapping[str, Variant], geom_counts: Mapping[str, int]) -> Any:
+    """Return the model in which slots, by name with their number of geoms, replace the donor bodies."""
+    pattern = spec.body(_donor_name(next(iter(variants)))).geoms[0]
+    for name, count in geom_counts.items():
         body = spec.worldbody.add_body(name=slot_name(name))
         body.add_freejoint()
         body.mass, body.inertia, body.explicitinertial, body.simple = 1.0, [1e-3] * 3, True, 0
@@ -83,17 +83,17 @@ def with_slots(spec: Any, movable: Mapping[str, Variant], most: Mapping[str, int
                 margin=0.0,
                 gap=0.0,
             )
-    for key in movable:
-        spec.delete(spec.body(_donor(key)))
+    for key in variants:
+        spec.delete(spec.body(_donor_name(key)))
     return spec.compile()
 
 
-def laid(donor: Any, key: str, asset: Asset) -> Laid:
-    """Return how a variant lies in the model of the donors."""
+def variant_geoms(donor: Any, key: str, asset: Asset) -> VariantGeoms:
+    """Return the geoms of a variant in the donor model."""
     link = asset.links[0]
-    rows = np.flatnonzero(donor.geom_bodyid == donor.body(_donor(key)).id)
+    rows = np.flatnonzero(donor.geom_bodyid == donor.body(_donor_name(key)).id)
     moments, axes = principal_inertia(link.inertia_kg_m2)
-    return Laid(
+    return VariantGeoms(
         geoms={field: getattr(donor, field)[rows].copy() for field in GEOM_FIELDS},
         center_m=link.center_of_mass_m,
         moments=moments / link.mass_kg.value,
@@ -102,9 +102,9 @@ def laid(donor: Any, key: str, asset: Asset) -> Laid:
 
 
 def slot_name(name: str) -> str:
-    """Return the body of an object's slot."""
+    """Return the name of the body that is an object's slot."""
     return f"slot__{name}"
 
 
-def _donor(key: str) -> str:
+def _donor_name(key: str) -> str:
     return "donor__" + key.replace("-", "_")

@@ -1,7 +1,7 @@
-"""One cousin in physics, quickly: overlaps at t = 0, a short settle, poses at rest, and what is no longer true.
+"""A fast stability trial of one cousin: overlap at t = 0, a short settling phase, poses at rest, and failures.
 
-The gates of `sim.validation.gates` look at a scene for half a minute; a cousin is looked at for as long as it moves. It
-is put down within a hundredth of a millimetre of its contacts, so that it either rests at once or never will.
+The gates of `sim.validation.gates` simulate a scene for half a minute; a trial runs until the cousin is at rest. Its
+objects start within 0.01 mm of their contacts, so that they either come to rest at once or not at all.
 """
 
 from __future__ import annotations
@@ -12,146 +12,157 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cousins.geometry import Array
-from cousins.scene.scenes import Placed, Relation, Scene
+from cousins.scene.scenes import PlacedAsset, Relation, Scene
 from sim.physics.engine import Engine
-from sim.physics.motion import moved
+from sim.physics.motion import pose_distance
 from sim.validation.stability import deepest_contacts
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialConfig:
-    """How a cousin is looked at."""
+    """Durations and limits of a stability trial."""
 
     overlap_m: float = 0.0005
     """Deepest contact at t = 0 and at rest [m]: half of what the gates allow."""
     settle_s: float = 0.5
-    """Time to come to rest, at most, before poses are taken [s]."""
+    """Time limit to come to rest [s]."""
     watch_s: float = 0.25
-    """Time over which what has come to rest must stay there [s]."""
-    look_s: float = 0.05
-    """Time between two looks [s]."""
+    """Time over which objects at rest must stay there [s]."""
+    sample_s: float = 0.05
+    """Time between two pose samples [s]."""
     still_m: float = 2e-5
-    """What moves less than this between two looks rests [m]."""
+    """Largest motion of an object at rest between two samples [m]."""
     still_rad: float = 2e-4
     """The same as an angle: `still_m` at an arm of 10 cm [rad]."""
     settled_m: float = 0.004
-    """Longest way to the pose at rest [m]; the gates allow 5 mm."""
+    """Largest distance from the initial pose to the pose at rest [m]; the gates allow 5 mm."""
     settled_rad: float = np.deg2rad(2.5)
     """The same as an angle [rad]; the gates allow 3°."""
-    rider_m: float = 0.02
-    """Longest way of what stands on or in another object [m]: scanned tops are uneven, and it finds its own rest."""
-    rider_rad: float = 0.25
-    """The same as an angle [rad]: more, and it lies otherwise than in the twin."""
+    supported_m: float = 0.02
+    """The same for objects on or in another object [m], more because scanned tops are uneven."""
+    supported_rad: float = 0.25
+    """The same as an angle [rad]; an object that turns further lies on another side than in the twin."""
     creep_m: float = 2e-5
-    """Level way within `watch_s` at rest [m]: 2.4 mm in half a minute."""
+    """Largest horizontal motion within `watch_s` at rest [m]: 2.4 mm in half a minute."""
     creep_rad: float = 5e-4
     """The same as an angle [rad]: 3.4° in half a minute."""
 
-    def settled(self, *, rides: bool) -> tuple[float, float]:
-        """Return how far an object may go to its pose at rest [m], and how far turn [rad]."""
-        return (self.rider_m, self.rider_rad) if rides else (self.settled_m, self.settled_rad)
+    def motion_limits(self, *, supported: bool) -> tuple[float, float]:
+        """Return the largest distance [m] and angle [rad] between an object's initial pose and its pose at rest."""
+        return (self.supported_m, self.supported_rad) if supported else (self.settled_m, self.settled_rad)
 
 
-def quick() -> TrialConfig:
-    """Return how MuJoCo looks at cousins: its contacts come to rest within a few steps."""
-    # A watch of 0.03 s bounds what is left in half a minute by 2.5 mm sideways and 2.9°.
-    return TrialConfig(look_s=0.024, settle_s=1.0, watch_s=0.03, creep_m=2.5e-6, creep_rad=5e-5)
+def mujoco_trial_config() -> TrialConfig:
+    """Return the trial settings for MuJoCo, whose contacts come to rest within a few steps."""
+    # Passing these limits over 0.03 s bounds the drift in half a minute by 2.5 mm sideways and 2.9°.
+    return TrialConfig(sample_s=0.024, settle_s=1.0, watch_s=0.03, creep_m=2.5e-6, creep_rad=5e-5)
 
 
-def brisk() -> TrialConfig:
-    """Return how Bullet looks at what lies at rest in MuJoCo, with the settings of `for_trials` in its back-end.
+def bullet_trial_config() -> TrialConfig:
+    """Return the trial settings for Bullet after a trial in MuJoCo, with `for_trials` of its back-end.
 
-    Its contacts, found point by point, first tilt bodies by some 0.1 mm and push them back within 0.075 s.
+    Bullet adds contact points one per step, so that bodies first tilt by some 0.1 mm and return within 0.075 s.
     """
-    # A watch of 0.025 s bounds what is left in half a minute by 3.6 mm sideways and 2.8°.
-    return TrialConfig(look_s=0.075, still_m=3e-4, still_rad=5e-3, watch_s=0.025, creep_m=3e-6, creep_rad=4e-5)
+    # Passing these limits over 0.025 s bounds the drift in half a minute by 3.6 mm sideways and 2.8°.
+    return TrialConfig(sample_s=0.075, still_m=3e-4, still_rad=5e-3, watch_s=0.025, creep_m=3e-6, creep_rad=4e-5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Trial:
-    """What one engine says about a scene."""
+class TrialResult:
+    """Result of a stability trial of a scene in one engine."""
 
     engine: str
     """Name of the engine."""
     depth_m: float
     """Deepest contact at t = 0 [m]."""
     settled_m: float
-    """Longest way of an object to its pose at rest [m]."""
+    """Largest distance of an object from its initial pose to its pose at rest [m]."""
     failures: tuple[str, ...]
-    """What does not hold, in words without numbers; empty for all is well."""
+    """Descriptions of the failures, without numbers; empty if the scene is stable."""
     rest: Mapping[str, Array]
     """Poses at rest by free object [4, 4]."""
 
 
-def try_scene(scene: Scene, engine: Engine, *, config: TrialConfig | None = None) -> Trial:
-    """Return what an engine says about a scene; raises `EngineError` where it breaks it."""
+def run_trial(scene: Scene, engine: Engine, *, config: TrialConfig | None = None) -> TrialResult:
+    """Return the result of a stability trial of a scene; raises `EngineError` where the simulation fails."""
     engine.load(scene)
-    free = [one.asset.name for one in scene.objects if not one.fixed]
-    riders = riders_of(scene.relations, {one.asset.name for one in scene.objects})
-    return try_loaded(free, engine, config or TrialConfig(), riders=riders)
+    free = [placed.asset.name for placed in scene.objects if not placed.fixed]
+    supported = supported_objects(scene.relations, {placed.asset.name for placed in scene.objects})
+    return run_loaded_trial(free, engine, config or TrialConfig(), supported=supported)
 
 
-def riders_of(relations: Iterable[Relation], objects: Collection[str]) -> frozenset[str]:
-    """Return what stands on or in another object."""
-    return frozenset(one.subject for one in relations if one.kind in ("on", "inside") and one.object in objects)
+def supported_objects(relations: Iterable[Relation], objects: Collection[str]) -> frozenset[str]:
+    """Return the names of the objects that stand on or in another object."""
+    return frozenset(
+        relation.subject for relation in relations if relation.kind in ("on", "inside") and relation.object in objects
+    )
 
 
-def try_loaded(free: list[str], engine: Engine, config: TrialConfig, *, riders: frozenset[str] = frozenset()) -> Trial:
-    """Return what an engine says about the scene that it has loaded, with some objects free."""
+def run_loaded_trial(
+    free: list[str], engine: Engine, config: TrialConfig, *, supported: frozenset[str] = frozenset()
+) -> TrialResult:
+    """Return the result of a stability trial of the scene that an engine has loaded; `free` names its free objects."""
     start = _poses(engine, free)
     depth = max(deepest_contacts(engine, free).values(), default=0.0)
     if depth > config.overlap_m:
-        return Trial(engine=engine.name, depth_m=depth, settled_m=0.0, failures=("overlap at the start",), rest=start)
-    looks, watch = (max(1, round(time_s / engine.timestep_s)) for time_s in (config.look_s, config.watch_s))
-    last, spent_s, failure = start, 0.0, "an object does not come to rest"
-    while spent_s < config.settle_s:
-        engine.step(looks)
-        spent_s += config.look_s
-        now = _poses(engine, free)
-        resting = all(_within(last[name], now[name], config.still_m, config.still_rad) for name in free)
-        last = now
-        if any(not _within(start[name], now[name], *config.settled(rides=name in riders)) for name in free):
-            return _end(engine, depth, start, now, ("an object moves away or falls",))
-        if not resting:
-            continue
-        engine.step(watch)
-        spent_s += config.watch_s
-        now = _poses(engine, free)
+        return TrialResult(
+            engine=engine.name, depth_m=depth, settled_m=0.0, failures=("overlap at the start",), rest=start
+        )
+    sample_steps, watch_steps = (
+        max(1, round(time_s / engine.timestep_s)) for time_s in (config.sample_s, config.watch_s)
+    )
+    previous, elapsed_s, failure = start, 0.0, "an object does not come to rest"
+    while elapsed_s < config.settle_s:
+        engine.step(sample_steps)
+        elapsed_s += config.sample_s
+        poses = _poses(engine, free)
+        is_at_rest = all(_within(previous[name], poses[name], config.still_m, config.still_rad) for name in free)
+        previous = poses
         if any(
-            not _within(_level(last[name], now[name]), now[name], config.creep_m, config.creep_rad) for name in free
+            not _within(start[name], poses[name], *config.motion_limits(supported=name in supported)) for name in free
         ):
-            last, failure = now, "an object creeps"
+            return _trial_result(engine, depth, start, poses, ("an object moves away or falls",))
+        if not is_at_rest:
             continue
-        sunk = max(deepest_contacts(engine, free).values(), default=0.0) > config.overlap_m
-        return _end(engine, depth, start, now, ("overlap at rest",) if sunk else ())
-    return _end(engine, depth, start, last, (failure,))
+        engine.step(watch_steps)
+        elapsed_s += config.watch_s
+        poses = _poses(engine, free)
+        if any(
+            not _within(_at_height_of(previous[name], poses[name]), poses[name], config.creep_m, config.creep_rad)
+            for name in free
+        ):
+            previous, failure = poses, "an object creeps"
+            continue
+        overlaps = max(deepest_contacts(engine, free).values(), default=0.0) > config.overlap_m
+        return _trial_result(engine, depth, start, poses, ("overlap at rest",) if overlaps else ())
+    return _trial_result(engine, depth, start, previous, (failure,))
 
 
-def at_rest(scene: Scene, poses: Mapping[str, Array]) -> Scene:
-    """Return a scene with some objects at other poses."""
-    return replace(scene, objects=tuple(_put(one, poses) for one in scene.objects))
+def with_poses(scene: Scene, poses: Mapping[str, Array]) -> Scene:
+    """Return the scene with new poses [4, 4] of the named objects."""
+    return replace(scene, objects=tuple(_with_pose(placed, poses) for placed in scene.objects))
 
 
-def _put(placed: Placed, poses: Mapping[str, Array]) -> Placed:
+def _with_pose(placed: PlacedAsset, poses: Mapping[str, Array]) -> PlacedAsset:
     pose = poses.get(placed.asset.name)
     return placed if pose is None else replace(placed, world_from_asset=pose)
 
 
-def _end(
+def _trial_result(
     engine: Engine, depth_m: float, start: Mapping[str, Array], rest: Mapping[str, Array], failures: tuple[str, ...]
-) -> Trial:
-    ways = [moved(start[name], pose)[0] for name, pose in rest.items()]
-    return Trial(
+) -> TrialResult:
+    distances_m = [pose_distance(start[name], pose)[0] for name, pose in rest.items()]
+    return TrialResult(
         engine=engine.name,
         depth_m=depth_m,
-        settled_m=max(ways, default=0.0),
+        settled_m=max(distances_m, default=0.0),
         failures=failures,
         rest=dict(rest),
     )
 
 
-def _level(first: Array, second: Array) -> Array:
-    """Return the first pose at the second's height: sinking into the ground ends by itself, going sideways may not."""
+def _at_height_of(first: Array, second: Array) -> Array:
+    """Return the first pose at the second's height: sinking into the ground ends by itself, creeping does not."""
     level = first.copy()
     level[2, 3] = second[2, 3]
     return level
@@ -162,6 +173,6 @@ def _poses(engine: Engine, names: list[str]) -> dict[str, Array]:
     return {name: poses[name] for name in names}
 
 
-def _within(first: Array, second: Array, most_m: float, most_rad: float) -> bool:
-    way, angle = moved(first, second)
-    return way <= most_m and angle <= most_rad
+def _within(first: Array, second: Array, max_distance_m: float, max_angle_rad: float) -> bool:
+    distance_m, angle = pose_distance(first, second)
+    return distance_m <= max_distance_m and angle <= max_angle_rad

@@ -1,5 +1,5 @@
-"""Batches of worlds for learning, one file per engine in `backends`."""
+"""Batches of simulated worlds for learning; each file in `backends` is one engine."""
 
-from sim.worlds.worlds import BODY, Slots, Source, State, Worlds, slots_of
+from sim.worlds.worlds import ROBOT_NAME, CousinSource, Slots, State, Worlds, slots_of
 
-__all__ = ["BODY", "Slots", "Source", "State", "Worlds", "slots_of"]
+__all__ = ["ROBOT_NAME", "CousinSource", "Slots", "State", "Worlds", "slots_of"]

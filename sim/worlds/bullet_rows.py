@@ -1,4 +1,4 @@
-"""One row of worlds: a PyBullet client that shows one cousin after another."""
+"""One row of worlds: a PyBullet client into which cousins are loaded one after another."""
 
 from __future__ import annotations
 
@@ -9,78 +9,83 @@ import pybullet
 
 from cousins.errors import EngineError
 from cousins.geometry import Array
-from cousins.scene.kinematics import asset_from_links, joints_in_order
+from cousins.reconstruct.kinematics import asset_from_links, joints_in_order
 from sim.bodies.body import Body
-from sim.physics.bullet_bodies import BASE, ShapePlan, same_ground
-from sim.physics.bullet_client import BulletClient, Stepping, state_size
-from sim.physics.bullet_objects import contacts_between, xyzw_of
+from sim.physics.bullet_bodies import BASE_LINK, ShapePlan, same_structures
+from sim.physics.bullet_client import BulletClient, BulletSolver, state_size
+from sim.physics.bullet_objects import contacts_between, quat_xyzw_from_rotation
 from sim.physics.engine import GRAVITY_M_S2, Contact, require_finite
 from sim.worlds.bullet_plans import WorldPlan
-from sim.worlds.bullet_state import layout_of
-from sim.worlds.faults import NOTHING_SHOWN, exploded, require_apart
-from sim.worlds.worlds import BODY, Slots
+from sim.worlds.bullet_state import row_layout
+from sim.worlds.faults import NO_COUSIN, explosion_fault, require_apart
+from sim.worlds.worlds import ROBOT_NAME, Slots
 
-TOUCH_M: Final = 0.001
-"""What is nearer to the body than this counts as touched, as under MuJoCo: what is pushed hops a little [m]."""
+TOUCH_DISTANCE_M: Final = 0.001
+"""Gap below which an object counts as touched by the robot [m], as in MuJoCo; pushed objects hop a little."""
 
 
 class BulletRow:
-    """A client with a robot in a cousin; what changes it returns its new numbers, laid out as in `Layout`."""
+    """A client with a robot in a cousin; methods that change its state return its new values, as in `RowLayout`."""
 
-    def __init__(self, body: Body, slots: Slots, stepping: Stepping, book: dict[str, ShapePlan]) -> None:
-        """Show nothing; `book` keeps the shapes of all that is shown, and rows of one process share it."""
-        self._body, self._slots, self._book = body, slots, book
-        self._layout = layout_of(slots, body)
+    def __init__(self, body: Body, slots: Slots, solver: BulletSolver, shape_plans: dict[str, ShapePlan]) -> None:
+        """Start without a cousin; `shape_plans` collects collision shapes and is shared by the rows of a process."""
+        self._body, self._slots, self._shape_plans = body, slots, shape_plans
+        self._layout = row_layout(slots, body)
         self._order = joints_in_order(body.asset)
-        of_joint = {joint.name: index for index, joint in enumerate(self._order)}
-        self._drives = [of_joint[drive.joint] for drive in body.drives]
-        self._fingers = [of_joint[finger] for finger in body.fingers]
-        self._forces = [drive.most_force for drive in body.drives]
-        self._tip = {joint.child: index for index, joint in enumerate(self._order)}.get(body.tip, BASE)
-        self._client = BulletClient(stepping, book)
+        joint_index = {joint.name: index for index, joint in enumerate(self._order)}
+        self._drives = [joint_index[drive.joint] for drive in body.drives]
+        self._fingers = [joint_index[finger] for finger in body.fingers]
+        self._forces = [drive.max_force for drive in body.drives]
+        self._tip = {joint.child: index for index, joint in enumerate(self._order)}.get(body.tip, BASE_LINK)
+        self._client = BulletClient(solver, shape_plans)
         self._plan: WorldPlan | None = None
-        self._broken = NOTHING_SHOWN
+        self._fault = NO_COUSIN
         self._joints: list[tuple[int, int] | None] = []
-        self._made: set[str] = set()
-        self._weights = carried_weights(body)
+        self._object_names: set[str] = set()
+        self._link_weights = compensated_weights(body)
 
-    def show(self, plan: WorldPlan) -> Array:
-        """Show a cousin from its start."""
-        client, old = self._client, self._plan
-        self._book.update(plan.shapes)
-        if old is None or self._broken or client.full or not same_ground(old.structures, plan.structures):
-            client.empty()
-            self._made = set()
-            for one in (*plan.structures, plan.robot):
-                client.make(one)
+    def load_cousin(self, plan: WorldPlan) -> Array:
+        """Load a cousin in its initial state; return the row's values [size]."""
+        client, previous = self._client, self._plan
+        self._shape_plans.update(plan.shapes)
+        if (
+            previous is None
+            or self._fault
+            or client.needs_reset
+            or not same_structures(previous.structures, plan.structures)
+        ):
+            client.reset()
+            self._object_names = set()
+            for body_plan in (*plan.structures, plan.robot):
+                client.create_body(body_plan)
             for finger in self._fingers[1:] if self._body.fingers_linked else ():
-                client.link_joints(BODY, self._fingers[0], finger)
-        elif old.index != plan.index:
+                client.add_gear(ROBOT_NAME, self._fingers[0], finger)
+        elif previous.index != plan.index:
             for structure in plan.structures:
                 client.set_dynamics(structure)
-        self._plan, self._broken = plan, NOTHING_SHOWN
-        self._renew(plan)
-        self._put_back(plan)
-        self._broken = ""
-        return self._numbers()
+        self._plan, self._fault = plan, NO_COUSIN
+        self._recreate_objects(plan)
+        self._reset_poses(plan)
+        self._fault = ""
+        return self._read_values()
 
     def require_apart(self) -> None:
-        """Raise `EngineError` where two bodies overlap far too deeply; the row is broken then."""
+        """Raise `EngineError`, and mark the row as broken, where two bodies overlap too deeply."""
         try:
             require_apart(self.contacts(), engine="pybullet")
         except EngineError:
-            self._broken = NOTHING_SHOWN
+            self._fault = NO_COUSIN
             raise
 
-    def give_up(self, fault: str) -> None:
-        """Stand still until a cousin is shown again; what broke first stays told."""
-        self._broken = self._broken or fault
+    def mark_broken(self, fault: str) -> None:
+        """Stop the row until a cousin is loaded again; the first fault is kept."""
+        self._fault = self._fault or fault
 
     def step(self, drive_velocity: Array, count: int) -> tuple[str, Array]:
-        """Advance by `count` steps at target speeds within the limits; return what broke, too."""
-        if self._broken:
-            return self._broken, np.zeros(0)
-        client, robot = self._client.number, self._client.bodies[BODY]
+        """Advance by `count` steps at target velocities [drives]; return the fault, else '', and values [size]."""
+        if self._fault:
+            return self._fault, np.zeros(0)
+        client, robot = self._client.client_id, self._client.bodies[ROBOT_NAME]
         pybullet.setJointMotorControlArray(
             robot,
             self._drives,
@@ -90,183 +95,205 @@ class BulletRow:
             physicsClientId=client,
         )
         for _ in range(count):
-            if self._weights:
-                self._carry(robot)
+            if self._link_weights:
+                self._apply_gravity_compensation(robot)
             pybullet.stepSimulation(physicsClientId=client)
-        numbers = self._numbers()
-        self._broken = self._exploded(numbers)
-        return self._broken, numbers
+        values = self._read_values()
+        self._fault = self._exploded(values)
+        return self._fault, values
 
     def place(self, name: str, world_from_object: Array) -> Array:
-        """Put a free object somewhere, at rest."""
-        require_finite(world_from_object, what=f"the pose of {name}", engine="pybullet")
-        plan = next((one for one in self._shown().objects if one.name == name and not one.fixed), None)
+        """Set the pose `world_from_object` [4, 4] of a free object, at rest; return the values [size]."""
+        require_finite(world_from_object, description=f"the pose of {name}", engine="pybullet")
+        plan = next(
+            (
+                object_plan
+                for object_plan in self._require_plan().objects
+                if object_plan.name == name and not object_plan.fixed
+            ),
+            None,
+        )
         if plan is None:
             raise EngineError(f"the cousin has no free object {name!r}", engine="pybullet")
         self._wake()
-        self._client.put(plan, world_from_object)
+        self._client.set_pose(plan, world_from_object)
         for joint in plan.joints:
             index = (self._client.bodies[name], joint)
-            position = pybullet.getJointState(*index, physicsClientId=self._client.number)[0]
-            pybullet.resetJointState(*index, position, 0.0, physicsClientId=self._client.number)
-        return self._numbers()
+            position = pybullet.getJointState(*index, physicsClientId=self._client.client_id)[0]
+            pybullet.resetJointState(*index, position, 0.0, physicsClientId=self._client.client_id)
+        return self._read_values()
 
     def set_joint(self, joint: int, position: float) -> Array:
-        """Put a joint (a column) somewhere, at rest."""
-        require_finite(np.array(position), what=f"the position of joint {joint}", engine="pybullet")
-        self._shown()
-        found = self._joints[joint]
-        if found is None:
+        """Set the position of a joint (a column) [rad or m], at rest; return the values [size]."""
+        require_finite(np.array(position), description=f"the position of joint {joint}", engine="pybullet")
+        self._require_plan()
+        body_and_joint = self._joints[joint]
+        if body_and_joint is None:
             raise EngineError(f"the cousin has no joint {self._slots.joints[joint]}", engine="pybullet")
         self._wake()
-        pybullet.resetJointState(*found, position, 0.0, physicsClientId=self._client.number)
-        return self._numbers()
+        pybullet.resetJointState(*body_and_joint, position, 0.0, physicsClientId=self._client.client_id)
+        return self._read_values()
 
     def set_drives(self, position: Array) -> Array:
-        """Put the drives somewhere, at rest."""
-        require_finite(position, what="the position of a drive", engine="pybullet")
-        self._shown()
+        """Set the positions of the drives [drives], at rest; return the values [size]."""
+        require_finite(position, description="the position of a drive", engine="pybullet")
+        self._require_plan()
         self._wake()
-        self._put_drives(position.tolist())
-        return self._numbers()
+        self._set_drive_positions(position.tolist())
+        return self._read_values()
 
     def contacts(self) -> list[Contact]:
-        """Return the contacts of the present state; the robot's root stands still, as structures do."""
-        plan = self._shown()
-        names = [BODY, *(one.name for one in plan.objects), *(one.name for one in plan.structures)]
-        still = {one.name for one in (*plan.objects, *plan.structures) if one.fixed}
+        """Return the contacts in the current state; the robot's root link is static, as structures are."""
+        plan = self._require_plan()
+        names = [
+            ROBOT_NAME,
+            *(body_plan.name for body_plan in plan.objects),
+            *(body_plan.name for body_plan in plan.structures),
+        ]
+        static = {body_plan.name for body_plan in (*plan.objects, *plan.structures) if body_plan.fixed}
         bodies = {name: self._client.bodies[name] for name in names}
-        return contacts_between(bodies, still=still, rooted={BODY}, client=self._client.number)
+        return contacts_between(bodies, static=static, static_roots={ROBOT_NAME}, client=self._client.client_id)
 
     def snapshot(self) -> tuple[bytes, Array]:
-        """Return what decides the future, and let the row go on from just that: awake, without contact points."""
-        plan = self._shown()
+        """Return a snapshot and restore the row from it, so that it continues awake and without cached contact points.
+
+        The second value is the row's values [size].
+        """
+        plan = self._require_plan()
         values = [float(plan.index)]
-        for one in (plan.robot, *plan.objects):
-            values += self._client.state_of(one)
-        taken = np.array(values).tobytes()
-        return taken, self.restore(taken)
+        for body_plan in (plan.robot, *plan.objects):
+            values += self._client.state_of(body_plan)
+        snapshot = np.array(values).tobytes()
+        return snapshot, self.restore(snapshot)
 
     def restore(self, snapshot: bytes) -> Array:
-        """Bring back what `snapshot` returned."""
-        plan, values = self._shown(), np.frombuffer(snapshot).tolist()
+        """Restore a snapshot; return the values [size]."""
+        plan, values = self._require_plan(), np.frombuffer(snapshot).tolist()
         bodies = (plan.robot, *plan.objects)
-        sizes = [state_size(one) for one in bodies]
+        sizes = [state_size(body_plan) for body_plan in bodies]
         if len(values) != 1 + sum(sizes) or values[0] != plan.index:
             raise EngineError(f"this is no snapshot of cousin {plan.index}, which the row shows", engine="pybullet")
-        self._renew(plan)
-        at = 1
-        for one, size in zip(bodies, sizes, strict=True):
-            self._client.set_state(one, values[at : at + size])
-            at += size
-        return self._numbers()
+        self._recreate_objects(plan)
+        start = 1
+        for body_plan, size in zip(bodies, sizes, strict=True):
+            self._client.set_state(body_plan, values[start : start + size])
+            start += size
+        return self._read_values()
 
     def close(self) -> None:
         """Free the client."""
         self._client.close()
 
-    def _shown(self) -> WorldPlan:
-        if self._plan is None or self._broken:
-            raise EngineError(f"a row that cannot be used: {self._broken}", engine="pybullet")
+    def _require_plan(self) -> WorldPlan:
+        if self._plan is None or self._fault:
+            raise EngineError(f"a row that cannot be used: {self._fault}", engine="pybullet")
         return self._plan
 
-    def _renew(self, plan: WorldPlan) -> None:
-        """Make all objects anew, and let the robot forget what it touched."""
+    def _recreate_objects(self, plan: WorldPlan) -> None:
+        """Remove and create all objects, and clear the robot's cached contact points."""
         client = self._client
-        for name in reversed([name for name in client.bodies if name in self._made]):
-            client.remove(name)
-        self._made = {one.name for one in plan.objects}
-        client.drop_contacts(plan.robot)
-        for one in plan.objects:
-            client.make(one, sleeps=True)
-        movable = {one.name: one.joints for one in plan.objects}
+        for name in reversed([name for name in client.bodies if name in self._object_names]):
+            client.remove_body(name)
+        self._object_names = {object_plan.name for object_plan in plan.objects}
+        client.clear_contacts(plan.robot)
+        for object_plan in plan.objects:
+            client.create_body(object_plan, may_sleep=True)
+        movable = {object_plan.name: object_plan.joints for object_plan in plan.objects}
         self._joints = [
             (client.bodies[name], movable[name][number]) if number < len(movable.get(name, ())) else None
             for name, number in self._slots.joints
         ]
 
     def _wake(self) -> None:
-        for one in self._shown().objects:
-            self._client.wake(one)
+        for object_plan in self._require_plan().objects:
+            self._client.wake(object_plan)
 
-    def _put_back(self, plan: WorldPlan) -> None:
-        for one in (plan.robot, *plan.objects):
-            self._client.put(one, one.world_from_root)
-            for joint in one.joints:
+    def _reset_poses(self, plan: WorldPlan) -> None:
+        for body_plan in (plan.robot, *plan.objects):
+            self._client.set_pose(body_plan, body_plan.world_from_root)
+            for joint in body_plan.joints:
                 pybullet.resetJointState(
-                    self._client.bodies[one.name], joint, 0.0, 0.0, physicsClientId=self._client.number
+                    self._client.bodies[body_plan.name], joint, 0.0, 0.0, physicsClientId=self._client.client_id
                 )
-        self._put_drives([drive.home for drive in self._body.drives])
+        self._set_drive_positions([drive.home for drive in self._body.drives])
 
-    def _put_drives(self, position: list[float]) -> None:
+    def _set_drive_positions(self, position: list[float]) -> None:
         for index, value in zip(self._drives, position, strict=True):
-            pybullet.resetJointState(self._client.bodies[BODY], index, value, 0.0, physicsClientId=self._client.number)
+            pybullet.resetJointState(
+                self._client.bodies[ROBOT_NAME], index, value, 0.0, physicsClientId=self._client.client_id
+            )
 
-    def _carry(self, robot: int) -> None:
-        """Bear the weight of the robot's links for one step, as an upward force at each centre of mass.
+    def _apply_gravity_compensation(self, robot: int) -> None:
+        """Compensate the weight of the robot's links for one step by an upward force at each centre of mass.
 
-        Bullet's inverse dynamics would be quicker, but is wrong by a tenth for a Panda.
+        Bullet's inverse dynamics would be faster, but is wrong by 10 % for a Panda.
         """
-        client = self._client.number
-        states = pybullet.getLinkStates(robot, list(self._weights), physicsClientId=client)
-        for (index, weight), state in zip(self._weights.items(), states, strict=True):
+        client = self._client.client_id
+        states = pybullet.getLinkStates(robot, list(self._link_weights), physicsClientId=client)
+        for (index, weight), state in zip(self._link_weights.items(), states, strict=True):
             pybullet.applyExternalForce(
                 robot, index, [0.0, 0.0, weight], state[0], pybullet.WORLD_FRAME, physicsClientId=client
             )
 
     def _touched(self) -> set[int]:
-        """Return the bodies that the robot touches; Bullet keeps no contact points of a gap."""
-        bodies, client = self._client.bodies, self._client.number
-        others = [bodies[one.name] for one in self._shown().objects]
+        """Return the bodies within `TOUCH_DISTANCE_M` of the robot; Bullet has no contact points across a gap."""
+        bodies, client = self._client.bodies, self._client.client_id
+        object_bodies = [bodies[object_plan.name] for object_plan in self._require_plan().objects]
         return {
-            body for body in others if pybullet.getClosestPoints(bodies[BODY], body, TOUCH_M, physicsClientId=client)
+            body
+            for body in object_bodies
+            if pybullet.getClosestPoints(bodies[ROBOT_NAME], body, TOUCH_DISTANCE_M, physicsClientId=client)
         }
 
-    def _numbers(self) -> Array:
-        plan, layout, client = self._shown(), self._layout, self._client.number
-        out, touched = [0.0] * layout.size, self._touched()
-        there = {one.name for one in plan.objects}
+    def _read_values(self) -> Array:
+        plan, layout, client = self._require_plan(), self._layout, self._client.client_id
+        values, touched = [0.0] * layout.size, self._touched()
+        present_names = {object_plan.name for object_plan in plan.objects}
         for column, name in enumerate(self._slots.objects):
-            if name not in there:
+            if name not in present_names:
                 continue
-            body, at = self._client.bodies[name], 13 * column
-            out[at : at + 3], out[at + 3 : at + 7] = pybullet.getBasePositionAndOrientation(
+            body, start = self._client.bodies[name], 13 * column
+            values[start : start + 3], values[start + 3 : start + 7] = pybullet.getBasePositionAndOrientation(
                 body, physicsClientId=client
             )
-            out[at + 7 : at + 10], out[at + 10 : at + 13] = pybullet.getBaseVelocity(body, physicsClientId=client)
-            out[layout.touched + column] = float(body in touched)
+            values[start + 7 : start + 10], values[start + 10 : start + 13] = pybullet.getBaseVelocity(
+                body, physicsClientId=client
+            )
+            values[layout.touched_start + column] = float(body in touched)
         for number, joint in enumerate(self._joints):
             if joint is not None:
-                at = layout.joint + 2 * number
-                out[at : at + 2] = pybullet.getJointState(*joint, physicsClientId=client)[:2]
-        robot = self._client.bodies[BODY]
+                start = layout.joint_start + 2 * number
+                values[start : start + 2] = pybullet.getJointState(*joint, physicsClientId=client)[:2]
+        robot = self._client.bodies[ROBOT_NAME]
         for number, state in enumerate(pybullet.getJointStates(robot, self._drives, physicsClientId=client)):
-            at = layout.drive + 2 * number
-            out[at : at + 2] = state[:2]
-        out[layout.tip : layout.touched] = self._tip_pose(robot)
-        return np.array(out)
+            start = layout.drive_start + 2 * number
+            values[start : start + 2] = state[:2]
+        values[layout.tip_start : layout.touched_start] = self._tip_pose(robot)
+        return np.array(values)
 
     def _tip_pose(self, robot: int) -> list[float]:
-        if self._tip == BASE:
-            pose = self._shown().robot.world_from_root
-            return [*pose[:3, 3].tolist(), *xyzw_of(pose[:3, :3])]
-        found: Any = pybullet.getLinkState(
-            robot, self._tip, computeForwardKinematics=1, physicsClientId=self._client.number
+        if self._tip == BASE_LINK:
+            pose = self._require_plan().robot.world_from_root
+            return [*pose[:3, 3].tolist(), *quat_xyzw_from_rotation(pose[:3, :3])]
+        link_state: Any = pybullet.getLinkState(
+            robot, self._tip, computeForwardKinematics=1, physicsClientId=self._client.client_id
         )
-        return [*found[4], *found[5]]
+        return [*link_state[4], *link_state[5]]
 
-    def _exploded(self, numbers: Array) -> str:
+    def _exploded(self, values: Array) -> str:
         layout = self._layout
-        told = exploded(self._slots.objects, numbers[: layout.joint].reshape(-1, 13)[:, 7:])
-        if told:
-            return told
-        speeds = numbers[layout.joint + 1 : layout.drive : 2, None]
+        fault = explosion_fault(self._slots.objects, values[: layout.joint_start].reshape(-1, 13)[:, 7:])
+        if fault:
+            return fault
+        speeds = values[layout.joint_start + 1 : layout.drive_start : 2, None]
         joints = (f"joint {number} of {name}" for name, number in self._slots.joints)
-        return exploded(joints, speeds) or exploded([BODY], numbers[None, layout.drive + 1 : layout.tip : 2])
+        return explosion_fault(joints, speeds) or explosion_fault(
+            [ROBOT_NAME], values[None, layout.drive_start + 1 : layout.tip_start : 2]
+        )
 
 
-def carried_weights(body: Body) -> dict[int, float]:
-    """Return the weight [N] of the links by Bullet's number; none where gravity moves no joint in any pose."""
+def compensated_weights(body: Body) -> dict[int, float]:
+    """Return the weight [N] of each link by Bullet's index; empty if gravity moves no joint in any pose."""
     order, poses = joints_in_order(body.asset), asset_from_links(body.asset)
     up = np.array([abs((poses[joint.child][:3, :3] @ joint.axis)[2]) for joint in order])
     slides = np.array([joint.kind != "revolute" for joint in order])

@@ -1,6 +1,6 @@
-"""What a row of PyBullet tells after each step, as one list of numbers, and the state of a batch made of such lists.
+"""The flat array of values that a PyBullet row returns after each step, and its conversion to a batch state.
 
-Bullet tells poses of principal axes; a batch turns them all at once into those of root links.
+Bullet's poses are those of the principal axes of inertia; they are converted to root link poses for all rows at once.
 """
 
 from __future__ import annotations
@@ -16,118 +16,120 @@ from sim.worlds.worlds import Slots, State
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
-    """Where what lies in a row's numbers.
+class RowLayout:
+    """Offsets into the values of a row.
 
-    13 an object (place, quaternion xyzw, velocity), two a joint and a drive, seven for the link of the tip, then which
-    objects are touched.
+    13 values per object (position, quaternion xyzw, velocity), two per joint and per drive (position, velocity), seven
+    for the pose of the tip's link, then one flag per object that the robot touches.
     """
 
     objects: int
-    """Columns of objects."""
+    """Number of object columns."""
     joints: int
-    """Columns of joints."""
+    """Number of joint columns."""
     drives: int
-    """Drives."""
+    """Number of drives."""
 
     @property
-    def joint(self) -> int:
-        """Where the joints begin."""
+    def joint_start(self) -> int:
+        """Offset of the joints."""
         return 13 * self.objects
 
     @property
-    def drive(self) -> int:
-        """Where the drives begin."""
-        return self.joint + 2 * self.joints
+    def drive_start(self) -> int:
+        """Offset of the drives."""
+        return self.joint_start + 2 * self.joints
 
     @property
-    def tip(self) -> int:
-        """Where the tip begins."""
-        return self.drive + 2 * self.drives
+    def tip_start(self) -> int:
+        """Offset of the tip."""
+        return self.drive_start + 2 * self.drives
 
     @property
-    def touched(self) -> int:
-        """Where the touched objects begin."""
-        return self.tip + 7
+    def touched_start(self) -> int:
+        """Offset of the touch flags."""
+        return self.tip_start + 7
 
     @property
     def size(self) -> int:
-        """Numbers of a row."""
-        return self.touched + self.objects
+        """Number of values in a row."""
+        return self.touched_start + self.objects
 
 
-def layout_of(slots: Slots, body: Body) -> Layout:
-    """Return how the rows of a batch are laid out."""
-    return Layout(objects=len(slots.objects), joints=len(slots.joints), drives=len(body.drives))
+def row_layout(slots: Slots, body: Body) -> RowLayout:
+    """Return the layout of a batch's rows."""
+    return RowLayout(objects=len(slots.objects), joints=len(slots.joints), drives=len(body.drives))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Frames:
-    """Frames of principal axes in the root links, and which objects there are; rows first."""
+class InertialFrames:
+    """Principal axes of inertia in the root links' frames, and present objects; rows first."""
 
     present: Array
-    """Bool [n, objects]."""
+    """Whether a row has the object, bool [n, objects]."""
     quat_wxyz: Array
-    """Rotation from principal axes to root link, conjugated: multiplied from the right [n, objects, 4]."""
+    """Rotation from the root link to the principal axes, wxyz [n, objects, 4]; to be multiplied from the right."""
     center_m: Array
     """Centre of mass in the root link [n, objects, 3]."""
 
 
-def frames(rows: int, slots: Slots) -> Frames:
-    """Return frames of rows that show nothing."""
+def empty_frames(rows: int, slots: Slots) -> InertialFrames:
+    """Return the frames of rows without a cousin."""
     quat = np.zeros((rows, len(slots.objects), 4))
     quat[..., 0] = 1.0
-    return Frames(present=np.zeros(quat.shape[:2], dtype=bool), quat_wxyz=quat, center_m=np.zeros((*quat.shape[:2], 3)))
+    return InertialFrames(
+        present=np.zeros(quat.shape[:2], dtype=bool), quat_wxyz=quat, center_m=np.zeros((*quat.shape[:2], 3))
+    )
 
 
-def note_frames(found: Frames, row: int, slots: Slots, plan: WorldPlan) -> None:
-    """Write the frames of a row's cousin."""
+def set_frames(frames: InertialFrames, row: int, slots: Slots, plan: WorldPlan) -> None:
+    """Set the frames of a row to those of its cousin."""
     columns = {name: column for column, name in enumerate(slots.objects)}
-    found.present[row] = False
-    for one in plan.objects:
-        column = columns.get(one.name)
+    frames.present[row] = False
+    for plan_of_object in plan.objects:
+        column = columns.get(plan_of_object.name)
         if column is None:
             continue
-        w, x, y, z = quat_wxyz_from_rotation(one.root_from_inertial[:3, :3])
-        found.present[row, column] = True
-        found.quat_wxyz[row, column] = (w, -x, -y, -z)
-        found.center_m[row, column] = one.root_from_inertial[:3, 3]
+        w, x, y, z = quat_wxyz_from_rotation(plan_of_object.root_from_inertial[:3, :3])
+        frames.present[row, column] = True
+        frames.quat_wxyz[row, column] = (w, -x, -y, -z)
+        frames.center_m[row, column] = plan_of_object.root_from_inertial[:3, 3]
 
 
-def halt(numbers: Array, layout: Layout) -> None:
-    """Let a row's numbers [size] tell that nothing moves."""
-    numbers[: layout.joint].reshape(-1, 13)[:, 7:] = 0.0
-    numbers[layout.joint : layout.tip].reshape(-1, 2)[:, 1] = 0.0
+def zero_velocities(values: Array, layout: RowLayout) -> None:
+    """Set all velocities in a row's values [size] to zero."""
+    values[: layout.joint_start].reshape(-1, 13)[:, 7:] = 0.0
+    values[layout.joint_start : layout.tip_start].reshape(-1, 2)[:, 1] = 0.0
 
 
-def state_of(numbers: Array, layout: Layout, found: Frames, body: Body) -> State:
-    """Return the state that rows of numbers [n, size] tell."""
-    rows = len(numbers)
-    objects = numbers[:, : layout.joint].reshape(rows, layout.objects, 13)
-    quat = _times(objects[..., [6, 3, 4, 5]], found.quat_wxyz)
-    there = found.present[..., None]
-    joints = numbers[:, layout.joint : layout.drive].reshape(rows, layout.joints, 2)
-    drives = numbers[:, layout.drive : layout.tip].reshape(rows, layout.drives, 2)
-    tip = numbers[:, layout.tip : layout.touched]
+def state_of(values: Array, layout: RowLayout, frames: InertialFrames, body: Body) -> State:
+    """Return the state of a batch from the values of its rows [n, size]."""
+    rows = len(values)
+    objects = values[:, : layout.joint_start].reshape(rows, layout.objects, 13)
+    quat = _quat_product(objects[..., [6, 3, 4, 5]], frames.quat_wxyz)
+    present = frames.present[..., None]
+    joints = values[:, layout.joint_start : layout.drive_start].reshape(rows, layout.joints, 2)
+    drives = values[:, layout.drive_start : layout.tip_start].reshape(rows, layout.drives, 2)
+    tip = values[:, layout.tip_start : layout.touched_start]
     tip_quat = tip[:, [6, 3, 4, 5]]
-    at = np.broadcast_to(body.link_from_tip[:3, 3], (rows, 3))
-    turn = np.broadcast_to(quat_wxyz_from_rotation(body.link_from_tip[:3, :3]), (rows, 4))
+    link_from_tip_m = np.broadcast_to(body.link_from_tip[:3, 3], (rows, 3))
+    link_from_tip_quat = np.broadcast_to(quat_wxyz_from_rotation(body.link_from_tip[:3, :3]), (rows, 4))
     return State(
-        present=found.present.copy(),
-        position_m=np.where(there, objects[..., :3] - _turned(quat, found.center_m), 0.0),
-        quat_wxyz=np.where(there, quat, 0.0),
+        present=frames.present.copy(),
+        position_m=np.where(present, objects[..., :3] - _rotated(quat, frames.center_m), 0.0),
+        quat_wxyz=np.where(present, quat, 0.0),
         velocity=objects[..., 7:].copy(),
         joint_position=joints[..., 0].copy(),
         joint_velocity=joints[..., 1].copy(),
         drive_position=drives[..., 0].copy(),
         drive_velocity=drives[..., 1].copy(),
-        tip_position_m=tip[:, :3] + _turned(tip_quat, at),
-        tip_quat_wxyz=_times(tip_quat, turn),
-        touched=numbers[:, layout.touched :] > 0.0,
+        tip_position_m=tip[:, :3] + _rotated(tip_quat, link_from_tip_m),
+        tip_quat_wxyz=_quat_product(tip_quat, link_from_tip_quat),
+        touched=values[:, layout.touched_start :] > 0.0,
     )
 
 
-def _times(a: Array, b: Array) -> Array:
+def _quat_product(a: Array, b: Array) -> Array:
     """Return the products of quaternions wxyz [..., 4]."""
     w, v = a[..., :1], a[..., 1:]
     s, u = b[..., :1], b[..., 1:]
@@ -135,8 +137,8 @@ def _times(a: Array, b: Array) -> Array:
     return np.concatenate([w * s - (v * u).sum(axis=-1, keepdims=True), vector], axis=-1)
 
 
-def _turned(quat_wxyz: Array, points: Array) -> Array:
-    """Return points [..., 3] turned by unit quaternions [..., 4]."""
+def _rotated(quat_wxyz: Array, points: Array) -> Array:
+    """Return points [..., 3] rotated by unit quaternions wxyz [..., 4]."""
     w, v = quat_wxyz[..., :1], quat_wxyz[..., 1:]
     twice = 2.0 * _cross(v, points)
     return np.asarray(points + w * twice + _cross(v, twice))

@@ -1,4 +1,4 @@
-"""Who steps the rows: this process, or workers that are replaced when they die or stall."""
+"""Execution of rows in this process, or in worker processes that are replaced when they die or stall."""
 
 from __future__ import annotations
 
@@ -20,48 +20,51 @@ from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
 from sim.physics.bullet_bodies import ShapePlan
-from sim.physics.bullet_client import Stepping
+from sim.physics.bullet_client import BulletSolver
 from sim.worlds.bullet_plans import WorldPlan
 from sim.worlds.bullet_rows import BulletRow
 from sim.worlds.worlds import Slots
 
-_START_S: Final = 120.0
-"""Time that a worker gets to start [s]."""
-_END_S: Final = 2.0
-"""Time that a worker gets to end by itself [s]."""
+_START_TIMEOUT_S: Final = 120.0
+"""Time limit for a worker to start [s]."""
+_EXIT_TIMEOUT_S: Final = 2.0
+"""Time limit for a worker to exit by itself [s]."""
 
 
-class Crew(Protocol):
-    """Holds the rows of a batch."""
+class RowExecutor(Protocol):
+    """Executes the rows of a batch."""
 
     replaced: int
-    """Workers that were replaced."""
+    """Number of workers that were replaced."""
 
     @property
     def worker_ids(self) -> list[int]:
         """Process numbers of the workers."""
         ...
 
-    def ask(self, row: int, what: str, *given: Any) -> Any:
-        """Call a method of a row; raises `EngineError`."""
+    def call(self, row: int, method: str, *arguments: Any) -> Any:
+        """Call a method of a row by name and return its result; raises `EngineError`."""
         ...
 
-    def step(self, commands: Array, count: int, wrong: Sequence[str]) -> list[tuple[str, Array]]:
-        """Step each row, or break it where something is wrong with its command."""
+    def step(self, commands: Array, count: int, faults: Sequence[str]) -> list[tuple[str, Array]]:
+        """Step all rows at target velocities [n, drives], or mark rows as broken where their command has a fault.
+
+        Returns by row its fault, empty if none, and its values [size].
+        """
         ...
 
     def close(self) -> None:
-        """Free all."""
+        """Free all rows."""
         ...
 
 
-def here(body: Body, slots: Slots, stepping: Stepping, *, rows: int) -> Crew:
-    """Return rows in this process."""
-    book: dict[str, ShapePlan] = {}
-    return _Here([BulletRow(body, slots, stepping, book) for _ in range(rows)])
+def local_rows(body: Body, slots: Slots, solver: BulletSolver, *, rows: int) -> RowExecutor:
+    """Return an executor of rows in this process."""
+    shape_plans: dict[str, ShapePlan] = {}
+    return _LocalRows([BulletRow(body, slots, solver, shape_plans) for _ in range(rows)])
 
 
-class _Here:
+class _LocalRows:
     """Rows in this process."""
 
     replaced = 0
@@ -73,11 +76,11 @@ class _Here:
     def worker_ids(self) -> list[int]:
         return []
 
-    def ask(self, row: int, what: str, *given: Any) -> Any:
-        return _call(self._rows[row], what, given)
+    def call(self, row: int, method: str, *arguments: Any) -> Any:
+        return _call_method(self._rows[row], method, arguments)
 
-    def step(self, commands: Array, count: int, wrong: Sequence[str]) -> list[tuple[str, Array]]:
-        return _stepped(self._rows, commands, count, wrong)
+    def step(self, commands: Array, count: int, faults: Sequence[str]) -> list[tuple[str, Array]]:
+        return _step_rows(self._rows, commands, count, faults)
 
     def close(self) -> None:
         for row in self._rows:
@@ -87,123 +90,125 @@ class _Here:
 
 @dataclass(kw_only=True)
 class _Worker:
-    """A process with some rows."""
+    """A worker process and its rows."""
 
     process: BaseProcess
     """The process."""
     pipe: Connection
-    """Our end."""
+    """This process's end of the pipe."""
     rows: range
-    """Its rows."""
+    """Rows of the batch that it executes."""
     ready: bool = False
-    """Whether it said that it has started."""
+    """Whether it has reported that it has started."""
     shapes: set[str] = field(default_factory=set)
     """Keys of the shapes that it was sent."""
 
 
-class Workers:
-    """Rows spread over processes."""
+class WorkerPool:
+    """Rows distributed over worker processes."""
 
     def __init__(
-        self, body: Body, slots: Slots, stepping: Stepping, *, rows: int, workers: int, stall_s: float
+        self, body: Body, slots: Slots, solver: BulletSolver, *, rows: int, workers: int, stall_s: float
     ) -> None:
         self.replaced = 0
-        self._made_of = (body, slots, stepping)
-        self._stall_s, self._stalled = stall_s, f"stalled for {stall_s:g} s"
-        self._lost: dict[int, str] = {}
+        self._row_arguments = (body, slots, solver)
+        self._timeout_s, self._stalled = stall_s, f"stalled for {stall_s:g} s"
+        self._faults: dict[int, str] = {}
         edges = np.linspace(0, rows, min(workers, rows) + 1).astype(int).tolist()
         self._workers = [self._start(range(a, b)) for a, b in pairwise(edges)]
-        self._of_row = [number for number, one in enumerate(self._workers) for _ in one.rows]
+        self._worker_of_row = [number for number, worker in enumerate(self._workers) for _ in worker.rows]
 
     @property
     def worker_ids(self) -> list[int]:
         """Process numbers of the workers."""
-        return [one.process.pid or 0 for one in self._workers]
+        return [worker.process.pid or 0 for worker in self._workers]
 
-    def ask(self, row: int, what: str, *given: Any) -> Any:
-        """Call a method of a row; raises `EngineError`, also where the worker dies or stalls."""
-        if what == "show":
-            self._lost.pop(row, None)
-            return self._ask(row, what, self._unsent(row, *given))
-        if row in self._lost:
-            raise EngineError(f"a row that cannot be used: {self._lost[row]}", engine="pybullet")
-        return self._ask(row, what, *given)
+    def call(self, row: int, method: str, *arguments: Any) -> Any:
+        """Call a method of a row by name; raises `EngineError`, also where the worker dies or stalls."""
+        if method == "load_cousin":
+            self._faults.pop(row, None)
+            return self._call(row, method, self._without_sent_shapes(row, *arguments))
+        if row in self._faults:
+            raise EngineError(f"a row that cannot be used: {self._faults[row]}", engine="pybullet")
+        return self._call(row, method, *arguments)
 
-    def _ask(self, row: int, what: str, *given: Any) -> Any:
-        number = self._of_row[row]
+    def _call(self, row: int, method: str, *arguments: Any) -> Any:
+        number = self._worker_of_row[row]
         first = self._workers[number].rows.start
-        sent = self._send(number, ("ask", row - first, what, given))
-        answer = self._receive(number, time.monotonic() + self._stall_s) if sent else None
+        is_sent = self._send(number, ("call", row - first, method, arguments))
+        answer = self._receive(number, time.monotonic() + self._timeout_s) if is_sent else None
         if answer is None:
-            raise EngineError(self._lost[row], engine="pybullet")
+            raise EngineError(self._faults[row], engine="pybullet")
         if isinstance(answer, EngineError):
             raise answer
         return answer[0]
 
-    def step(self, commands: Array, count: int, wrong: Sequence[str]) -> list[tuple[str, Array]]:
-        """Step all workers' rows side by side."""
+    def step(self, commands: Array, count: int, faults: Sequence[str]) -> list[tuple[str, Array]]:
+        """Step all workers' rows in parallel at target velocities [n, drives]; return faults and values [size]."""
         sent = []
-        for number, one in enumerate(self._workers):
-            part = slice(one.rows.start, one.rows.stop)
-            idle = all(row in self._lost for row in one.rows)
-            sent.append(not idle and self._send(number, ("step", commands[part], count, list(wrong[part]))))
-        deadline = time.monotonic() + self._stall_s
-        found: list[tuple[str, Array]] = []
-        for number, good in enumerate(sent):
+        for number, worker in enumerate(self._workers):
+            rows_of_worker = slice(worker.rows.start, worker.rows.stop)
+            idle = all(row in self._faults for row in worker.rows)
+            sent.append(
+                not idle and self._send(number, ("step", commands[rows_of_worker], count, list(faults[rows_of_worker])))
+            )
+        deadline = time.monotonic() + self._timeout_s
+        results: list[tuple[str, Array]] = []
+        for number, is_sent in enumerate(sent):
             rows = self._workers[number].rows
-            answer = self._receive(number, deadline) if good else None
+            answer = self._receive(number, deadline) if is_sent else None
             if answer is None:
-                found += [(self._lost[row], np.zeros(0)) for row in rows]
+                results += [(self._faults[row], np.zeros(0)) for row in rows]
                 continue
             for row, (fault, numbers) in zip(rows, answer, strict=True):
-                found.append((self._lost.get(row, fault), numbers))
-        return found
+                results.append((self._faults.get(row, fault), numbers))
+        return results
 
     def close(self) -> None:
         """End all workers."""
-        for one in self._workers:
-            one.pipe.close()
-        for one in self._workers:
-            one.process.join(_END_S)
-            _kill(one)
+        for worker in self._workers:
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join(_EXIT_TIMEOUT_S)
+            _kill(worker)
         self._workers = []
 
-    def _unsent(self, row: int, plan: WorldPlan) -> WorldPlan:
-        """Return a plan with those shapes alone that the row's worker was not sent before."""
-        known = self._workers[self._of_row[row]].shapes
-        new = {key: shape for key, shape in plan.shapes.items() if key not in known}
-        known |= new.keys()
-        return replace(plan, shapes=new)
+    def _without_sent_shapes(self, row: int, plan: WorldPlan) -> WorldPlan:
+        """Return the plan without the shapes that the row's worker has already received."""
+        sent_keys = self._workers[self._worker_of_row[row]].shapes
+        new_shapes = {key: shape for key, shape in plan.shapes.items() if key not in sent_keys}
+        sent_keys |= new_shapes.keys()
+        return replace(plan, shapes=new_shapes)
 
     def _start(self, rows: range) -> _Worker:
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, *self._made_of, len(rows)), daemon=True)
+        pipe, worker_pipe = context.Pipe()
+        process = context.Process(target=_worker_main, args=(worker_pipe, *self._row_arguments, len(rows)), daemon=True)
         process.start()
-        theirs.close()
-        return _Worker(process=process, pipe=ours, rows=rows)
+        worker_pipe.close()
+        return _Worker(process=process, pipe=pipe, rows=rows)
 
     def _send(self, number: int, message: tuple[Any, ...]) -> bool:
         worker = self._workers[number]
         if not worker.ready:
-            worker.ready = self._receive(number, time.monotonic() + _START_S, what="did not start") is not None
+            worker.ready = self._receive(number, time.monotonic() + _START_TIMEOUT_S, fault="did not start") is not None
             if not worker.ready:
                 return False
-        stalled = threading.Event()  # a cousin may be more than a pipe holds, and who stalls reads nothing
-        watch = threading.Timer(self._stall_s, _kill_stalled, (worker.process, stalled))
+        stalled = threading.Event()  # a plan may exceed the pipe's buffer, and a stalled worker reads nothing
+        watchdog = threading.Timer(self._timeout_s, _kill_stalled, (worker.process, stalled))
         if message[0] != "step":
-            watch.start()
+            watchdog.start()
         try:
             worker.pipe.send(message)
         except OSError:
             self._replace(number, self._stalled if stalled.is_set() else "died")
             return False
         finally:
-            watch.cancel()
+            watchdog.cancel()
         return True
 
-    def _receive(self, number: int, deadline: float, *, what: str = "") -> Any:
-        """Return a worker's answer; None where it died or stalled and was replaced."""
+    def _receive(self, number: int, deadline: float, *, fault: str = "") -> Any:
+        """Return a worker's answer, or None if it died or stalled and was replaced."""
         pipe = self._workers[number].pipe
         try:
             if pipe.poll(max(deadline - time.monotonic(), 0.0)):
@@ -211,20 +216,20 @@ class Workers:
         except (EOFError, OSError):
             self._replace(number, "died")
             return None
-        self._replace(number, what or self._stalled)
+        self._replace(number, fault or self._stalled)
         return None
 
-    def _replace(self, number: int, what: str) -> None:
+    def _replace(self, number: int, fault: str) -> None:
         old = self._workers[number]
         old.pipe.close()
         _kill(old)
         self.replaced += 1
-        self._lost |= dict.fromkeys(old.rows, f"the worker of this row {what} and was replaced")
+        self._faults |= dict.fromkeys(old.rows, f"the worker of this row {fault} and was replaced")
         self._workers[number] = self._start(old.rows)
 
 
 def _kill_stalled(process: BaseProcess, stalled: threading.Event) -> None:
-    """Kill a worker that takes nothing in, so that whoever sends to it goes on."""
+    """Kill a worker that does not read, so that the blocked sender continues."""
     stalled.set()
     process.kill()
 
@@ -235,36 +240,36 @@ def _kill(worker: _Worker) -> None:
     worker.process.close()
 
 
-def _work(pipe: Connection, body: Body, slots: Slots, stepping: Stepping, rows: int) -> None:
-    """Answer until the other end is closed."""
+def _worker_main(pipe: Connection, body: Body, slots: Slots, solver: BulletSolver, rows: int) -> None:
+    """Create the rows of a worker process and serve requests until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    book: dict[str, ShapePlan] = {}
-    mine = [BulletRow(body, slots, stepping, book) for _ in range(rows)]
+    shape_plans: dict[str, ShapePlan] = {}
+    local = [BulletRow(body, slots, solver, shape_plans) for _ in range(rows)]
     with suppress(EOFError, BrokenPipeError):
         pipe.send("ready")
-        _answer(pipe, mine)
+        _serve(pipe, local)
 
 
-def _answer(pipe: Connection, mine: list[BulletRow]) -> None:
-    """Do what is asked; raises `EOFError` or `BrokenPipeError` once the other end is closed."""
+def _serve(pipe: Connection, rows: list[BulletRow]) -> None:
+    """Serve requests; raises `EOFError` or `BrokenPipeError` once the other end of the pipe is closed."""
     while True:
-        kind, *given = pipe.recv()
+        kind, *payload = pipe.recv()
         if kind == "step":
-            pipe.send(_stepped(mine, *given))
+            pipe.send(_step_rows(rows, *payload))
             continue
-        row, what, arguments = given
+        row, method, arguments = payload
         try:
-            pipe.send((_call(mine[row], what, arguments),))
+            pipe.send((_call_method(rows[row], method, arguments),))
         except EngineError as error:
             pipe.send(error)
 
 
-def _call(row: BulletRow, what: str, given: tuple[Any, ...]) -> Any:
-    return getattr(row, what)(*given)
+def _call_method(row: BulletRow, method: str, arguments: tuple[Any, ...]) -> Any:
+    return getattr(row, method)(*arguments)
 
 
-def _stepped(rows: list[BulletRow], commands: Array, count: int, wrong: Sequence[str]) -> list[tuple[str, Array]]:
-    for row, fault in zip(rows, wrong, strict=True):
+def _step_rows(rows: list[BulletRow], commands: Array, count: int, faults: Sequence[str]) -> list[tuple[str, Array]]:
+    for row, fault in zip(rows, faults, strict=True):
         if fault:
-            row.give_up(fault)
+            row.mark_broken(fault)
     return [row.step(command, count) for row, command in zip(rows, commands, strict=True)]

@@ -1,4 +1,4 @@
-"""Compiled cousins, kept in memory and, if wished, on disk."""
+"""A cache of compiled cousins, in memory and optionally on disk."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from cousins.geometry import Array
 from sim.bodies.body import Body
 from sim.physics.engine import require_loadable
 from sim.worlds.looks import world_from_base
-from sim.worlds.mujoco_compiler import compile_world, digest_of, note_of, start_of
-from sim.worlds.mujoco_state_layout import Columns, columns_of
-from sim.worlds.worlds import BODY, Slots, Source
+from sim.worlds.mujoco_compiler import compile_world, model_digest, read_note, start_qpos
+from sim.worlds.mujoco_state_layout import StateAddresses, state_addresses
+from sim.worlds.worlds import ROBOT_NAME, CousinSource, Slots
 
 
-class Spare(Protocol):
-    """Memory to step a model with."""
+class StepMemory(Protocol):
+    """Memory for stepping a model, kept for reuse."""
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size [bytes]."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Compiled:
-    """A model with what its names mean."""
+class CompiledCousin:
+    """A compiled cousin and the addresses of the batch's columns."""
 
     index: int
     """Number of the cousin."""
     model: Any
     """MuJoCo's model."""
     start: Array
-    """Generalised positions at the start [nq]."""
+    """Initial generalised positions [nq]."""
     world_from_base: Array
-    """Where the body stands [4, 4]."""
-    columns: Columns
-    """Where the columns of the batch lie in its state."""
-    spare: list[Spare] = field(default_factory=list)
-    """What rows that showed it have left for the next."""
+    """Pose of the robot's base [4, 4]."""
+    columns: StateAddresses
+    """Addresses of the batch's columns in the model's state."""
+    free_memory: list[StepMemory] = field(default_factory=list)
+    """Memory of earlier rows for reuse."""
 
 
-class Models:
-    """Compiled cousins of one source with one body; the last used are kept."""
+class ModelCache:
+    """Compiled cousins of one source with one robot; the most recently used are kept."""
 
     def __init__(
         self,
-        source: Source,
+        source: CousinSource,
         body: Body,
         slots: Slots,
         *,
@@ -63,59 +63,59 @@ class Models:
     ) -> None:
         self._source = source
         self._slots = slots
-        self._body = replace(body, asset=replace(body.asset, name=BODY))
+        self._body = replace(body, asset=replace(body.asset, name=ROBOT_NAME))
         self._timestep_s = timestep_s
         self._sleep = sleep
-        self._most = int(cache_mb * 1e6)
+        self._max_bytes = int(cache_mb * 1e6)
         self._folder = folder
-        self._kept: OrderedDict[int, tuple[Compiled, int]] = OrderedDict()
-        self._digest = digest_of(self._body, timestep_s=timestep_s, sleep=sleep)
+        self._cache: OrderedDict[int, tuple[CompiledCousin, int]] = OrderedDict()
+        self._digest = model_digest(self._body, timestep_s=timestep_s, sleep=sleep)
         self.compiled = 0
 
-    def model(self, index: int) -> Compiled:
-        """Return a cousin's model, from memory, disk or its scene; raises `EngineError`.
+    def model(self, index: int) -> CompiledCousin:
+        """Return a cousin's model from memory, disk or its scene; raises `EngineError`.
 
-        A file on disk that MuJoCo cannot read is made anew.
+        A file that MuJoCo cannot read is compiled again.
         """
-        found = self._kept.pop(index, None)
-        if found is None:
-            made = self._read(index) or self._make(index)
-            found = (made, int(made.model.nbuffer))
-        self._kept[index] = found
-        self._forget()
-        return found[0]
+        entry = self._cache.pop(index, None)
+        if entry is None:
+            compiled = self._read(index) or self._compile(index)
+            entry = (compiled, int(compiled.model.nbuffer))
+        self._cache[index] = entry
+        self._evict()
+        return entry[0]
 
-    def give_back(self, compiled: Compiled, left: Spare) -> None:
-        """Keep what a row leaves for the next that shows this model."""
-        kept = self._kept.get(compiled.index)
-        if kept is not None and kept[0] is compiled:
-            compiled.spare.append(left)
-            self._kept[compiled.index] = (
+    def release(self, compiled: CompiledCousin, released: StepMemory) -> None:
+        """Keep the memory of a row for the next row with this model."""
+        entry = self._cache.get(compiled.index)
+        if entry is not None and entry[0] is compiled:
+            compiled.free_memory.append(released)
+            self._cache[compiled.index] = (
                 compiled,
-                int(compiled.model.nbuffer) + sum(one.size for one in compiled.spare),
+                int(compiled.model.nbuffer) + sum(memory.size for memory in compiled.free_memory),
             )
-            self._forget()
+            self._evict()
 
     def clear(self) -> None:
-        """Forget all models."""
-        while self._kept:
+        """Drop all models."""
+        while self._cache:
             self._drop_oldest()
 
-    def _forget(self) -> None:
-        total = sum(size for _, size in self._kept.values())
-        while total > self._most and len(self._kept) > 1:
+    def _evict(self) -> None:
+        total = sum(size for _, size in self._cache.values())
+        while total > self._max_bytes and len(self._cache) > 1:
             total -= self._drop_oldest()
 
     def _drop_oldest(self) -> int:
-        """Forget the model that was not used for longest; return its size [bytes].
+        """Drop the least recently used model; return its size [bytes].
 
-        What rows have left refers to the model that holds it: it goes at once rather than with the next collection.
+        Its free memory refers back to the model, so it is cleared at once rather than by the garbage collector.
         """
-        _, (compiled, size) = self._kept.popitem(last=False)
-        compiled.spare.clear()
+        _, (compiled, size) = self._cache.popitem(last=False)
+        compiled.free_memory.clear()
         return size
 
-    def _make(self, index: int) -> Compiled:
+    def _compile(self, index: int) -> CompiledCousin:
         scene, task = self._source.scene(index), self._source.cousin(index).task
         require_loadable(scene, engine="mujoco")
         model = compile_world(scene, self._body, world_from_base(task), timestep_s=self._timestep_s, sleep=self._sleep)
@@ -123,14 +123,14 @@ class Models:
         self._write(index, model)
         return self._compiled(index, model)
 
-    def _compiled(self, index: int, model: Any) -> Compiled:
-        note = note_of(model)
-        return Compiled(
+    def _compiled(self, index: int, model: Any) -> CompiledCousin:
+        note = read_note(model)
+        return CompiledCousin(
             index=index,
             model=model,
-            start=start_of(model, note),
+            start=start_qpos(model, note),
             world_from_base=np.array(note["base"]),
-            columns=columns_of(model, note["joints"], self._slots, self._body),
+            columns=state_addresses(model, note["joints"], self._slots, self._body),
         )
 
     def _path(self, index: int) -> Path | None:
@@ -138,7 +138,7 @@ class Models:
             return None
         return self._folder / f"{self._source.digest[-16:]}-{self._digest}-{index:06d}.mjb"
 
-    def _read(self, index: int) -> Compiled | None:
+    def _read(self, index: int) -> CompiledCousin | None:
         path = self._path(index)
         if path is None or not path.is_file():
             return None
@@ -152,6 +152,6 @@ class Models:
         path = self._path(index)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            whole = path.with_suffix(f".{os.getpid()}.tmp")
-            mujoco.mj_saveModel(model, str(whole))
-            whole.replace(path)
+            partial = path.with_suffix(f".{os.getpid()}.tmp")
+            mujoco.mj_saveModel(model, str(partial))
+            partial.replace(path)

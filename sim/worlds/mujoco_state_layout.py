@@ -1,4 +1,4 @@
-"""Where each column of a batch lies in the state of one model."""
+"""Addresses of a batch's columns in the state of one MuJoCo model."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ import numpy as np
 
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.worlds.worlds import BODY, Slots
+from sim.worlds.worlds import ROBOT_NAME, Slots
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Columns:
-    """Addresses in one model; `nq` or `nv`, one past the end, stands for zero."""
+class StateAddresses:
+    """Addresses in the state of one model; `nq` or `nv`, one past the end, stands for a value of zero."""
 
     present: Array
-    """Which objects there are, bool [objects]."""
+    """Whether the model has the object, bool [objects]."""
     free: Array
-    """Which of them move freely, bool [objects]."""
+    """Whether the object is free, bool [objects]."""
     root_q: Array
-    """First position of each free object, int64 [objects]."""
+    """Address of each free object's first position, int64 [objects]."""
     root_v: Array
-    """First velocity of each free object, int64 [objects]."""
+    """Address of each free object's first velocity, int64 [objects]."""
     still: Array
-    """Place and quaternion of the fixed ones [objects, 7]."""
+    """Position and quaternion wxyz of fixed objects, zeros for free ones [objects, 7]."""
     center_m: Array
     """Centre of mass of each root link in its frame [objects, 3]."""
     joint_q: Array
-    """Position of each joint, int64 [joints]."""
+    """Address of each joint's position, int64 [joints]."""
     joint_v: Array
-    """Velocity of each joint, int64 [joints]."""
+    """Address of each joint's velocity, int64 [joints]."""
     drive_q: Array
-    """Position of each drive, int64 [drives]."""
+    """Address of each drive's position, int64 [drives]."""
     drive_v: Array
-    """Velocity of each drive, int64 [drives]."""
+    """Address of each drive's velocity, int64 [drives]."""
     owner: Array
-    """Of each geom the object's column, -1 for the body, `objects` for all else, int64 [ngeom]."""
+    """Object column of each geom, -1 for the robot, `objects` for all others, int64 [ngeom]."""
 
 
-def columns_of(model: Any, joints_of: Mapping[str, Sequence[str]], slots: Slots, body: Body) -> Columns:
-    """Return where the columns lie in a model, given the names of each object's movable joints in order."""
+def state_addresses(model: Any, joints_of: Mapping[str, Sequence[str]], slots: Slots, body: Body) -> StateAddresses:
+    """Return the addresses of the columns in a model, given the names of each object's movable joints in order."""
     count = len(slots.objects)
     present, free = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     root_q, root_v = np.full(count, model.nq), np.full(count, model.nv)
     still, center_m = np.zeros((count, 7)), np.zeros((count, 3))
     owner_of_root = np.full(model.nbody, count)
-    owner_of_root[model.body(BODY).id] = -1
+    owner_of_root[model.body(ROBOT_NAME).id] = -1
     for column, name in enumerate(slots.objects):
-        if name not in joints_of or name == BODY:
+        if name not in joints_of or name == ROBOT_NAME:
             continue
         root = model.body(name).id
         present[column], owner_of_root[root], center_m[column] = True, column, model.body_ipos[root]
@@ -61,18 +61,18 @@ def columns_of(model: Any, joints_of: Mapping[str, Sequence[str]], slots: Slots,
         free[column] = True
         root_q[column], root_v[column] = model.jnt_qposadr[first], model.jnt_dofadr[first]
     joints = [_joint_of(model, joints_of.get(name, ()), number) for name, number in slots.joints]
-    drives = [int(model.joint(f"{BODY}__{drive.joint}").id) for drive in body.drives]
-    return Columns(
+    drives = [int(model.joint(f"{ROBOT_NAME}__{drive.joint}").id) for drive in body.drives]
+    return StateAddresses(
         present=present,
         free=free,
         root_q=root_q,
         root_v=root_v,
         still=still,
         center_m=center_m,
-        joint_q=_at(model.jnt_qposadr, joints, model.nq),
-        joint_v=_at(model.jnt_dofadr, joints, model.nv),
-        drive_q=_at(model.jnt_qposadr, drives, model.nq),
-        drive_v=_at(model.jnt_dofadr, drives, model.nv),
+        joint_q=_addresses_of(model.jnt_qposadr, joints, model.nq),
+        joint_v=_addresses_of(model.jnt_dofadr, joints, model.nv),
+        drive_q=_addresses_of(model.jnt_qposadr, drives, model.nq),
+        drive_v=_addresses_of(model.jnt_dofadr, drives, model.nv),
         owner=owner_of_root[model.body_rootid[model.geom_bodyid]],
     )
 
@@ -81,5 +81,5 @@ def _joint_of(model: Any, names: Sequence[str], number: int) -> int:
     return int(model.joint(names[number]).id) if number < len(names) else -1
 
 
-def _at(addresses: Any, joints: list[int], missing: int) -> Array:
+def _addresses_of(addresses: Any, joints: list[int], missing: int) -> Array:
     return np.array([addresses[joint] if joint >= 0 else missing for joint in joints], dtype=np.int64)

@@ -1,12 +1,11 @@
-"""Worlds side by side: cousins with a robot in each, stepped together.
+"""The protocol of batched worlds: cousins with a robot in each, stepped together.
 
-`sim.physics.engine` holds one scene and proves things about it. Here a batch of rows is stepped for learning: each row
-shows one cousin of a source, and any row can change to another cousin at any time. Whoever steps more than these two
-engines (a GPU that steps thousands of rows, say) answers the same protocol: all that is read or written per step is one
-array over all rows.
+`sim.physics.engine` holds one scene to validate it. Here a batch of rows is stepped for learning: each row holds one
+cousin of a source, and can load another cousin at any time. Everything that is read or written per step is one array
+over all rows, so that an engine for thousands of rows (on a GPU, say) can implement the same protocol.
 
-A body's drives are velocity servos with a force limit, and its own weight is carried for it, as the controllers of
-real arms do. Gravity, friction and contacts are those of `sim.physics.engine`.
+A robot's drives are velocity servos with a force limit, and its weight is compensated, as the controllers of real arms
+do. Gravity, friction and contacts are those of `sim.physics.engine`.
 """
 
 from __future__ import annotations
@@ -16,24 +15,24 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cousins.geometry import Array
-from cousins.scene.kinematics import joints_in_order
+from cousins.reconstruct.kinematics import joints_in_order
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from sim.bodies.body import Body
 from sim.physics.engine import Contact
 
-BODY: Final = "robot"
-"""Name of the body among the objects of a world."""
+ROBOT_NAME: Final = "robot"
+"""Name of the robot among the bodies of a world."""
 
 
-class Source(Protocol):
-    """Where worlds come from; a pack is one."""
+class CousinSource(Protocol):
+    """A source of cousins and their scenes, such as a pack."""
 
     digest: str
-    """Tells sources apart: equal digest, equal worlds."""
+    """Digest of the content: sources with equal digests hold equal worlds."""
 
     def cousin(self, index: int) -> Cousin:
-        """Return a cousin as parameters."""
+        """Return the parameters of a cousin."""
         ...
 
     def scene(self, index: int) -> Scene:
@@ -43,20 +42,20 @@ class Source(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Slots:
-    """What the columns of a batch's arrays stand for, the same in all rows."""
+    """Objects and joints of the columns of a batch's arrays, the same in all rows."""
 
     objects: tuple[str, ...]
-    """Names of objects, those that stay where they are too; a row whose cousin lacks one has it absent."""
+    """Names of the objects, fixed ones included; absent in a row whose cousin lacks it."""
     joints: tuple[tuple[str, int], ...]
     """Movable joints as (object, number among the object's movable joints, parents first)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class State:
-    """What a batch looks like now; rows first, world frame, SI units. Absent objects and joints hold zeros."""
+    """The state of a batch: rows first, world frame, SI units; zeros for absent objects and joints."""
 
     present: Array
-    """Which objects a row has, bool [n, objects]."""
+    """Whether a row has the object, bool [n, objects]."""
     position_m: Array
     """Origin of each object's root link [n, objects, 3]."""
     quat_wxyz: Array
@@ -64,23 +63,23 @@ class State:
     velocity: Array
     """Velocity of its centre of mass [m/s] and spin [rad/s], [n, objects, 6]."""
     joint_position: Array
-    """Of the objects' joints [rad or m], [n, joints]."""
+    """Positions of the objects' joints [rad or m], [n, joints]."""
     joint_velocity: Array
-    """The same per second [n, joints]."""
+    """Velocities of the objects' joints [rad/s or m/s], [n, joints]."""
     drive_position: Array
-    """Of the body's drives [rad or m], [n, drives]."""
+    """Positions of the robot's drives [rad or m], [n, drives]."""
     drive_velocity: Array
-    """The same per second [n, drives]."""
+    """Velocities of the robot's drives [rad/s or m/s], [n, drives]."""
     tip_position_m: Array
-    """Of the body's tip [n, 3]."""
+    """Position of the robot's tip [n, 3]."""
     tip_quat_wxyz: Array
     """Orientation of the tip [n, 4]."""
     touched: Array
-    """Which objects the body touches, bool [n, objects]."""
+    """Whether the robot touches the object, bool [n, objects]."""
 
 
 class Worlds(Protocol):
-    """A batch of worlds under one engine."""
+    """A batch of worlds in one engine."""
 
     name: str
     """Public name of the engine."""
@@ -89,55 +88,55 @@ class Worlds(Protocol):
     timestep_s: float
     """Duration of one step [s]."""
     size: int
-    """Rows."""
+    """Number of rows."""
     body: Body
-    """The body in each row."""
+    """The robot in each row."""
     slots: Slots
-    """Columns."""
+    """Objects and joints of the columns."""
 
-    def show(self, row: int, index: int) -> None:
-        """Let a row show a cousin from its start: at rest, drives at home; raises `EngineError`."""
+    def load_cousin(self, row: int, index: int) -> None:
+        """Load a cousin into a row in its initial state: at rest, drives at home; raises `EngineError`."""
         ...
 
-    def shown(self, row: int) -> int:
-        """Return the number of the cousin that a row shows."""
+    def cousin_index(self, row: int) -> int:
+        """Return the number of the cousin in a row; raises `EngineError` where it has none."""
         ...
 
     def place(self, row: int, name: str, world_from_object: Array) -> None:
-        """Put a free object somewhere, at rest."""
+        """Set the pose `world_from_object` [4, 4] of a free object, at rest."""
         ...
 
     def set_joint(self, row: int, joint: int, position: float) -> None:
-        """Put a joint (a column of `Slots.joints`) somewhere [rad or m], at rest."""
+        """Set the position of a joint (a column of `Slots.joints`) [rad or m], at rest."""
         ...
 
     def set_drives(self, row: int, position: Array) -> None:
-        """Put the body's drives somewhere [drives], at rest."""
+        """Set the positions of the robot's drives [drives], at rest."""
         ...
 
     def step(self, drive_velocity: Array, count: int) -> list[str]:
-        """Advance all rows by `count` steps at these target speeds [n, drives], cut to the drives' own limits.
+        """Advance all rows by `count` steps at target velocities [n, drives], clipped to the limits of the drives.
 
-        Returns by row what broke, empty where nothing did. A row that broke (a command that is NaN or absurd, as
-        `sim.worlds.faults` has it, an exploding state, a worker that stalled) stands still and is told again and again
-        until it is shown a cousin; the others do not notice.
+        Returns the fault of each row, empty where there is none. A row with a fault (a command that is NaN or absurd,
+        as defined in `sim.worlds.faults`, an exploding state, a worker that stalled) stops, and its fault is returned
+        by every step until a cousin is loaded into it; other rows are not affected.
         """
         ...
 
     def read(self) -> State:
-        """Return the present state; the arrays are the caller's."""
+        """Return the current state in new arrays."""
         ...
 
     def contacts(self, row: int) -> list[Contact]:
-        """Return the contacts of a row; the body goes by the name of `BODY`."""
+        """Return the contacts of a row; the robot is named `ROBOT_NAME`."""
         ...
 
     def snapshot(self, row: int) -> bytes:
-        """Return all that decides a row's future while it shows its cousin."""
+        """Return the full simulation state of a row with its current cousin."""
         ...
 
     def restore(self, row: int, snapshot: bytes) -> None:
-        """Bring back what `snapshot` of a row that shows the same cousin returned: the same future, bit for bit."""
+        """Restore a snapshot of a row with the same cousin; the simulation continues from it bit for bit."""
         ...
 
     def close(self) -> None:
@@ -145,8 +144,8 @@ class Worlds(Protocol):
         ...
 
 
-def slots_of(source: Source, indices: Iterable[int]) -> Slots:
-    """Return columns that hold the objects and joints of all these cousins, in order of their first appearance."""
+def slots_of(source: CousinSource, indices: Iterable[int]) -> Slots:
+    """Return columns for the objects and joints of the given cousins, in order of their first appearance."""
     objects: dict[str, int] = {}
     for index in indices:
         for placed in source.scene(index).objects:

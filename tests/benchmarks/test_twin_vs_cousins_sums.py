@@ -1,4 +1,4 @@
-"""What the twin-versus-cousins measurement adds up: pairs, intervals, what was not learned, and what is told apart."""
+"""Sums of the twin-versus-cousins measurement: pairs, intervals, trainings that did not learn, separate counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def summary(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
 
 
 def put(folder: Path, arm: str, seed: int, outcome: Outcome, **job: Any) -> str:
-    """Write what came of a policy, eight cousins a split; return its name."""
+    """Write the result of a policy, eight cousins a split; return its name."""
     name = "-".join(str(part) for part in (arm, seed, *job.values()))
     splits = {
         split: {
@@ -41,9 +41,9 @@ def put(folder: Path, arm: str, seed: int, outcome: Outcome, **job: Any) -> str:
         }
         for split in SPLITS
     }
-    told = {"task": "push", "arm": arm, "seed": seed, "first": None} | job
-    found = {"job": told, "splits": splits, "curve": [], "seconds": 1.0}
-    (folder / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
+    job_record = {"task": "push", "arm": arm, "seed": seed, "first": None} | job
+    record = {"job": job_record, "splits": splits, "curve": [], "seconds": 1.0}
+    (folder / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")
     return name
 
 
@@ -56,44 +56,44 @@ def outcome(arm: str, split: str, seed: int, cousin: int) -> bool:
 
 def test_arms_are_paired_and_pooled_and_what_was_not_learned_is_named(tmp_path: Path, summary: Any) -> None:
     names = [put(tmp_path, arm, seed, outcome) for seed in (0, 1) for arm in ARMS]
-    found = summary(tmp_path, names, arms=ARMS, splits=SPLITS)
-    pooled = found["differences"]["cousins - twin"]["heldout_far+shadow"]
+    result = summary(tmp_path, names, arms=ARMS, splits=SPLITS)
+    pooled = result["differences"]["cousins - twin"]["heldout_far+shadow"]
     assert pooled["value"] == pytest.approx(10 / 16)
     assert (pooled["pairs"], pooled["first_only"], pooled["second_only"]) == (32, 20, 0)
     assert 0.0 < pooled["low"] < pooled["value"] < pooled["high"] < 1.0
-    assert found["differences"]["cousins - twin"]["twin"]["value"] == 0.0
-    assert found["differences"]["noise - twin"]["heldout_far"]["value"] == pytest.approx(0.25)
-    assert found["unlearned"] == ["push noise 1"]
-    assert found["learned"]["cousins - noise"]["pairs"] == 16
-    assert found["by_seed"]["shadow"]["cousins"] == [0.5, 0.5]
-    assert found["failures"]["heldout_far"]["twin"] == {"lost": 16}
-    assert found["heat"]["heldout_far"]["cousins"]["push 0"] == [2, 2]
-    assert found["heat"]["heldout_far"]["cousins"]["push 7"] == [0, 2]
-    assert (found["episodes"], found["faults"]) == (144, 0)
+    assert result["differences"]["cousins - twin"]["twin"]["value"] == 0.0
+    assert result["differences"]["noise - twin"]["heldout_far"]["value"] == pytest.approx(0.25)
+    assert result["unlearned"] == ["push noise 1"]
+    assert result["learned"]["cousins - noise"]["pairs"] == 16
+    assert result["by_seed"]["shadow"]["cousins"] == [0.5, 0.5]
+    assert result["failures"]["heldout_far"]["twin"] == {"lost": 16}
+    assert result["heat"]["heldout_far"]["cousins"]["push 0"] == [2, 2]
+    assert result["heat"]["heldout_far"]["cousins"]["push 7"] == [0, 2]
+    assert (result["episodes"], result["faults"]) == (144, 0)
     # Both trainings differ by the same, so drawing trainings leaves no doubt.
-    assert found["by_training"]["cousins - twin"]["low"] == pytest.approx(10 / 16)
+    assert result["by_training"]["cousins - twin"]["low"] == pytest.approx(10 / 16)
 
 
-def test_few_cousins_and_the_other_engine_are_told_apart_and_pooled_with_nothing(tmp_path: Path, summary: Any) -> None:
+def test_few_cousins_and_the_other_engine_are_counted_apart_and_never_pooled(tmp_path: Path, summary: Any) -> None:
     names = [put(tmp_path, arm, 0, outcome) for arm in ARMS]
     alone = summary(tmp_path, names, arms=ARMS, splits=SPLITS)
     assert alone["counts"] == {}
     assert alone["reversed"] == {"splits": {}, "differences": {}}
     names += [put(tmp_path, "cousins", 0, lambda *_: True, first=3)]
     names += [put(tmp_path, arm, 0, outcome, engine="pybullet") for arm in ("twin", "cousins")]
-    found = summary(tmp_path, names, arms=ARMS, splits=SPLITS)
-    assert found["counts"]["3"]["k"] == 8
-    assert found["reversed"]["differences"]["shadow"]["value"] == pytest.approx(0.5)
-    assert {key: found[key] for key in ("differences", "splits", "episodes")} == {
+    result = summary(tmp_path, names, arms=ARMS, splits=SPLITS)
+    assert result["counts"]["3"]["k"] == 8
+    assert result["reversed"]["differences"]["shadow"]["value"] == pytest.approx(0.5)
+    assert {key: result[key] for key in ("differences", "splits", "episodes")} == {
         key: alone[key] for key in ("differences", "splits", "episodes")
     }
 
 
 def test_an_episode_without_its_pair_is_no_measurement(tmp_path: Path, summary: Any) -> None:
     names = [put(tmp_path, arm, 0, outcome) for arm in ARMS]
-    kept = tmp_path / f"{names[0]}.json"
-    found = json.loads(kept.read_text(encoding="utf-8"))
-    found["splits"]["shadow"]["tried"].pop()
-    kept.write_text(json.dumps(found), encoding="utf-8")
+    record_file = tmp_path / f"{names[0]}.json"
+    record = json.loads(record_file.read_text(encoding="utf-8"))
+    record["splits"]["shadow"]["tried"].pop()
+    record_file.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(AssertionError, match="every episode has its pair"):
         summary(tmp_path, names, arms=ARMS, splits=SPLITS)

@@ -11,7 +11,7 @@ import pytest
 
 from cousins import plugins
 from cousins.capture.captures import Capture
-from cousins.capture.decoders.archives import open_source
+from cousins.capture.decoders.archives import open_export
 from cousins.capture.ingest import ingest
 from cousins.capture.io.capture_folder import capture_digest, load_capture
 from cousins.capture.quality.convention_check import check_camera_convention
@@ -24,7 +24,7 @@ from tests.cousins.capture.room import CANARY, GL, Files, tree, write_folder, wr
 
 KINDS = sorted(EXPORTS)
 HAS_CONFIDENCE = {"arkitscenes", "canonical", "scanner3d", "r3d", "polycam", "polycam_long"}
-TELLS_GRAVITY = {
+HAS_GRAVITY = {
     "arkitscenes",
     "shelf",
     "canonical",
@@ -36,13 +36,13 @@ TELLS_GRAVITY = {
     "polycam_long",
 }
 ELSEWHERE = {"single_rgbd", "nerfcapture", "stray", "photos"}
-"""Readers of what has no poses to agree upon, or needs an extra; each has its own tests."""
-NO_WAY_UP = {"bop", "seven_scenes"}
-"""Kinds whose world has no way up: it is estimated."""
+"""Readers of formats without comparable poses, or that need an extra; each has its own tests."""
+NO_UP_DIRECTION = {"bop", "seven_scenes"}
+"""Kinds without an up direction: it is estimated."""
 NO_MATRIX = {"arkitscenes", "tum", "record3d_exr", "r3d", "r3d_old"}
-"""Kinds that write rotations as quaternions or axis-angle: whatever stands there is a rotation."""
+"""Kinds that write rotations as quaternions or axis-angle, so that every value is a rotation."""
 NO_LAST_ROW = NO_MATRIX | {"bop", "polycam", "polycam_long"}
-"""Kinds that write no 0 0 0 1: only their rotations can be by columns."""
+"""Kinds without the last matrix row 0 0 0 1: only their rotations can be transposed."""
 
 
 @pytest.fixture(scope="module")
@@ -52,24 +52,26 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Capture]:
 
 
 def test_every_reader_has_an_export_in_this_law_book() -> None:
-    assert {name for name, _ in EXPORTS.values()} | ELSEWHERE == set(plugins.names(PACKAGE))
+    assert {name for name, _ in EXPORTS.values()} | ELSEWHERE == set(plugins.backend_names(PACKAGE))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_exactly_one_reader_recognises_an_export(kind: str, tmp_path: Path) -> None:
-    readers = {name: plugins.load(PACKAGE, name, kind="reader").build(None) for name in plugins.names(PACKAGE)}
-    with open_source(write_folder(export(kind, count=1), tmp_path)) as source:
+    readers = {
+        name: plugins.load_backend(PACKAGE, name, kind="reader").build(None) for name in plugins.backend_names(PACKAGE)
+    }
+    with open_export(write_folder(export(kind, count=1), tmp_path)) as source:
         assert [name for name, reader in readers.items() if reader.recognises(source)] == [EXPORTS[kind][0]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_reader_tells_the_truth(kind: str, captures: dict[str, Capture]) -> None:
+def test_a_reader_gives_the_true_frames(kind: str, captures: dict[str, Capture]) -> None:
     capture = captures[kind]
     truth = truth_of(kind)
     assert len(capture.frames) == len(truth)
     half_float = kind == "record3d_exr"
     level = capture.frames[0].world_from_camera @ invert(truth[0].world_from_camera)
-    assert rotation_angle_rad(level[:3, :3]) < (np.deg2rad(0.2) if kind in NO_WAY_UP else 1e-8)
+    assert rotation_angle_rad(level[:3, :3]) < (np.deg2rad(0.2) if kind in NO_UP_DIRECTION else 1e-8)
     for frame, shot in zip(capture.frames, truth, strict=True):
         np.testing.assert_allclose(frame.world_from_camera, level @ shot.world_from_camera, atol=1e-8)
         np.testing.assert_allclose(frame.timestamp_s, shot.time_s - truth[0].time_s, atol=2e-6)
@@ -83,8 +85,8 @@ def test_a_reader_tells_the_truth(kind: str, captures: dict[str, Capture]) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gravity_is_known_only_where_the_device_told_it(kind: str, captures: dict[str, Capture]) -> None:
-    assert captures[kind].gravity_known == (kind in TELLS_GRAVITY)
+def test_gravity_is_known_only_where_the_export_contains_it(kind: str, captures: dict[str, Capture]) -> None:
+    assert captures[kind].gravity_known == (kind in HAS_GRAVITY)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -131,7 +133,7 @@ def test_colour_is_not_encoded_again(kind: str, captures: dict[str, Capture]) ->
 
     shot = truth_of(kind)[0]
     assert shot.jpeg is not None
-    assert (captures[kind].frames[0].color() == decode_color(shot.jpeg, where="truth")).all()
+    assert (captures[kind].frames[0].color() == decode_color(shot.jpeg, context="truth")).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

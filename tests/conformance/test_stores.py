@@ -18,8 +18,8 @@ import pytest
 
 from cousins.errors import StoreError, UnknownNameError
 from cousins.pack.stores import s3
-from cousins.pack.transfer.registry import PackStore, Reference, fetch, open_store, set_tag, tags
-from cousins.plugins import names
+from cousins.pack.transfer.registry import PackReference, PackStore, fetch, open_store, set_tag, tags
+from cousins.plugins import backend_names
 from tests.cousins.pack.servers_for_tests import RangeHandler
 
 KEY = "blobs/ab/" + "c" * 62
@@ -68,7 +68,7 @@ def stores(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[
 
 
 def test_every_store_is_in_this_book() -> None:
-    assert names("cousins.pack.stores") == sorted([*HERE, "hub"])
+    assert backend_names("cousins.pack.stores") == sorted([*HERE, "hub"])
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -80,7 +80,7 @@ def test_what_was_written_is_read_from_any_place(name: str, stores: Callable[[st
         assert b"".join(reader.stream(KEY, start=start)) == DATA[start:]
     assert b"".join(reader.stream(KEY, start=len(DATA))) == b""
     writer.write({KEY: b"new"})
-    assert fetch(reader, KEY, most=10) == b"new"
+    assert fetch(reader, KEY, max_bytes=10) == b"new"
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -99,15 +99,15 @@ def test_no_more_is_taken_than_asked_for(name: str, stores: Callable[[str], Made
     reader, writer = stores(name)
     writer.write({KEY: DATA})
     with pytest.raises(StoreError, match="over 100 bytes"):
-        fetch(reader, KEY, most=100)
+        fetch(reader, KEY, max_bytes=100)
 
 
 @pytest.mark.parametrize("name", HERE)
 def test_tags_are_listed_and_move(name: str, stores: Callable[[str], Made]) -> None:
     reader, writer = stores(name)
-    set_tag(writer, Reference(name="demo", tag="v1"), "0" * 64)
-    set_tag(writer, Reference(name="demo", tag="v2"), "1" * 64)
-    set_tag(writer, Reference(name="demo", tag="v1"), "2" * 64)
+    set_tag(writer, PackReference(name="demo", tag="v1"), "0" * 64)
+    set_tag(writer, PackReference(name="demo", tag="v2"), "1" * 64)
+    set_tag(writer, PackReference(name="demo", tag="v1"), "2" * 64)
     assert tags(reader) == {"demo:v1": "2" * 64, "demo:v2": "1" * 64}
 
 

@@ -35,7 +35,7 @@ CODE: Final = ("cousins", "sim", "flows")
 
 VAGUE_NAMES: Final = frozenset(
     """
-    asked at chosen done found given heard here hers his kept known lay made many meant mine most much of one ones others
+    asked at chosen found given heard here hers his kept known lay made many meant mine most much of one ones others
     ours own said seen shown stand stands such taken tell telling tells that theirs there these thing things this those
     told wanted way ways what where whereto who whole whom whose yours
     """.split()  # noqa: SIM905

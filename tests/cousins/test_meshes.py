@@ -15,7 +15,7 @@ def test_moving_a_mesh_keeps_faces_and_colours() -> None:
 
 
 def test_joined_meshes_keep_their_volume_and_no_mesh_is_empty() -> None:
-    one = Mesh.from_trimesh(trimesh.creation.box(extents=(1, 2, 3)))
-    two = one.transformed(rigid(translation=np.array([5.0, 0.0, 0.0])))
-    assert np.isclose(concatenate([one, two]).to_trimesh().volume, 12.0)
+    first = Mesh.from_trimesh(trimesh.creation.box(extents=(1, 2, 3)))
+    second = first.transformed(rigid(translation=np.array([5.0, 0.0, 0.0])))
+    assert np.isclose(concatenate([first, second]).to_trimesh().volume, 12.0)
     assert len(concatenate([]).vertices) == 0

@@ -74,10 +74,10 @@ def test_barycentrics_give_back_the_point_that_the_depth_says() -> None:
     mesh = _sphere(0.3, (0.0, 0.0, 0.0), subdivisions=2)
     pose = look_at(np.array([0.7, 0.5, 0.4]), np.zeros(3))
     raster = render([mesh], CAMERA, pose)
-    seen = raster.face >= 0
-    corners = mesh.vertices[mesh.faces[raster.face[seen]]]
-    points = np.einsum("nk,nkd->nd", raster.barycentric[seen], corners)
-    rays = _rays()[seen] * raster.depth_m[seen][:, None]
+    covered = raster.face >= 0
+    corners = mesh.vertices[mesh.faces[raster.face[covered]]]
+    points = np.einsum("nk,nkd->nd", raster.barycentric[covered], corners)
+    rays = _rays()[covered] * raster.depth_m[covered][:, None]
     np.testing.assert_allclose(transform(invert(pose), points), rays, atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""The store keeps whole values only, whoever is killed and whatever rots."""
+"""The store holds complete values only, also after killed processes and damaged files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cousins.store import Store, digest_of, write_whole
+from cousins.store import Store, json_digest, write_atomic
 
-KEY = digest_of("a stage")
+KEY = json_digest("a stage")
 
 WRITE_SLOWLY = """
 import sys, time
@@ -48,8 +48,8 @@ def files_below(root: Path) -> list[str]:
 
 
 def test_a_value_is_made_once(tmp_path: Path) -> None:
-    first = Store(tmp_path).make(KEY, writer("hello"))
-    second = Store(tmp_path).make(KEY, never)
+    first = Store(tmp_path).get_or_create(KEY, writer("hello"))
+    second = Store(tmp_path).get_or_create(KEY, never)
     assert not first.reused
     assert second.reused
     assert second.digest == first.digest
@@ -58,8 +58,8 @@ def test_a_value_is_made_once(tmp_path: Path) -> None:
 
 def test_the_same_files_have_one_digest_and_one_copy(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    first = store.make(KEY, writer("hello"))
-    other = store.make(digest_of("another stage"), writer("hello"))
+    first = store.get_or_create(KEY, writer("hello"))
+    other = store.get_or_create(json_digest("another stage"), writer("hello"))
     assert first.folder == other.folder
     assert len(list((tmp_path / "values").iterdir())) == 1
 
@@ -67,14 +67,14 @@ def test_the_same_files_have_one_digest_and_one_copy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["flip", "cut", "delete", "add"])
 def test_a_damaged_value_is_made_again(tmp_path: Path, damage: str) -> None:
     store = Store(tmp_path)
-    path = store.make(KEY, writer("hello")).folder / "sub/value.txt"
+    path = store.get_or_create(KEY, writer("hello")).folder / "sub/value.txt"
     if damage == "delete":
         path.unlink()
     elif damage == "add":
         (path.parent / "more.txt").write_text("x")
     else:
         path.write_text("jello" if damage == "flip" else "hel")
-    mended = store.make(KEY, writer("hello"))
+    mended = store.get_or_create(KEY, writer("hello"))
     assert not mended.reused
     assert files_below(mended.folder) == ["sub/value.txt"]
     assert (mended.folder / "sub/value.txt").read_text() == "hello"
@@ -87,9 +87,9 @@ def test_a_damaged_record_is_made_again_and_reaches_nothing_outside(tmp_path: Pa
     (tmp_path / "x").mkdir()
     (tmp_path / "x/precious").write_text("keep me")
     store = Store(tmp_path / "store")
-    store.make(KEY, writer("hello"))
+    store.get_or_create(KEY, writer("hello"))
     (tmp_path / "store/stages" / f"{KEY}.json").write_bytes(record)
-    assert not store.make(KEY, writer("hello")).reused
+    assert not store.get_or_create(KEY, writer("hello")).reused
     assert (tmp_path / "x/precious").read_text() == "keep me"
 
 
@@ -101,7 +101,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        store.make(KEY, fail)
+        store.get_or_create(KEY, fail)
     assert [name for name in files_below(tmp_path) if not name.startswith("locks/")] == []
 
 
@@ -114,9 +114,9 @@ def test_a_killed_process_leaves_no_value_and_the_next_one_finishes(tmp_path: Pa
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         child.stdout.close()
-        found = Store(tmp_path).get(KEY)
-        assert found is None or len(list(found.folder.iterdir())) == 200
-    assert len(list(Store(tmp_path).make(KEY, writer("x")).folder.iterdir())) in (1, 200)
+        value = Store(tmp_path).get(KEY)
+        assert value is None or len(list(value.folder.iterdir())) == 200
+    assert len(list(Store(tmp_path).get_or_create(KEY, writer("x")).folder.iterdir())) in (1, 200)
 
 
 def test_two_processes_that_want_the_same_value_make_it_once(tmp_path: Path) -> None:
@@ -128,9 +128,9 @@ def test_two_processes_that_want_the_same_value_make_it_once(tmp_path: Path) -> 
 
 def test_a_sweep_keeps_what_was_used_last_and_fits(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    keys = [digest_of(number) for number in range(4)]
+    keys = [json_digest(number) for number in range(4)]
     for number, key in enumerate(keys):
-        store.make(key, writer(str(number) * 1000))
+        store.get_or_create(key, writer(str(number) * 1000))
         os.utime(tmp_path / "stages" / f"{key}.json", ns=(number, number))
     assert store.get(keys[0]) is not None
     (tmp_path / "work/left-over").mkdir()
@@ -144,8 +144,8 @@ def test_a_sweep_keeps_what_was_used_last_and_fits(tmp_path: Path) -> None:
 
 def test_nothing_is_swept_while_the_store_is_in_use(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.make(KEY, writer("hello"))
-    with store.in_use():
+    store.get_or_create(KEY, writer("hello"))
+    with store.block_sweeps():
         swept = []
         thread = threading.Thread(target=lambda: swept.append(Store(tmp_path).gc()))
         thread.start()
@@ -156,7 +156,7 @@ def test_nothing_is_swept_while_the_store_is_in_use(tmp_path: Path) -> None:
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
-    write_whole(path, b"old")
-    write_whole(path, b"new")
+    write_atomic(path, b"old")
+    write_atomic(path, b"new")
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,4 +1,4 @@
-"""Strings that tell whose an export is, and the search for them in everything that is written."""
+"""Personal strings that are planted in exports, and a search for them in all written files."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 from tests.cousins.capture.room import CANARY
 
 OWNER = "Anna-Musters-iPhone"
-PLACE = "IMG_20240503_Kastanienallee"
-SECRETS = (CANARY, OWNER.encode(), b"Musters", PLACE.encode(), b"Kastanienallee")
-PLANTED = {
+PLACE_NAME = "IMG_20240503_Kastanienallee"
+SECRETS = (CANARY, OWNER.encode(), b"Musters", PLACE_NAME.encode(), b"Kastanienallee")
+PERSONAL_FIELDS = {
     "owner": OWNER,
     "deviceName": OWNER,
     "device": {"name": OWNER},
     "title": OWNER,
     "appVersionString": OWNER,
     "latitude": CANARY.decode(),
-    "originalFileName": f"{PLACE}.HEIC",
+    "originalFileName": f"{PLACE_NAME}.HEIC",
 }
 
 
-def told_jpeg(data: bytes) -> bytes:
-    """The JPEG with a segment that tells where it was taken."""
+def jpeg_with_location(data: bytes) -> bytes:
+    """Return the JPEG with an EXIF segment that names a location."""
     exif = b"Exif\0\0" + CANARY
     return data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
 
 
-def leaks(folder: Path) -> list[str]:
-    """Every file below a folder that holds a secret, in its name, its bytes, or what is packed or inlined in it."""
+def find_leaks(folder: Path) -> list[str]:
+    """Return every file below a folder that contains a secret in its name, its bytes, or in packed or inlined data."""
     return [
         f"{path.relative_to(folder)}: {secret.decode()}"
         for path in folder.rglob("*")

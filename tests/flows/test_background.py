@@ -26,7 +26,7 @@ from tests.cousins.reconstruct.test_nerfstudio import HARMONICS, POINTS, SCALES,
 from tests.cousins.scene.scenes_for_tests import table_scene
 
 
-def called(*words: str) -> tuple[int, dict[str, Any]]:
+def run_json(*words: str) -> tuple[int, dict[str, Any]]:
     output = io.StringIO()
     code = run([*words, "--json"], output)
     return code, json.loads(output.getvalue())
@@ -39,7 +39,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "store"
 
 
-def test_splats_lie_over_the_scene_of_their_capture_and_over_no_other(
+def test_splats_are_added_to_the_scene_of_their_capture_only(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_folder(export("canonical", count=36), tmp_path / "export")
@@ -50,33 +50,33 @@ def test_splats_lie_over_the_scene_of_their_capture_and_over_no_other(
     monkeypatch.setenv("KNOWN_SCENE", str(tmp_path / "known.npz"))
     environment(store / "environments/nerfstudio")
 
-    code, told = called("background", str(source), str(tmp_path / "scene"))
-    assert (code, told["splats"], told["degree"]) == (0, 300, 3)
+    code, result = run_json("background", str(source), str(tmp_path / "scene"))
+    assert (code, result["splats"], result["degree"]) == (0, 300, 3)
     written = tmp_path / "scene/background.usdc"
     assert np.abs(read_splat_usd(written).positions - POINTS).max() < 1e-4
     assert check_file(written) == []
 
     write_scene(replace(scene, capture_digest="1" * 64), tmp_path / "other")
-    code, told = called("background", str(source), str(tmp_path / "other"))
+    code, result = run_json("background", str(source), str(tmp_path / "other"))
     assert code == 2
-    assert told["error"]["found"] == "a scene of another capture (111111111111)"
+    assert result["error"]["found"] == "a scene of another capture (111111111111)"
     assert not (tmp_path / "other/background.usdc").exists()
 
 
-def test_without_its_environment_it_says_how_to_build_it(store: Path, tmp_path: Path) -> None:
+def test_a_missing_environment_is_an_error_with_the_setup_command(store: Path, tmp_path: Path) -> None:
     write_scene(table_scene(), tmp_path / "scene")
-    code, told = called("background", str(tmp_path), str(tmp_path / "scene"))
+    code, result = run_json("background", str(tmp_path), str(tmp_path / "scene"))
     assert code == 2
-    assert told["error"]["hint"].startswith("Type `cousins setup nerfstudio`")
+    assert result["error"]["hint"].startswith("Type `cousins setup nerfstudio`")
 
 
-def test_a_finished_environment_is_not_built_again_and_a_full_disk_is_told(
+def test_a_finished_environment_is_not_built_again_and_a_full_disk_is_an_error(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(setup, "free_bytes", lambda _: 1_500_000_000)
-    code, told = called("setup", "nerfstudio")
+    code, result = run_json("setup", "nerfstudio")
     assert code == 2
-    assert told["error"]["found"].startswith("1.5 GB free at ")
+    assert result["error"]["found"].startswith("1.5 GB free at ")
     folder = environment(store / "environments/nerfstudio")
-    (folder / setup.DONE).write_text(file_digest(REQUIREMENTS))
-    assert called("setup", "nerfstudio") == (0, {"environment": str(folder), "built": False})
+    (folder / setup.STAMP).write_text(file_digest(REQUIREMENTS))
+    assert run_json("setup", "nerfstudio") == (0, {"environment": str(folder), "built": False})

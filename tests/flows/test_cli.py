@@ -1,4 +1,4 @@
-"""The command line: exit codes, one JSON object, messages that say what to type, nothing left on disk."""
+"""The command line: exit codes, one JSON object, errors with the command to type, and no files left behind."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from flows.cli import run
 ROOT = Path(__file__).parents[2]
 
 
-def called(*words: str) -> tuple[int, str]:
+def run_command(*words: str) -> tuple[int, str]:
     output = io.StringIO()
     return run(list(words), output), output.getvalue()
 
 
 def error_of(*words: str) -> dict[str, Any]:
-    code, text = called(*words, "--json")
+    code, text = run_command(*words, "--json")
     assert code == 2
     (line,) = text.splitlines()
-    found = json.loads(line)
-    assert set(found) == {"error"}
-    assert set(found["error"]) == {"kind", "found", "expected", "hint"}
-    error: dict[str, Any] = found["error"]
+    output = json.loads(line)
+    assert set(output) == {"error"}
+    assert set(output["error"]) == {"kind", "found", "expected", "hint"}
+    error: dict[str, Any] = output["error"]
     return error
 
 
 @pytest.fixture(autouse=True)
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def separate_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUSINS_STORE", str(tmp_path / "store"))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
 
@@ -50,7 +50,7 @@ def test_an_unknown_command_gets_a_hint() -> None:
     }
 
 
-def test_a_missing_output_is_told_with_the_usage() -> None:
+def test_a_missing_output_is_an_error_with_the_usage() -> None:
     error = error_of("scan", "x")
     assert error["found"] == "the following arguments are required: -o/--output"
     assert error["expected"].startswith("usage: cousins scan")
@@ -64,7 +64,7 @@ def test_a_missing_output_is_told_with_the_usage() -> None:
         (("scan", "x", "more", "-o", "y"), "more", "cousins scan"),
     ],
 )
-def test_a_word_that_a_command_does_not_know_is_told_with_its_own_usage(
+def test_an_unknown_argument_is_an_error_with_the_usage_of_its_command(
     words: tuple[str, ...], unknown: str, command: str
 ) -> None:
     error = error_of(*words)
@@ -75,7 +75,7 @@ def test_a_word_that_a_command_does_not_know_is_told_with_its_own_usage(
 
 def test_help_and_no_command_at_all_name_every_command() -> None:
     for words in ((), ("--help",)):
-        code, text = called(*words)
+        code, text = run_command(*words)
         assert code == 0
         for name in ("demo", "scan", "inspect", "check", "view", "label", "vary", "pack", "tag-sheet", "doctor"):
             assert f"\n    {name} " in text or f"\n    {name}\n" in text
@@ -89,17 +89,17 @@ def test_a_capture_that_is_not_there(tmp_path: Path) -> None:
 
 
 def bad_inputs(folder: Path) -> dict[str, Path]:
-    made = {name: folder / name for name in ("text.zip", "cut.zip", "slip.zip", "empty", "photos")}
-    made["text.zip"].write_text("I am no archive")
+    paths = {name: folder / name for name in ("text.zip", "cut.zip", "slip.zip", "empty", "photos")}
+    paths["text.zip"].write_text("I am no archive")
     with zipfile.ZipFile(folder / "whole.zip", "w") as archive:
         archive.writestr("info.json", "{}" * 1000)
-    made["cut.zip"].write_bytes((folder / "whole.zip").read_bytes()[:50])
-    with zipfile.ZipFile(made["slip.zip"], "w") as archive:
+    paths["cut.zip"].write_bytes((folder / "whole.zip").read_bytes()[:50])
+    with zipfile.ZipFile(paths["slip.zip"], "w") as archive:
         archive.writestr("../outside.txt", "gotcha")
-    made["empty"].mkdir()
-    made["photos"].mkdir()
-    (made["photos"] / "a.jpg").write_bytes(b"\xff\xd8\xff")
-    return made
+    paths["empty"].mkdir()
+    paths["photos"].mkdir()
+    (paths["photos"] / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    return paths
 
 
 @pytest.mark.parametrize("name", ["text.zip", "cut.zip", "slip.zip", "empty", "photos"])
@@ -108,16 +108,16 @@ def test_bad_input_ends_soon_with_code_2_and_leaves_nothing(tmp_path: Path, name
     before = sorted(path.name for path in tmp_path.iterdir())
     command = [sys.executable, "-m", "flows.cli", "scan", str(source), "-o", str(tmp_path / "scene"), "--json"]
     began = time.process_time()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert time.process_time() - began < 5.0
-    assert done.returncode == 2
-    error = json.loads(done.stdout)["error"]
+    assert process.returncode == 2
+    error = json.loads(process.stdout)["error"]
     assert error["kind"] in ("ArchiveError", "CaptureError")
     assert all(error[key] for key in ("found", "expected", "hint"))
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in process.stderr
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "store") == before
-    kept = [path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.parent.name != "locks"]
-    assert kept == []
+    stored_files = [path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.parent.name != "locks"]
+    assert stored_files == []
 
 
 def test_an_unknown_segmenter_is_refused_before_any_work(tmp_path: Path) -> None:
@@ -144,11 +144,11 @@ def test_a_model_for_faces_that_is_not_there_is_refused_before_any_work(tmp_path
     assert "OpenCV's model zoo" in error["expected"]
 
 
-def test_a_check_says_which_rules_applied_and_tells_the_same_thing_three_times_at_most(tmp_path: Path) -> None:
+def test_a_check_lists_the_rules_and_repeats_a_finding_three_times_at_most(tmp_path: Path) -> None:
     path = tmp_path / "room.usda"
     walls = "".join(f'def Xform "w{i}" (references = @./wall{i}.usda@) {{}}\n' for i in range(5))
     path.write_text(f'#usda 1.0\n(\n defaultPrim = "Room"\n)\ndef Xform "Room" {{\n{walls}}}\n')
-    code, text = called("check", str(path))
+    code, text = run_command("check", str(path))
     assert code == 1
     lines = text.splitlines()
     assert lines[0].startswith("checked as USD from elsewhere: asset paths; OpenUSD's own validators")
@@ -181,18 +181,18 @@ def test_the_command_starts_without_heavy_libraries() -> None:
         "import sys, io; from flows.cli import run; run(['--help'], io.StringIO()); "
         "print([name for name in ('numpy', 'scipy', 'numba', 'prefect', 'pxr', 'pybullet') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_a_plain_scan_never_imports_prefect() -> None:
     program = "import sys, flows.pipeline.run_scan, flows.commands.scan; print('prefect' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "False"
 
 
 def test_a_sheet_of_tags_is_written_and_odd_sizes_are_refused(tmp_path: Path) -> None:
-    code, text = called("tag-sheet", "-o", str(tmp_path / "tags.pdf"), "--json")
+    code, text = run_command("tag-sheet", "-o", str(tmp_path / "tags.pdf"), "--json")
     assert code == 0
     assert json.loads(text) == {"sheet": str(tmp_path / "tags.pdf"), "tags": 6, "size_mm": 60.0}
     assert (tmp_path / "tags.pdf").read_bytes().startswith(b"%PDF")

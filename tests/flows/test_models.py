@@ -1,4 +1,4 @@
-"""Weights: known, fetched, checked, and chosen for a scan."""
+"""Model weights: known, downloaded, verified, and selected for a scan."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cousins.errors import InputError, UnknownNameError
-from cousins.weights import KNOWN, Weights, WeightsFile, fetched, known_weights
+from cousins.segment.backend_choice import choose_backend
+from cousins.weights import KNOWN_MODELS, Weights, WeightsFile, downloaded_weights, find_weights
 from flows.commands.models import required_hashes
 from flows.download import DownloadError, download
-from flows.pipeline.backend_choice import choices
 
 CONTENT = bytes(range(256)) * 20_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-def say_nothing(have: int, total: int | None) -> None:
+def check_progress(have: int, total: int | None) -> None:
     assert total is None or have <= total
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves one file; `cut` answers end after so many bytes, `ranges` tells whether it can go on."""
+    """Serves one file; answers end after `cut` bytes, `ranges` is whether it supports range requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[str | None] = []
+        self.requested_ranges: list[str | None] = []
         self.cut: int | None = None
         self.ranges = True
 
@@ -40,14 +40,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        self.server.asked.append(wanted)
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.server.ranges else 0
+        requested_range = self.headers.get("Range")
+        self.server.requested_ranges.append(requested_range)
+        start = (
+            int(requested_range.removeprefix("bytes=").removesuffix("-"))
+            if requested_range and self.server.ranges
+            else 0
+        )
         if start >= len(CONTENT):
             self.send_error(416)
             return
         body = CONTENT[start:]
-        self.send_response(206 if wanted and self.server.ranges else 200)
+        self.send_response(206 if requested_range and self.server.ranges else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body if self.server.cut is None else body[: self.server.cut])
@@ -58,25 +62,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield one
-        one.shutdown()
+        yield running
+        running.shutdown()
         thread.join()
 
 
-def get(server: Server, path: Path, sha256: str = SHA256) -> bool:
+def download_from(server: Server, path: Path, sha256: str = SHA256) -> bool:
     address = f"http://127.0.0.1:{server.server_address[1]}/weights.bin"
-    return download(address, path, sha256=sha256, tell=say_nothing)
+    return download(address, path, sha256=sha256, progress=check_progress)
 
 
 def test_a_file_is_fetched_once(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "model/weights.bin"
-    assert get(server, path)
+    assert download_from(server, path)
     assert path.read_bytes() == CONTENT
-    assert not get(server, path)
-    assert server.asked == [None]
+    assert not download_from(server, path)
+    assert server.requested_ranges == [None]
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -84,50 +88,50 @@ def test_a_cut_download_goes_on_where_it_ended_or_begins_anew(server: Server, tm
     path = tmp_path / "weights.bin"
     server.cut, server.ranges = 1_000_000, ranges
     with pytest.raises(DownloadError, match="goes on where it was cut off"):
-        get(server, path)
+        download_from(server, path)
     assert not path.exists()
     assert (tmp_path / "weights.bin.part").stat().st_size == 1_000_000
     server.cut = None
-    assert get(server, path)
+    assert download_from(server, path)
     assert path.read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=1000000-"]
+    assert server.requested_ranges == [None, "bytes=1000000-"]
     assert not (tmp_path / "weights.bin.part").exists()
 
 
 def test_a_part_that_is_whole_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / "weights.bin.part").write_bytes(CONTENT)
-    assert get(server, tmp_path / "weights.bin")
+    assert download_from(server, tmp_path / "weights.bin")
     assert (tmp_path / "weights.bin").read_bytes() == CONTENT
 
 
 def test_a_wrong_hash_is_refused_and_nothing_is_kept(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match=rf"SHA-256 {SHA256}.*The file was removed"):
-        get(server, tmp_path / "weights.bin", sha256="0" * 64)
+        download_from(server, tmp_path / "weights.bin", sha256="0" * 64)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_silent_address_is_told_with_where_to_put_the_file(tmp_path: Path) -> None:
+def test_an_unreachable_address_is_an_error_with_the_place_for_the_file(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match=r"Without a network, fetch it elsewhere and put it at .*weights\.bin"):
-        download("http://127.0.0.1:9/weights.bin", tmp_path / "weights.bin", sha256=SHA256, tell=say_nothing)
+        download("http://127.0.0.1:9/weights.bin", tmp_path / "weights.bin", sha256=SHA256, progress=check_progress)
 
 
 def test_every_known_hash_is_one_and_every_address_is_encrypted() -> None:
-    for file in (file for weights in KNOWN for file in weights.files):
+    for file in (file for weights in KNOWN_MODELS for file in weights.files):
         assert file.address.startswith("https://")
         assert file.sha256 is None or (len(file.sha256) == 64 and int(file.sha256, 16) > 0)
-    assert len({weights.name for weights in KNOWN}) == len(KNOWN)
-    assert all(file.sha256 for name in ("sam-vit-b", "sam-vit-l", "sam-vit-h") for file in known_weights(name).files)
+    assert len({weights.name for weights in KNOWN_MODELS}) == len(KNOWN_MODELS)
+    assert all(file.sha256 for name in ("sam-vit-b", "sam-vit-l", "sam-vit-h") for file in find_weights(name).files)
 
 
 def test_the_kept_yolox_is_the_known_one(shared_data: object) -> None:
     assert callable(shared_data)
     folder: Path = shared_data("weights/yolox_nano_ncnn")
-    for file in known_weights("yolox-nano").files:
+    for file in find_weights("yolox-nano").files:
         data = (folder / file.name).read_bytes()
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (file.sha256, file.size_bytes)
 
 
-TWO = Weights(
+TWO_FILE_WEIGHTS = Weights(
     name="two",
     what="made",
     licence="MIT",
@@ -140,33 +144,35 @@ TWO = Weights(
 
 def test_a_file_of_unknown_hash_needs_the_users(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no known SHA-256 of a\.json.*--sha256 a\.json=HEX"):
-        required_hashes(TWO, [])
-    assert required_hashes(TWO, [f"a.json={'AB' * 32}"]) == {"a.json": "ab" * 32, "b.bin": "1" * 64}
+        required_hashes(TWO_FILE_WEIGHTS, [])
+    assert required_hashes(TWO_FILE_WEIGHTS, [f"a.json={'AB' * 32}"]) == {"a.json": "ab" * 32, "b.bin": "1" * 64}
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.text(max_size=90))
 def test_whatever_is_typed_as_a_hash_is_taken_or_refused_in_words(text: str) -> None:
     try:
-        said = required_hashes(TWO, [text, f"a.json={'2' * 64}"])["b.bin"]
+        answer = required_hashes(TWO_FILE_WEIGHTS, [text, f"a.json={'2' * 64}"])["b.bin"]
     except InputError as error:
-        said = error.expected
-    assert said == "1" * 64 or "FILE=HEX" in said
+        answer = error.expected
+    assert answer == "1" * 64 or "FILE=HEX" in answer
 
 
-def test_an_unknown_model_is_told_with_the_nearest() -> None:
+def test_an_unknown_model_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'sam-vit-b'"):
-        known_weights("sam-vitb")
+        find_weights("sam-vitb")
 
 
-def test_weights_that_are_not_there_tell_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_an_error_with_the_download_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COUSINS_MODELS", str(tmp_path))
     with pytest.raises(InputError, match="cousins models get sam-vit-b"):
-        fetched("sam-vit-b")
+        downloaded_weights("sam-vit-b")
     with pytest.raises(InputError, match="cousins models get sam-vit-b"):
-        choices("sam", None)
+        choose_backend("sam", kind="segmenter")
     with pytest.raises(InputError, match="cousins models get yolox-nano"):
-        choices("geometric", "yolox")
+        choose_backend("yolox", kind="namer")
 
 
 def test_choices_carry_the_digest_of_what_lies_at_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,16 +180,17 @@ def test_choices_carry_the_digest_of_what_lies_at_the_path(tmp_path: Path, monke
     (tmp_path / "mine.pth").write_bytes(b"one")
     (tmp_path / "sam-vit-b").mkdir()
     (tmp_path / "sam-vit-b/sam_vit_b_01ec64.pth").write_bytes(b"two")
-    mine, ours = choices(f"sam:{tmp_path / 'mine.pth'}", None), choices("sam", None)
-    assert mine["segmenter_digest"] == hashlib.sha256(b"one").hexdigest()
-    assert ours["segmenter_digest"] == hashlib.sha256(b"two").hexdigest()
-    assert ours["segmenter_weights"] == str((tmp_path / "sam-vit-b/sam_vit_b_01ec64.pth").resolve())
-    assert choices("geometric", None)["segmenter_digest"] is None
+    from_path = choose_backend(f"sam:{tmp_path / 'mine.pth'}", kind="segmenter")
+    by_default = choose_backend("sam", kind="segmenter")
+    assert from_path.digest == hashlib.sha256(b"one").hexdigest()
+    assert by_default.digest == hashlib.sha256(b"two").hexdigest()
+    assert by_default.weights == str((tmp_path / "sam-vit-b/sam_vit_b_01ec64.pth").resolve())
+    assert choose_backend("geometric", kind="segmenter").digest is None
     with pytest.raises(InputError, match="nothing at"):
-        choices("sam:nowhere.pth", None)
+        choose_backend("sam:nowhere.pth", kind="segmenter")
     with pytest.raises(InputError, match="it has no weights"):
-        choices("geometric:mine.pth", None)
+        choose_backend("geometric:mine.pth", kind="segmenter")
     with pytest.raises(UnknownNameError, match="Did you mean 'sam'"):
-        choices("smas", None)
+        choose_backend("smas", kind="segmenter")
     with pytest.raises(UnknownNameError, match="no namer named 'yolo'"):
-        choices("geometric", "yolo")
+        choose_backend("yolo", kind="namer")

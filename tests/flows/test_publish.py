@@ -1,4 +1,4 @@
-"""A finished folder takes its place in one step."""
+"""A finished folder is moved to its place atomically."""
 
 from __future__ import annotations
 

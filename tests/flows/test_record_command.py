@@ -1,4 +1,4 @@
-"""`cousins record` over a small pack: what is written is what `cousins eval` counts."""
+"""`cousins record` over a small pack: the recorded episodes match those that `cousins eval` counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def asked(*words: str | Path) -> tuple[dict[str, Any], int]:
+def run_json(*words: str | Path) -> tuple[dict[str, Any], int]:
     output = io.StringIO()
     code = run([*map(str, words), "--json"], output)
     return json.loads(output.getvalue()), code
@@ -31,19 +31,19 @@ def asked(*words: str | Path) -> tuple[dict[str, Any], int]:
 
 def test_random_rollouts_become_a_data_set(pack: Path, tmp_path: Path) -> None:
     words = ("record", "random", "--pack", pack, "--split", "train", "--episodes", "3", "-o")
-    result, code = asked(*words, tmp_path / "set")
+    result, code = run_json(*words, tmp_path / "set")
     assert code == 0
     assert (result["episodes"], result["format"], result["task"], result["engine"]) == (3, "lerobot", "push", "mujoco")
     assert result["steps"] == json.loads((tmp_path / "set/meta/info.json").read_text())["total_frames"]
     assert len(result["digest"]) == 64
-    assert "3 episodes" in record_command.told(result)
-    again, code = asked(*words, tmp_path / "set")
+    assert "3 episodes" in record_command.format_result(result)
+    again, code = run_json(*words, tmp_path / "set")
     assert code == 2
     assert "there already" in again["error"]["found"]
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "message"),
     [
         (("--format", "rosbag"), "no format named 'rosbag'"),
         (("--camera", "head"), "no camera named 'head'"),
@@ -52,81 +52,81 @@ def test_random_rollouts_become_a_data_set(pack: Path, tmp_path: Path) -> None:
         (("--task", "pusch"), "no task named 'pusch'"),
     ],
 )
-def test_what_cannot_be_recorded_is_told_and_leaves_nothing(
-    pack: Path, tmp_path: Path, words: tuple[str, ...], found: str
+def test_an_invalid_recording_is_an_error_and_leaves_no_files(
+    pack: Path, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
-    result, code = asked("record", "random", "--pack", pack, "-o", tmp_path / "set", *words)
+    result, code = run_json("record", "random", "--pack", pack, "-o", tmp_path / "set", *words)
     assert code == 2
-    assert found in result["error"]["found"]
+    assert message in result["error"]["found"]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_split_without_cousins_is_told(tmp_path: Path) -> None:
+def test_a_split_without_cousins_is_an_error(tmp_path: Path) -> None:
     small_pack(tmp_path / "pack", count=2)
-    result, code = asked("record", "random", "--pack", tmp_path / "pack", "-o", tmp_path / "set")
+    result, code = run_json("record", "random", "--pack", tmp_path / "pack", "-o", tmp_path / "set")
     assert code == 2
     assert "split 'heldout_far' without a cousin" in result["error"]["found"]
 
 
-def test_a_policy_that_is_none_is_told(pack: Path, tmp_path: Path) -> None:
-    result, code = asked("record", pack, "--pack", pack, "-o", tmp_path / "set")
+def test_a_folder_without_a_policy_is_an_error(pack: Path, tmp_path: Path) -> None:
+    result, code = run_json("record", pack, "--pack", pack, "-o", tmp_path / "set")
     assert code == 2
     assert "no policy.json" in result["error"]["found"]
 
 
 def test_a_film_shows_episodes_of_the_evaluation(pack: Path, tmp_path: Path) -> None:
     words = ("film", "random", "--pack", pack, "--split", "train", "--episodes", "2", "-o", tmp_path / "film.mp4")
-    result, code = asked(*words)
+    result, code = run_json(*words)
     assert code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "film.webp"]
-    assert [set(one) for one in result["episodes"]] == [{"cousin", "start", "success_at_end", "fault"}] * 2
+    assert [set(entry) for entry in result["episodes"]] == [{"cousin", "start", "success_at_end", "fault"}] * 2
     assert result["of"] == 100
-    assert "2 of 100 evaluation episodes" in film_command.told(result)
-    again, code = asked(*words)
+    assert "2 of 100 evaluation episodes" in film_command.format_result(result)
+    again, code = run_json(*words)
     assert code == 2
     assert "there already" in again["error"]["found"]
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "message"),
     [
         (("--episodes", "101"), "--episodes 101"),
         (("--loop", "png"), "a loop as 'png'"),
         (("--camera", "head"), "no camera named 'head'"),
     ],
 )
-def test_what_cannot_be_filmed_is_told(pack: Path, tmp_path: Path, words: tuple[str, ...], found: str) -> None:
-    result, code = asked("film", "random", "--pack", pack, "-o", tmp_path / "film.mp4", *words)
+def test_an_invalid_film_is_an_error(pack: Path, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    result, code = run_json("film", "random", "--pack", pack, "-o", tmp_path / "film.mp4", *words)
     assert code == 2
-    assert found in result["error"]["found"]
+    assert message in result["error"]["found"]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_policy_is_recorded_in_the_episodes_of_its_evaluation(pack: Path, tmp_path: Path) -> None:
     words = ("train", pack, "--rows", "2", "-o", tmp_path / "policy", "--steps", "64", "--twin-first", "0")
-    assert asked(*words)[1] == 0
-    where = ("--pack", pack, "--split", "train", "--episodes", "5", "--seed", "2")
-    table, _ = asked("eval", tmp_path / "policy", *where)
-    result, code = asked("record", tmp_path / "policy", *where, "-o", tmp_path / "set", "--format", "mcap")
+    assert run_json(*words)[1] == 0
+    options = ("--pack", pack, "--split", "train", "--episodes", "5", "--seed", "2")
+    table, _ = run_json("eval", tmp_path / "policy", *options)
+    result, code = run_json("record", tmp_path / "policy", *options, "-o", tmp_path / "set", "--format", "mcap")
     assert code == 0
     assert (result["episodes"], result["successes"]) == (table["episodes"], table["success_at_end"]["k"])
     assert (result["once"], result["faults"]) == (table["success_once"]["k"], table["faults"])
-    told = json.loads((tmp_path / "set/episodes.json").read_text())["episodes"]
-    by_cousin = {str(one["cousin"]): 0 for one in told}
-    for one in told:
-        by_cousin[str(one["cousin"])] += 1
-    assert by_cousin == {index: one["n"] for index, one in table["by_cousin"].items()}
-    mine = tmp_path / "mine.py"
-    mine.write_text(
+    episodes = json.loads((tmp_path / "set/episodes.json").read_text())["episodes"]
+    by_cousin = {str(entry["cousin"]): 0 for entry in episodes}
+    for entry in episodes:
+        by_cousin[str(entry["cousin"])] += 1
+    assert by_cousin == {index: entry["n"] for index, entry in table["by_cousin"].items()}
+    policy_file = tmp_path / "mine.py"
+    policy_file.write_text(
         "from pathlib import Path\nfrom sim.train.policies import read_policy\nbegun = 0\n"
         f"known = read_policy(Path({str(tmp_path / 'policy')!r}))\n"
         "def reset():\n    global begun\n    begun += 1\n"
         "def act(observations):\n    assert begun == 1\n    return known.act(observations)\n"
     )
-    theirs, code = asked("record", mine, *where, "-o", tmp_path / "theirs", "--format", "mcap")
+    file_result, code = run_json("record", policy_file, *options, "-o", tmp_path / "theirs", "--format", "mcap")
     assert code == 0
-    assert {**theirs, "policy": "", "output": ""} == {**result, "policy": "", "output": ""}
-    refused, code = asked("record", tmp_path / "policy", *where, "-o", tmp_path / "other", "--task", "lift")
+    assert {**file_result, "policy": "", "output": ""} == {**result, "policy": "", "output": ""}
+    refused, code = run_json("record", tmp_path / "policy", *options, "-o", tmp_path / "other", "--task", "lift")
     assert code == 2
     assert "--task lift for a policy that knows push" in refused["error"]["found"]
 
@@ -137,6 +137,6 @@ def test_a_missing_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.delitem(sys.modules, f"sim.recording.formats.{format_name}", raising=False)
-    result, code = asked("record", "random", "--pack", pack, "-o", tmp_path / "set", "--format", format_name)
+    result, code = run_json("record", "random", "--pack", pack, "-o", tmp_path / "set", "--format", format_name)
     assert code == 2
     assert result["error"]["expected"] == "the extra `record`"

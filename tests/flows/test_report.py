@@ -1,4 +1,4 @@
-"""The page shows every warning and fallback, escapes what users typed, and needs no network."""
+"""The page shows every warning and fallback, escapes user input, and needs no network."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_page_gives_its_pictures_back() -> None:
     assert pictures_of(html()) == (IMAGES, "TU9ERUw=", "data:image/png;base64,UE9TVEVS")
 
 
-def test_keys_are_told_as_words_with_units() -> None:
+def test_keys_are_shown_as_words_with_units() -> None:
     assert words("loop_residual_mm") == "loop residual [mm]"
     assert words("frames") == "frames"
 

@@ -1,9 +1,8 @@
-"""A layout scan measures the scale of photos on their way through the stages, and is asked for where it cannot."""
+"""A layout scan measures the scale of photos in the stages, and is rejected where it cannot."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,15 @@ import pytest
 from cousins.capture.captures import Capture
 from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.errors import InputError
+from cousins.importers.recognition import recognise_input
 from cousins.store import Store
-from flows.execution.executor import Desk, Options, say_nothing
-from flows.pipeline.backend_choice import layout
-from flows.pipeline.run_scan import Order, scan
-from flows.pipeline.scan_job import export_of
-from flows.pipeline.stages import INGEST, LAY_OVER, REFINE
-from tests.cousins.rooms.test_metre import LONG_M, WIDE_M, photos
+from flows.execution.executor import StageExecutor
+from flows.execution.stage import deferred
+from flows.pipeline.run_scan import ScanRequest, run_scan
+from flows.pipeline.scan_options import ScanOptions, resolve_options
+from flows.pipeline.stages import ALIGN_TO_LAYOUT, INGEST, REFINE
 from tests.cousins.rooms.test_rooms import columns, room_of, surface
+from tests.cousins.rooms.test_wall_scale import LONG_M, WIDE_M, photos
 
 
 def room_file(folder: Path) -> Path:
@@ -52,31 +52,34 @@ def written(capture: Capture, folder: Path) -> Path:
 
 
 def test_photos_are_put_into_the_metres_of_a_layout_scan(tmp_path: Path) -> None:
-    export = export_of(written(photos(metre=0.4), tmp_path / "capture"))
-    desk = Desk(store=Store(tmp_path / "store"), options=Options(**layout(room_file(tmp_path))), tell=say_nothing)
-    placed = desk.carry_out(REFINE, capture=desk.carry_out(INGEST, export=export))
-    told = desk.read(LAY_OVER, desk.carry_out(LAY_OVER, refined=placed)).capture.scale
-    before = desk.read(REFINE, placed).capture.scale
-    assert (before.source, told.source) == ("assumed", "measured by 4 walls of a layout scan")
-    assert told.error < 0.02
+    export = recognise_input(written(photos(metre=0.4), tmp_path / "capture"))
+    options = resolve_options(ScanOptions(scale_room=room_file(tmp_path)))
+    executor = StageExecutor(store=Store(tmp_path / "store"), options=options)
+    refined = executor.run(REFINE(capture=deferred(executor.run(INGEST(export=export)))))
+    aligned = executor.run(ALIGN_TO_LAYOUT(refined=deferred(refined)))
+    before, after = executor.load(refined).capture.scale, executor.load(aligned).capture.scale
+    assert (before.source, after.source) == ("assumed", "measured by 4 walls of a layout scan")
+    assert after.error < 0.02
 
 
 def test_what_is_no_layout_scan_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text("{}")
     for path in (tmp_path / "nothing.json", tmp_path / "notes.json"):
         with pytest.raises(InputError, match=r"no layout scan at .* RoomPlan"):
-            layout(path)
+            resolve_options(ScanOptions(scale_room=path))
 
 
 def test_a_tape_and_a_layout_scan_are_not_mixed(tmp_path: Path) -> None:
-    options = replace(Options(**layout(room_file(tmp_path))), scale_distances=("tag0:tag1=0.5",))
-    order = Order(source=written(photos(metre=0.4), tmp_path / "capture"), output=tmp_path / "scene", options=options)
+    options = ScanOptions(scale_room=room_file(tmp_path), scale_distances=("tag0:tag1=0.5",))
+    request = ScanRequest(
+        source=written(photos(metre=0.4), tmp_path / "capture"), output=tmp_path / "scene", options=options
+    )
     with pytest.raises(InputError, match=r"A tape is better than a layout scan"):
-        scan(order)
+        run_scan(request)
 
 
 def test_a_layout_scan_measures_no_mesh(tmp_path: Path) -> None:
     room = room_file(tmp_path)
-    order = Order(source=room, output=tmp_path / "scene", options=Options(**layout(room)))
+    request = ScanRequest(source=room, output=tmp_path / "scene", options=ScanOptions(scale_room=room))
     with pytest.raises(InputError, match=r"which has no pictures.*--scale-room"):
-        scan(order)
+        run_scan(request)

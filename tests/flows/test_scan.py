@@ -17,8 +17,8 @@ import trimesh
 
 from cousins.geometry import rigid
 from cousins.meshes import Mesh
-from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld, record
-from tests.flows.secrets_for_tests import OWNER, PLANTED, leaks, told_jpeg
+from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld, record_capture
+from tests.flows.secrets_for_tests import OWNER, PERSONAL_FIELDS, find_leaks, jpeg_with_location
 
 ROOT = Path(__file__).parents[2]
 EARLY = {"ingest", "quality", "refine", "segment"}
@@ -37,10 +37,10 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phone") / OWNER
     config = PhoneConfig(frames=24, color_width=320, shadows=False)
     world = PhoneWorld(bodies=(body,), structures=(("board", board),), name="box")
-    record(world, folder, config=config, rng=np.random.default_rng(4))
+    record_capture(world, folder, config=config, rng=np.random.default_rng(4))
     for picture in (folder / "rgb").iterdir():
-        picture.write_bytes(told_jpeg(picture.read_bytes()))
-    (folder / "info.json").write_text(json.dumps(PLANTED))
+        picture.write_bytes(jpeg_with_location(picture.read_bytes()))
+    (folder / "info.json").write_text(json.dumps(PERSONAL_FIELDS))
     return folder
 
 
@@ -79,23 +79,23 @@ def test_a_scan_that_was_killed_goes_on_and_ends_like_one_that_was_not(capture: 
     assert resumed["digest"] == fresh["digest"]
 
     assert code == 0
-    (found,) = resumed["assets"]
-    np.testing.assert_allclose(sorted(found["size_m"]), [0.1, 0.15, 0.2], atol=0.01)
+    (asset,) = resumed["assets"]
+    np.testing.assert_allclose(sorted(asset["size_m"]), [0.1, 0.15, 0.2], atol=0.01)
     assert resumed["gates"]["pybullet"]["stable_fraction"] == resumed["gates"]["mujoco"]["stable_fraction"] == 1.0
     for name in ("scene.usda", "scene.usdz", "scene.urdf", "scene.xml", "scene.json", "report.html", "preview.png"):
         assert (tmp_path / "scene" / name).stat().st_size > 0
     assert (tmp_path / "scene" / "preview.glb").stat().st_size <= 10_000_000
-    assert leaks(tmp_path / "scene") == []
-    assert leaks(tmp_path / "store") == []
+    assert find_leaks(tmp_path / "scene") == []
+    assert find_leaks(tmp_path / "store") == []
 
 
 def test_a_door_handle_filmed_from_too_near_is_refused_with_advice(
     shared_data: Callable[[str], Path], tmp_path: Path
 ) -> None:
     capture = shared_data("restricted/doorhandle_record3d_mini")
-    code, told = finished(started(capture, tmp_path / "scene", tmp_path / "store"))
+    code, result = finished(started(capture, tmp_path / "scene", tmp_path / "store"))
     assert code == 2
-    assert told["error"]["found"].startswith("no floor, table, wall or whole object in 11 frames.")
-    assert "Step back to 0.5 m" in told["error"]["found"]
-    assert told["error"]["hint"].startswith("Film from 0.5 to 1 m, all the way around")
+    assert result["error"]["found"].startswith("no floor, table, wall or whole object in 11 frames.")
+    assert "Step back to 0.5 m" in result["error"]["found"]
+    assert result["error"]["hint"].startswith("Film from 0.5 to 1 m, all the way around")
     assert not (tmp_path / "scene").exists()

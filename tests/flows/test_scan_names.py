@@ -1,4 +1,4 @@
-"""A scan whose things a detector names, from end to end: the name reaches every file, and what it says of matter."""
+"""A scan with labels from a detector, from end to end: the label reaches every file and sets the material."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sim.synthetic.demo_scene import demo_world
-from sim.synthetic.phone import PhoneConfig, record
+from sim.synthetic.phone import PhoneConfig, record_capture
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,8 +31,8 @@ def test_a_bottle_on_a_table_is_called_a_bottle_by_whom_and_how_surely(
         structures=tuple(structure for structure in world.structures if structure[0] == "table"),
     )
     config = PhoneConfig(frames=12, radius_m=(0.4, 0.6), color_width=416, color_every=4, shadows=False)
-    record(alone, tmp_path / "phone", config=config, rng=np.random.default_rng(4))
-    done = subprocess.run(
+    record_capture(alone, tmp_path / "phone", config=config, rng=np.random.default_rng(4))
+    process = subprocess.run(
         [sys.executable, "-m", "flows.cli", "scan", "phone", "-o", "scene", "--names", f"yolox:{weights}", "--json"],
         cwd=tmp_path,
         env=os.environ | {"COUSINS_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)},
@@ -41,12 +41,12 @@ def test_a_bottle_on_a_table_is_called_a_bottle_by_whom_and_how_surely(
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    (found,) = json.loads(done.stdout)["assets"]
-    assert (found["label"], found["label_source"]) == ("bottle", "yolox")
-    assert 0.25 < found["label_score"] < 1.0
-    assert found["material"] == "filled container"
-    assert found["mass_kg"]["low"] < 0.7 < found["mass_kg"]["high"], "0.62 l of water and its bottle"
+    assert process.returncode == 0, process.stderr
+    (asset,) = json.loads(process.stdout)["assets"]
+    assert (asset["label"], asset["label_source"]) == ("bottle", "yolox")
+    assert 0.25 < asset["label_score"] < 1.0
+    assert asset["material"] == "filled container"
+    assert asset["mass_kg"]["low"] < 0.7 < asset["mass_kg"]["high"], "0.62 l of water and its bottle"
     for name in ("scene.json", "report.html", "assets/object_0/asset.usda"):
         text = (tmp_path / "scene" / name).read_text()
         assert "bottle" in text, name

@@ -1,14 +1,14 @@
-"""The summary says everything once, in the reader's units."""
+"""The summary lists every fact once, in the units of the reader."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from flows.reporting.summary import asset_summary, fallbacks_of, scene_summary
-from sim.physics.simple_assets import box_piece, place, prop, scene_of
+from sim.physics.simple_assets import box_piece, make_scene, place, rigid_asset
 from sim.validation.gates import EngineSummary, GateReport, GateResult
 
-BOX = place(prop("box", [box_piece((0.1, 0.2, 0.3))], mass_kg=0.4), 0.0, 0.0, 0.15)
+BOX = place(rigid_asset("box", [box_piece((0.1, 0.2, 0.3))], mass_kg=0.4), 0.0, 0.0, 0.15)
 ENGINE = EngineSummary(
     engine="fake",
     version="1",
@@ -40,7 +40,7 @@ def test_an_asset_has_the_promised_keys() -> None:
 
 
 def test_a_gate_that_fails_in_two_engines_is_one_warning() -> None:
-    summary = scene_summary(scene_of(BOX), report(drift("pybullet", 7.0), drift("mujoco", 6.0), drift("fake", 1.0)))
+    summary = scene_summary(make_scene(BOX), report(drift("pybullet", 7.0), drift("mujoco", 6.0), drift("fake", 1.0)))
     assert summary["warnings"] == [
         "box fails the gate 'drift': 7 mm in pybullet (at most 5), 6 mm in mujoco (at most 5)."
     ]
@@ -48,12 +48,12 @@ def test_a_gate_that_fails_in_two_engines_is_one_warning() -> None:
 
 
 def test_a_scene_without_objects_says_so() -> None:
-    assert scene_summary(scene_of(), report())["warnings"] == [
+    assert scene_summary(make_scene(), report())["warnings"] == [
         "No object was found: the twin is fixed structure alone."
     ]
 
 
-def test_every_fallback_is_told_once_with_its_object() -> None:
+def test_every_fallback_is_listed_once_with_its_object() -> None:
     asset = replace(BOX.asset, fallbacks=("a box replaced the pieces", "a box replaced the pieces"))
-    scene = replace(scene_of(replace(BOX, asset=asset)), fallbacks=("no floor was seen", "no floor was seen"))
+    scene = replace(make_scene(replace(BOX, asset=asset)), fallbacks=("no floor was seen", "no floor was seen"))
     assert fallbacks_of(scene) == ["no floor was seen", "box: a box replaced the pieces"]

@@ -21,14 +21,14 @@ def pack_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def asked(*words: str | Path) -> tuple[dict[str, Any], int]:
+def run_json(*words: str | Path) -> tuple[dict[str, Any], int]:
     output = io.StringIO()
     code = run(["tasks", *map(str, words), "--json"], output)
     return json.loads(output.getvalue()), code
 
 
-def test_each_task_tells_how_many_cousins_of_each_split_afford_it_with_a_proof(pack_folder: Path) -> None:
-    result, code = asked(pack_folder)
+def test_each_task_lists_its_cousins_by_split_with_a_proof(pack_folder: Path) -> None:
+    result, code = run_json(pack_folder)
     assert code == 0
     assert result["cousins"] == 7
     rows = {row["task"]: row for row in result["tasks"]}
@@ -45,22 +45,22 @@ def test_each_task_tells_how_many_cousins_of_each_split_afford_it_with_a_proof(p
     assert f"{sum(push['of'].values())} of" not in words or push["proof"] in words
 
 
-def test_a_task_a_split_and_a_cousin_can_be_asked_for(pack_folder: Path) -> None:
-    result, _ = asked(pack_folder, "--task", "push", "--split", "train", "--count", "1")
+def test_a_task_a_split_and_a_cousin_can_be_selected(pack_folder: Path) -> None:
+    result, _ = run_json(pack_folder, "--task", "push", "--split", "train", "--count", "1")
     assert [row["task"] for row in result["tasks"]] == ["push"]
     assert result["cousins"] == 1
-    one, _ = asked(pack_folder, "--task", "push", "--cousin", "3")
-    assert one["cousins"] == 1
+    single, _ = run_json(pack_folder, "--task", "push", "--cousin", "3")
+    assert single["cousins"] == 1
 
 
 def test_where_nothing_is_afforded_the_exit_code_is_1(pack_folder: Path) -> None:
-    assert asked(pack_folder, "--task", "open_drawer")[1] == 1
+    assert run_json(pack_folder, "--task", "open_drawer")[1] == 1
 
 
 def test_an_unknown_task_and_an_unknown_cousin_are_refused(pack_folder: Path) -> None:
-    error, code = asked(pack_folder, "--task", "pusch")
+    error, code = run_json(pack_folder, "--task", "pusch")
     assert code == 2
     assert "Did you mean 'push'?" in error["error"]["hint"]
-    error, code = asked(pack_folder, "--cousin", "99")
+    error, code = run_json(pack_folder, "--cousin", "99")
     assert code == 2
     assert error["error"]["found"] == "no cousin to look at"

@@ -21,19 +21,19 @@ SHORT = ("--steps", "64", "--twin-first", "0")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("learning")
     small_pack(folder / "pack", count=6)
-    result, code = asked("train", folder / "pack", "--rows", "2", "-o", folder / "policy", *SHORT)
+    result, code = run_json("train", folder / "pack", "--rows", "2", "-o", folder / "policy", *SHORT)
     assert code == 0
     (folder / "result.json").write_text(json.dumps(result))
     return folder
 
 
-def asked(*words: str | Path) -> tuple[dict[str, Any], int]:
+def run_json(*words: str | Path) -> tuple[dict[str, Any], int]:
     output = io.StringIO()
     code = run([*map(str, words), "--json"], output)
     return json.loads(output.getvalue()), code
 
 
-def test_training_tells_what_it_did(folder: Path) -> None:
+def test_the_result_of_training_matches_its_policy(folder: Path) -> None:
     result = json.loads((folder / "result.json").read_text())
     assert (result["task"], result["algo"], result["steps"]) == ("push", "ppo", 128)
     assert result["steps_per_second"] == pytest.approx(result["steps"] / result["seconds"], rel=0.02)
@@ -45,24 +45,24 @@ def test_training_tells_what_it_did(folder: Path) -> None:
 
 def test_evaluation_counts_every_episode(folder: Path) -> None:
     words = ("eval", folder / "policy", "--pack", folder / "pack", "--split", "train", "--episodes", "5")
-    result, code = asked(*words)
+    result, code = run_json(*words)
     assert code == 0
     assert result["episodes"] == 5
     for key in ("success_at_end", "success_once"):
         assert set(result[key]) >= {"k", "n", "low", "high"}
         assert result[key]["n"] == 5
-    assert sum(one["n"] for one in result["by_cousin"].values()) == 5
+    assert sum(counts["n"] for counts in result["by_cousin"].values()) == 5
     assert sum(result["failures"].values()) == 5 - result["success_at_end"]["k"]
-    assert "5 episodes" in eval_command.told(result)
-    assert asked(*words)[0] == result
-    shadow, _ = asked(*words, "--shadow", "1", "--engine", "pybullet")
+    assert "5 episodes" in eval_command.format_result(result)
+    assert run_json(*words)[0] == result
+    shadow, _ = run_json(*words, "--shadow", "1", "--engine", "pybullet")
     assert shadow["engine"] == "pybullet"
     assert shadow["label"] == "sim-to-sim"
-    assert "sim-to-sim" in eval_command.told(shadow)
+    assert "sim-to-sim" in eval_command.format_result(shadow)
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "message"),
     [
         (("--steps", "0"), "--steps 0"),
         (("--algo", "magic"), "algorithm 'magic'"),
@@ -75,39 +75,41 @@ def test_evaluation_counts_every_episode(folder: Path) -> None:
         (("--resume",), "no training.json"),
     ],
 )
-def test_what_cannot_be_trained_is_told(folder: Path, tmp_path: Path, words: tuple[str, ...], found: str) -> None:
-    result, code = asked("train", folder / "pack", "-o", tmp_path / "policy", "--rows", "2", *SHORT, *words)
+def test_invalid_training_arguments_are_errors(
+    folder: Path, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    result, code = run_json("train", folder / "pack", "-o", tmp_path / "policy", "--rows", "2", *SHORT, *words)
     assert code == 2
-    assert found in result["error"]["found"]
+    assert message in result["error"]["found"]
 
 
 def test_a_folder_without_a_policy_is_not_tried(folder: Path) -> None:
-    result, code = asked("eval", folder / "pack", "--pack", folder / "pack")
+    result, code = run_json("eval", folder / "pack", "--pack", folder / "pack")
     assert code == 2
     assert "no policy.json" in result["error"]["found"]
 
 
 def test_a_python_file_has_the_same_table_as_a_policy_folder(folder: Path, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.py"
-    mine.write_text(
+    policy_file = tmp_path / "mine.py"
+    policy_file.write_text(
         "from pathlib import Path\nfrom sim.train.policies import read_policy\n"
         f"act = read_policy(Path({str(folder / 'policy')!r})).act\n"
     )
     words = ("--pack", folder / "pack", "--split", "train", "--episodes", "5")
-    ours, theirs = (asked("eval", one, *words) for one in (folder / "policy", mine))
-    assert theirs == ({**ours[0], "policy": str(mine)}, 0)
-    assert len(theirs[0]["digest"]) == 64
-    panda, code = asked("eval", mine, *words, "--task", "lift", "--body", "panda")
+    folder_result, file_result = (run_json("eval", policy, *words) for policy in (folder / "policy", policy_file))
+    assert file_result == ({**folder_result[0], "policy": str(policy_file)}, 0)
+    assert len(file_result[0]["digest"]) == 64
+    panda, code = run_json("eval", policy_file, *words, "--task", "lift", "--body", "panda")
     assert code == 2
     assert "line " in panda["error"]["found"]
 
 
-def test_what_a_policy_tells_itself_is_not_told_otherwise(folder: Path) -> None:
+def test_options_that_contradict_the_policy_are_errors(folder: Path) -> None:
     words = ("eval", folder / "policy", "--pack", folder / "pack")
-    for more, found in (
+    for more, message in (
         (("--task", "lift"), "--task lift for a policy that knows push"),
         (("--control-hz", "10"), "--control-hz 10.0 for a policy that knows 20.0"),
     ):
-        result, code = asked(*words, *more)
+        result, code = run_json(*words, *more)
         assert code == 2
-        assert result["error"]["found"] == found
+        assert result["error"]["found"] == message

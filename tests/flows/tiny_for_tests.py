@@ -1,4 +1,4 @@
-"""A tiny scene on disk, a recipe that is quickly done, and the command line in a process of its own."""
+"""A small scene on disk, a recipe that runs quickly, and the command line in a subprocess."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from cousins.scene.layout.relations import find_relations
 from cousins.scene.scene_folder import write_scene
-from sim.physics.simple_assets import place, scene_of, slab
+from sim.physics.simple_assets import make_scene, place, slab
 from tests.cousins.scene.scenes_for_tests import box_asset
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ far_shapes = 0.5
 def write_tiny(folder: Path) -> Path:
     """Write a scene of a box, and a brick beside it with another one on it, and the recipe; return the scene."""
     top = 0.7
-    scene = scene_of(
+    scene = make_scene(
         place(box_asset("box", (0.07, 0.06, 0.05)), 0.0, 0.0, top + 0.02501),
         place(box_asset("brick", (0.1, 0.1, 0.04)), 0.15, 0.0, top + 0.02001),
         place(box_asset("upper", (0.05, 0.05, 0.03)), 0.15, 0.0, top + 0.05502),
@@ -50,7 +50,7 @@ def vary_words(scene: Path, output: Path, *more: str) -> list[str]:
 
 
 def started(words: list[str], store: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start the command line in a session of its own, with a store of its own."""
+    """Start the command line in a new session with a separate store."""
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *words],
         cwd=ROOT,

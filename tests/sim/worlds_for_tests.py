@@ -1,4 +1,4 @@
-"""Tiny sources of cousins, and worlds without physics in which a tip drags what it touches."""
+"""Small sources of cousins, and worlds without physics in which the tip drags the objects near it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cousins.errors import EngineError
 from cousins.geometry import Array, quat_wxyz_from_rotation, rotation_about
 from cousins.scene.layout.relations import find_relations
 from cousins.scene.looks import Look
-from cousins.scene.scenes import Placed, Scene
-from cousins.vary.cousins import Cousin, Split, Task
+from cousins.scene.scenes import PlacedAsset, Scene
+from cousins.vary.cousins import Cousin, GoalSpec, Split
 from sim.bodies import build
 from sim.bodies.body import Body
 from sim.bodies.controllers import Controller
 from sim.physics.engine import Contact
-from sim.physics.simple_assets import place, scene_of, slab
-from sim.worlds.worlds import Slots, Source, State, Worlds
+from sim.physics.simple_assets import make_scene, place, slab
+from sim.worlds.worlds import CousinSource, Slots, State, Worlds
 from tests.cousins.scene.scenes_for_tests import box_asset
 
 TOP_M = 0.7
@@ -27,13 +27,13 @@ BASE_M = (-0.45, 0.0, TOP_M)
 def quick_pusher() -> Body:
     """Return a pusher that goes at up to 0.5 m/s, twice its own speed: what it hits feels it."""
     body = build("pusher")
-    return replace(body, drives=tuple(replace(drive, most_speed=0.5) for drive in body.drives))
+    return replace(body, drives=tuple(replace(drive, max_speed=0.5) for drive in body.drives))
 
 
-def box_scene(side_m: float = 0.06, *, more: tuple[Placed, ...] = ()) -> Scene:
+def box_scene(side_m: float = 0.06, *, more: tuple[PlacedAsset, ...] = ()) -> Scene:
     """Return a box on a table, with more beside it."""
     box = box_asset("box", (side_m, side_m, side_m))
-    scene = scene_of(
+    scene = make_scene(
         place(box, 0.0, 0.0, TOP_M + side_m / 2 + 1e-5),
         *more,
         structures=(slab("table", size_m=(1.0, 1.0, 0.05), top_m=TOP_M),),
@@ -42,12 +42,12 @@ def box_scene(side_m: float = 0.06, *, more: tuple[Placed, ...] = ()) -> Scene:
     return replace(scene, relations=find_relations(scene))
 
 
-def cousin_of(scene: Scene, index: int, task: Task, *, split: Split = "train") -> Cousin:
+def cousin_of(scene: Scene, index: int, task: GoalSpec, *, split: Split = "train") -> Cousin:
     return Cousin(
         index=index,
         split=split,
-        stands=(),
-        grounds=(),
+        objects=(),
+        structures=(),
         relations=scene.relations,
         look=Look(),
         task=task,
@@ -55,8 +55,8 @@ def cousin_of(scene: Scene, index: int, task: Task, *, split: Split = "train") -
     )
 
 
-def push_task(goal_m: tuple[float, float] = (0.15, 0.0), *, target: str = "box") -> Task:
-    return Task(target=target, goal_m=(*goal_m, TOP_M), goal_radius_m=0.05, robot_base_m=BASE_M, robot_yaw_rad=0.0)
+def push_task(goal_m: tuple[float, float] = (0.15, 0.0), *, target: str = "box") -> GoalSpec:
+    return GoalSpec(target=target, goal_m=(*goal_m, TOP_M), goal_radius_m=0.05, robot_base_m=BASE_M, robot_yaw_rad=0.0)
 
 
 @dataclass
@@ -64,7 +64,7 @@ class TinySource:
     """Scenes by number."""
 
     scenes: dict[int, Scene]
-    tasks: dict[int, Task]
+    tasks: dict[int, GoalSpec]
     digest: str = "tiny"
 
     def cousin(self, index: int) -> Cousin:
@@ -81,17 +81,17 @@ def boxes(count: int = 3) -> TinySource:
 
 
 def swing(worlds: Worlds, arm: Controller, x_m: float) -> tuple[Array, Array]:
-    """Let a hand take the first object, lift and swing it; return where it is from the tip before and after.
+    """Grasp, lift and swing the first object; return its position from the tip [3] before and after the swing [m].
 
-    The controller must have begun; commands come 20 times a second, and nothing may break.
+    The controller must have been reset; commands are sent at 20 Hz, and no fault may occur.
     """
 
     def go(y_m: float, z_m: float, grip: float, commands: int) -> Array:
-        """Bring the tip there and return where the object is from it."""
+        """Move the tip to a position and return the object's position from the tip [3] [m]."""
         for _ in range(commands):
             now = worlds.read()
-            way = np.array([x_m, y_m, z_m]) - now.tip_position_m[0]
-            action = np.append(np.clip(way / 0.025, -0.5, 0.5), grip)[None]
+            offset_m = np.array([x_m, y_m, z_m]) - now.tip_position_m[0]
+            action = np.append(np.clip(offset_m / 0.025, -0.5, 0.5), grip)[None]
             assert worlds.step(arm.speeds(action, now.drive_position), round(0.05 / worlds.timestep_s)) == [""]
         return np.asarray(worlds.read().position_m[0, 0] - worlds.read().tip_position_m[0])
 
@@ -105,16 +105,16 @@ def swing(worlds: Worlds, arm: Controller, x_m: float) -> tuple[Array, Array]:
 
 
 class FakeWorlds:
-    """The protocol of worlds without physics: drives move as told, and the tip drags objects nearer than 6 cm."""
+    """The `Worlds` protocol without physics: drives follow commands, and the tip drags objects within 6 cm."""
 
     name = "fake"
     version = "1"
     timestep_s = 1.0 / 240.0
 
-    def __init__(self, source: Source, body: Body, *, rows: int, slots: Slots) -> None:
+    def __init__(self, source: CousinSource, body: Body, *, rows: int, slots: Slots) -> None:
         self.source, self.body, self.slots, self.size = source, body, slots, rows
         n, k, j, d = rows, len(slots.objects), len(slots.joints), len(body.drives)
-        self._shown = [-1] * rows
+        self._cousin_of_row = [-1] * rows
         self.faults = [""] * rows
         self.refused: set[int] = set()
         self.position = np.zeros((n, k, 3))
@@ -130,10 +130,10 @@ class FakeWorlds:
         self.steps = 0
         self.closed = False
 
-    def show(self, row: int, index: int) -> None:
+    def load_cousin(self, row: int, index: int) -> None:
         if index in self.refused:
             raise EngineError("no such luck", engine=self.name)
-        self._shown[row], self.faults[row] = index, ""
+        self._cousin_of_row[row], self.faults[row] = index, ""
         task = self.source.cousin(index).task
         self.base[row], self.yaw[row] = task.robot_base_m, task.robot_yaw_rad
         self.present[row], self.velocity[row], self.joint[row], self.speeds[row] = False, 0.0, 0.0, 0.0
@@ -148,8 +148,8 @@ class FakeWorlds:
         self.position[row, column] = pose[:3, 3]
         self.quat[row, column] = quat_wxyz_from_rotation(pose[:3, :3])
 
-    def shown(self, row: int) -> int:
-        return self._shown[row]
+    def cousin_index(self, row: int) -> int:
+        return self._cousin_of_row[row]
 
     def place(self, row: int, name: str, world_from_object: Array) -> None:
         self._put(row, name, world_from_object)
@@ -202,7 +202,7 @@ class FakeWorlds:
         )
 
     def contacts(self, row: int) -> list[Contact]:
-        assert self.shown(row) >= 0
+        assert self.cousin_index(row) >= 0
         return []
 
     def snapshot(self, row: int) -> bytes:
@@ -210,11 +210,11 @@ class FakeWorlds:
         return b"".join(part[row].tobytes() for part in parts)
 
     def restore(self, row: int, snapshot: bytes) -> None:
-        at = 0
+        start = 0
         for part in (self.position, self.quat, self.velocity, self.joint, self.drives, self.speeds):
             size = part[row].nbytes
-            part[row] = np.frombuffer(snapshot[at : at + size]).reshape(part[row].shape)
-            at += size
+            part[row] = np.frombuffer(snapshot[start : start + size]).reshape(part[row].shape)
+            start += size
 
     def close(self) -> None:
         self.closed = True

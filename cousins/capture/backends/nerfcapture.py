@@ -1,8 +1,9 @@
 """NeRFCapture: transforms.json with images/<n>.png and images/<n>.depth.png.
 
-What the phone itself saves tells `depth_integer_scale` 1: its depth is a float map drawn through eight bits a channel
-and enlarged, the metres are lost (NeRFCapture issues 10 and 17). Poses and colour alone give no twin, so the reader
-says what to do instead. What was streamed to a computer tells `integer_depth_scale` and is read as instant-ngp's.
+Recordings saved on the phone have `depth_integer_scale` 1: their depth is a float map converted to eight bits per
+channel and enlarged, which loses the metric values (NeRFCapture issues 10 and 17). Poses and colour alone give no twin,
+so the reader rejects them with advice. Recordings streamed to a computer have `integer_depth_scale` and are read as
+those of instant-ngp.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 from cousins.capture.backends import transforms
 from cousins.capture.captures import Capture
 from cousins.capture.decoders import parsing
-from cousins.capture.decoders.archives import Source
+from cousins.capture.decoders.archives import ExportFiles
 from cousins.errors import CaptureError
 
-_NAME = "transforms.json"
+_TRANSFORMS_FILE = "transforms.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,21 +31,23 @@ def build(config: Config | None = None) -> NerfCaptureReader:
 
 
 class NerfCaptureReader:
-    """Read a streamed recording; say why one that the phone saved cannot become a twin."""
+    """Reader of streamed recordings; recordings saved on the phone are rejected with an explanation."""
 
     def __init__(self, config: Config) -> None:
         """Keep the configuration."""
         self.config = config
 
-    def recognises(self, source: Source) -> bool:
-        """Tell by depth images named after colour images, which no other writer of transforms.json does."""
-        return _NAME in source.names and any(
+    def recognises(self, source: ExportFiles) -> bool:
+        """Return whether depth images are named after colour images, as in no other export with transforms.json."""
+        return _TRANSFORMS_FILE in source.names and any(
             name.startswith("images/") and name.endswith(".depth.png") for name in source.names
         )
 
-    def read(self, source: Source, destination: Path) -> Capture:
-        """Write a streamed recording; refuse one that the phone saved."""
-        top = parsing.mapping(parsing.parse_json(source.read(_NAME), where=_NAME), where=_NAME)
+    def read(self, source: ExportFiles, destination: Path) -> Capture:
+        """Write a streamed recording; raises CaptureError for one saved on the phone."""
+        top = parsing.mapping(
+            parsing.parse_json(source.read(_TRANSFORMS_FILE), context=_TRANSFORMS_FILE), context=_TRANSFORMS_FILE
+        )
         if "integer_depth_scale" in top:
             return transforms.build().read(source, destination)
         frames = sum(name.endswith(".depth.png") for name in source.names)

@@ -1,7 +1,7 @@
 """Polycam, export "raw data": keyframes/ with cameras, images, depth and confidence, one each per time in microseconds.
 
 A camera holds `fx fy cx cy width height` [px] and `t_00` to `t_23`, rows of camera to world in ARKit axes [m].
-`corrected_cameras` and `corrected_images` are what the app's own optimisation and undistortion made; they are missing
+`corrected_cameras` and `corrected_images` are results of the app's own optimisation and undistortion; they are missing
 in long recordings, and may lack `width` and `height`. Depth is u16 mm, confidence 0, 127, 255.
 """
 
@@ -17,20 +17,20 @@ import numpy as np
 
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.decoders import images, parsing
-from cousins.capture.decoders.archives import Source
-from cousins.capture.formats.arkit import world_from_camera_of_arkit
-from cousins.capture.formats.frame_selection import each_good, thinned
-from cousins.capture.formats.undistortion_border import without_rim
+from cousins.capture.decoders.archives import ExportFiles
+from cousins.capture.formats.arkit import world_from_camera_from_arkit
+from cousins.capture.formats.frame_selection import read_valid, subsample
+from cousins.capture.formats.undistortion_border import fill_border
 from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.io.capture_json import depth_from_mm
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect, read_color
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics
 
-_DEPTH = re.compile(r"keyframes/depth/(\d{1,18})\.png")
-_CORRECTED = ("keyframes/corrected_cameras/", "keyframes/corrected_images/")
-_TRACKED = ("keyframes/cameras/", "keyframes/images/")
-_CONFIDENCE = {0: 0, 127: 1, 255: 2}
+_DEPTH_NAME = re.compile(r"keyframes/depth/(\d{1,18})\.png")
+_CORRECTED_FOLDERS = ("keyframes/corrected_cameras/", "keyframes/corrected_images/")
+_TRACKED_FOLDERS = ("keyframes/cameras/", "keyframes/images/")
+_CONFIDENCE_LEVELS = {0: 0, 127: 1, 255: 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +44,21 @@ def build(config: Config | None = None) -> PolycamReader:
 
 
 class PolycamReader:
-    """Read a "raw data" export."""
+    """Reader of "raw data" exports."""
 
     def __init__(self, config: Config) -> None:
         """Keep the configuration."""
         self.config = config
 
-    def recognises(self, source: Source) -> bool:
-        """Tell by the folder keyframes/ with cameras."""
-        return any(name.startswith((_CORRECTED[0], _TRACKED[0])) for name in source.names)
+    def recognises(self, source: ExportFiles) -> bool:
+        """Return whether there is a folder keyframes/ with cameras."""
+        return any(name.startswith((_CORRECTED_FOLDERS[0], _TRACKED_FOLDERS[0])) for name in source.names)
 
-    def read(self, source: Source, destination: Path) -> Capture:
+    def read(self, source: ExportFiles, destination: Path) -> Capture:
         """Write every frame that has depth and a camera."""
-        stems = sorted((found[1] for name in source.names if (found := _DEPTH.fullmatch(name))), key=int)
-        corrected = any(f"{_CORRECTED[0]}{stem}.json" in source.names for stem in stems)
-        cameras, pictures = _CORRECTED if corrected else _TRACKED
+        stems = sorted((match[1] for name in source.names if (match := _DEPTH_NAME.fullmatch(name))), key=int)
+        corrected = any(f"{_CORRECTED_FOLDERS[0]}{stem}.json" in source.names for stem in stems)
+        cameras, pictures = _CORRECTED_FOLDERS if corrected else _TRACKED_FOLDERS
         posed = [stem for stem in stems if f"{cameras}{stem}.json" in source.names]
         if not posed:
             raise CaptureError(
@@ -69,7 +69,7 @@ class PolycamReader:
         warnings = [] if corrected else ["No corrected cameras: the poses are those of the live tracking."]
         if len(posed) < len(stems):
             warnings.append(f"{len(stems) - len(posed)} of {len(stems)} frames have no camera and were left out.")
-        kept = thinned(posed, warnings, prefer=lambda stem: f"{pictures}{stem}.jpg" in source.names)
+        stems_kept = subsample(posed, warnings, prefer=lambda stem: f"{pictures}{stem}.jpg" in source.names)
         with CaptureWriter(
             destination,
             device="unknown",
@@ -77,26 +77,26 @@ class PolycamReader:
             scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),
             warnings=warnings,
         ) as writer:
-            each_good(kept, lambda stem: _add_frame(writer, source, stem, cameras, pictures), writer.warnings)
+            read_valid(stems_kept, lambda stem: _add_frame(writer, source, stem, cameras, pictures), writer.warnings)
             return writer.close()
 
 
-def _add_frame(writer: CaptureWriter, source: Source, stem: str, cameras: str, pictures: str) -> None:
-    where = f"{cameras}{stem}.json"
-    record = parsing.mapping(parsing.parse_json(source.read(where), where=where), where=where)
+def _add_frame(writer: CaptureWriter, source: ExportFiles, stem: str, cameras: str, pictures: str) -> None:
+    context = f"{cameras}{stem}.json"
+    record = parsing.mapping(parsing.parse_json(source.read(context), context=context), context=context)
     rows = [[record.get(f"t_{row}{column}") for column in range(4)] for row in range(3)]
-    pose = parsing.pose(parsing.matrix([*rows, [0, 0, 0, 1]], 4, 4, where=f"{where} t_00 to t_23"), where=where)
+    pose = parsing.pose(parsing.matrix([*rows, [0, 0, 0, 1]], 4, 4, context=f"{context} t_00 to t_23"), context=context)
     picture = f"{pictures}{stem}.jpg"
     camera = _camera(source, record, stem, picture)
     name = f"keyframes/depth/{stem}.png"
-    depth = images.decode_gray(source.read(name), bits=16, where=name)
-    check_aspect((depth.shape[1], depth.shape[0]), (camera.width, camera.height), where=name)
+    depth = images.decode_gray(source.read(name), bits=16, context=name)
+    check_aspect((depth.shape[1], depth.shape[0]), (camera.width, camera.height), context=name)
     color = read_color(source, picture)
-    if color is not None and cameras == _CORRECTED[0]:
-        color = _rimless(writer, color, picture)
+    if color is not None and cameras == _CORRECTED_FOLDERS[0]:
+        color = _fill_border(writer, color, picture)
     writer.add(
         timestamp_s=int(stem) * 1e-6,
-        world_from_camera=world_from_camera_of_arkit(pose),
+        world_from_camera=world_from_camera_from_arkit(pose),
         depth_camera=camera.scaled(depth.shape[1], depth.shape[0]),
         depth_m=depth_from_mm(depth),
         confidence=_confidence(writer, source, stem),
@@ -105,38 +105,38 @@ def _add_frame(writer: CaptureWriter, source: Source, stem: str, cameras: str, p
     )
 
 
-def _rimless(writer: CaptureWriter, color: Array | bytes, where: str) -> Array | bytes:
-    """Return the picture without the black rim of straightening, or as it is where it has none."""
-    painted = without_rim(images.decode_color(color, where=where) if isinstance(color, bytes) else color)
-    if painted is None:
+def _fill_border(writer: CaptureWriter, color: Array | bytes, context: str) -> Array | bytes:
+    """Return the image with its black undistortion border filled, or unchanged where it has none."""
+    filled = fill_border(images.decode_color(color, context=context) if isinstance(color, bytes) else color)
+    if filled is None:
         return color
     writer.warn("Corrected images have a black rim: it was painted with the colour beside it.")
-    return painted
+    return filled
 
 
-def _camera(source: Source, record: Mapping[str, Any], stem: str, picture: str) -> Intrinsics:
-    """Return the camera of the picture; its size is told by the camera, by the tracked camera, or by the picture."""
-    where = f"camera {stem}"
+def _camera(source: ExportFiles, record: Mapping[str, Any], stem: str, picture: str) -> Intrinsics:
+    """Return the camera of the picture; its size is from the camera record, the picture, or the tracked camera."""
+    context = f"camera {stem}"
     size = (record.get("width"), record.get("height"))
-    tracked = f"{_TRACKED[0]}{stem}.json"
+    tracked = f"{_TRACKED_FOLDERS[0]}{stem}.json"
     if None in size and picture in source.names:
-        size = images.color_size(source.read(picture), where=picture)
+        size = images.color_size(source.read(picture), context=picture)
     elif None in size and tracked in source.names:
-        other = parsing.mapping(parsing.parse_json(source.read(tracked), where=tracked), where=tracked)
-        size = (other.get("width"), other.get("height"))
-    wanted = {key: record.get(key) for key in ("fx", "fy", "cx", "cy")}
-    return parsing.camera(width=size[0], height=size[1], **wanted, where=where)
+        tracked_record = parsing.mapping(parsing.parse_json(source.read(tracked), context=tracked), context=tracked)
+        size = (tracked_record.get("width"), tracked_record.get("height"))
+    parameters = {key: record.get(key) for key in ("fx", "fy", "cx", "cy")}
+    return parsing.camera(width=size[0], height=size[1], **parameters, context=context)
 
 
-def _confidence(writer: CaptureWriter, source: Source, stem: str) -> Array | None:
+def _confidence(writer: CaptureWriter, source: ExportFiles, stem: str) -> Array | None:
     name = f"keyframes/confidence/{stem}.png"
     if name not in source.names:
         writer.warn("Some frames have no confidence image; their depth was trusted everywhere.")
         return None
-    given = images.decode_gray(source.read(name), bits=8, where=name)
+    raw_levels = images.decode_gray(source.read(name), bits=8, context=name)
     table = np.full(256, 3, np.uint8)
-    table[list(_CONFIDENCE)] = list(_CONFIDENCE.values())
-    levels = table[given]
+    table[list(_CONFIDENCE_LEVELS)] = list(_CONFIDENCE_LEVELS.values())
+    levels = table[raw_levels]
     if levels.max(initial=0) > 2:
         raise CaptureError(
             f"{name} with other values than 0, 127, 255",

@@ -10,16 +10,16 @@ from typing import Any
 
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.decoders import images
-from cousins.capture.decoders.archives import Source
+from cousins.capture.decoders.archives import ExportFiles
 from cousins.capture.decoders.exr import decode_exr_depth
 from cousins.capture.formats import record3d
-from cousins.capture.formats.frame_selection import each_good, thinned
+from cousins.capture.formats.frame_selection import read_valid, subsample
 from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 
-_DEPTH = re.compile(r"depth/(\d{1,9})\.exr")
+_DEPTH_NAME = re.compile(r"depth/(\d{1,9})\.exr")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +33,20 @@ def build(config: Config | None = None) -> Record3dExrReader:
 
 
 class Record3dExrReader:
-    """Read an "EXR + JPG sequence" export."""
+    """Reader of "EXR + JPG sequence" exports."""
 
     def __init__(self, config: Config) -> None:
         """Keep the configuration."""
         self.config = config
 
-    def recognises(self, source: Source) -> bool:
-        """Tell by metadata.json beside depth/*.exr (or depth of another kind, to be able to say so)."""
+    def recognises(self, source: ExportFiles) -> bool:
+        """Return whether there is a metadata.json with depth/ or rgb/; `read` then reports depth of another kind."""
         return "metadata.json" in source.names and any(name.startswith(("depth/", "rgb/")) for name in source.names)
 
-    def read(self, source: Source, destination: Path) -> Capture:
+    def read(self, source: ExportFiles, destination: Path) -> Capture:
         """Write every frame that has depth and a pose."""
-        meta = record3d.parse_metadata(source.read("metadata.json"), where="metadata.json")
-        numbers = sorted({int(found[1]) for name in source.names if (found := _DEPTH.fullmatch(name))})
+        meta = record3d.parse_metadata(source.read("metadata.json"), context="metadata.json")
+        numbers = sorted({int(match[1]) for name in source.names if (match := _DEPTH_NAME.fullmatch(name))})
         if not numbers:
             raise CaptureError(
                 f"no depth/*.exr in {source.label}",
@@ -54,9 +54,9 @@ class Record3dExrReader:
                 hint="In Record3D record with the LiDAR camera and share as EXR + JPG sequence.",
             )
         warnings = ["Record3D exports no confidence: depth was trusted everywhere."]
-        numbers = thinned(numbers, warnings, prefer=lambda number: f"rgb/{number}.jpg" in source.names)
-        shots = each_good(numbers, lambda number: record3d.shot_of(meta, number), warnings)
-        level, sentence = record3d.level(meta, shots, lambda shot: _depth(source, meta, shot))
+        numbers = subsample(numbers, warnings, prefer=lambda number: f"rgb/{number}.jpg" in source.names)
+        frames = read_valid(numbers, lambda number: record3d.read_frame(meta, number), warnings)
+        level, sentence = record3d.leveling_rotation(meta, frames, lambda frame: _depth(source, meta, frame))
         with CaptureWriter(
             destination,
             device="unknown",
@@ -65,14 +65,14 @@ class Record3dExrReader:
             gravity_known=sentence is None,
             warnings=warnings + ([] if sentence is None else [sentence]),
         ) as writer:
-            each_good(shots, lambda shot: _add_frame(writer, source, meta, shot, level), writer.warnings)
+            read_valid(frames, lambda frame: _add_frame(writer, source, meta, frame, level), writer.warnings)
             return writer.close()
 
 
-def _depth(source: Source, meta: Mapping[str, Any], shot: record3d.Shot) -> Array:
-    """Return one depth image [m]."""
-    name = f"depth/{shot.number}.exr"
-    depth = decode_exr_depth(source.read(name), where=name)
+def _depth(source: ExportFiles, meta: Mapping[str, Any], frame: record3d.Record3dFrame) -> Array:
+    """Return planar depth [m], float32 [h, w], of one frame."""
+    name = f"depth/{frame.number}.exr"
+    depth = decode_exr_depth(source.read(name), context=name)
     height, width = depth.shape
     if (meta.get("dw", width), meta.get("dh", height)) != (width, height):
         raise CaptureError(
@@ -80,23 +80,23 @@ def _depth(source: Source, meta: Mapping[str, Any], shot: record3d.Shot) -> Arra
             expected=f"{meta.get('dw')!r:.20}×{meta.get('dh')!r:.20} as metadata.json says",
             hint="The export mixes two recordings: share it again.",
         )
-    check_aspect((width, height), (shot.camera.width, shot.camera.height), where=f"frame {shot.number}")
+    check_aspect((width, height), (frame.camera.width, frame.camera.height), context=f"frame {frame.number}")
     return depth
 
 
 def _add_frame(
-    writer: CaptureWriter, source: Source, meta: Mapping[str, Any], shot: record3d.Shot, level: Array
+    writer: CaptureWriter, source: ExportFiles, meta: Mapping[str, Any], frame: record3d.Record3dFrame, level: Array
 ) -> None:
-    depth = _depth(source, meta, shot)
-    name = f"rgb/{shot.number}.jpg"
+    depth = _depth(source, meta, frame)
+    name = f"rgb/{frame.number}.jpg"
     color = source.read(name) if name in source.names else None
     if color is not None:
-        images.check_decodes(color, where=name)
+        images.check_decodes(color, context=name)
     writer.add(
-        timestamp_s=shot.time_s,
-        world_from_camera=level @ shot.world_from_camera,
-        depth_camera=shot.camera.scaled(depth.shape[1], depth.shape[0]),
+        timestamp_s=frame.time_s,
+        world_from_camera=level @ frame.world_from_camera,
+        depth_camera=frame.camera.scaled(depth.shape[1], depth.shape[0]),
         depth_m=depth,
-        color_camera=shot.camera if color is not None else None,
+        color_camera=frame.camera if color is not None else None,
         color=color,
     )

@@ -1,7 +1,7 @@
 """Record3D, a recording as the app keeps it (`.r3d`, a zip): `metadata`, rgbd/<i>.jpg, rgbd/<i>.depth, rgbd/<i>.conf.
 
 Depth is LZFSE of float32 metres row by row, NaN where unknown; confidence is LZFSE of bytes 0, 1, 2 and is missing in
-old files, as are `dw dh`. Files that went through other tools hold the bytes as they are.
+old files, as are `dw dh`. Files processed by other tools may hold uncompressed bytes.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import numpy as np
 
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.decoders import images, lzfse, parsing
-from cousins.capture.decoders.archives import Source
+from cousins.capture.decoders.archives import ExportFiles
 from cousins.capture.formats import record3d
-from cousins.capture.formats.frame_selection import each_good, thinned
+from cousins.capture.formats.frame_selection import read_valid, subsample
 from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 
-_DEPTH = re.compile(r"rgbd/(\d{1,9})\.depth")
+_DEPTH_NAME = re.compile(r"rgbd/(\d{1,9})\.depth")
 _MAX_SIDE_PX = 2000
-"""Longest side of a depth image that is believed [px]: phones give 256 and 640."""
-_LIDAR_PX = (192, 256)
-"""Short and long side of the depth image of files that do not tell it [px]."""
+"""Longest side of a depth image that is accepted [px]: phones give 256 and 640."""
+_LIDAR_SIZE_PX = (192, 256)
+"""Short and long side of the depth image of files without `dw dh` [px]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,20 +42,20 @@ def build(config: Config | None = None) -> Record3dR3dReader:
 
 
 class Record3dR3dReader:
-    """Read a `.r3d` recording."""
+    """Reader of `.r3d` recordings."""
 
     def __init__(self, config: Config) -> None:
         """Keep the configuration."""
         self.config = config
 
-    def recognises(self, source: Source) -> bool:
-        """Tell by `metadata` beside rgbd/."""
+    def recognises(self, source: ExportFiles) -> bool:
+        """Return whether there is a `metadata` file with rgbd/."""
         return "metadata" in source.names and any(name.startswith("rgbd/") for name in source.names)
 
-    def read(self, source: Source, destination: Path) -> Capture:
+    def read(self, source: ExportFiles, destination: Path) -> Capture:
         """Write every frame that has depth and a pose."""
-        meta = record3d.parse_metadata(source.read("metadata"), where="metadata")
-        numbers = sorted({int(found[1]) for name in source.names if (found := _DEPTH.fullmatch(name))})
+        meta = record3d.parse_metadata(source.read("metadata"), context="metadata")
+        numbers = sorted({int(match[1]) for name in source.names if (match := _DEPTH_NAME.fullmatch(name))})
         if not numbers:
             raise CaptureError(
                 f"no rgbd/*.depth in {source.label}",
@@ -63,10 +63,10 @@ class Record3dR3dReader:
                 hint="In Record3D record with the LiDAR camera and share the recording as .r3d.",
             )
         warnings: list[str] = []
-        numbers = thinned(numbers, warnings, prefer=lambda number: f"rgbd/{number}.jpg" in source.names)
-        shots = each_good(numbers, lambda number: record3d.shot_of(meta, number), warnings)
-        size = _depth_size(meta, shots[0])
-        level, sentence = record3d.level(meta, shots, lambda shot: _depth(source, shot.number, size))
+        numbers = subsample(numbers, warnings, prefer=lambda number: f"rgbd/{number}.jpg" in source.names)
+        frames = read_valid(numbers, lambda number: record3d.read_frame(meta, number), warnings)
+        size = _depth_size(meta, frames[0])
+        level, sentence = record3d.leveling_rotation(meta, frames, lambda frame: _depth(source, frame.number, size))
         with CaptureWriter(
             destination,
             device="unknown",
@@ -75,56 +75,58 @@ class Record3dR3dReader:
             gravity_known=sentence is None,
             warnings=warnings + ([] if sentence is None else [sentence]),
         ) as writer:
-            each_good(shots, lambda shot: _add_frame(writer, source, shot, size, level), writer.warnings)
+            read_valid(frames, lambda frame: _add_frame(writer, source, frame, size, level), writer.warnings)
             return writer.close()
 
 
-def _depth_size(meta: Mapping[str, Any], shot: record3d.Shot) -> tuple[int, int]:
+def _depth_size(meta: Mapping[str, Any], frame: record3d.Record3dFrame) -> tuple[int, int]:
     """Return (width, height) [px] of the depth images."""
-    camera = shot.camera
+    camera = frame.camera
     if meta.get("dw") is None or meta.get("dh") is None:
-        size = _LIDAR_PX if camera.height >= camera.width else _LIDAR_PX[::-1]
+        size = _LIDAR_SIZE_PX if camera.height >= camera.width else _LIDAR_SIZE_PX[::-1]
     else:
         size = (
-            parsing.integer(meta["dw"], where="dw", low=1, high=_MAX_SIDE_PX),
-            parsing.integer(meta["dh"], where="dh", low=1, high=_MAX_SIDE_PX),
+            parsing.integer(meta["dw"], context="dw", low=1, high=_MAX_SIDE_PX),
+            parsing.integer(meta["dh"], context="dh", low=1, high=_MAX_SIDE_PX),
         )
-    check_aspect(size, (camera.width, camera.height), where="metadata")
+    check_aspect(size, (camera.width, camera.height), context="metadata")
     return size
 
 
-def _depth(source: Source, number: int, size: tuple[int, int]) -> Array:
+def _depth(source: ExportFiles, number: int, size: tuple[int, int]) -> Array:
     """Return planar depth [m], float32 [h, w]."""
-    data = _unpacked(source, f"rgbd/{number}.depth", 4 * size[0] * size[1])
+    data = _read_unpacked(source, f"rgbd/{number}.depth", 4 * size[0] * size[1])
     return np.frombuffer(data, "<f4").reshape(size[1], size[0])
 
 
-def _confidence(writer: CaptureWriter, source: Source, number: int, size: tuple[int, int]) -> Array | None:
+def _confidence(writer: CaptureWriter, source: ExportFiles, number: int, size: tuple[int, int]) -> Array | None:
     name = f"rgbd/{number}.conf"
     if name not in source.names:
         writer.warn("Some frames have no confidence image; their depth was trusted everywhere.")
         return None
-    return np.frombuffer(_unpacked(source, name, size[0] * size[1]), np.uint8).reshape(size[1], size[0])
+    return np.frombuffer(_read_unpacked(source, name, size[0] * size[1]), np.uint8).reshape(size[1], size[0])
 
 
-def _unpacked(source: Source, name: str, size: int) -> bytes:
-    data = source.read(name, most=size + lzfse.MAX_OVERHEAD_BYTES)
+def _read_unpacked(source: ExportFiles, name: str, size: int) -> bytes:
+    data = source.read(name, max_bytes=size + lzfse.MAX_OVERHEAD_BYTES)
     if len(data) == size and not data.startswith(b"bvx"):
         return data
-    return lzfse.decode(data, size, where=name)
+    return lzfse.decode(data, size, context=name)
 
 
-def _add_frame(writer: CaptureWriter, source: Source, shot: record3d.Shot, size: tuple[int, int], level: Array) -> None:
-    name = f"rgbd/{shot.number}.jpg"
+def _add_frame(
+    writer: CaptureWriter, source: ExportFiles, frame: record3d.Record3dFrame, size: tuple[int, int], level: Array
+) -> None:
+    name = f"rgbd/{frame.number}.jpg"
     color = source.read(name) if name in source.names else None
     if color is not None:
-        images.check_decodes(color, where=name)
+        images.check_decodes(color, context=name)
     writer.add(
-        timestamp_s=shot.time_s,
-        world_from_camera=level @ shot.world_from_camera,
-        depth_camera=shot.camera.scaled(*size),
-        depth_m=_depth(source, shot.number, size),
-        confidence=_confidence(writer, source, shot.number, size),
-        color_camera=shot.camera if color is not None else None,
+        timestamp_s=frame.time_s,
+        world_from_camera=level @ frame.world_from_camera,
+        depth_camera=frame.camera.scaled(*size),
+        depth_m=_depth(source, frame.number, size),
+        confidence=_confidence(writer, source, frame.number, size),
+        color_camera=frame.camera if color is not None else None,
         color=color,
     )

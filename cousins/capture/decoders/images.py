@@ -1,4 +1,4 @@
-"""Images from untrusted bytes: recognised by magic, measured by header, only then decoded."""
+"""Decode images from untrusted bytes: format by magic bytes, size by header, and only then the pixels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_PIXELS = 50_000_000
 MAX_DEPTH_PIXELS = 4_000_000
 """Largest depth image that is decoded [px]; LiDAR phones give 49 152."""
 JPEG_QUALITY = 92
-"""Quality of colour images that we encode ourselves."""
+"""JPEG quality of encoded colour images."""
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PICTURE_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -36,65 +36,67 @@ _DECODER_ERRORS = (
 )
 
 
-def color_size(data: bytes, *, where: str) -> tuple[int, int]:
+def color_size(data: bytes, *, context: str) -> tuple[int, int]:
     """Return (width, height) [px] of a JPEG or PNG from its header, with nothing decoded."""
     if is_jpeg(data):
-        width, height = jpeg_size(data, where=where)
+        width, height = jpeg_size(data, context=context)
     else:
-        width, height, _, _ = _png_header(data, where=where)
+        width, height, _, _ = _png_header(data, context=context)
     if not 0 < width * height <= MAX_PIXELS:
-        raise _refused(where, f"{width}×{height} px", f"at most {MAX_PIXELS:,} px")
+        raise _image_error(context, f"{width}×{height} px", f"at most {MAX_PIXELS:,} px")
     return width, height
 
 
-def check_decodes(data: bytes, *, where: str) -> None:
-    """Decode a colour image at the smallest size, so that a broken one is found now and not an hour later."""
-    _decode(data, where=where, reduce=8)
+def check_decodes(data: bytes, *, context: str) -> None:
+    """Decode a colour image at reduced size; raises CaptureError where it is broken."""
+    _decode(data, context=context, reduce=8)
 
 
-def decode_color(data: bytes, *, where: str) -> Array:
+def decode_color(data: bytes, *, context: str) -> Array:
     """Decode a JPEG or PNG, uint8 [h, w, 3]."""
-    return np.asarray(_decode(data, where=where, reduce=1))
+    return np.asarray(_decode(data, context=context, reduce=1))
 
 
-def decode_gray(data: bytes, *, bits: Literal[8, 16], where: str) -> Array:
+def decode_gray(data: bytes, *, bits: Literal[8, 16], context: str) -> Array:
     """Decode a one-channel PNG of 8 or 16 bits, uint8 or uint16 [h, w]."""
-    width, height, found_bits, kind = _png_header(data, where=where)
-    if (kind, found_bits) != (0, bits):
-        raise _refused(where, f"a PNG of colour type {kind} with {found_bits} bits", f"one grey channel of {bits} bits")
+    width, height, bit_depth, kind = _png_header(data, context=context)
+    if (kind, bit_depth) != (0, bits):
+        raise _image_error(
+            context, f"a PNG of colour type {kind} with {bit_depth} bits", f"one grey channel of {bits} bits"
+        )
     if not 0 < width * height <= MAX_DEPTH_PIXELS:
-        raise _refused(where, f"{width}×{height} px", f"at most {MAX_DEPTH_PIXELS:,} px")
+        raise _image_error(context, f"{width}×{height} px", f"at most {MAX_DEPTH_PIXELS:,} px")
     try:
-        with Image.open(io.BytesIO(_plain_png(data, where=where)), formats=("PNG",)) as image:
+        with Image.open(io.BytesIO(_strip_png_metadata(data, context=context)), formats=("PNG",)) as image:
             return np.asarray(image).astype(np.uint16 if bits == 16 else np.uint8)
     except _DECODER_ERRORS as error:
-        raise _refused(where, f"an unreadable PNG ({error})", "a whole PNG") from error
+        raise _image_error(context, f"an unreadable PNG ({error})", "a whole PNG") from error
 
 
-def _decode(data: bytes, *, where: str, reduce: int) -> Image.Image:
-    """Decode the bare picture; metadata, where decoders' bugs live, never reaches the decoder."""
-    width, height = color_size(data, where=where)
-    bare = strip_metadata(data, where=where) if is_jpeg(data) else _plain_png(data, where=where)
+def _decode(data: bytes, *, context: str, reduce: int) -> Image.Image:
+    """Decode an image without its metadata, which is the most common source of decoder bugs."""
+    width, height = color_size(data, context=context)
+    stripped = strip_metadata(data, context=context) if is_jpeg(data) else _strip_png_metadata(data, context=context)
     try:
-        with Image.open(io.BytesIO(bare), formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(stripped), formats=("JPEG", "PNG")) as image:
             if reduce > 1:
                 image.draft("RGB", (width // reduce, height // reduce))
             return image.convert("RGB")
     except _DECODER_ERRORS as error:
-        raise _refused(where, f"an unreadable image ({error})", "a whole JPEG or PNG") from error
+        raise _image_error(context, f"an unreadable image ({error})", "a whole JPEG or PNG") from error
 
 
-def _png_header(data: bytes, *, where: str) -> tuple[int, int, int, int]:
-    """Return width, height, bits and colour type."""
+def _png_header(data: bytes, *, context: str) -> tuple[int, int, int, int]:
+    """Return width [px], height [px], bit depth and colour type of a PNG."""
     if len(data) < 33 or not data.startswith(_PNG_MAGIC) or data[12:16] != b"IHDR":
-        raise _refused(where, f"bytes {data[:8].hex(' ')}", "a JPEG or PNG image")
+        raise _image_error(context, f"bytes {data[:8].hex(' ')}", "a JPEG or PNG image")
     width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
     return width, height, bits, kind
 
 
-def _plain_png(data: bytes, *, where: str) -> bytes:
-    """Return the PNG with only the chunks that hold the picture (ISO/IEC 15948, clause 11)."""
-    kept = [_PNG_MAGIC]
+def _strip_png_metadata(data: bytes, *, context: str) -> bytes:
+    """Return the PNG with only the chunks of the image itself (ISO/IEC 15948, clause 11)."""
+    chunks = [_PNG_MAGIC]
     position = len(_PNG_MAGIC)
     while position + 12 <= len(data):
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
@@ -102,11 +104,11 @@ def _plain_png(data: bytes, *, where: str) -> bytes:
         if end > len(data):
             break
         if name in _PICTURE_CHUNKS:
-            kept.append(data[position:end])
+            chunks.append(data[position:end])
         if name == b"IEND":
-            return b"".join(kept)
+            return b"".join(chunks)
         position = end
-    raise _refused(where, "a PNG that is cut off", "a whole PNG")
+    raise _image_error(context, "a PNG that is cut off", "a whole PNG")
 
 
 def encode_jpeg(color: Array) -> bytes:
@@ -123,5 +125,5 @@ def encode_gray(image: Array) -> bytes:
     return buffer.getvalue()
 
 
-def _refused(where: str, found: str, expected: str) -> CaptureError:
-    return CaptureError(f"{where}: {found}", expected=expected, hint="Copy or export the scan again.")
+def _image_error(context: str, observed: str, expected: str) -> CaptureError:
+    return CaptureError(f"{context}: {observed}", expected=expected, hint="Copy or export the scan again.")

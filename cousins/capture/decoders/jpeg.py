@@ -1,8 +1,8 @@
-"""JPEG files without their metadata, pixels untouched.
+"""Strip the metadata of JPEG files without re-encoding the pixels.
 
 Segments as in ITU-T T.81 annex B: a marker 0xFF 0xXX, a big-endian length that counts itself, a payload.
 EXIF (with GPS position), XMP, maker notes and comments live in APP1..APP15 and COM segments, and a phone
-may hang further pictures with their own EXIF behind the end-of-image marker; all of that is left out.
+may append further pictures with their own EXIF after the end-of-image marker; all of that is removed.
 """
 
 from __future__ import annotations
@@ -24,52 +24,52 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Segment:
-    """Where one segment lies in the file."""
+    """Byte offsets of one segment in the file."""
 
     marker: int
     """Second byte of its marker."""
     payload: int
-    """Its first byte behind the length."""
+    """Offset of the first byte after the length field."""
     header_end: int
-    """Byte behind what the length counts."""
+    """Offset after the bytes counted by the length field."""
     end: int
-    """Byte behind the entropy-coded data that follows a scan header; else as `header_end`."""
+    """Offset after the entropy-coded data that follows a scan header; otherwise equal to `header_end`."""
 
 
 def is_jpeg(data: bytes) -> bool:
-    """Tell whether the bytes start like a JPEG file."""
+    """Return whether the bytes start like a JPEG file."""
     return data.startswith(b"\xff\xd8\xff")
 
 
-def strip_metadata(data: bytes, *, where: str = "image") -> bytes:
-    """Return the JPEG with only what decoding needs: JFIF, ICC profile, Adobe transform, tables and scans."""
-    kept = [b"\xff\xd8"]
+def strip_metadata(data: bytes, *, context: str = "image") -> bytes:
+    """Return the JPEG with only the segments that decoding needs: JFIF, ICC profile, Adobe transform, tables, scans."""
+    pieces = [b"\xff\xd8"]
     frames = 0
-    for segment in _segments(data, where=where):
+    for segment in _segments(data, context=context):
         frames += segment.marker in _FRAMES
-        if _needed(segment.marker, data[segment.payload : segment.header_end]):
-            kept.append(bytes([0xFF, segment.marker]) + data[segment.payload - 2 : segment.end])
+        if _is_needed(segment.marker, data[segment.payload : segment.header_end]):
+            pieces.append(bytes([0xFF, segment.marker]) + data[segment.payload - 2 : segment.end])
     if frames != 1:
-        raise _broken(where, f"{frames} picture headers")
-    return b"".join([*kept, b"\xff\xd9"])
+        raise _broken_jpeg_error(context, f"{frames} picture headers")
+    return b"".join([*pieces, b"\xff\xd9"])
 
 
-def jpeg_size(data: bytes, *, where: str = "image") -> tuple[int, int]:
+def jpeg_size(data: bytes, *, context: str = "image") -> tuple[int, int]:
     """Return (width, height) [px] from the picture's header."""
-    for segment in _segments(data, where=where):
+    for segment in _segments(data, context=context):
         header = data[segment.payload : segment.header_end]
         if segment.marker in _FRAMES and len(header) >= 6:
             return int.from_bytes(header[3:5], "big"), int.from_bytes(header[1:3], "big")
-    raise _broken(where, "no picture header")
+    raise _broken_jpeg_error(context, "no picture header")
 
 
-def _segments(data: bytes, *, where: str) -> Iterator[_Segment]:
-    """Walk the file from its start to its end marker."""
+def _segments(data: bytes, *, context: str) -> Iterator[_Segment]:
+    """Yield the segments of the file from its start to its end marker."""
     if not is_jpeg(data):
-        raise _broken(where, "no JPEG header")
+        raise _broken_jpeg_error(context, "no JPEG header")
     position = 2
     while True:
-        position, marker = _next_marker(data, position, where=where)
+        position, marker = _next_marker(data, position, context=context)
         if marker == _END:
             return
         if marker in _STANDALONE:
@@ -77,31 +77,31 @@ def _segments(data: bytes, *, where: str) -> Iterator[_Segment]:
         length = int.from_bytes(data[position : position + 2], "big")
         header_end = position + length
         if length < 2 or header_end > len(data):
-            raise _broken(where, f"segment {marker:02X} runs past the end")
-        end = _end_of_scan(data, header_end, where=where) if marker == _SCAN else header_end
+            raise _broken_jpeg_error(context, f"segment {marker:02X} runs past the end")
+        end = _end_of_scan(data, header_end, context=context) if marker == _SCAN else header_end
         yield _Segment(marker=marker, payload=position + 2, header_end=header_end, end=end)
         position = end
 
 
-def _next_marker(data: bytes, position: int, *, where: str) -> tuple[int, int]:
-    """Return the position behind the next marker, and the marker; fill bytes 0xFF are skipped."""
+def _next_marker(data: bytes, position: int, *, context: str) -> tuple[int, int]:
+    """Return the offset after the next marker, and the marker; fill bytes 0xFF are skipped."""
     if data[position : position + 1] != b"\xff":
-        raise _broken(where, f"no marker at byte {position}")
+        raise _broken_jpeg_error(context, f"no marker at byte {position}")
     while data[position : position + 1] == b"\xff":
         position += 1
     if position >= len(data):
-        raise _broken(where, "it ends early")
+        raise _broken_jpeg_error(context, "it ends early")
     return position + 1, data[position]
 
 
-def _end_of_scan(data: bytes, start: int, *, where: str) -> int:
-    found = _AFTER_ENTROPY.search(data, start)
-    if found is None:
-        raise _broken(where, "it ends inside the picture")
-    return found.start()
+def _end_of_scan(data: bytes, start: int, *, context: str) -> int:
+    match = _AFTER_ENTROPY.search(data, start)
+    if match is None:
+        raise _broken_jpeg_error(context, "it ends inside the picture")
+    return match.start()
 
 
-def _needed(marker: int, payload: bytes) -> bool:
+def _is_needed(marker: int, payload: bytes) -> bool:
     if marker == _APP0:
         return payload.startswith(b"JFIF\0") and len(payload) == _JFIF_BYTES
     if marker == _ICC:
@@ -111,7 +111,7 @@ def _needed(marker: int, payload: bytes) -> bool:
     return not (_APP0 < marker <= 0xEF or marker == _COMMENT)
 
 
-def _broken(where: str, why: str) -> CaptureError:
+def _broken_jpeg_error(context: str, reason: str) -> CaptureError:
     return CaptureError(
-        f"{where}: a broken JPEG ({why})", expected="a whole JPEG file", hint="Copy or export the scan again."
+        f"{context}: a broken JPEG ({reason})", expected="a whole JPEG file", hint="Copy or export the scan again."
     )

@@ -1,4 +1,4 @@
-"""The inner loops of LZFSE: bit streams, entropy tables, copies; each access is checked.
+"""Numba kernels of the LZFSE decoder: bit streams, entropy tables and copies, with bounds checks.
 
 An entropy-coded stream is written forwards and read backwards: as one little-endian number whose highest bits come
 first. A table of `states` entries holds for each state the symbol, the number of bits to read and what to add to
@@ -12,9 +12,9 @@ from numba import njit
 
 from cousins.geometry import Array
 
-SYMBOLS = (20, 20, 64, 256)
+SYMBOL_COUNTS = (20, 20, 64, 256)
 """Number of codes for literal runs, match lengths, distances, and of literal bytes."""
-STATES = (64, 64, 256, 1024)
+STATE_COUNTS = (64, 64, 256, 1024)
 """Number of states of their tables."""
 
 _RUN_BITS = np.array([0] * 16 + [2, 3, 5, 8])
@@ -40,9 +40,9 @@ def unpack_frequencies(packed: Array, frequencies: Array) -> bool:
     for index in range(len(frequencies)):
         word = np.int64(0)
         for byte in range(3):
-            at = (position >> 3) + byte
-            if at < len(packed):
-                word |= np.int64(packed[at]) << (8 * byte)
+            byte_index = (position >> 3) + byte
+            if byte_index < len(packed):
+                word |= np.int64(packed[byte_index]) << (8 * byte)
         word >>= position & 7
         length = _SHORT_BITS[word & 31]
         value = _SHORT_VALUES[word & 31]
@@ -58,35 +58,35 @@ def unpack_frequencies(packed: Array, frequencies: Array) -> bool:
 
 
 @njit(cache=True)
-def _table(frequencies: Array, states: int) -> Array:
+def _decoding_table(frequencies: Array, states: int) -> Array:
     """Return (bits, next state's base, symbol) per state, int64 [states, 3]; bits -1 marks states that never occur."""
     table = np.full((states, 3), -1, np.int64)
     start = 0
     for symbol in range(len(frequencies)):
-        often = frequencies[symbol]
-        if often == 0:
+        frequency = frequencies[symbol]
+        if frequency == 0:
             continue
-        if start + often > states:
+        if start + frequency > states:
             return table[:0]
         bits = 0
-        while (often << bits) < states:
+        while (frequency << bits) < states:
             bits += 1
-        many = ((2 * states) >> bits) - often
-        for index in range(often):
+        long_count = ((2 * states) >> bits) - frequency
+        for index in range(frequency):
             row = table[start + index]
-            if index < many:
+            if index < long_count:
                 row[0] = bits
-                row[1] = ((often + index) << bits) - states
+                row[1] = ((frequency + index) << bits) - states
             else:
                 row[0] = bits - 1
-                row[1] = (index - many) << (bits - 1)
+                row[1] = (index - long_count) << (bits - 1)
             row[2] = symbol
-        start += often
+        start += frequency
     return table
 
 
 @njit(cache=True)
-def _bits(stream: Array, position: int, count: int) -> int:
+def _read_bits(stream: Array, position: int, count: int) -> int:
     """Return `count` ≤ 24 bits of the stream from bit `position` upwards."""
     word = np.int64(0)
     first = position >> 3
@@ -97,10 +97,10 @@ def _bits(stream: Array, position: int, count: int) -> int:
 
 
 @njit(cache=True)
-def _literals(stream: Array, bits: int, count: int, states: Array, frequencies: Array) -> Array:
+def _decode_literals(stream: Array, bits: int, count: int, states: Array, frequencies: Array) -> Array:
     """Return literal bytes, four states in turn; an empty array when the stream is damaged."""
     out = np.empty(count, np.uint8)
-    table = _table(frequencies, 1024)
+    table = _decoding_table(frequencies, 1024)
     position = 8 * len(stream) + bits
     for index in range(count):
         state = states[index & 3]
@@ -110,21 +110,21 @@ def _literals(stream: Array, bits: int, count: int, states: Array, frequencies: 
         position -= length
         if position < 0:
             return out[:0]
-        states[index & 3] = table[state, 1] + _bits(stream, position, length)
+        states[index & 3] = table[state, 1] + _read_bits(stream, position, length)
         out[index] = table[state, 2]
     return out
 
 
 @njit(cache=True)
-def _copy(out: Array, at: int, end: int, distance: int, length: int) -> int:
+def _copy_match(out: Array, write_index: int, end: int, distance: int, length: int) -> int:
     """Repeat `length` bytes from `distance` back; return the new position or -1 when that leaves the output."""
     if length == 0:
-        return at
-    if distance < 1 or distance > at or at + length > end:
+        return write_index
+    if distance < 1 or distance > write_index or write_index + length > end:
         return -1
-    for index in range(at, at + length):
+    for index in range(write_index, write_index + length):
         out[index] = out[index - distance]
-    return at + length
+    return write_index + length
 
 
 @njit(cache=True)
@@ -141,38 +141,42 @@ def decode_block(
     start: int,
     end: int,
 ) -> int:
-    """Decode one entropy-coded block to `out[start:end]`; return the bytes written, -1 when it is damaged.
+    """Decode one entropy-coded block to `out[start:end]`; return the number of bytes written, -1 if it is damaged.
 
-    `states` [7] begin literal runs, match lengths, distances and the four literal streams.
+    `states` [7] are the initial states of literal runs, match lengths, distances and the four literal streams.
     """
     if not (-7 <= literal_bits <= 0 and -7 <= match_bits <= 0):
         return -1
-    literals = _literals(literal_stream, literal_bits, literal_count, states[3:], frequencies[104:])
+    literals = _decode_literals(literal_stream, literal_bits, literal_count, states[3:], frequencies[104:])
     if len(literals) != literal_count:
         return -1
-    tables = (_table(frequencies[:20], 64), _table(frequencies[20:40], 64), _table(frequencies[40:104], 256))
+    tables = (
+        _decoding_table(frequencies[:20], 64),
+        _decoding_table(frequencies[20:40], 64),
+        _decoding_table(frequencies[40:104], 256),
+    )
     values = np.zeros(3, np.int64)
     position = 8 * len(match_stream) + match_bits
-    used, at, distance = 0, start, 0
+    literals_used, write_index, distance = 0, start, 0
     for _ in range(match_count):
         for kind in range(3):
-            position = _value(match_stream, position, tables[kind], states, kind, values)
+            position = _read_value(match_stream, position, tables[kind], states, kind, values)
             if position < 0:
                 return -1
         run = values[0]
-        if used + run > literal_count or at + run > end:
+        if literals_used + run > literal_count or write_index + run > end:
             return -1
-        out[at : at + run] = literals[used : used + run]
-        used, at = used + run, at + run
+        out[write_index : write_index + run] = literals[literals_used : literals_used + run]
+        literals_used, write_index = literals_used + run, write_index + run
         distance = values[2] if values[2] else distance
-        at = _copy(out, at, end, distance, values[1])
-        if at < 0:
+        write_index = _copy_match(out, write_index, end, distance, values[1])
+        if write_index < 0:
             return -1
-    return at - start
+    return write_index - start
 
 
 @njit(cache=True)
-def _value(stream: Array, position: int, table: Array, states: Array, kind: int, values: Array) -> int:
+def _read_value(stream: Array, position: int, table: Array, states: Array, kind: int, values: Array) -> int:
     """Read one value of a kind (0 run, 1 length, 2 distance); return the new position, -1 when damaged."""
     state = states[kind]
     if state < 0 or state >= len(table) or table[state, 0] < 0:
@@ -188,32 +192,32 @@ def _value(stream: Array, position: int, table: Array, states: Array, kind: int,
     position -= length
     if position < 0:
         return -1
-    found = _bits(stream, position, length)
-    states[kind] = table[state, 1] + (found >> extra)
-    values[kind] = base + (found & ((1 << extra) - 1))
+    bits_read = _read_bits(stream, position, length)
+    states[kind] = table[state, 1] + (bits_read >> extra)
+    values[kind] = base + (bits_read & ((1 << extra) - 1))
     return position
 
 
 @njit(cache=True)
 def decode_lzvn(source: Array, out: Array, start: int, end: int) -> int:
-    """Decode LZVN byte codes to `out[start:end]`; return the bytes written, -1 when they are damaged."""
-    at, position, distance = start, 0, 0
+    """Decode LZVN byte codes [n] to `out[start:end]`; return the number of bytes written, -1 if they are damaged."""
+    write_index, position, distance = start, 0, 0
     fields = np.zeros(4, np.int64)
     while position < len(source):
         kind = source[position]
         if kind == 0x06:
-            return at - start
+            return write_index - start
         if not _lzvn_fields(source, position, fields):
             return -1
         run, length = fields[0], fields[1]
         distance = fields[2] if fields[2] >= 0 else distance
         position += fields[3]
-        if position + run > len(source) or at + run > end:
+        if position + run > len(source) or write_index + run > end:
             return -1
-        out[at : at + run] = source[position : position + run]
-        position, at = position + run, at + run
-        at = _copy(out, at, end, distance, length)
-        if at < 0:
+        out[write_index : write_index + run] = source[position : position + run]
+        position, write_index = position + run, write_index + run
+        write_index = _copy_match(out, write_index, end, distance, length)
+        if write_index < 0:
             return -1
     return -1
 
@@ -222,9 +226,9 @@ def decode_lzvn(source: Array, out: Array, start: int, end: int) -> int:
 def _lzvn_fields(source: Array, position: int, fields: Array) -> bool:
     """Split the code at `position` into (literals, match length, distance or -1 for the last one, its bytes)."""
     code = np.int64(source[position])
-    left = len(source) - position
-    second = np.int64(source[position + 1]) if left > 1 else 0
-    third = np.int64(source[position + 2]) if left > 2 else 0
+    bytes_left = len(source) - position
+    second = np.int64(source[position + 1]) if bytes_left > 1 else 0
+    third = np.int64(source[position + 2]) if bytes_left > 2 else 0
     high, low = code >> 4, code & 0xF
     if high == 0x7 or high == 0xD:
         return False
@@ -238,12 +242,12 @@ def _lzvn_fields(source: Array, position: int, fields: Array) -> bool:
         fields[2], fields[3] = second >> 2 | third << 6, 3
     else:
         _short_code(code, second, third, fields)
-    return fields[3] <= left and fields[3] > 0
+    return fields[3] <= bytes_left and fields[3] > 0
 
 
 @njit(cache=True)
 def _short_code(code: int, second: int, third: int, fields: Array) -> None:
-    """Split a code of the form LLMMMDDD."""
+    """Split a code of the form LLMMMDDD into `fields` [4]."""
     fields[0], fields[1] = code >> 6, (code >> 3 & 7) + 3
     low = code & 7
     if low == 7:

@@ -1,4 +1,4 @@
-"""Pictures of an untrusted video, decoded by a child process that may crash or run into its limits."""
+"""Decode pictures of an untrusted video in a child process that may crash or exceed its limits."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ import cousins
 from cousins.errors import CaptureError
 
 TIMEOUT_S = 300.0
-"""Longest time that decoding may take on the wall clock [s]."""
-_END = 0xFFFFFFFF
+"""Time limit of decoding, wall clock [s]."""
+_END_MARK = 0xFFFFFFFF
 
 
 def decode_pictures(
-    video: bytes, wanted: Sequence[int], *, width: int | None, where: str
+    video: bytes, numbers: Sequence[int], *, width: int | None, context: str
 ) -> tuple[dict[int, bytes], int]:
-    """Return JPEGs by picture number, of `width` [px] where given, and how many pictures were decoded.
+    """Return the requested pictures as JPEGs by number, of `width` [px] where given, and the number decoded in all.
 
-    With a width decoding ends at the last wanted picture; without, it goes on to the end and counts.
+    With a width, decoding stops at the last requested picture; without, it continues to the end of the video.
     """
     if importlib.util.find_spec("av") is None:
         raise CaptureError(
-            f"{where}, a video, and no PyAV to read it", expected="PyAV", hint="pip install 'cousins[video]'"
+            f"{context}, a video, and no PyAV to read it", expected="PyAV", hint="pip install 'cousins[video]'"
         )
-    request = json.dumps({"wanted": sorted(set(wanted)), "width": width}).encode() + b"\n"
+    request = json.dumps({"wanted": sorted(set(numbers)), "width": width}).encode() + b"\n"
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "cousins.capture.decoders.video_worker"],
             input=request + video,
             stdout=subprocess.PIPE,
@@ -43,25 +43,25 @@ def decode_pictures(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _refused(where, f"took more than {TIMEOUT_S:.0f} s") from error
-    if done.returncode != 0:
-        raise _refused(where, f"ended the decoder with code {done.returncode}")
-    return _parsed(done.stdout, where=where)
+        raise _video_error(context, f"took more than {TIMEOUT_S:.0f} s") from error
+    if process.returncode != 0:
+        raise _video_error(context, f"ended the decoder with code {process.returncode}")
+    return _parse_pictures(process.stdout, context=context)
 
 
-def _parsed(output: bytes, *, where: str) -> tuple[dict[int, bytes], int]:
+def _parse_pictures(output: bytes, *, context: str) -> tuple[dict[int, bytes], int]:
     pictures: dict[int, bytes] = {}
     position = 0
     while position + 8 <= len(output):
         number, size = struct.unpack_from("<2I", output, position)
-        if number == _END:
+        if number == _END_MARK:
             return pictures, size
         pictures[number] = output[position + 8 : position + 8 + size]
         position += 8 + size
-    raise _refused(where, "gave no whole answer")
+    raise _video_error(context, "gave no whole answer")
 
 
-def _refused(where: str, found: str) -> CaptureError:
+def _video_error(context: str, observed: str) -> CaptureError:
     return CaptureError(
-        f"{where} that cannot be decoded ({found})", expected="a whole video", hint="Export the recording again."
+        f"{context} that cannot be decoded ({observed})", expected="a whole video", hint="Export the recording again."
     )

@@ -1,4 +1,4 @@
-"""Decode chosen pictures of a video in a process of its own; run by `video.py`, the only place that knows PyAV.
+"""Worker process that decodes selected pictures of a video with PyAV; started by `video.py`.
 
 Standard input is a line of JSON (`wanted`: ascending picture numbers, `width` [px] or null), then the video.
 Standard output is, for each picture, its number, the size of its JPEG and the JPEG; last comes 2³²−1 and the number
@@ -15,30 +15,30 @@ import sys
 
 import av
 
-MAX_MEMORY = 3 << 30
-"""Address space [bytes]."""
+MAX_MEMORY_BYTES = 3 << 30
+"""Address space limit [bytes]."""
 MAX_CPU_S = 280
-"""Processor time [s]."""
+"""Processor time limit [s]."""
 MAX_PIXELS = 10_000_000
 """Largest picture [px]; phones film at most 4K, 8.3 million."""
 MAX_OUTPUT_BYTES = 600 << 20
-"""Most bytes of pictures: 400 of a phone's are 200 MB."""
-END = 0xFFFFFFFF
+"""Largest total size of the JPEGs [bytes]: 400 pictures of a phone are 200 MB."""
+END_MARK = 0xFFFFFFFF
 _QUALITY = 92
 
 
 def main() -> None:
-    """Read the request, write the pictures."""
+    """Read the request from standard input and write the pictures to standard output."""
     for kind, amount in (
-        (resource.RLIMIT_AS, MAX_MEMORY),
+        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
         (resource.RLIMIT_CPU, MAX_CPU_S),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (amount, amount))
     request = json.loads(sys.stdin.buffer.readline())
-    wanted, width = set(request["wanted"]), request["width"]
-    last, count, written = max(wanted, default=-1), 0, 0
+    numbers, width = set(request["wanted"]), request["width"]
+    last, count, written = max(numbers, default=-1), 0, 0
     with av.open(io.BytesIO(sys.stdin.buffer.read()), format="mp4") as container:
         stream = container.streams.video[0]
         if stream.width * stream.height > MAX_PIXELS:
@@ -46,17 +46,17 @@ def main() -> None:
         stream.thread_type = "AUTO"
         for count, frame in enumerate(container.decode(stream), start=1):
             number = count - 1
-            if number in wanted:
+            if number in numbers:
                 written += _write(number, frame, width)
             if written > MAX_OUTPUT_BYTES:
                 raise SystemExit("too many bytes")
             if width is not None and number >= last:
                 break
-    sys.stdout.buffer.write(struct.pack("<2I", END, count))
+    sys.stdout.buffer.write(struct.pack("<2I", END_MARK, count))
 
 
 def _write(number: int, frame: av.VideoFrame, width: int | None) -> int:
-    """Write a picture; return its bytes."""
+    """Write one picture as JPEG and return its size [bytes]."""
     image = frame.to_image()
     if width is not None:
         image = image.resize((width, max(1, round(width * image.height / image.width))))

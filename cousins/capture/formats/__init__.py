@@ -1,5 +1,5 @@
-"""What several readers of exports share.
+"""Parsing code that several readers share.
 
-In: members of an export. Out: frames with poses and intrinsics in our conventions. Nothing here recognises a format;
-that is the job of the files in `backends/`.
+Input: files of an export. Output: frames with poses and intrinsics in the project's conventions. Formats are recognised
+by the readers in `backends/`, not here.
 """

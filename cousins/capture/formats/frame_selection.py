@@ -1,4 +1,4 @@
-"""The frames of an export: thinned where there are too many, a few broken ones left out; both are counted aloud."""
+"""Select the frames of an export: subsample too many, skip a few broken ones, and record a warning for both."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ from typing import TypeVar
 
 from cousins.errors import CaptureError
 
-MAX_KEPT = 400
-"""Most frames that are kept: 40 s at ten a second, at which a walking person moves the phone 10 cm; more frames of
-the same time show the same surface again."""
+MAX_KEPT_FRAMES = 400
+"""Maximum number of frames kept: 40 s at 10 Hz, at which a walking person moves the phone 10 cm per frame; a higher
+rate shows the same surface again."""
 MAX_BROKEN_SHARE = 0.1
-"""Share of frames that may be broken: more, and the recording itself is not to be trusted."""
+"""Largest share of broken frames: beyond it the whole recording is rejected."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def thinned(
+def subsample(
     items: Sequence[Item],
     warnings: list[str],
     *,
-    most: int = MAX_KEPT,
+    max_count: int = MAX_KEPT_FRAMES,
     prefer: Callable[[Item], bool] | None = None,
 ) -> list[Item]:
-    """Return at most `most` items, evenly spread, of each stretch the first that is preferred; warn with the count."""
-    if len(items) <= most:
+    """Return at most `max_count` items, evenly spaced; of each interval the first preferred one; append a warning."""
+    if len(items) <= max_count:
         return list(items)
-    kept = []
-    for index in range(most):
-        stretch = items[index * len(items) // most : (index + 1) * len(items) // most]
-        chosen = [item for item in stretch if prefer is not None and prefer(item)]
-        kept.append(chosen[0] if chosen else stretch[0])
-    warnings.append(f"{len(items)} frames were thinned to {most}, evenly spread.")
-    return kept
+    selected = []
+    for index in range(max_count):
+        interval = items[index * len(items) // max_count : (index + 1) * len(items) // max_count]
+        preferred = [item for item in interval if prefer is not None and prefer(item)]
+        selected.append(preferred[0] if preferred else interval[0])
+    warnings.append(f"{len(items)} frames were thinned to {max_count}, evenly spread.")
+    return selected
 
 
-def each_good(items: Sequence[Item], read: Callable[[Item], Result], warnings: list[str]) -> list[Result]:
-    """Return what `read` makes of each item; those it refuses are left out and counted, or all is refused.
+def read_valid(items: Sequence[Item], read: Callable[[Item], Result], warnings: list[str]) -> list[Result]:
+    """Return `read(item)` of each item; items that raise CaptureError are skipped and counted in a warning.
 
-    The warning names none by its file: that may tell whose it is.
+    Re-raises the error where more than `MAX_BROKEN_SHARE` are broken. The warning names no files, since file names may
+    identify a person.
     """
     allowed = int(MAX_BROKEN_SHARE * len(items))
     good: list[Result] = []

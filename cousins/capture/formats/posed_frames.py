@@ -1,4 +1,4 @@
-"""What readers of plain folders share: one depth image a frame, its camera and pose, colour of the same view."""
+"""Write captures from folders with one depth image per frame, its camera and pose, and optional colour."""
 
 from __future__ import annotations
 
@@ -11,145 +11,147 @@ import numpy as np
 
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.decoders import images, parsing
-from cousins.capture.decoders.archives import Source
-from cousins.capture.formats.frame_selection import each_good, thinned
-from cousins.capture.gravity import View, level_from_world
+from cousins.capture.decoders.archives import ExportFiles
+from cousins.capture.formats.frame_selection import read_valid, subsample
+from cousins.capture.gravity import PosedDepth, level_from_surfaces
 from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.readers import check_aspect, read_color
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics
 
-STRUCTURED_LIGHT = Scale(source="structured light", error=0.02)
-"""Depth cameras with a projected pattern and only factory calibration are off by a few percent (Teichman, Miller and
+STRUCTURED_LIGHT_SCALE = Scale(source="structured light", error=0.02)
+"""Scale of structured-light cameras with factory calibration only, which are off by a few percent (Teichman, Miller and
 Thrun, RSS 2013)."""
 
 _LEVEL_FRAMES = 16
-"""Frames looked at to find the way up."""
+"""Number of frames from which the up direction is estimated."""
 
-WayUp = Literal["told", "declared", "unknown"]
-"""`told` by the device's gravity sensor, `declared` as +z by the format, or `unknown`."""
+UpSource = Literal["measured", "declared", "unknown"]
+"""Origin of the up direction: `measured` by the gravity sensor, `declared` as +z by the format, or `unknown`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Shot:
-    """One frame without its pixels."""
+class PosedFrame:
+    """File names, time and pose of one frame, without its pixels."""
 
     time_s: float
-    """Time of the recording's clock [s]."""
+    """Timestamp of the recording's clock [s]."""
     world_from_camera: Array
     """Pose, float64 [4, 4], OpenCV axes."""
     depth: str
-    """Depth image in the export."""
+    """Name of the depth image in the export."""
     color: str | None
-    """Colour image of the same view; None or a missing file means none."""
+    """Name of the colour image of the same view; None or a missing file means no colour."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Pixels:
-    """How the depth images of an export are read."""
+class DepthDecoder:
+    """Decoder of the depth images of an export."""
 
     metres: Callable[[Array], Array]
-    """Turns the counts of a 16-bit image into metres, 0 = unknown."""
-    camera: Callable[[Shot, tuple[int, int]], Intrinsics]
-    """Camera of a depth image of a size (width, height) [px]."""
-    confidence: Callable[[Shot], Array | None] = lambda _: None
-    """Confidence 0, 1, 2, or None where the export has none."""
+    """Converts the counts of a 16-bit image [h, w] to metres, 0 = unknown."""
+    camera: Callable[[PosedFrame, tuple[int, int]], Intrinsics]
+    """Returns the camera of a depth image of a size (width, height) [px]."""
+    confidence: Callable[[PosedFrame], Array | None] = lambda _: None
+    """Returns the confidence 0, 1, 2, uint8 [h, w], or None where the export has none."""
 
-    def depth(self, source: Source, shot: Shot) -> tuple[Array, Intrinsics]:
+    def depth(self, source: ExportFiles, frame: PosedFrame) -> tuple[Array, Intrinsics]:
         """Return planar depth [m] [h, w] and its camera."""
-        counts = images.decode_gray(source.read(shot.depth), bits=16, where=shot.depth)
-        return self.metres(counts), self.camera(shot, (counts.shape[1], counts.shape[0]))
+        counts = images.decode_gray(source.read(frame.depth), bits=16, context=frame.depth)
+        return self.metres(counts), self.camera(frame, (counts.shape[1], counts.shape[0]))
 
 
-def write_posed(
-    source: Source,
+def write_posed_frames(
+    source: ExportFiles,
     destination: Path,
-    shots: Sequence[Shot],
-    pixels: Pixels,
+    frames: Sequence[PosedFrame],
+    decoder: DepthDecoder,
     *,
     app: str,
     scale: Scale,
-    way_up: WayUp,
+    up_source: UpSource,
     warnings: Sequence[str] = (),
 ) -> Capture:
-    """Write the frames in order of time: thinned, levelled, broken ones left out."""
-    said = list(warnings)
-    ordered = sorted(shots, key=lambda shot: shot.time_s)
-    kept = thinned(ordered, said, prefer=lambda shot: shot.color in source.names)
+    """Write the frames in order of time as a capture: subsampled, with +z up, without broken frames."""
+    all_warnings = list(warnings)
+    ordered = sorted(frames, key=lambda frame: frame.time_s)
+    selected = subsample(ordered, all_warnings, prefer=lambda frame: frame.color in source.names)
     level = np.eye(4)
-    if way_up != "told":
-        declared = np.array([0.0, 0.0, 1.0]) if way_up == "declared" else None
-        level, sentence = level_from_world(_views(source, kept, pixels), declared_up=declared)
-        said.append(sentence)
+    if up_source != "measured":
+        declared = np.array([0.0, 0.0, 1.0]) if up_source == "declared" else None
+        level, sentence = level_from_surfaces(_posed_depths(source, selected, decoder), declared_up=declared)
+        all_warnings.append(sentence)
     with CaptureWriter(
         destination,
         device="unknown",
         app=app,
         scale=scale,
-        gravity_known=way_up == "told",
-        warnings=said,
+        gravity_known=up_source == "measured",
+        warnings=all_warnings,
     ) as writer:
-        each_good(kept, lambda shot: _add_frame(writer, source, shot, pixels, level), writer.warnings)
+        read_valid(selected, lambda frame: _add_frame(writer, source, frame, decoder, level), writer.warnings)
         return writer.close()
 
 
-def folder_camera(source: Source) -> Callable[[tuple[int, int]], Intrinsics] | None:
-    """Return the camera that a folder tells, for a depth image of a size; None where it tells none.
+def read_folder_camera(source: ExportFiles) -> Callable[[tuple[int, int]], Intrinsics] | None:
+    """Return a function from image size (width, height) [px] to the folder's camera; None where no file defines it.
 
     camera.json holds fx, fy, cx, cy, width, height; camera-intrinsics.txt the 3×3 matrix for the depth image.
     """
     if "camera.json" in source.names:
         record = parsing.mapping(
-            parsing.parse_json(source.read("camera.json"), where="camera.json"), where="camera.json"
+            parsing.parse_json(source.read("camera.json"), context="camera.json"), context="camera.json"
         )
-        wanted = {key: record.get(key) for key in ("width", "height", "fx", "fy", "cx", "cy")}
-        told = parsing.camera(**wanted, where="camera.json")
-        return lambda size: _of_size(told, size)
+        parameters = {key: record.get(key) for key in ("width", "height", "fx", "fy", "cx", "cy")}
+        file_camera = parsing.camera(**parameters, context="camera.json")
+        return lambda size: _scale_camera(file_camera, size)
     if "camera-intrinsics.txt" in source.names:
-        rows = parsing.text_rows(source.read("camera-intrinsics.txt"), 3, where="camera-intrinsics.txt")
+        rows = parsing.text_rows(source.read("camera-intrinsics.txt"), 3, context="camera-intrinsics.txt")
         if len(rows) != 3:
             raise CaptureError(
                 f"camera-intrinsics.txt of {len(rows)} rows", expected="3", hint="Write the 3×3 camera matrix."
             )
-        k = np.array([[parsing.real(cell, where="camera-intrinsics.txt") for cell in row] for row in rows])
-        return lambda size: camera_of_matrix(k, size, where="camera-intrinsics.txt")
+        k = np.array([[parsing.parse_float(cell, context="camera-intrinsics.txt") for cell in row] for row in rows])
+        return lambda size: camera_from_matrix(k, size, context="camera-intrinsics.txt")
     return None
 
 
-def camera_of_matrix(k: Array, size: tuple[int, int], *, where: str) -> Intrinsics:
-    """Return the checked camera of a matrix [3, 3] for an image of a size (width, height) [px]."""
+def camera_from_matrix(k: Array, size: tuple[int, int], *, context: str) -> Intrinsics:
+    """Return the validated camera of a matrix [3, 3] for an image of a size (width, height) [px]."""
     fx, fy, cx, cy = (float(value) for value in (k[0, 0], k[1, 1], k[0, 2], k[1, 2]))
-    return parsing.camera(width=size[0], height=size[1], fx=fx, fy=fy, cx=cx, cy=cy, where=where)
+    return parsing.camera(width=size[0], height=size[1], fx=fx, fy=fy, cx=cx, cy=cy, context=context)
 
 
-def _of_size(camera: Intrinsics, size: tuple[int, int]) -> Intrinsics:
-    check_aspect(size, (camera.width, camera.height), where="camera.json")
+def _scale_camera(camera: Intrinsics, size: tuple[int, int]) -> Intrinsics:
+    check_aspect(size, (camera.width, camera.height), context="camera.json")
     return camera.scaled(*size)
 
 
-def _views(source: Source, shots: Sequence[Shot], pixels: Pixels) -> list[View]:
-    def view(index: int) -> View:
-        depth, camera = pixels.depth(source, shots[index])
-        return View(world_from_camera=shots[index].world_from_camera, depth_camera=camera, depth_m=depth)
+def _posed_depths(source: ExportFiles, frames: Sequence[PosedFrame], decoder: DepthDecoder) -> list[PosedDepth]:
+    def posed_depth(index: int) -> PosedDepth:
+        depth, camera = decoder.depth(source, frames[index])
+        return PosedDepth(world_from_camera=frames[index].world_from_camera, depth_camera=camera, depth_m=depth)
 
-    chosen = np.unique(np.linspace(0, len(shots) - 1, _LEVEL_FRAMES).astype(int))
-    return each_good(chosen.tolist(), view, [])
+    indices = np.unique(np.linspace(0, len(frames) - 1, _LEVEL_FRAMES).astype(int))
+    return read_valid(indices.tolist(), posed_depth, [])
 
 
-def _add_frame(writer: CaptureWriter, source: Source, shot: Shot, pixels: Pixels, level: Array) -> None:
-    depth, camera = pixels.depth(source, shot)
-    color = read_color(source, shot.color)
+def _add_frame(
+    writer: CaptureWriter, source: ExportFiles, frame: PosedFrame, decoder: DepthDecoder, level: Array
+) -> None:
+    depth, camera = decoder.depth(source, frame)
+    color = read_color(source, frame.color)
     color_camera = None
     if color is not None:
-        size = images.color_size(color, where=shot.depth) if isinstance(color, bytes) else color.shape[1::-1]
-        check_aspect((camera.width, camera.height), (size[0], size[1]), where=shot.depth)
+        size = images.color_size(color, context=frame.depth) if isinstance(color, bytes) else color.shape[1::-1]
+        check_aspect((camera.width, camera.height), (size[0], size[1]), context=frame.depth)
         color_camera = camera.scaled(size[0], size[1])
     writer.add(
-        timestamp_s=shot.time_s,
-        world_from_camera=level @ shot.world_from_camera,
+        timestamp_s=frame.time_s,
+        world_from_camera=level @ frame.world_from_camera,
         depth_camera=camera,
         depth_m=depth,
-        confidence=pixels.confidence(shot),
+        confidence=decoder.confidence(frame),
         color_camera=color_camera,
         color=color,
     )

@@ -1,8 +1,8 @@
-"""What both exports of Record3D share: the metadata of a recording.
+"""Recording metadata common to both exports of Record3D.
 
 `w h` of colour and `dw dh` of depth [px]; `K` nine numbers column by column, for colour; `perFrameIntrinsicCoeffs`
 [fx, fy, cx, cy] where the app is new enough; `poses` [qx, qy, qz, qw, x, y, z], camera to world in ARKit axes, of all
-recorded frames: a file's number counts into it; `initPose` the same seven numbers; `frameTimestamps` [s] or `fps`.
+recorded frames, indexed by file number; `initPose` the same seven numbers; `frameTimestamps` [s] or `fps`.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from typing import Any
 import numpy as np
 
 from cousins.capture.decoders import parsing
-from cousins.capture.formats.arkit import world_from_camera_of_arkit
-from cousins.capture.formats.frame_selection import each_good
-from cousins.capture.gravity import View, level_from_world
+from cousins.capture.formats.arkit import world_from_camera_from_arkit
+from cousins.capture.formats.frame_selection import read_valid
+from cousins.capture.gravity import PosedDepth, level_from_surfaces
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, rigid, rotation_angle_rad, rotation_from_quat_wxyz
 
 _SAME_ROTATION_RAD = 1e-3
-"""Rotations closer than this are the same: trackers jitter more."""
+"""Rotations closer than this are considered equal: trackers jitter more."""
 _LEVEL_FRAMES = 16
-"""Frames looked at to find the way up."""
+"""Number of frames from which the up direction is estimated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Shot:
-    """One recorded frame without its pixels."""
+class Record3dFrame:
+    """Time, pose and camera of one recorded frame, without its pixels."""
 
     number: int
-    """Its number in the recording."""
+    """Number of the frame in the recording."""
     time_s: float
-    """Time of the recording's clock [s]."""
+    """Timestamp of the recording's clock [s]."""
     world_from_camera: Array
-    """Pose, float64 [4, 4], OpenCV axes, z up unless the way up was lost."""
+    """Pose, float64 [4, 4], OpenCV axes; z up unless the gravity direction was lost."""
     camera: Intrinsics
     """Camera of the colour image."""
 
 
-def parse_metadata(data: bytes, *, where: str) -> Mapping[str, Any]:
-    """Parse the metadata and refuse recordings whose camera was not tracked."""
-    meta = parsing.mapping(parsing.parse_json(data, where=where), where=where)
-    rows = parsing.sequence(meta.get("poses"), where="poses")
+def parse_metadata(data: bytes, *, context: str) -> Mapping[str, Any]:
+    """Parse the metadata; raises CaptureError for recordings whose camera was not tracked."""
+    meta = parsing.mapping(parsing.parse_json(data, context=context), context=context)
+    rows = parsing.sequence(meta.get("poses"), context="poses")
     if len(rows) > 1 and all(row == rows[0] for row in rows):
         raise CaptureError(
             "the same pose for every frame",
@@ -53,36 +53,36 @@ def parse_metadata(data: bytes, *, where: str) -> Mapping[str, Any]:
     return meta
 
 
-def shot_of(meta: Mapping[str, Any], number: int) -> Shot:
+def read_frame(meta: Mapping[str, Any], number: int) -> Record3dFrame:
     """Return one frame's pose, time and camera."""
-    start = _pose(meta["initPose"], where="initPose") if meta.get("initPose") is not None else np.eye(4)
-    pose = start @ _pose(_entry(meta, "poses", number), where=f"poses[{number}]")
-    return Shot(
+    start = _pose(meta["initPose"], context="initPose") if meta.get("initPose") is not None else np.eye(4)
+    pose = start @ _pose(_entry(meta, "poses", number), context=f"poses[{number}]")
+    return Record3dFrame(
         number=number,
         time_s=_time_s(meta, number),
-        world_from_camera=world_from_camera_of_arkit(pose),
+        world_from_camera=world_from_camera_from_arkit(pose),
         camera=_camera(meta, number),
     )
 
 
-def level(
-    meta: Mapping[str, Any], shots: Sequence[Shot], depth_of: Callable[[Shot], Array]
+def leveling_rotation(
+    meta: Mapping[str, Any], frames: Sequence[Record3dFrame], read_depth: Callable[[Record3dFrame], Array]
 ) -> tuple[Array, str | None]:
-    """Return the rotation [4, 4] that makes +z up, and a sentence where the way up had to be estimated."""
+    """Return the rotation [4, 4] that makes +z up, and a warning where the up direction had to be estimated."""
     if not _starts_at_identity(meta):
         return np.eye(4), None
-    chosen = np.unique(np.linspace(0, len(shots) - 1, _LEVEL_FRAMES).astype(int))
+    indices = np.unique(np.linspace(0, len(frames) - 1, _LEVEL_FRAMES).astype(int))
 
-    def view(index: int) -> View:
-        shot, depth = shots[index], depth_of(shots[index])
-        camera = shot.camera.scaled(depth.shape[1], depth.shape[0])
-        return View(world_from_camera=shot.world_from_camera, depth_camera=camera, depth_m=depth)
+    def posed_depth(index: int) -> PosedDepth:
+        frame, depth = frames[index], read_depth(frames[index])
+        camera = frame.camera.scaled(depth.shape[1], depth.shape[0])
+        return PosedDepth(world_from_camera=frame.world_from_camera, depth_camera=camera, depth_m=depth)
 
-    return level_from_world(each_good(chosen.tolist(), view, []), declared_up=None)
+    return level_from_surfaces(read_valid(indices.tolist(), posed_depth, []), declared_up=None)
 
 
 def _entry(meta: Mapping[str, Any], key: str, number: int) -> Any:
-    rows = parsing.sequence(meta.get(key), where=key)
+    rows = parsing.sequence(meta.get(key), context=key)
     if number >= len(rows):
         raise CaptureError(
             f"frame {number} but {len(rows)} {key}",
@@ -92,37 +92,37 @@ def _entry(meta: Mapping[str, Any], key: str, number: int) -> Any:
     return rows[number]
 
 
-def _pose(row: Any, *, where: str) -> Array:
-    values = parsing.numbers(row, 7, where=where)
+def _pose(row: Any, *, context: str) -> Array:
+    values = parsing.numbers(row, 7, context=context)
     if abs(float(np.linalg.norm(values[:4])) - 1.0) > parsing.MAX_ROTATION_ERROR:
         raise CaptureError(
-            f"{where} of quaternion length {np.linalg.norm(values[:4]):.4g}",
+            f"{context} of quaternion length {np.linalg.norm(values[:4]):.4g}",
             expected="length 1",
             hint="The recording is damaged: share it again.",
         )
-    return parsing.pose(rigid(rotation_from_quat_wxyz(values[[3, 0, 1, 2]]), values[4:]), where=where)
+    return parsing.pose(rigid(rotation_from_quat_wxyz(values[[3, 0, 1, 2]]), values[4:]), context=context)
 
 
 def _starts_at_identity(meta: Mapping[str, Any]) -> bool:
-    """Tell whether poses count from the first camera and nothing says how that was held: the way up is lost."""
-    first = parsing.sequence(meta["poses"], where="poses")[0]
+    """Return whether poses are relative to the first camera without its initial pose: the gravity direction is lost."""
+    first = parsing.sequence(meta["poses"], context="poses")[0]
     rows = [first] if meta.get("initPose") is None else [first, meta["initPose"]]
-    return all(rotation_angle_rad(_pose(row, where="first pose")[:3, :3]) < _SAME_ROTATION_RAD for row in rows)
+    return all(rotation_angle_rad(_pose(row, context="first pose")[:3, :3]) < _SAME_ROTATION_RAD for row in rows)
 
 
 def _time_s(meta: Mapping[str, Any], number: int) -> float:
-    """Return the time of a frame [s]: as recorded, or counted at the frame rate."""
+    """Return the time of a frame [s]: as recorded, or from the frame rate."""
     if meta.get("frameTimestamps") is None:
-        return number / parsing.number(meta.get("fps", 60), where="fps", low=0.1, high=1000.0)
-    return parsing.number(_entry(meta, "frameTimestamps", number), where=f"frameTimestamps[{number}]")
+        return number / parsing.number(meta.get("fps", 60), context="fps", low=0.1, high=1000.0)
+    return parsing.number(_entry(meta, "frameTimestamps", number), context=f"frameTimestamps[{number}]")
 
 
 def _camera(meta: Mapping[str, Any], number: int) -> Intrinsics:
     if meta.get("perFrameIntrinsicCoeffs") is not None:
-        where = f"perFrameIntrinsicCoeffs[{number}]"
-        fx, fy, cx, cy = parsing.numbers(_entry(meta, "perFrameIntrinsicCoeffs", number), 4, where=where)
+        context = f"perFrameIntrinsicCoeffs[{number}]"
+        fx, fy, cx, cy = parsing.numbers(_entry(meta, "perFrameIntrinsicCoeffs", number), 4, context=context)
     else:
-        k = parsing.numbers(meta.get("K"), 9, where="K").reshape(3, 3).T
+        k = parsing.numbers(meta.get("K"), 9, context="K").reshape(3, 3).T
         fx, fy, cx, cy = k[0, 0], k[1, 1], k[0, 2], k[1, 2]
     return parsing.camera(
         width=meta.get("w"),
@@ -131,5 +131,5 @@ def _camera(meta: Mapping[str, Any], number: int) -> Intrinsics:
         fy=float(fy),
         cx=float(cx),
         cy=float(cy),
-        where="metadata",
+        context="metadata",
     )

@@ -1,7 +1,7 @@
-"""The black rim that straightening a picture leaves at its edges: painted with the colour beside it.
+"""Fill the black border that lens undistortion leaves at image edges with the adjacent colour.
 
-Polycam's corrected images have one; polyform crops 5 px and nerfstudio 15. A crop would make the picture another view
-than the depth image, so the picture keeps its size and its camera.
+Polycam's corrected images have one; polyform crops 5 px and nerfstudio 15. Cropping would change the field of view with
+respect to the depth image, so the image keeps its size and its camera.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import numpy as np
 
 from cousins.geometry import Array
 
-MOST_PX = 16
-"""Widest rim that is looked for [px]; a wider one is a dark thing at the edge."""
-BLACK = 12
-"""Pixels whose channels are all below this level are black: JPEG leaves a few levels beside an edge."""
-BLACK_SHARE = 0.9
-"""Share of a row or column that is black in a rim: it is curved."""
+MAX_BORDER_PX = 16
+"""Widest border that is detected [px]; a wider one is a dark object at the edge."""
+MAX_BLACK_LEVEL = 12
+"""Pixels whose channels are all below this level are black: JPEG adds a few levels beside an edge."""
+MIN_BLACK_SHARE = 0.9
+"""Least black share of a border row or column: the border is curved."""
 
 
-def rim_px(color: Array) -> tuple[int, int, int, int]:
-    """Return the widths [px] of the black rim at top, bottom, left and right of uint8 [h, w, 3]; 0 for none."""
-    black = color.max(axis=2) < BLACK
-    return (_depth(black), _depth(black[::-1]), _depth(black.T), _depth(black.T[::-1]))
+def border_widths_px(color: Array) -> tuple[int, int, int, int]:
+    """Return the widths [px] of the black border at top, bottom, left and right of uint8 [h, w, 3]; 0 for none."""
+    black = color.max(axis=2) < MAX_BLACK_LEVEL
+    return (_border_width(black), _border_width(black[::-1]), _border_width(black.T), _border_width(black.T[::-1]))
 
 
-def without_rim(color: Array) -> Array | None:
-    """Return the picture with its rim painted, and one pixel more, which is half black; None where there is none."""
-    widths = rim_px(color)
+def fill_border(color: Array) -> Array | None:
+    """Return the image, uint8 [h, w, 3], with its border and one half-black pixel more filled; None without border."""
+    widths = border_widths_px(color)
     if not any(widths):
         return None
     height, width = color.shape[:2]
@@ -36,9 +36,9 @@ def without_rim(color: Array) -> Array | None:
     return np.ascontiguousarray(color[rows[:, None], columns[None, :]])
 
 
-def _depth(black: Array) -> int:
-    """Return how many first rows are black; 0 where the blackness goes on beyond a rim's width."""
-    if len(black) <= 2 * MOST_PX:
+def _border_width(black: Array) -> int:
+    """Return the number of leading black rows of a mask [h, w]; 0 where they exceed `MAX_BORDER_PX`."""
+    if len(black) <= 2 * MAX_BORDER_PX:
         return 0
-    light = np.flatnonzero(black[: MOST_PX + 1].mean(axis=1) < BLACK_SHARE)
+    light = np.flatnonzero(black[: MAX_BORDER_PX + 1].mean(axis=1) < MIN_BLACK_SHARE)
     return int(light[0]) if light.size else 0

@@ -1,12 +1,12 @@
-"""The canonical capture folder: written whole or not at all, read with every value checked.
+"""Write the canonical capture folder atomically, and read it with validation of every value.
 
     capture.json           device, app, scale, per-frame cameras, poses and timestamps
     rgb/000000.jpg         colour, where the frame has it
     depth/000000.png       planar depth, u16 millimetres, 0 = unknown
     confidence/000000.png  0 low, 1 medium, 2 high
 
-The same calls give the same bytes. The folder is filled under a hidden sibling name and renamed at the end,
-so a killed process leaves no capture folder that looks complete; the next writer removes what it left.
+The same calls give the same bytes. The folder is filled under a hidden sibling name and renamed at the end, so a
+killed process leaves no folder that looks complete; the next writer removes its leftovers.
 """
 
 from __future__ import annotations
@@ -32,44 +32,44 @@ from cousins.capture.io.capture_json import (
     camera_record,
     depth_from_mm,
     depth_to_mm,
-    frame_of,
     frame_record,
-    header_of,
-    read_record,
+    parse_capture_json,
+    parse_frame,
+    parse_header,
     rounded_pose,
 )
-from cousins.capture.io.folder_lock import claim
+from cousins.capture.io.folder_lock import lock_work_folder
 from cousins.errors import CaptureError, ConventionError
 from cousins.geometry import Array, Intrinsics
 
 MAX_FRAMES = 20_000
-"""Most frames of one capture: at 60 per second five and a half minutes."""
+"""Maximum number of frames of one capture: five and a half minutes at 60 Hz."""
 MAX_TOTAL_PIXELS = 600_000_000
-"""Most depth pixels of one capture: 12 000 LiDAR frames, 3 GB in memory."""
+"""Maximum number of depth pixels of one capture: 12 000 LiDAR frames, 3 GB in memory."""
 MAX_IMAGE_BYTES = 256 << 20
 """Largest image file that is read [bytes]."""
 
-NAME = "scan"
-"""Name of a capture that nobody named: what an export's files are called may tell whose they are."""
+DEFAULT_NAME = "scan"
+"""Name of a capture where the user gives none: file names of exports may identify a person."""
 
 _RGB, _DEPTH, _CONFIDENCE = "rgb/{:06d}.jpg", "depth/{:06d}.png", "confidence/{:06d}.png"
 
 
 class CaptureWriter:
-    """Write a capture folder frame by frame; used as a context it leaves nothing behind unless closed."""
+    """Writer of a capture folder, frame by frame; as a context manager it deletes the folder unless it was closed."""
 
     def __init__(
         self,
         folder: Path,
         *,
-        name: str = NAME,
+        name: str = DEFAULT_NAME,
         device: str,
         app: str,
         scale: Scale,
         gravity_known: bool = True,
         warnings: Sequence[str] = (),
     ) -> None:
-        """Start a folder that does not exist yet, or is empty."""
+        """Start writing a new or empty folder; raises CaptureError where it has content or another writer."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise CaptureError(
                 f"something at {folder}", expected="a new or empty folder", hint="Name another folder or remove it."
@@ -84,7 +84,7 @@ class CaptureWriter:
         self._last_s = 0.0
         self._depth_seen, self._far_seen = False, False
         self._pixels = 0
-        self._lock: int | None = claim(self._part)
+        self._lock: int | None = lock_work_folder(self._part)
         for part in ("rgb", "depth", "confidence"):
             (self._part / part).mkdir()
 
@@ -101,24 +101,24 @@ class CaptureWriter:
     ) -> None:
         """Add the next frame in time order; colour is uint8 [h, w, 3] or a JPEG file's bytes.
 
-        `depth_m` is planar depth [m] [h, w]; what is not finite, not positive or beyond 65.535 m becomes unknown.
-        `confidence` is uint8 [h, w] of 0, 1, 2; None means 2 everywhere.
+        `world_from_camera` is a pose [4, 4]. `depth_m` is planar depth [m], [h, w]; values that are not finite, not
+        positive or beyond 65.535 m become unknown. `confidence` is uint8 [h, w] of 0, 1, 2; None means 2 everywhere.
         """
         index = len(self._frames)
-        where = f"frame {index}"
+        context = f"frame {index}"
         self._pixels += depth_m.size
-        _check_amount(index + 1, self._pixels)
-        trust = np.full(depth_m.shape, 2, np.uint8) if confidence is None else confidence
-        _check_pixels(depth_m, trust, depth_camera, where=where)
-        rigid = parsing.pose(world_from_camera, where=f"{where} pose")
-        elapsed_s = self._elapsed_s(timestamp_s, where=where)
+        _check_size_limits(index + 1, self._pixels)
+        confidence_levels = np.full(depth_m.shape, 2, np.uint8) if confidence is None else confidence
+        _check_pixels(depth_m, confidence_levels, depth_camera, context=context)
+        rigid = parsing.pose(world_from_camera, context=f"{context} pose")
+        elapsed_s = self._elapsed_s(timestamp_s, context=context)
         if color is not None:
-            (self._part / _RGB.format(index)).write_bytes(_checked_color(color, color_camera, where=where))
+            (self._part / _RGB.format(index)).write_bytes(_checked_color(color, color_camera, context=context))
         depth_mm = depth_to_mm(depth_m)
         self._depth_seen |= bool(depth_mm.any())
         self._far_seen |= bool((depth_m[np.isfinite(depth_m)] > MAX_DEPTH_M).any())
         (self._part / _DEPTH.format(index)).write_bytes(images.encode_gray(depth_mm))
-        (self._part / _CONFIDENCE.format(index)).write_bytes(images.encode_gray(trust.astype(np.uint8)))
+        (self._part / _CONFIDENCE.format(index)).write_bytes(images.encode_gray(confidence_levels.astype(np.uint8)))
         self._frames.append(
             frame_record(
                 timestamp_s=elapsed_s,
@@ -130,12 +130,15 @@ class CaptureWriter:
         self._last_s = elapsed_s
 
     def warn(self, sentence: str) -> None:
-        """Keep what a reader had to guess or drop; a sentence said twice is kept once."""
+        """Add a warning about an assumption or loss of the reader; a repeated warning is kept once."""
         if sentence not in self.warnings:
             self.warnings.append(sentence)
 
     def close(self) -> Capture:
-        """Write capture.json, give the folder its name and return what was written."""
+        """Write capture.json, rename the folder to its final name, and return the capture.
+
+        Raises CaptureError where no frame has depth, ConventionError where all depth is out of range.
+        """
         if self._far_seen and not self._depth_seen:
             self.abort()
             raise ConventionError(
@@ -145,8 +148,10 @@ class CaptureWriter:
             )
         if not self._frames or not self._depth_seen:
             self.abort()
-            found = "no frames" if not self._frames else f"{len(self._frames)} frames without any known depth"
-            raise CaptureError(found, expected="posed depth frames", hint="Record the scan again from 0.5 to 3 m away.")
+            observed = "no frames" if not self._frames else f"{len(self._frames)} frames without any known depth"
+            raise CaptureError(
+                observed, expected="posed depth frames", hint="Record the scan again from 0.5 to 3 m away."
+            )
         record = {
             "schema": SCHEMA,
             "name": self.name,
@@ -163,7 +168,7 @@ class CaptureWriter:
         return load_capture(self._folder)
 
     def abort(self) -> None:
-        """Remove everything written so far."""
+        """Delete everything written so far."""
         shutil.rmtree(self._part, ignore_errors=True)
         self._release()
 
@@ -176,14 +181,14 @@ class CaptureWriter:
         if self._lock is not None:
             self.abort()
 
-    def _elapsed_s(self, timestamp_s: float, *, where: str) -> float:
+    def _elapsed_s(self, timestamp_s: float, *, context: str) -> float:
         """Return the time since the first frame, rounded to microseconds."""
         if not self._frames:
             self._start_s = timestamp_s
         elapsed_s = round(timestamp_s - self._start_s, 6)
         if not elapsed_s >= self._last_s:
             raise CaptureError(
-                f"{where} at {timestamp_s} s after one at {self._start_s + self._last_s} s",
+                f"{context} at {timestamp_s} s after one at {self._start_s + self._last_s} s",
                 expected="frames in time order",
                 hint="The export is damaged: export it again.",
             )
@@ -196,9 +201,9 @@ class CaptureWriter:
 
 
 def load_capture(folder: Path) -> Capture:
-    """Read a capture folder into memory; colour stays on disk."""
-    record = read_record(_read(folder / "capture.json", most=parsing.MAX_JSON_BYTES))
-    entries = parsing.sequence(record["frames"], where="frames", most=MAX_FRAMES)
+    """Read a capture folder into memory; colour images stay on disk. Raises CaptureError where it is damaged."""
+    record = parse_capture_json(_read(folder / "capture.json", max_bytes=parsing.MAX_JSON_BYTES))
+    entries = parsing.sequence(record["frames"], context="frames", max_length=MAX_FRAMES)
     if not entries:
         raise CaptureError(f"no frames in {folder}", expected="at least one", hint="Ingest the export again.")
     pixels = 0
@@ -206,13 +211,13 @@ def load_capture(folder: Path) -> Capture:
     for index, entry in enumerate(entries):
         frame = _load_frame(folder, index, entry)
         pixels += frame.depth_m.size
-        _check_amount(index + 1, pixels)
+        _check_size_limits(index + 1, pixels)
         frames.append(frame)
-    return Capture(frames=tuple(frames), **header_of(record))
+    return Capture(frames=tuple(frames), **parse_header(record))
 
 
 def capture_digest(capture: Capture) -> str:
-    """Return the SHA-256 of what the capture holds (not of its name or place): cameras, poses, pixels."""
+    """Return the SHA-256 of a capture's content (device, scale, cameras, poses, pixels), not of its name or path."""
     digest = hashlib.sha256()
     head = [capture.device, capture.app, asdict(capture.scale), capture.gravity_known, list(capture.warnings)]
     digest.update(json.dumps(head, ensure_ascii=False).encode())
@@ -232,14 +237,16 @@ def capture_digest(capture: Capture) -> str:
 
 
 def _load_frame(folder: Path, index: int, entry: Any) -> Frame:
-    where = f"frame {index}"
-    timestamp_s, world_from_camera, depth_camera, color_camera = frame_of(entry, where=where)
-    depth = images.decode_gray(_read(folder / _DEPTH.format(index)), bits=16, where=f"{where} depth")
-    confidence = images.decode_gray(_read(folder / _CONFIDENCE.format(index)), bits=8, where=f"{where} confidence")
-    _check_pixels(depth, confidence, depth_camera, where=where)
+    context = f"frame {index}"
+    timestamp_s, world_from_camera, depth_camera, color_camera = parse_frame(entry, context=context)
+    depth = images.decode_gray(_read(folder / _DEPTH.format(index)), bits=16, context=f"{context} depth")
+    confidence = images.decode_gray(_read(folder / _CONFIDENCE.format(index)), bits=8, context=f"{context} confidence")
+    _check_pixels(depth, confidence, depth_camera, context=context)
     color_path = None if color_camera is None else folder / _RGB.format(index)
     if color_path is not None and not color_path.is_file():
-        raise CaptureError(f"{where} without {color_path.name}", expected="its colour", hint="Ingest the export again.")
+        raise CaptureError(
+            f"{context} without {color_path.name}", expected="its colour", hint="Ingest the export again."
+        )
     return Frame(
         index=index,
         timestamp_s=timestamp_s,
@@ -252,7 +259,7 @@ def _load_frame(folder: Path, index: int, entry: Any) -> Frame:
     )
 
 
-def _check_amount(frames: int, pixels: int) -> None:
+def _check_size_limits(frames: int, pixels: int) -> None:
     if frames > MAX_FRAMES or pixels > MAX_TOTAL_PIXELS:
         raise CaptureError(
             f"{frames:,} frames with {pixels:,} depth pixels",
@@ -261,40 +268,42 @@ def _check_amount(frames: int, pixels: int) -> None:
         )
 
 
-def _check_pixels(depth: Array, confidence: Array, camera: Intrinsics, *, where: str) -> None:
+def _check_pixels(depth: Array, confidence: Array, camera: Intrinsics, *, context: str) -> None:
     shape = (camera.height, camera.width)
     if depth.shape != shape or confidence.shape != shape:
         raise CaptureError(
-            f"{where}: depth of {depth.shape} and confidence of {confidence.shape} pixels",
+            f"{context}: depth of {depth.shape} and confidence of {confidence.shape} pixels",
             expected=f"{shape} as its camera says",
             hint="The export mixes image sizes: export it again.",
         )
     if confidence.max(initial=0) > 2:
         raise CaptureError(
-            f"{where}: confidence {confidence.max()}",
+            f"{context}: confidence {confidence.max()}",
             expected="0, 1 or 2",
             hint="The export is damaged: export it again.",
         )
 
 
-def _checked_color(color: Array | bytes, camera: Intrinsics | None, *, where: str) -> bytes:
-    """Return a JPEG without metadata whose size is that of the camera."""
-    data = strip_metadata(color, where=f"{where} colour") if isinstance(color, bytes) else images.encode_jpeg(color)
-    size = images.color_size(data, where=f"{where} colour")
+def _checked_color(color: Array | bytes, camera: Intrinsics | None, *, context: str) -> bytes:
+    """Return a JPEG without metadata; raises CaptureError where its size is not that of the camera."""
+    data = strip_metadata(color, context=f"{context} colour") if isinstance(color, bytes) else images.encode_jpeg(color)
+    size = images.color_size(data, context=f"{context} colour")
     if camera is None or size != (camera.width, camera.height):
         raise CaptureError(
-            f"{where}: colour of {size[0]}×{size[1]} px",
+            f"{context}: colour of {size[0]}×{size[1]} px",
             expected="a colour camera of that size",
             hint="The export mixes image sizes: export it again.",
         )
     return data
 
 
-def _read(path: Path, *, most: int = MAX_IMAGE_BYTES) -> bytes:
-    where = f"{path.parent.name}/{path.name}"
+def _read(path: Path, *, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
+    context = f"{path.parent.name}/{path.name}"
     try:
-        if not path.is_file() or path.stat().st_size > most:
-            raise CaptureError(f"no {where} below {most:,} bytes", expected="it", hint="Ingest the export again.")
+        if not path.is_file() or path.stat().st_size > max_bytes:
+            raise CaptureError(
+                f"no {context} below {max_bytes:,} bytes", expected="it", hint="Ingest the export again."
+            )
         return path.read_bytes()
     except OSError as error:
-        raise CaptureError(f"{where}: {error.strerror}", expected="it", hint="Ingest the export again.") from error
+        raise CaptureError(f"{context}: {error.strerror}", expected="it", hint="Ingest the export again.") from error

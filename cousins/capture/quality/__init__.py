@@ -1,4 +1,1 @@
-"""How far a capture can be trusted.
-
-In: a `Capture`. Out: findings about its camera convention, coverage, drift and sharpness, before any work is spent.
-"""
+"""Assess the quality of a capture before it is processed: camera convention, coverage, drift and sharpness."""

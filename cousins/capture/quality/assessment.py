@@ -1,4 +1,4 @@
-"""How good a capture is, said before any work is spent on it, in words for the person who scanned."""
+"""Quality report of a capture: metrics, and findings with advice for the person who scanned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cousins.capture.captures import OF_PICTURES, Capture, Frame
+from cousins.capture.captures import IMAGE_ONLY_APPS, Capture, Frame
 from cousins.capture.quality.coverage import Coverage, measure_coverage
 from cousins.capture.quality.drift import Drift, measure_drift
 from cousins.capture.quality.reprojection import FAR_M
@@ -20,80 +20,80 @@ MAX_BLUR = 0.4
 """Blur (see `sharpness.py`) above which edges spread over some 6 px of a 1920 px picture."""
 MAX_BLURRED_SHARE = 0.2
 MIN_TRUSTED_SHARE = 0.6
-"""Share of depth pixels that should be medium or high in confidence."""
+"""Least share of depth pixels of medium or high confidence."""
 MIN_CONFIRMED_SHARE = 0.3
-"""The same for depth found from pictures, in which plain surfaces and what few views share have none."""
+"""Least share of confirmed depth pixels of image-only captures, where untextured or rarely seen surfaces have none."""
 MAX_PAUSE_S = 1.0
-"""Longest time without a frame."""
+"""Longest time between frames [s]."""
 MAX_SPEED_M_S = 3.0
-"""Nobody carries a phone faster: a faster pose jumped."""
+"""Largest camera speed [m/s]: a faster pose has jumped."""
 MAX_TURN_RAD_S = 1.0
-"""Turning faster smears the picture by more than 20 px at 1/60 s."""
-MIN_CIRCLE_RAD = np.deg2rad(270.0)
-"""An object needs views from this much of the circle to show all its sides."""
+"""Largest camera turning rate [rad/s]: faster turns blur the image by more than 20 px at 1/60 s."""
+MIN_AZIMUTH_RAD = np.deg2rad(270.0)
+"""Least azimuth range of the cameras that shows all sides of an object [rad]."""
 MAX_NARROW_SHARE = 0.5
 MIN_SIDE_WEIGHT = 0.1
 MAX_DRIFT_M = 0.015
-"""Larger loop residuals blur a twin visibly: three fusion voxels of 5 mm."""
+"""Largest loop residual [m]: a larger one blurs a twin visibly (three fusion voxels of 5 mm)."""
 MAX_DISTANCE_M = 3.0
-"""Beyond it a phone's LiDAR, 256 points wide, sees every 14 mm only."""
+"""Largest median distance [m]: there a phone's LiDAR, 256 points wide, samples every 14 mm."""
 MIN_DISTANCE_M = 0.3
-"""Nearer a phone's LiDAR is out of its range."""
+"""Least median distance [m]: the near limit of a phone's LiDAR."""
 
-_LOOKED_AT = 30
-"""Colour frames whose blur is measured."""
+_BLUR_FRAMES = 30
+"""Number of colour frames whose blur is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QualityReport:
-    """Measured values and what they mean."""
+    """Quality metrics and findings of a capture."""
 
     metrics: dict[str, float]
-    """By name; names end in their unit."""
+    """Metrics by name; names end in their unit."""
     findings: tuple[Finding, ...]
-    """What could be better, each with the measured value and what to do."""
+    """Possible improvements, each with the measured value and advice."""
 
 
 def assess_quality(capture: Capture) -> QualityReport:
-    """Measure sharpness, coverage, depth, gaps, motion and drift; never raises for a poor scan."""
+    """Return sharpness, coverage, depth, motion and drift of a capture; never raises for a poor scan."""
     rng = np.random.default_rng(0)
     parts = (
         _sharpness(capture.frames),
-        _depth(capture.frames, of_pictures=capture.app in OF_PICTURES),
+        _depth(capture.frames, of_pictures=capture.app in IMAGE_ONLY_APPS),
         _coverage(measure_coverage(capture.frames, rng)),
         _motion(capture.frames),
         _drift(measure_drift(capture.frames)),
     )
     metrics = {"frames": float(len(capture.frames)), "duration_s": capture.frames[-1].timestamp_s}
     findings: list[Finding] = []
-    for values, found in parts:
+    for values, section_findings in parts:
         metrics.update(values)
-        findings.extend(found)
+        findings.extend(section_findings)
     return QualityReport(metrics=metrics, findings=tuple(findings))
 
 
-_Part = tuple[dict[str, float], list[Finding]]
+_Section = tuple[dict[str, float], list[Finding]]
 
 
-def _warning(rule: str, message: str, fix: str, *, where: str = "capture") -> Finding:
-    return Finding(rule=rule, severity="warning", where=where, message=message, fix=fix)
+def _warning(rule: str, message: str, fix: str, *, location: str = "capture") -> Finding:
+    return Finding(rule=rule, severity="warning", where=location, message=message, fix=fix)
 
 
 def _note(rule: str, message: str, fix: str) -> Finding:
     return Finding(rule=rule, severity="info", where="capture", message=message, fix=fix)
 
 
-def _sharpness(frames: Sequence[Frame]) -> _Part:
+def _sharpness(frames: Sequence[Frame]) -> _Section:
     colored = [frame for frame in frames if frame.color_path is not None]
     metrics = {"color_share": len(colored) / len(frames)}
     if not colored:
         return metrics, [
             _warning("no-color", "No frame has colour.", "The twin will be grey: export colour images with the depth.")
         ]
-    chosen = [colored[index] for index in np.unique(np.linspace(0, len(colored) - 1, _LOOKED_AT).astype(int))]
-    measured = np.array([blur_and_detail(frame) for frame in chosen])
-    blurred = [frame.index for frame, blur in zip(chosen, measured[:, 0], strict=True) if blur > MAX_BLUR]
-    share = len(blurred) / len(chosen)
+    sampled = [colored[index] for index in np.unique(np.linspace(0, len(colored) - 1, _BLUR_FRAMES).astype(int))]
+    measured = np.array([blur_and_detail(frame) for frame in sampled])
+    blurred = [frame.index for frame, blur in zip(sampled, measured[:, 0], strict=True) if blur > MAX_BLUR]
+    share = len(blurred) / len(sampled)
     metrics |= {"blur_median": float(np.median(measured[:, 0])), "blurred_share": share}
     metrics["laplacian_variance_median"] = float(np.median(measured[:, 1]))
     if share <= MAX_BLURRED_SHARE:
@@ -103,17 +103,17 @@ def _sharpness(frames: Sequence[Frame]) -> _Part:
             "blurred-color",
             f"{share:.0%} of the pictures looked at are blurred.",
             "Move slower, tap to lock focus, and turn on more light.",
-            where=f"frames {_listed(blurred)}",
+            location=f"frames {_format_indices(blurred)}",
         )
     ]
 
 
-def _depth(frames: Sequence[Frame], *, of_pictures: bool) -> _Part:
+def _depth(frames: Sequence[Frame], *, of_pictures: bool) -> _Section:
     counts = np.zeros(4)
     for frame in frames:
-        known = frame.depth_m > 0.0
-        trusted = known & (frame.confidence >= 1)
-        counts += [known.size, known.sum(), trusted.sum(), (trusted & (frame.depth_m > FAR_M)).sum()]
+        is_known = frame.depth_m > 0.0
+        is_trusted = is_known & (frame.confidence >= 1)
+        counts += [is_known.size, is_known.sum(), is_trusted.sum(), (is_trusted & (frame.depth_m > FAR_M)).sum()]
     known_share, trusted_share, far_share = counts[1:] / counts[0]
     metrics = {"depth_known_share": known_share, "depth_trusted_share": trusted_share, "depth_far_share": far_share}
     if of_pictures and trusted_share < MIN_CONFIRMED_SHARE:
@@ -131,7 +131,7 @@ def _depth(frames: Sequence[Frame], *, of_pictures: bool) -> _Part:
     ]
 
 
-def _coverage(coverage: Coverage | None) -> _Part:
+def _coverage(coverage: Coverage | None) -> _Section:
     if coverage is None:
         return {}, [
             _warning(
@@ -150,24 +150,24 @@ def _coverage(coverage: Coverage | None) -> _Part:
     if not coverage.inward:
         return metrics, findings
     metrics |= {f"narrow_{side}_share": share for side, share in coverage.narrow.items()}
-    if coverage.azimuth_rad < MIN_CIRCLE_RAD:
+    if coverage.azimuth_rad < MIN_AZIMUTH_RAD:
         findings.append(
             _warning(
                 "not-all-around",
                 f"The scene was seen from {metrics['azimuth_deg']:.0f}° of the circle; "
-                f"nobody stood at the {_joined(coverage.unvisited)} (from where you started).",
+                f"nobody stood at the {_join_sides(coverage.unvisited)} (from where you started).",
                 "Walk all the way around, or push things away from the wall; unseen backs are completed by guess.",
             )
         )
-    thin = [side for side, share in coverage.narrow.items() if share > MAX_NARROW_SHARE]
-    thin = [side for side in thin if coverage.weight[side] > MIN_SIDE_WEIGHT]
-    if thin:
-        shares = ", ".join(f"{coverage.narrow[side]:.0%} of the {side}" for side in thin)
+    narrow_sides = [side for side, share in coverage.narrow.items() if share > MAX_NARROW_SHARE]
+    narrow_sides = [side for side in narrow_sides if coverage.weight[side] > MIN_SIDE_WEIGHT]
+    if narrow_sides:
+        shares = ", ".join(f"{coverage.narrow[side]:.0%} of the {side}" for side in narrow_sides)
         findings.append(
             _warning(
                 "seen-from-one-direction",
                 f"Seen from one direction only: {shares} (from where you started).",
-                f"Look at the {_joined(thin)} again from higher, lower and both sides.",
+                f"Look at the {_join_sides(narrow_sides)} again from higher, lower and both sides.",
             )
         )
     return metrics, findings
@@ -182,7 +182,7 @@ def _distance(coverage: Coverage) -> list[Finding]:
     return []
 
 
-def _motion(frames: Sequence[Frame]) -> _Part:
+def _motion(frames: Sequence[Frame]) -> _Section:
     if len(frames) < 2:
         return {}, [_warning("one-frame", "There is one frame only.", "Walk around the scene while recording.")]
     times = np.array([frame.timestamp_s for frame in frames])
@@ -205,7 +205,7 @@ def _motion(frames: Sequence[Frame]) -> _Part:
                 "pause",
                 f"Nothing was recorded for {steps_s.max():.1f} s.",
                 "Keep the recording running; a stop lets the tracking slip.",
-                where=f"after frame {_listed(pauses.tolist())}",
+                location=f"after frame {_format_indices(pauses.tolist())}",
             )
         )
     jumps = np.flatnonzero(steps_m / lapse_s > MAX_SPEED_M_S)
@@ -215,16 +215,16 @@ def _motion(frames: Sequence[Frame]) -> _Part:
                 "pose-jump",
                 f"The pose jumps by up to {steps_m[jumps].max():.2f} m between frames.",
                 "Tracking was lost: scan again with textured things in view.",
-                where=f"after frame {_listed(jumps.tolist())}",
+                location=f"after frame {_format_indices(jumps.tolist())}",
             )
         )
-    hasty = float(np.mean(turns / lapse_s > MAX_TURN_RAD_S))
-    if hasty > MAX_BLURRED_SHARE:
-        findings.append(_warning("hasty", f"The phone turned fast in {hasty:.0%} of the frames.", "Turn slower."))
+    fast_share = float(np.mean(turns / lapse_s > MAX_TURN_RAD_S))
+    if fast_share > MAX_BLURRED_SHARE:
+        findings.append(_warning("hasty", f"The phone turned fast in {fast_share:.0%} of the frames.", "Turn slower."))
     return metrics, findings
 
 
-def _drift(drift: Drift) -> _Part:
+def _drift(drift: Drift) -> _Section:
     metrics = {} if drift.neighbour_m is None else {"neighbour_residual_mm": drift.neighbour_m * 1000.0}
     if drift.loop_m is None:
         return metrics, [
@@ -250,10 +250,10 @@ def _turn_rad(first: Frame, second: Frame) -> float:
     return rotation_angle_rad(first.world_from_camera[:3, :3].T @ second.world_from_camera[:3, :3])
 
 
-def _joined(sides: Sequence[str]) -> str:
+def _join_sides(sides: Sequence[str]) -> str:
     return " and ".join([", ".join(sides[:-1]), sides[-1]]) if len(sides) > 1 else "".join(sides)
 
 
-def _listed(indices: Sequence[int]) -> str:
-    shown = ", ".join(str(index) for index in indices[:6])
-    return shown if len(indices) <= 6 else f"{shown} and {len(indices) - 6} more"
+def _format_indices(indices: Sequence[int]) -> str:
+    index_text = ", ".join(str(index) for index in indices[:6])
+    return index_text if len(indices) <= 6 else f"{index_text} and {len(indices) - 6} more"

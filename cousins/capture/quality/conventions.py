@@ -1,8 +1,8 @@
-"""Every way of misreading a pose that apps and importers are known for, and the unit that poses are in.
+"""Candidate pose conventions: axes, matrix layouts and units that apps and importers are known to confuse.
 
-A convention says how the *true* relative pose of two frames follows from the poses as they were read. World axes that
-were turned alike in all frames cancel, so camera axes turned in any of the 24 ways hold OpenGL for OpenCV, the four
-rolls, and both of them for worlds with y up.
+A convention defines the *true* relative pose of two frames as a function of the poses that were read. A common rotation
+of the world axes cancels, so the 24 rotations of camera axes include OpenGL for OpenCV, the four image rolls, and both
+of them for y-up worlds.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ import numpy as np
 from cousins.capture.captures import Frame
 from cousins.geometry import Array, Intrinsics, invert, rigid
 
-UNITS = np.delete(np.geomspace(1e-3, 1e3, 77), 38)
-"""Units of position that are tried [m], 1.2 times apart, 1 m itself left out."""
+UNITS_M = np.delete(np.geomspace(1e-3, 1e3, 77), 38)
+"""Candidate position units [m], [76], spaced by a factor of 1.2, without 1 m."""
 
 _NAMED_UNITS = {0.001: "millimetres", 0.01: "centimetres", 0.0254: "inches", 0.3048: "feet", 0.9144: "yards"}
-_NEAR = 1.2
-"""A unit within this factor of one with a name is called by it."""
+_NAMED_UNIT_FACTOR = 1.2
+"""Factor within which a unit is described by a named unit."""
 _ROLLS = {0: "", 1: ", image turned by 90°", 2: ", image turned by 180°", 3: ", image turned by 270°"}
 
 Reading = Literal["as declared", "inverse", "transposed"]
-"""The matrix as it stands, world-to-camera, or its rotation by columns."""
+"""Interpretation of a pose matrix: as declared, world-to-camera, or with a transposed rotation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Convention:
-    """One way to read the poses."""
+    """One interpretation of the poses."""
 
     name: str
-    """In words."""
+    """Description for messages."""
     turn: Array
-    """Camera axes, as a rotation [4, 4] behind the declared pose."""
+    """Camera axes, as a rotation [4, 4] applied on the right of the declared pose."""
     reading: Reading = "as declared"
-    """What was done to the matrix."""
+    """Interpretation of the matrix."""
     unit_m: float = 1.0
     """Length of one unit of position [m]."""
 
     def relative(self, first: Frame, second: Frame) -> Array:
-        """Return `second_from_first` [4, 4]."""
-        one, other = (self._read(frame.world_from_camera) for frame in (first, second))
-        relative = invert(other) @ one
+        """Return the relative pose `second_from_first` [4, 4] of two frames under this convention."""
+        world_from_first, world_from_second = (self._read(frame.world_from_camera) for frame in (first, second))
+        relative = invert(world_from_second) @ world_from_first
         return rigid(relative[:3, :3], self.unit_m * relative[:3, 3])
 
     def _read(self, pose: Array) -> Array:
@@ -54,7 +54,7 @@ class Convention:
 
 
 def axes_conventions() -> list[Convention]:
-    """Return every convention of axes and matrices; the declared one is the first."""
+    """Return every convention of axes and matrix layout; the declared one is the first."""
     flip = np.diag([1.0, -1.0, -1.0])
     named = {}
     for quarter, roll in _ROLLS.items():
@@ -72,26 +72,26 @@ def axes_conventions() -> list[Convention]:
     return conventions
 
 
-def unit_conventions(units_m: Array = UNITS) -> list[Convention]:
-    """Return the declared axes with each of these units [m]."""
+def unit_conventions(units_m: Array = UNITS_M) -> list[Convention]:
+    """Return the declared axes with each of the units [n] [m]."""
     return [Convention(name=_unit_name(unit), turn=np.eye(4), unit_m=unit) for unit in units_m.tolist()]
 
 
 def ray_lengths(camera: Intrinsics) -> Array:
-    """Return the length of every pixel's ray per planar depth [h, w]: 1 at the principal point."""
+    """Return the ray length of every pixel per unit of planar depth, float64 [h, w]: 1 at the principal point."""
     u = (np.arange(camera.width) - camera.cx) / camera.fx
     v = (np.arange(camera.height) - camera.cy) / camera.fy
     return np.asarray(np.sqrt(1.0 + u[None, :] ** 2 + v[:, None] ** 2))
 
 
 def _unit_name(unit: float) -> str:
-    near = [name for value, name in _NAMED_UNITS.items() if max(unit / value, value / unit) < _NEAR]
-    called = f" ({near[0]})" if near else ""
-    return f"positions in units of {unit:.2g} m{called}, or depth {unit:.2g} times its length"
+    close_names = [name for value, name in _NAMED_UNITS.items() if max(unit / value, value / unit) < _NAMED_UNIT_FACTOR]
+    name_text = f" ({close_names[0]})" if close_names else ""
+    return f"positions in units of {unit:.2g} m{name_text}, or depth {unit:.2g} times its length"
 
 
 def _axis_turns() -> list[Array]:
-    """Return the 24 rotations that map axes onto axes, the neutral one first."""
+    """Return the 24 rotations [3, 3] that map axes onto axes, the identity first."""
     turns = []
     for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
         matrix = np.zeros((3, 3))

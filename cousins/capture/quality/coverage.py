@@ -1,4 +1,4 @@
-"""From where a capture saw its scene: directions around it, and what was seen from one side only."""
+"""View coverage of a capture: camera directions around the scene, and surfaces seen from one direction only."""
 
 from __future__ import annotations
 
@@ -12,66 +12,66 @@ from cousins.capture.quality.reprojection import sample_points
 from cousins.geometry import Array, transform
 
 SIDES = ("front", "right", "back", "left")
-"""Sides of the scene as the person stood at the first frame: front is toward them, right at their right hand."""
+"""Sides of the scene relative to the person at the first frame: front faces the person, right is to their right."""
 
 _VOXEL_M = 0.1
 _POINTS_PER_FRAME = 1500
-_MIN_SAMPLES = 3
-"""A voxel that was hit less often says nothing about how it was seen."""
+_MIN_VOXEL_SAMPLES = 3
+"""Least number of samples of a voxel whose viewing directions are evaluated."""
 _MAX_FRAMES = 60
-_INWARD = 0.7
-"""Mean cosine between looking and the scene's centre above which the camera went around the scene."""
-_NARROW = np.cos(np.deg2rad(10.0))
-"""Mean length of view directions above which they all come from within some ±10°."""
+_MIN_INWARD_COSINE = 0.7
+"""Mean cosine between viewing directions and the scene's centre above which the camera moved around the scene."""
+_MIN_NARROW_LENGTH = np.cos(np.deg2rad(10.0))
+"""Length of the mean unit viewing direction above which all directions lie within about ±10°."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Coverage:
-    """What was seen from where."""
+    """View coverage of a capture."""
 
     center: Array
-    """Middle of what the camera looked at [3], world [m]."""
+    """Centre of the viewed region [3], world frame [m]."""
     inward: bool
-    """True when the camera looked at one place from around it; False when it looked around a room."""
+    """True where the camera moved around the scene and looked at it; False where it looked around a room."""
     azimuth_rad: float
-    """How much of the full circle the camera stood on around the centre (or looked at, in a room)."""
+    """Azimuth range of the camera positions around the centre (of the viewing directions in a room) [rad]."""
     gap_rad: float
-    """Largest arc of that circle that was left out."""
+    """Largest gap in that range [rad]."""
     unvisited: tuple[str, ...]
-    """Those of `SIDES` on which the camera never stood."""
+    """Those of `SIDES` on which the camera never was."""
     elevation_rad: tuple[float, float]
-    """Lowest and highest elevation from which the centre was seen."""
+    """Lowest and highest elevation of the camera as seen from the centre [rad]."""
     narrow: dict[str, float]
-    """By side: share of the surface there that was seen from one direction only, 0..1."""
+    """By side: share of its surface that was seen from one direction only, 0..1."""
     weight: dict[str, float]
-    """By side: share of the scene's surface that lies there, 0..1."""
+    """By side: share of the scene's surface on that side, 0..1."""
     distance_m: float
-    """Median distance of the camera from what it saw [m]."""
+    """Median distance between camera and surface [m]."""
 
 
 def measure_coverage(frames: Sequence[Frame], rng: np.random.Generator) -> Coverage | None:
-    """Return the coverage, or None where there is no trusted depth."""
-    chosen = [frames[index] for index in np.unique(np.linspace(0, len(frames) - 1, _MAX_FRAMES).astype(int))]
-    clouds = [sample_points(frame, _POINTS_PER_FRAME, rng) for frame in chosen]
+    """Return the view coverage of the frames, or None where there is too little trusted depth."""
+    sampled = [frames[index] for index in np.unique(np.linspace(0, len(frames) - 1, _MAX_FRAMES).astype(int))]
+    clouds = [sample_points(frame, _POINTS_PER_FRAME, rng) for frame in sampled]
     if sum(len(cloud) for cloud in clouds) < 100:
         return None
-    centers = np.stack([frame.world_from_camera[:3, 3] for frame in chosen])
-    forward = np.stack([frame.world_from_camera[:3, 2] for frame in chosen])
+    centers = np.stack([frame.world_from_camera[:3, 3] for frame in sampled])
+    forward = np.stack([frame.world_from_camera[:3, 2] for frame in sampled])
     distance_m = float(np.median(np.concatenate([cloud[:, 2] for cloud in clouds])))
     points = np.concatenate(
-        [transform(frame.world_from_camera, cloud) for frame, cloud in zip(chosen, clouds, strict=True)]
+        [transform(frame.world_from_camera, cloud) for frame, cloud in zip(sampled, clouds, strict=True)]
     )
     viewers = np.repeat(centers, [len(cloud) for cloud in clouds], axis=0)
     center = np.median(centers + forward * distance_m, axis=0)
-    away = centers - center
-    reach = np.maximum(np.linalg.norm(away, axis=1), 1e-9)
-    inward = bool(np.mean(-np.sum(forward * away, axis=1) / reach) > _INWARD)
-    around = away if inward else forward
-    azimuths = np.unwrap(np.arctan2(around[:, 1], around[:, 0]))
+    offsets = centers - center
+    distances = np.maximum(np.linalg.norm(offsets, axis=1), 1e-9)
+    inward = bool(np.mean(-np.sum(forward * offsets, axis=1) / distances) > _MIN_INWARD_COSINE)
+    directions = offsets if inward else forward
+    azimuths = np.unwrap(np.arctan2(directions[:, 1], directions[:, 0]))
     gap_rad = _largest_gap_rad(azimuths)
-    visited = set(_side(azimuths - azimuths[0]).tolist())
-    elevations = np.arcsin(np.clip(away[:, 2] / reach, -1.0, 1.0))
-    narrow, weight = _narrow_by_side(points, viewers, center, azimuths[0], radius_m=0.75 * float(np.median(reach)))
+    visited = set(_side_index(azimuths - azimuths[0]).tolist())
+    elevations = np.arcsin(np.clip(offsets[:, 2] / distances, -1.0, 1.0))
+    narrow, weight = _narrow_by_side(points, viewers, center, azimuths[0], radius_m=0.75 * float(np.median(distances)))
     return Coverage(
         center=center,
         inward=inward,
@@ -86,33 +86,33 @@ def measure_coverage(frames: Sequence[Frame], rng: np.random.Generator) -> Cover
 
 
 def _largest_gap_rad(azimuths: Array) -> float:
-    """Return the largest arc without a view [rad]."""
+    """Return the largest gap between azimuths [n] [rad]."""
     ordered = np.sort(np.mod(azimuths, 2.0 * np.pi))
     return float(np.diff(np.append(ordered, ordered[0] + 2.0 * np.pi)).max())
 
 
-def _side(relative_rad: Array) -> Array:
-    """Return the index into `SIDES` of azimuths [n] counted from where the person first stood."""
+def _side_index(relative_rad: Array) -> Array:
+    """Return the index into `SIDES` of azimuths [n] [rad] relative to the first camera."""
     return np.mod(np.rint(relative_rad / (0.5 * np.pi)), 4).astype(int)
 
 
 def _narrow_by_side(
-    points: Array, viewers: Array, center: Array, start_rad: float, *, radius_m: float
+    points: Array, camera_centers: Array, center: Array, start_rad: float, *, radius_m: float
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return by side the share of voxels whose views all came from one direction, and the share of voxels there."""
+    """Return by side the share of voxels seen from one direction only, and the share of all voxels on that side."""
     near = np.linalg.norm(points - center, axis=1) < radius_m
-    points, viewers = points[near], viewers[near]
+    points, camera_centers = points[near], camera_centers[near]
     if len(points) == 0:
         return dict.fromkeys(SIDES, 0.0), dict.fromkeys(SIDES, 0.0)
     cells, cell = np.unique(np.floor(points / _VOXEL_M).astype(np.int64), axis=0, return_inverse=True)
-    toward = viewers - points
+    toward = camera_centers - points
     toward /= np.linalg.norm(toward, axis=1, keepdims=True)
     sums = np.stack([np.bincount(cell.ravel(), toward[:, axis], len(cells)) for axis in range(3)], axis=1)
     counts = np.bincount(cell.ravel(), minlength=len(cells))
-    judged = counts >= _MIN_SAMPLES
-    narrow = (np.linalg.norm(sums, axis=1) / counts > _NARROW)[judged]
-    offset = (cells[judged] + 0.5) * _VOXEL_M - center
-    side = _side(np.arctan2(offset[:, 1], offset[:, 0]) - start_rad)
+    is_sampled = counts >= _MIN_VOXEL_SAMPLES
+    narrow = (np.linalg.norm(sums, axis=1) / counts > _MIN_NARROW_LENGTH)[is_sampled]
+    offset = (cells[is_sampled] + 0.5) * _VOXEL_M - center
+    side = _side_index(np.arctan2(offset[:, 1], offset[:, 0]) - start_rad)
     shares = {
         name: float(narrow[side == index].mean()) if (side == index).any() else 0.0 for index, name in enumerate(SIDES)
     }

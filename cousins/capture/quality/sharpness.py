@@ -1,4 +1,4 @@
-"""How sharp a picture is, whatever it shows."""
+"""No-reference sharpness of an image."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from cousins.capture.captures import Frame
 from cousins.geometry import Array
 
 WIDTH_PX = 480
-"""Width at which pictures are judged: a quarter of a phone's."""
+"""Image width at which sharpness is measured [px]: a quarter of a phone's picture."""
 
 
 def blur_and_detail(frame: Frame) -> tuple[float, float]:
     """Return blur 0..1 and Laplacian variance of a colour image reduced to `WIDTH_PX`; 0, 0 without colour.
 
-    Blur: how little the differences between neighbours change when the image is blurred once more with a box of
-    9 px; the worse of both axes (Crete et al., "The blur effect", SPIE 6492, 2007).
+    Blur: 1 minus the relative loss of neighbour differences when the image is blurred again with a box of 9 px; the
+    larger value of both axes (Crete et al., "The blur effect", SPIE 6492, 2007).
     """
     color = frame.color(width=WIDTH_PX)
     if color is None:

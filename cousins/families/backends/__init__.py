@@ -1,1 +1,1 @@
-"""Families of assets: one file each."""
+"""Parametric families of assets, one file each."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
-from cousins.families.parts import block, joined
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
+from cousins.families.parts import block, union
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,29 +22,34 @@ class Config:
     cover_m: Range = span(0.0012, 0.003)
     """Thickness of a cover [m]."""
     overhang_m: Range = span(0.001, 0.004)
-    """How far covers stand out [m]."""
+    """Overhang of the covers over the pages [m]."""
 
 
 def build(config: Config) -> ParametricFamily:
     """Return the family."""
     sizes = ("length_m", "width_m", "height_m")
     return ParametricFamily(
-        name="book", label="book", ranges=ranges_of(config), sizes=sizes, shape=_shape, holds=_holds
+        name="book", label="book", ranges=ranges_of(config), extents=sizes, assemble=_assemble, is_valid=_is_valid
     )
 
 
-def _holds(v: Values) -> bool:
+def _is_valid(v: Parameters) -> bool:
     return 0.6 <= v["width_m"] / v["length_m"] <= 1.0 and v["height_m"] > 3.0 * v["cover_m"]
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     x, y, z, cover, out = (v[key] for key in ("length_m", "width_m", "height_m", "cover_m", "overhang_m"))
-    boards = [block((x, y, cover), (0.0, 0.0, side * (z - cover) / 2), coat=1, fitted=True) for side in (-1, 1)]
-    spine = block((x, cover, z), (0.0, (cover - y) / 2, 0.0), coat=1)
-    pages = block((x - 2 * out, y - out - cover + 4e-4, z - 2 * cover + 4e-4), (0.0, (cover - out) / 2, 0.0), coat=0)
-    whole = block((x, y, z), (0.0, 0.0, 0.0))
-    return rigid_shape(
-        [replace(pages, pieces=whole.pieces), joined([*boards, spine]).bare()],
-        Coat(matter="paper", finish="pages"),
-        Coat(matter="paper", finish="plastic"),
+    boards = [
+        block((x, y, cover), (0.0, 0.0, side * (z - cover) / 2), material_index=1, stretch_texture=True)
+        for side in (-1, 1)
+    ]
+    spine = block((x, cover, z), (0.0, (cover - y) / 2, 0.0), material_index=1)
+    pages = block(
+        (x - 2 * out, y - out - cover + 4e-4, z - 2 * cover + 4e-4), (0.0, (cover - out) / 2, 0.0), material_index=0
+    )
+    envelope = block((x, y, z), (0.0, 0.0, 0.0))
+    return single_body(
+        [replace(pages, pieces=envelope.pieces), union([*boards, spine]).without_pieces()],
+        PartMaterial(material="paper", finish="pages"),
+        PartMaterial(material="paper", finish="plastic"),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
 from cousins.families.parts import block
 
 
@@ -24,14 +24,18 @@ class Config:
 def build(config: Config) -> ParametricFamily:
     """Return the family."""
     sizes = ("length_m", "width_m", "height_m")
-    return ParametricFamily(name="box", label="box", ranges=ranges_of(config), sizes=sizes, shape=_shape, holds=_stands)
+    return ParametricFamily(
+        name="box", label="box", ranges=ranges_of(config), extents=sizes, assemble=_assemble, is_valid=_is_valid
+    )
 
 
-def _stands(v: Values) -> bool:
+def _is_valid(v: Parameters) -> bool:
     return v["height_m"] < 6.0 * min(v["width_m"], v["length_m"])
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     x, y, z = v["length_m"], v["width_m"], v["height_m"]
     finish = "print" if max(x, y, z) < 0.3 else "cardboard"
-    return rigid_shape([block((x, y, z), (0.0, 0.0, 0.0), fitted=True)], Coat(matter="carton", finish=finish))
+    return single_body(
+        [block((x, y, z), (0.0, 0.0, 0.0), stretch_texture=True)], PartMaterial(material="carton", finish=finish)
+    )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
+from cousins.families.assembly import Assembly, PartMaterial, single_body
 from cousins.families.carcass import slab
-from cousins.families.family import ParametricFamily, Range, Values, count, ranges_of, span
+from cousins.families.family import Parameters, ParametricFamily, Range, count, ranges_of, span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +20,9 @@ class Config:
     width_m: Range = span(0.36, 0.56)
     """From front to back, y, the front at -y [m]."""
     height_m: Range = span(0.60, 1.10)
-    """z [m]."""
+    """Extent along z [m]."""
     seat_share: Range = span(0.46, 0.58)
-    """Height of the seat over the whole."""
+    """Height of the seat over that of the whole object."""
     seat_m: Range = span(0.018, 0.045)
     """Thickness of the seat [m]."""
     leg_m: Range = span(0.028, 0.045)
@@ -38,16 +38,16 @@ def build(config: Config) -> ParametricFamily:
         name="chair",
         label="chair",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: v["height_m"] <= 2.6 * v["length_m"] and 0.8 <= v["width_m"] / v["length_m"] <= 1.3,
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: v["height_m"] <= 2.6 * v["length_m"] and 0.8 <= v["width_m"] / v["length_m"] <= 1.3,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     x, y, z, leg = v["length_m"] / 2, v["width_m"] / 2, v["height_m"], v["leg_m"]
     seat = v["seat_share"] * z
-    parts = [slab((-x, x, -y, y, seat - v["seat_m"], seat), coat=1)]
+    parts = [slab((-x, x, -y, y, seat - v["seat_m"], seat), material_index=1)]
     for left, right in ((-x, leg - x), (x - leg, x)):
         parts.append(slab((left, right, -y, leg - y, 0.0, seat - 0.001)))
         parts.append(slab((left, right, y - leg, y, 0.0, z)))
@@ -56,4 +56,6 @@ def _shape(v: Values) -> Shape:
     for middle in np.linspace(z - 0.6 * high, seat + 0.3 * (z - seat), number) if number > 1 else [z - 0.6 * high]:
         top = min(float(middle) + high / 2, z)
         parts.append(slab((-x + leg / 2, x - leg / 2, y - 0.75 * leg, y - 0.25 * leg, float(middle) - high / 2, top)))
-    return rigid_shape(parts, Coat(matter="wood", finish="wood"), Coat(matter="wood", finish="wood"))
+    return single_body(
+        parts, PartMaterial(material="wood", finish="wood"), PartMaterial(material="wood", finish="wood")
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
-from cousins.families.parts import shell
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
+from cousins.families.parts import revolve_shell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +14,9 @@ class Config:
     """From an espresso cup to a one-litre tumbler, as sold."""
 
     diameter_m: Range = span(0.055, 0.12)
-    """Of the rim, x and y [m]."""
+    """Diameter of the rim, x and y [m]."""
     height_m: Range = span(0.055, 0.16)
-    """z [m]."""
+    """Extent along z [m]."""
     foot_share: Range = span(0.65, 0.98)
     """Diameter of the foot over that of the rim."""
     wall_m: Range = span(0.002, 0.0045)
@@ -32,16 +32,16 @@ def build(config: Config) -> ParametricFamily:
         name="cup",
         label="cup",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 0.8 <= v["height_m"] / v["diameter_m"] <= 1.9,
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 0.8 <= v["height_m"] / v["diameter_m"] <= 1.9,
         hollow=True,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     rim, height, wall, bottom = v["diameter_m"] / 2, v["height_m"], v["wall_m"], v["bottom_m"]
     foot = rim * v["foot_share"]
     inside = foot + (rim - foot) * bottom / height - wall
-    body = shell([(foot, 0.0), (rim, height)], [(inside, bottom), (rim - wall, height)], sides=16)
-    return rigid_shape([body], Coat(matter="plastic", finish="plastic"))
+    body = revolve_shell([(foot, 0.0), (rim, height)], [(inside, bottom), (rim - wall, height)], sides=16)
+    return single_body([body], PartMaterial(material="plastic", finish="plastic"))

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, count, ranges_of, span
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, count, ranges_of, span
 from cousins.families.parts import block, hull
 
 
@@ -35,13 +35,13 @@ def build(config: Config) -> ParametricFamily:
         name="fork",
         label="fork",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 6.0 <= v["length_m"] / v["width_m"] <= 10.0,
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 6.0 <= v["length_m"] / v["width_m"] <= 10.0,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     length, width, rise, thick = v["length_m"], v["width_m"], v["height_m"] - v["thick_m"], v["thick_m"]
     stations = [
         (0.0, 0.6 * width, 0.0), (0.45 * length, 0.3 * width, rise), (0.62 * length, 0.28 * width, rise),
@@ -55,4 +55,4 @@ def _shape(v: Values) -> Shape:
     tine = 0.5 * width / number
     for place in np.linspace(-(width - tine) / 2, (width - tine) / 2, number):
         parts.append(block((0.23 * length, tine, thick), (0.885 * length, float(place), thick / 2)))
-    return rigid_shape(parts, Coat(matter="metal", finish="metal"))
+    return single_body(parts, PartMaterial(material="metal", finish="metal"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cousins.families.assembly import Body, Coat, Hinge, Shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
-from cousins.families.parts import block, cylinder, shell, turned
+from cousins.families.assembly import Assembly, AssemblyBody, AssemblyJoint, PartMaterial
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
+from cousins.families.parts import block, cylinder, revolve, revolve_shell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +14,9 @@ class Config:
     """Clip-top jars of 0.25 to 3 l, as sold."""
 
     diameter_m: Range = span(0.08, 0.15)
-    """Of the body, x and y with hinge and clip left out [m]."""
+    """Diameter of the body without hinge and clip, x and y [m]."""
     height_m: Range = span(0.09, 0.26)
-    """With the knob of the lid, z [m]."""
+    """Height with the knob of the lid, z [m]."""
     wall_m: Range = span(0.003, 0.005)
     """Thickness of the glass [m]."""
     lid_m: Range = span(0.008, 0.014)
@@ -24,7 +24,7 @@ class Config:
     knob_m: Range = span(0.016, 0.024)
     """Height of the knob [m]."""
     opening_rad: Range = span(1.7, 2.0)
-    """How far the lid turns [rad]."""
+    """Largest opening angle of the lid [rad]."""
 
 
 def build(config: Config) -> ParametricFamily:
@@ -34,27 +34,27 @@ def build(config: Config) -> ParametricFamily:
         name="jar_with_lid",
         label="jar",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 0.9 <= v["height_m"] / v["diameter_m"] <= 2.1,
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 0.9 <= v["height_m"] / v["diameter_m"] <= 2.1,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     radius, wall, lid, knob = v["diameter_m"] / 2, v["wall_m"], v["lid_m"], v["knob_m"]
     rim = v["height_m"] - lid - knob - 0.001
     inside = (radius - wall, 2.0 * wall)
-    glass = shell(
+    glass = revolve_shell(
         [(radius - 0.004, 0.0), (radius, 0.006), (radius, rim)], [inside, inside, (radius - wall, rim)], floor=2
     )
-    cover = turned(
+    cover = revolve(
         [(radius - 0.001, rim + 0.001), (radius - 0.001, rim + lid), (radius - 0.006, rim + lid + 0.001)],
         convex=True,
-        coat=1,
+        material_index=1,
     )
-    grip = cylinder(0.011, rim + lid, rim + lid + knob + 0.001, coat=1)
-    tongue = block((0.02, 0.006, 0.003), (0.0, radius - 0.003, rim + 0.0025), coat=1)
-    hinge = Hinge(
+    grip = cylinder(0.011, rim + lid, rim + lid + knob + 0.001, material_index=1)
+    tongue = block((0.02, 0.006, 0.003), (0.0, radius - 0.003, rim + 0.0025), material_index=1)
+    joint = AssemblyJoint(
         name="lid_hinge",
         kind="revolute",
         child="lid",
@@ -64,8 +64,8 @@ def _shape(v: Values) -> Shape:
         damping=0.002,
         friction=0.005,
     )
-    return Shape(
-        bodies=(Body(name="body", parts=[glass]), Body(name="lid", parts=[cover, grip, tongue])),
-        coats=(Coat(matter="glass", finish="glass"), Coat(matter="metal", finish="metal")),
-        hinges=(hinge,),
+    return Assembly(
+        bodies=(AssemblyBody(name="body", parts=[glass]), AssemblyBody(name="lid", parts=[cover, grip, tongue])),
+        materials=(PartMaterial(material="glass", finish="glass"), PartMaterial(material="metal", finish="metal")),
+        joints=(joint,),
     )

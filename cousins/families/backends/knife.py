@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
 from cousins.families.parts import block, hull
 
 
@@ -22,7 +22,7 @@ class Config:
     height_m: Range = span(0.005, 0.018)
     """z, of the handle [m]."""
     blade_share: Range = span(0.48, 0.62)
-    """Length of the blade over the whole length."""
+    """Length of the blade over the total length."""
     blade_m: Range = span(0.0016, 0.003)
     """Thickness of the blade [m]."""
 
@@ -34,16 +34,18 @@ def build(config: Config) -> ParametricFamily:
         name="knife",
         label="knife",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 6.0 <= v["length_m"] / v["width_m"] <= 12.0,
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 6.0 <= v["length_m"] / v["width_m"] <= 12.0,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     length, width, thick = v["length_m"], v["width_m"], v["height_m"]
     joint = length * (1.0 - v["blade_share"])
     outline = [(joint - 0.004, 0.0), (length, 0.0), (length, 0.25 * width), (length - width, width), (joint, width)]
     blade = hull(np.array([(x, y, z) for x, y in outline for z in (0.0, v["blade_m"])]))
-    handle = block((joint, 0.7 * width, thick), (joint / 2, 0.5 * width, thick / 2), coat=1)
-    return rigid_shape([blade, handle], Coat(matter="metal", finish="metal"), Coat(matter="wood", finish="wood"))
+    handle = block((joint, 0.7 * width, thick), (joint / 2, 0.5 * width, thick / 2), material_index=1)
+    return single_body(
+        [blade, handle], PartMaterial(material="metal", finish="metal"), PartMaterial(material="wood", finish="wood")
+    )

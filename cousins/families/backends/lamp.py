@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
-from cousins.families.parts import block, cylinder, shell, turned
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
+from cousins.families.parts import block, cylinder, revolve, revolve_shell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,13 +14,13 @@ class Config:
     """From a bedside lamp to a large table lamp, as sold."""
 
     diameter_m: Range = span(0.16, 0.36)
-    """Of the shade below, x and y [m]."""
+    """Diameter of the shade at its lower edge, x and y [m]."""
     height_m: Range = span(0.28, 0.58)
-    """z [m]."""
+    """Extent along z [m]."""
     shade_share: Range = span(0.35, 0.5)
-    """Height of the shade over the whole."""
+    """Height of the shade over that of the whole object."""
     top_share: Range = span(0.5, 0.85)
-    """Diameter of the shade above over that below."""
+    """Diameter of the shade at its upper edge over that at its lower edge."""
     foot_share: Range = span(0.55, 0.75)
     """Diameter of the foot over that of the shade."""
     stem_m: Range = span(0.016, 0.03)
@@ -34,29 +34,31 @@ def build(config: Config) -> ParametricFamily:
         name="lamp",
         label="lamp",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 1.3 <= v["height_m"] / v["diameter_m"] <= 2.0,
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 1.3 <= v["height_m"] / v["diameter_m"] <= 2.0,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     radius, height, stem = v["diameter_m"] / 2, v["height_m"], v["stem_m"] / 2
     low = height * (1.0 - v["shade_share"])
     foot = radius * v["foot_share"]
     above = radius * v["top_share"]
     wall = 0.004
-    base = turned([(foot, 0.0), (foot, 0.012), (0.5 * foot, 0.026)], convex=True)
-    pole = cylinder(stem, 0.02, height - 0.015, coat=2)
-    shade = shell([(radius, low), (above, height)], [(radius - wall, low), (above - wall, height)], floor=0, coat=1)
+    base = revolve([(foot, 0.0), (foot, 0.012), (0.5 * foot, 0.026)], convex=True)
+    pole = cylinder(stem, 0.02, height - 0.015, material_index=2)
+    shade = revolve_shell(
+        [(radius, low), (above, height)], [(radius - wall, low), (above - wall, height)], floor=0, material_index=1
+    )
     reach = 2.0 * (above + (radius - above) * 0.018 / (height - low)) - wall
     bars = [
-        block((reach, 0.006, 0.006), (0.0, 0.0, height - 0.018), coat=2),
-        block((0.006, reach, 0.006), (0.0, 0.0, height - 0.018), coat=2),
+        block((reach, 0.006, 0.006), (0.0, 0.0, height - 0.018), material_index=2),
+        block((0.006, reach, 0.006), (0.0, 0.0, height - 0.018), material_index=2),
     ]
-    return rigid_shape(
+    return single_body(
         [base, pole, *bars, shade],
-        Coat(matter="ceramic", finish="ceramic"),
-        Coat(matter="plastic", finish="fabric"),
-        Coat(matter="metal", finish="metal"),
+        PartMaterial(material="ceramic", finish="ceramic"),
+        PartMaterial(material="plastic", finish="fabric"),
+        PartMaterial(material="metal", finish="metal"),
     )

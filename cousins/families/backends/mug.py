@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
-from cousins.families.parts import rod, shell
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
+from cousins.families.parts import bent_rod, revolve_shell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +16,11 @@ class Config:
     """Mugs of 0.2 to 0.6 l, as sold."""
 
     length_m: Range = span(0.095, 0.155)
-    """With the handle, x [m]."""
+    """Length with the handle, x [m]."""
     diameter_m: Range = span(0.07, 0.105)
-    """Of the rim, y [m]."""
+    """Diameter of the rim, y [m]."""
     height_m: Range = span(0.075, 0.125)
-    """z [m]."""
+    """Extent along z [m]."""
     foot_share: Range = span(0.72, 1.0)
     """Diameter of the foot over that of the rim."""
     wall_m: Range = span(0.0035, 0.0055)
@@ -37,21 +37,27 @@ def build(config: Config) -> ParametricFamily:
     """Return the family."""
     sizes = ("length_m", "diameter_m", "height_m")
     return ParametricFamily(
-        name="mug", label="mug", ranges=ranges_of(config), sizes=sizes, shape=_shape, holds=_holds, hollow=True
+        name="mug",
+        label="mug",
+        ranges=ranges_of(config),
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=_is_valid,
+        hollow=True,
     )
 
 
-def _holds(v: Values) -> bool:
+def _is_valid(v: Parameters) -> bool:
     reach = v["length_m"] - v["diameter_m"]
     return 0.024 <= reach <= 0.05 and 0.8 <= v["height_m"] / v["diameter_m"] <= 1.4
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     rim, height, wall, bottom = v["diameter_m"] / 2, v["height_m"], v["wall_m"], v["bottom_m"]
     foot = rim * v["foot_share"]
     lean = (rim - foot) / height
     inside = (foot + bottom * lean - wall, bottom)
-    body = shell(
+    body = revolve_shell(
         [(foot - 0.003, 0.0), (foot + 0.004 * lean, 0.004), (rim, height)],
         [inside, inside, (rim - wall, height)],
         sides=16,
@@ -64,4 +70,6 @@ def _shape(v: Values) -> Shape:
     bow = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.6
     path = np.stack([reach * bow, np.zeros(7), height / 2 + tall * np.sin(turn)], axis=1)
     path[:, 0] += (1.0 - bow) * (foot + lean * path[:, 2] - 0.4 * wall) + bow * rim
-    return rigid_shape([body, rod(path, (v["handle_m"] / 2, thick))], Coat(matter="ceramic", finish="ceramic"))
+    return single_body(
+        [body, bent_rod(path, (v["handle_m"] / 2, thick))], PartMaterial(material="ceramic", finish="ceramic")
+    )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
-from cousins.families.parts import Part, hull
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
+from cousins.families.parts import SolidPart, hull
 from cousins.geometry import Array
 
 
@@ -21,11 +21,11 @@ class Config:
     width_m: Range = span(0.08, 0.26)
     """From back to toes, y [m]."""
     height_m: Range = span(0.11, 0.36)
-    """z [m]."""
+    """Extent along z [m]."""
     head_share: Range = span(0.32, 0.42)
-    """Height of the head over the whole."""
+    """Height of the head over that of the whole object."""
     ear_share: Range = span(0.12, 0.24)
-    """Height of an ear over the whole."""
+    """Height of an ear over that of the whole object."""
 
 
 def build(config: Config) -> ParametricFamily:
@@ -35,38 +35,40 @@ def build(config: Config) -> ParametricFamily:
         name="plush",
         label="plush toy",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 0.7 <= v["length_m"] / v["height_m"] <= 1.05 and 0.75 <= v["width_m"] / v["length_m"] <= 1.1,
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 0.7 <= v["length_m"] / v["height_m"] <= 1.05 and 0.75 <= v["width_m"] / v["length_m"] <= 1.1,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     head, ear = v["head_share"], v["ear_share"]
     top = 1.0 - 0.7 * ear
     parts = [
         _egg((0.0, 0.12, 0.3), (0.3, 0.3, 0.36)),
         _egg((0.0, 0.08, top - head / 2), (0.32, 0.3, head / 2)),
-        _egg((0.0, -0.16, top - 0.6 * head), (0.13, 0.13, 0.09), coat=1),
+        _egg((0.0, -0.16, top - 0.6 * head), (0.13, 0.13, 0.09), material_index=1),
     ]
     for side in (-1.0, 1.0):
         parts.append(_egg((0.2 * side, 0.1, 1.0 - ear / 2), (0.12, 0.08, ear / 2)))
         parts.append(_egg((0.33 * side, -0.02, 0.4), (0.12, 0.14, 0.2)))
         parts.append(_egg((0.22 * side, -0.22, 0.12), (0.14, 0.22, 0.13), low=0.002))
-    whole = np.array([part.solid.bounding_box() for part in parts])
-    low, high = whole[:, :3].min(axis=0), whole[:, 3:].max(axis=0)
+    envelope = np.array([part.solid.bounding_box() for part in parts])
+    low, high = envelope[:, :3].min(axis=0), envelope[:, 3:].max(axis=0)
     stretch = np.array([v["length_m"], v["width_m"], v["height_m"]]) / (high - low)
     fitted = [part.scaled(*stretch.tolist()) for part in parts]
-    return rigid_shape(fitted, Coat(matter="fabric", finish="fabric"), Coat(matter="fabric", finish="fabric"))
+    return single_body(
+        fitted, PartMaterial(material="fabric", finish="fabric"), PartMaterial(material="fabric", finish="fabric")
+    )
 
 
 def _egg(
     center: tuple[float, float, float], radii: tuple[float, float, float], *, coat: int = 0, low: float = 0.0
-) -> Part:
+) -> SolidPart:
     """Return an ellipsoid, flat where it would reach below a height."""
     points = np.array(center) + np.array(radii) * _directions()
     points[:, 2] = np.maximum(points[:, 2], low)
-    return hull(points, coat=coat)
+    return hull(points, material_index=coat)
 
 
 def _directions() -> Array:

@@ -7,17 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
 from cousins.families.parts import hull
 from cousins.geometry import Array
 
 ALONG = (0.0, 0.06, 0.2, 0.4, 0.6, 0.8, 0.94, 1.0)
-"""Places of the sections, from heel to toe."""
+"""Positions of the sections over the length of the shoe, from heel to toe."""
 WIDE = (0.34, 0.6, 0.7, 0.68, 0.86, 1.0, 0.76, 0.3)
-"""Their widths over that of the shoe."""
+"""Widths of the sections over that of the shoe."""
 HIGH = (0.7, 0.96, 1.0, 0.94, 0.68, 0.5, 0.4, 0.28)
-"""Their heights over that of the shoe."""
+"""Heights of the sections over that of the shoe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +27,13 @@ class Config:
     length_m: Range = span(0.18, 0.32)
     """x, the toe at +x [m]."""
     width_m: Range = span(0.07, 0.12)
-    """y [m]."""
+    """Extent along y [m]."""
     height_m: Range = span(0.07, 0.14)
-    """z [m]."""
+    """Extent along z [m]."""
     sole_m: Range = span(0.012, 0.03)
     """Thickness of the sole [m]."""
     ankle_share: Range = span(0.45, 0.65)
-    """Width at the top over that below."""
+    """Width at the ankle over that at the sole."""
 
 
 def build(config: Config) -> ParametricFamily:
@@ -43,23 +43,25 @@ def build(config: Config) -> ParametricFamily:
         name="shoe",
         label="shoe",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 2.3 <= v["length_m"] / v["width_m"] <= 3.2 and v["height_m"] > 2.8 * v["sole_m"],
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 2.3 <= v["length_m"] / v["width_m"] <= 3.2 and v["height_m"] > 2.8 * v["sole_m"],
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     sole, upper = [], []
     sections = [
         (along * v["length_m"], wide * v["width_m"], high * v["height_m"])
         for along, wide, high in zip(ALONG, WIDE, HIGH, strict=True)
     ]
     for pair in pairwise(sections):
-        sole.append(hull(np.concatenate([_sole(*section, v["sole_m"]) for section in pair]), coat=1))
+        sole.append(hull(np.concatenate([_sole(*section, v["sole_m"]) for section in pair]), material_index=1))
         upper.append(hull(np.concatenate([_upper(*section, v["sole_m"], v["ankle_share"]) for section in pair])))
-    return rigid_shape(
-        [*upper, *sole], Coat(matter="footwear", finish="fabric"), Coat(matter="footwear", finish="rubber")
+    return single_body(
+        [*upper, *sole],
+        PartMaterial(material="footwear", finish="fabric"),
+        PartMaterial(material="footwear", finish="rubber"),
     )
 
 

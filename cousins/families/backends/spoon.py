@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
-from cousins.families.parts import hull, shell
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
+from cousins.families.parts import hull, revolve_shell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,20 +35,20 @@ def build(config: Config) -> ParametricFamily:
         name="spoon",
         label="spoon",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 4.0 <= v["length_m"] / v["width_m"] <= 5.5 and v["height_m"] < 0.4 * v["width_m"],
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 4.0 <= v["length_m"] / v["width_m"] <= 5.5 and v["height_m"] < 0.4 * v["width_m"],
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     length, width, height, thick = v["length_m"], v["width_m"], v["height_m"], v["thick_m"]
     rim = width / 2
     outer = [(0.5 * rim, 0.0), (0.86 * rim, 0.4 * height), (rim, height)]
     inner = [(0.5 * rim - thick / 2, thick), (0.86 * rim - thick, 0.4 * height + thick / 2), (rim - thick, height)]
-    bowl = shell(outer, inner).scaled(v["bowl_share"], 1.0, 1.0)
+    bowl = revolve_shell(outer, inner).scaled(v["bowl_share"], 1.0, 1.0)
     end = rim * v["bowl_share"]
-    bowl = bowl.moved(x=length - end)
+    bowl = bowl.translated(x=length - end)
     neck = length - 2.0 * end
     stations = [
         (0.0, 0.5 * width, 0.0),
@@ -59,4 +59,4 @@ def _shape(v: Values) -> Shape:
         hull(np.array([(x, side * w / 2, z + up) for x, w, z in pair for side in (-1, 1) for up in (0.0, thick)]))
         for pair in pairwise(stations)
     ]
-    return rigid_shape([bowl, *handle], Coat(matter="metal", finish="metal"))
+    return single_body([bowl, *handle], PartMaterial(material="metal", finish="metal"))

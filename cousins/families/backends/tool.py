@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
 from cousins.families.parts import block, cylinder, hull
 
 
@@ -34,26 +34,26 @@ def build(config: Config) -> ParametricFamily:
         name="tool",
         label="hammer",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 2.0 <= v["length_m"] / v["width_m"] <= 3.2,
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 2.0 <= v["length_m"] / v["width_m"] <= 3.2,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     length, width, thick = v["length_m"], v["width_m"], v["height_m"]
     head, half = length - thick / 2, thick / 2
     turn = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-    face = cylinder(half, -width / 2, (v["face_share"] - 0.5) * width).mapped(turn).moved(x=head, z=half)
+    face = cylinder(half, -width / 2, (v["face_share"] - 0.5) * width).transformed(turn).translated(x=head, z=half)
     middle = block((0.8 * thick, 0.75 * width, 0.8 * thick), (head, -0.02 * width, half))
     tip = [(x, y, half + side * z) for x, y, z in _peen(head, width, thick) for side in (-1, 1)]
     grip = v["grip_share"] * thick
-    handle = block((head, grip, 0.8 * grip), (head / 2, 0.0, half), coat=1)
-    foot = block((0.3 * length, 1.1 * grip, thick), (0.15 * length, 0.0, half), coat=1)
-    return rigid_shape(
+    handle = block((head, grip, 0.8 * grip), (head / 2, 0.0, half), material_index=1)
+    foot = block((0.3 * length, 1.1 * grip, thick), (0.15 * length, 0.0, half), material_index=1)
+    return single_body(
         [middle, face, hull(np.array(tip)), handle, foot],
-        Coat(matter="metal", finish="metal"),
-        Coat(matter="wood", finish="wood"),
+        PartMaterial(material="metal", finish="metal"),
+        PartMaterial(material="wood", finish="wood"),
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cousins.families.assembly import Coat, Shape, rigid_shape
-from cousins.families.family import ParametricFamily, Range, Values, ranges_of, span
+from cousins.families.assembly import Assembly, PartMaterial, single_body
+from cousins.families.family import Parameters, ParametricFamily, Range, ranges_of, span
 from cousins.families.parts import block
 
 
@@ -14,11 +14,11 @@ class Config:
     """From a tray for pens to one for breakfast, as sold."""
 
     length_m: Range = span(0.20, 0.55)
-    """x [m]."""
+    """Extent along x [m]."""
     width_m: Range = span(0.12, 0.38)
-    """y [m]."""
+    """Extent along y [m]."""
     height_m: Range = span(0.025, 0.075)
-    """z, with the grips [m]."""
+    """Height with the grips, z [m]."""
     wall_m: Range = span(0.005, 0.012)
     """Thickness of bottom and walls [m]."""
     grip_share: Range = span(0.3, 0.5)
@@ -32,14 +32,14 @@ def build(config: Config) -> ParametricFamily:
         name="tray",
         label="tray",
         ranges=ranges_of(config),
-        sizes=sizes,
-        shape=_shape,
-        holds=lambda v: 0.45 <= v["width_m"] / v["length_m"] <= 0.95 and v["height_m"] > 3.2 * v["wall_m"],
+        extents=sizes,
+        assemble=_assemble,
+        is_valid=lambda v: 0.45 <= v["width_m"] / v["length_m"] <= 0.95 and v["height_m"] > 3.2 * v["wall_m"],
         hollow=True,
     )
 
 
-def _shape(v: Values) -> Shape:
+def _assemble(v: Parameters) -> Assembly:
     x, y, z, wall = v["length_m"], v["width_m"], v["height_m"], v["wall_m"]
     low = 0.72 * z
     parts = [block((x, y, wall), (0.0, 0.0, wall / 2))]
@@ -47,4 +47,4 @@ def _shape(v: Values) -> Shape:
     parts += [block((wall, y, low), (side * (x - wall) / 2, 0.0, low / 2)) for side in (-1, 1)]
     grip = v["grip_share"] * y
     parts += [block((wall, grip, z), (side * (x - wall) / 2, 0.0, z / 2)) for side in (-1, 1)]
-    return rigid_shape(parts, Coat(matter="wood", finish="wood"))
+    return single_body(parts, PartMaterial(material="wood", finish="wood"))

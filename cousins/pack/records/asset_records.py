@@ -15,14 +15,14 @@ from cousins.errors import PackError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.pack.blobs import Blob, BlobReader, parse_record, read_blob, record_bytes
-from cousins.pack.records.images import Images
+from cousins.pack.records.images import TextureCache
 from cousins.pack.records.mesh_bytes import mesh_bytes, read_meshes
-from cousins.pack.records.numbers import of_a_pack, rounded
+from cousins.pack.records.numbers import as_pack_errors, rounded
 from cousins.pack.records.signature_records import read_signature, signature_record
 from cousins.reconstruct.assets import Asset, Piece
 from cousins.scene.io.look_json import look_record, read_look
 from cousins.scene.io.obj import round_mesh
-from cousins.scene.io.paths import require_safe
+from cousins.scene.io.paths import require_safe_name
 from cousins.scene.io.scene_json import asset_record, read_asset, read_structure, structure_record
 from cousins.scene.io.strict_json import Node
 from cousins.scene.scenes import Scene, Structure
@@ -32,18 +32,18 @@ _VARIANT: Final = "cousins variant 1"
 _SCENE: Final = "cousins pack scene 1"
 
 
-class Put(Protocol):
-    """Keeps bytes and images and returns their references."""
+class BlobSink(Protocol):
+    """Writes bytes and images as blobs and returns their references."""
 
     def __call__(self, data: bytes) -> Blob:
-        """Keep bytes."""
+        """Write bytes."""
 
     def image(self, texture: Array) -> Blob:
-        """Keep an image, uint8 [h, w, 3], as PNG; the same image again costs nothing."""
+        """Write an image, uint8 [h, w, 3], as PNG; an image is encoded once."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shapes:
+class MeshReferences:
     """References to the meshes of a record."""
 
     meshes: Blob
@@ -52,12 +52,12 @@ class Shapes:
     """The texture of each, None for none."""
 
 
-def put_variant(variant: Variant, put: Put) -> Blob:
-    """Keep a variant and return the reference of its record."""
+def write_variant(variant: Variant, sink: BlobSink) -> Blob:
+    """Write a variant and return the reference of its record."""
     record = {
         "format": _VARIANT,
         "key": variant.key,
-        "of": variant.of,
+        "of": variant.twin_object,
         "kind": variant.kind,
         "asset": asset_record(variant.asset),
         "signature": signature_record(variant.signature),
@@ -66,22 +66,22 @@ def put_variant(variant: Variant, put: Put) -> Blob:
         "shape_distance": rounded(variant.shape_distance),
         "swap_distance": rounded(variant.swap_distance),
         "held_out": variant.held_out,
-        **_put_shapes(_asset_meshes(variant.asset), put),
+        **_write_meshes(_asset_meshes(variant.asset), sink),
     }
-    return put(record_bytes(record))
+    return sink(record_bytes(record))
 
 
-def read_variant(record: Blob, blobs: BlobReader, *, images: Images | None = None) -> Variant:
+def read_variant(record: Blob, blobs: BlobReader, *, images: TextureCache | None = None) -> Variant:
     """Read a variant and all its meshes; raises `PackError` on anything that is not one."""
-    with of_a_pack():
+    with as_pack_errors():
         node = _variant_node(record, blobs)
-        shapes = read_shapes(node)
-        taken = _Meshes(shapes, blobs, images or Images())
-        asset = read_asset(node["asset"], taken.next)
-        taken.require_end()
+        references = read_mesh_references(node)
+        reader = _MeshReader(references, blobs, images or TextureCache())
+        asset = read_asset(node["asset"], reader.next)
+        reader.require_end()
         return Variant(
-            key=require_safe(node["key"].text(), what="variant"),
-            of=node["of"].text(),
+            key=require_safe_name(node["key"].text(), kind="variant"),
+            twin_object=node["of"].text(),
             kind=node["kind"].choice("twin", "shape", "family", "library", "clutter"),
             asset=asset,
             signature=read_signature(node["signature"]),
@@ -94,7 +94,7 @@ def read_variant(record: Blob, blobs: BlobReader, *, images: Images | None = Non
 
 
 def rounded_variant(variant: Variant) -> Variant:
-    """Return the variant as it will be read back; doing it twice changes nothing."""
+    """Return the variant as `read_variant` will return it; idempotent."""
     meshes = iter([round_mesh(mesh) for mesh in _asset_meshes(variant.asset)])
     node = Node(value=asset_record(variant.asset), path=variant.key)
     signature = Node(value=signature_record(variant.signature), path=variant.key)
@@ -107,8 +107,8 @@ def rounded_variant(variant: Variant) -> Variant:
     )
 
 
-def put_scene(scene: Scene, put: Put) -> Blob:
-    """Keep what all cousins share, the scene without its objects, and return the reference of its record."""
+def write_scene_record(scene: Scene, sink: BlobSink) -> Blob:
+    """Write the scene without its objects, which all cousins share, and return the reference of its record."""
     record: dict[str, Any] = {
         "format": _SCENE,
         "name": scene.name,
@@ -118,21 +118,21 @@ def put_scene(scene: Scene, put: Put) -> Blob:
         "warnings": list(scene.warnings),
         "fallbacks": list(scene.fallbacks),
         "look": None if scene.look is None else look_record(scene.look),
-        **_put_shapes(_structure_meshes(scene.structures), put),
+        **_write_meshes(_structure_meshes(scene.structures), sink),
     }
-    return put(record_bytes(record))
+    return sink(record_bytes(record))
 
 
-def read_scene_record(record: Blob, blobs: BlobReader, *, images: Images | None = None) -> Scene:
+def read_scene_record(record: Blob, blobs: BlobReader, *, images: TextureCache | None = None) -> Scene:
     """Read the scene without its objects; raises `PackError` on anything that is not one."""
-    with of_a_pack():
-        node = parse_record(blobs.read(record), where="scene")
+    with as_pack_errors():
+        node = parse_record(blobs.read(record), source="scene")
         node["format"].choice(_SCENE)
-        taken = _Meshes(read_shapes(node), blobs, images or Images())
-        structures = tuple(read_structure(item, taken.next) for item in node["structures"].items())
-        taken.require_end()
+        reader = _MeshReader(read_mesh_references(node), blobs, images or TextureCache())
+        structures = tuple(read_structure(item, reader.next) for item in node["structures"].items())
+        reader.require_end()
         return Scene(
-            name=require_safe(node["name"].text(), what="scene"),
+            name=require_safe_name(node["name"].text(), kind="scene"),
             structures=structures,
             objects=(),
             relations=(),
@@ -144,28 +144,28 @@ def read_scene_record(record: Blob, blobs: BlobReader, *, images: Images | None 
         )
 
 
-def read_shapes(node: Node) -> Shapes:
+def read_mesh_references(node: Node) -> MeshReferences:
     """Return the references of a record's meshes and textures."""
     textures = [None if item.value is None else read_blob(item) for item in node["textures"].items()]
-    return Shapes(meshes=read_blob(node["meshes"]), textures=tuple(textures))
+    return MeshReferences(meshes=read_blob(node["meshes"]), textures=tuple(textures))
 
 
 def blobs_of(record: Blob, blobs: BlobReader) -> set[Blob]:
-    """Return the references that the record of a variant or of the scene makes, itself among them."""
-    with of_a_pack():
-        shapes = read_shapes(parse_record(blobs.read(record), where="record"))
-    return {record, shapes.meshes, *(texture for texture in shapes.textures if texture is not None)}
+    """Return the blobs that the record of a variant or of the scene references, and the record itself."""
+    with as_pack_errors():
+        references = read_mesh_references(parse_record(blobs.read(record), source="record"))
+    return {record, references.meshes, *(texture for texture in references.textures if texture is not None)}
 
 
 def licence_of(record: Blob, blobs: BlobReader) -> tuple[str, str]:
     """Return licence and origin of a variant."""
-    with of_a_pack():
+    with as_pack_errors():
         node = _variant_node(record, blobs)
         return node["licence"].text(), node["origin"].text()
 
 
 def _variant_node(record: Blob, blobs: BlobReader) -> Node:
-    node = parse_record(blobs.read(record), where="variant")
+    node = parse_record(blobs.read(record), source="variant")
     node["format"].choice(_VARIANT)
     return node
 
@@ -186,24 +186,24 @@ def _piece_meshes(pieces: Sequence[Piece]) -> Iterable[Mesh]:
     return (piece.mesh for piece in pieces)
 
 
-def _put_shapes(meshes: Iterable[Mesh], put: Put) -> dict[str, Any]:
+def _write_meshes(meshes: Iterable[Mesh], sink: BlobSink) -> dict[str, Any]:
     listed = list(meshes)
-    textures = [None if mesh.texture is None or mesh.uv is None else put.image(mesh.texture) for mesh in listed]
+    textures = [None if mesh.texture is None or mesh.uv is None else sink.image(mesh.texture) for mesh in listed]
     return {
-        "meshes": put(mesh_bytes(listed)).record,
+        "meshes": sink(mesh_bytes(listed)).record,
         "textures": [None if texture is None else texture.record for texture in textures],
     }
 
 
-class _Meshes:
-    """Hands out the meshes of a record in the order in which they were written."""
+class _MeshReader:
+    """Returns the meshes of a record in the order in which they were written."""
 
-    def __init__(self, shapes: Shapes, blobs: BlobReader, images: Images) -> None:
+    def __init__(self, references: MeshReferences, blobs: BlobReader, images: TextureCache) -> None:
         self._images = images
-        self._meshes = read_meshes(blobs.read(shapes.meshes))
-        if len(shapes.textures) != len(self._meshes):
+        self._meshes = read_meshes(blobs.read(references.meshes))
+        if len(references.textures) != len(self._meshes):
             raise _uneven()
-        self._textures = shapes.textures
+        self._textures = references.textures
         self._blobs = blobs
         self._place = 0
 

@@ -15,8 +15,8 @@ import numpy as np
 from cousins.errors import PackError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
-from cousins.pack.blobs import expand, shrink
-from cousins.scene.io.rounding import LENGTH_DIGITS
+from cousins.pack.blobs import compress, decompress
+from cousins.rounding import LENGTH_DIGITS
 
 MAX_MESHES: Final = 4096
 """Most meshes in one blob."""
@@ -31,26 +31,26 @@ def mesh_bytes(meshes: Sequence[Mesh]) -> bytes:
     for number, mesh in enumerate(meshes):
         count = len(mesh.vertices)
         heads[number] = (count, len(mesh.faces), mesh.colors is not None, mesh.uv is not None)
-        parts += [_packed(_whole(mesh.vertices)), _packed(np.asarray(mesh.faces))]
+        parts += [_packed_bytes(_quantized(mesh.vertices)), _packed_bytes(np.asarray(mesh.faces))]
         if mesh.colors is not None:
             parts.append(np.ascontiguousarray(mesh.colors, dtype=np.uint8).tobytes())
         if mesh.uv is not None:
-            parts.append(_packed(_whole(mesh.uv)))
-    return shrink(len(meshes).to_bytes(4, "little") + heads.tobytes() + b"".join(parts))
+            parts.append(_packed_bytes(_quantized(mesh.uv)))
+    return compress(len(meshes).to_bytes(4, "little") + heads.tobytes() + b"".join(parts))
 
 
 def read_meshes(data: bytes) -> list[Mesh]:
     """Return the meshes of bytes that `mesh_bytes` wrote; raises `PackError` on anything else."""
-    raw = expand(data)
+    raw = decompress(data)
     count = int.from_bytes(raw[:4], "little")
     start = 4 + count * _HEAD.itemsize
     if count > MAX_MESHES or len(raw) < start:
-        raise _bad(f"{count} meshes in {len(raw)} bytes")
+        raise _invalid(f"{count} meshes in {len(raw)} bytes")
     heads = np.frombuffer(raw, dtype=_HEAD, count=count, offset=4)
     reader = _Reader(raw, start)
     meshes = [_read_mesh(reader, *(int(value) for value in head)) for head in heads.tolist()]
     if reader.place != len(raw):
-        raise _bad("bytes that are left over")
+        raise _invalid("bytes that are left over")
     return meshes
 
 
@@ -64,7 +64,7 @@ class _Reader:
     def bytes(self, rows: int, columns: int) -> Array:
         count = rows * columns
         if count > len(self.raw) - self.place:
-            raise _bad("a mesh that is cut short")
+            raise _invalid("a mesh that is cut short")
         array = np.frombuffer(self.raw, dtype=np.uint8, count=count, offset=self.place)
         self.place += count
         return array.reshape(rows, columns)
@@ -78,11 +78,11 @@ class _Reader:
 
 def _read_mesh(reader: _Reader, vertices: int, faces: int, colors: int, uv: int) -> Mesh:
     if colors > 1 or uv > 1 or vertices == 0 or faces == 0:
-        raise _bad("a mesh of another kind")
+        raise _invalid("a mesh of another kind")
     points = reader.numbers(vertices, 3) / _SCALE
     corners = reader.numbers(faces, 3)
     if corners.min() < 0 or corners.max() >= vertices:
-        raise _bad("a face index outside the vertices")
+        raise _invalid("a face index outside the vertices")
     return Mesh(
         vertices=points,
         faces=corners.astype(np.int32),
@@ -91,7 +91,7 @@ def _read_mesh(reader: _Reader, vertices: int, faces: int, colors: int, uv: int)
     )
 
 
-def _whole(values: Array) -> Array:
+def _quantized(values: Array) -> Array:
     scaled = np.rint(np.asarray(values, dtype=np.float64) * _SCALE)
     if not np.all(np.abs(scaled) < 2**30):
         raise PackError(
@@ -102,7 +102,7 @@ def _whole(values: Array) -> Array:
     return scaled.astype(np.int64)
 
 
-def _packed(values: Array) -> bytes:
+def _packed_bytes(values: Array) -> bytes:
     """Return differences along the first axis, zigzag-folded, column after column, as four planes of bytes."""
     steps: Array = np.diff(np.asarray(values, dtype=np.int64), axis=0, prepend=0)
     folded = ((steps << 1) ^ (steps >> 63)).astype(np.uint32)
@@ -110,5 +110,5 @@ def _packed(values: Array) -> bytes:
     return np.ascontiguousarray(flat.view(np.uint8).reshape(-1, 4).T).tobytes()
 
 
-def _bad(found: str) -> PackError:
-    return PackError(found, expected="meshes that this version of cousins writes", hint="Pull the pack again.")
+def _invalid(problem: str) -> PackError:
+    return PackError(problem, expected="meshes that this version of cousins writes", hint="Pull the pack again.")

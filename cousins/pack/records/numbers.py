@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from cousins.errors import PackError, SceneError
-from cousins.scene.io.rounding import QUATERNION_DIGITS, number, round_length
+from cousins.rounding import QUATERNION_DIGITS, format_number, round_length
 from cousins.scene.io.strict_json import Node
 
 DIRECTION_DIGITS: Final = 9
@@ -18,21 +18,21 @@ DIRECTION_DIGITS: Final = 9
 
 def rounded(value: float) -> float:
     """Return a value rounded to nine significant digits."""
-    return float(number(value))
+    return float(format_number(value))
 
 
-def places(values_m: Sequence[float]) -> list[float]:
+def rounded_lengths(values_m: Sequence[float]) -> list[float]:
     """Return lengths rounded to the micrometre [m]."""
     listed: list[float] = round_length(np.asarray(values_m, dtype=np.float64)).tolist()
     return listed
 
 
-def directions(values: Sequence[float]) -> list[float]:
+def rounded_directions(values: Sequence[float]) -> list[float]:
     """Return the parts of a unit direction, rounded."""
     return [round(float(value), DIRECTION_DIGITS) + 0.0 for value in values]
 
 
-def turns(quat_wxyz: Sequence[float]) -> list[float]:
+def rounded_quaternion(quat_wxyz: Sequence[float]) -> list[float]:
     """Return the parts of a quaternion, rounded."""
     return [round(float(value), QUATERNION_DIGITS) + 0.0 for value in quat_wxyz]
 
@@ -44,10 +44,10 @@ def read_triple(node: Node) -> tuple[float, float, float]:
 
 
 @contextmanager
-def of_a_pack() -> Iterator[None]:
-    """Tell of broken records as of a broken pack."""
+def as_pack_errors() -> Iterator[None]:
+    """Convert `SceneError` about an invalid record into `PackError`."""
     try:
         yield
     except SceneError as error:
         hint = "Pull the pack again; if it stays so, its maker has to write it anew."
-        raise PackError(error.found, expected=error.expected, hint=hint) from error
+        raise PackError(error.observed, expected=error.expected, hint=hint) from error

@@ -1,25 +1,25 @@
-"""What an asset affords, as JSON."""
+"""Affordance signatures as JSON."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cousins.affordances import Cavity, Grasp, JointAffordance, Signature, Support
-from cousins.pack.records.numbers import directions, places, read_triple, rounded
+from cousins.pack.records.numbers import read_triple, rounded, rounded_directions, rounded_lengths
 from cousins.scene.io.strict_json import Node
 
 
 def signature_record(signature: Signature) -> dict[str, Any]:
-    """Return a signature as JSON's own types, its numbers rounded."""
+    """Return a signature as JSON values with rounded numbers."""
     cavity, support = signature.cavity, signature.support
     return {
-        "size_m": places(signature.size_m),
+        "size_m": rounded_lengths(signature.size_m),
         "grasps": [
             {
                 "width_m": rounded(grasp.width_m),
-                "center_m": places(grasp.center_m),
-                "axis": directions(grasp.axis),
-                "approach": directions(grasp.approach),
+                "center_m": rounded_lengths(grasp.center_m),
+                "axis": rounded_directions(grasp.axis),
+                "approach": rounded_directions(grasp.approach),
             }
             for grasp in signature.grasps
         ],
@@ -29,18 +29,18 @@ def signature_record(signature: Signature) -> dict[str, Any]:
             "volume_m3": rounded(cavity.volume_m3),
             "opening_m": rounded(cavity.opening_m),
             "depth_m": rounded(cavity.depth_m),
-            "center_m": places(cavity.center_m),
+            "center_m": rounded_lengths(cavity.center_m),
         },
         "support": None
         if support is None
-        else {"radius_m": rounded(support.radius_m), "center_m": places(support.center_m)},
+        else {"radius_m": rounded(support.radius_m), "center_m": rounded_lengths(support.center_m)},
         "joints": [
             {
                 "name": joint.name,
                 "kind": joint.kind,
-                "axis": directions(joint.axis),
+                "axis": rounded_directions(joint.axis),
                 "range": rounded(joint.range),
-                "handle_m": None if joint.handle_m is None else places(joint.handle_m),
+                "handle_m": None if joint.handle_m is None else rounded_lengths(joint.handle_m),
             }
             for joint in signature.joints
         ],
@@ -48,7 +48,7 @@ def signature_record(signature: Signature) -> dict[str, Any]:
 
 
 def read_signature(node: Node) -> Signature:
-    """Rebuild a signature; raises `SceneError` on anything that is not one."""
+    """Return the signature of a JSON value; raises `SceneError` where it is invalid."""
     return Signature(
         size_m=read_triple(node["size_m"]),
         grasps=tuple(_read_grasp(item) for item in node["grasps"].items()),

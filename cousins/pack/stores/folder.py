@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cousins.errors import StoreError
-from cousins.pack.transfer.registry import Entry, PackStore, require_key
-from cousins.store import write_whole
+from cousins.pack.transfer.registry import PackStore, StoreEntry, require_key
+from cousins.store import write_atomic
 
-_STEP = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,12 @@ class FolderStore:
         """Return the length of what lies there, None for nothing."""
         path = self._path(key)
         try:
-            found = path.lstat()
+            status = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
         if not path.is_file() or path.is_symlink():
             raise _no_file(key, self.address)
-        return found.st_size
+        return status.st_size
 
     def stream(self, key: str, *, start: int = 0) -> Iterator[bytes]:
         """Give the bytes from `start` on."""
@@ -55,7 +55,7 @@ class FolderStore:
             raise _no_file(key, self.address) from error
         with os.fdopen(handle, "rb") as file:
             file.seek(start)
-            while part := file.read(_STEP):
+            while part := file.read(_CHUNK_BYTES):
                 yield part
 
     def write(self, files: Mapping[str, bytes]) -> None:
@@ -64,7 +64,7 @@ class FolderStore:
             path = self._path(key)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, data)
+                write_atomic(path, data)
                 path.chmod(0o644)
             except OSError as error:
                 raise StoreError(
@@ -73,18 +73,18 @@ class FolderStore:
                     hint="Mend that and push again: what is there already is not sent twice.",
                 ) from error
 
-    def entries(self, prefix: str) -> list[Entry]:
+    def entries(self, prefix: str) -> list[StoreEntry]:
         """Return the files below a prefix, sorted."""
         now = time.time()
-        found = []
+        entries = []
         for folder, _, names in os.walk(self.root / prefix):
             for name in names:
                 path = Path(folder) / name
                 if not path.is_symlink() and not name.startswith("."):
-                    told = path.stat()
+                    status = path.stat()
                     key = path.relative_to(self.root).as_posix()
-                    found.append(Entry(key=key, size=told.st_size, age_s=max(now - told.st_mtime, 0.0)))
-        return sorted(found, key=lambda entry: entry.key)
+                    entries.append(StoreEntry(key=key, size=status.st_size, age_s=max(now - status.st_mtime, 0.0)))
+        return sorted(entries, key=lambda entry: entry.key)
 
     def delete(self, key: str) -> None:
         """Remove a file."""

@@ -11,10 +11,10 @@ from http.client import HTTPException
 from typing import Any, Final
 
 from cousins.errors import StoreError
-from cousins.pack.transfer.registry import TAGS, Entry, PackStore, fetch, require_key
+from cousins.pack.transfer.registry import TAGS, PackStore, StoreEntry, fetch, require_key
 
-_STEP: Final = 1 << 18
-_MOST_TAGS: Final = 16 << 20
+_CHUNK_BYTES: Final = 1 << 18
+_MAX_TAGS_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Config:
 
 
 def build(config: Config) -> PackStore:
-    """Return the store; nothing is asked yet."""
+    """Return the store without contacting the server."""
     return HttpStore(config.address, timeout_s=config.timeout_s)
 
 
@@ -40,26 +40,26 @@ class HttpStore:
         self._timeout_s = timeout_s
 
     def size(self, key: str) -> int | None:
-        """Return the length that the server tells, None where it says 404."""
+        """Return the length from the server [bytes], None for status 404."""
         try:
-            with self._ask(key, method="HEAD") as answer:
+            with self._request(key, method="HEAD") as answer:
                 return int(answer.headers.get("Content-Length") or 0)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code in (403, 404, 410):
                 return None
-            raise self._silent(key, error) from error
+            raise self._unavailable(key, error) from error
         except (OSError, HTTPException, ValueError) as error:
-            raise self._silent(key, error) from error
+            raise self._unavailable(key, error) from error
 
     def stream(self, key: str, *, start: int = 0) -> Iterator[bytes]:
         """Give the bytes from `start` on; a server without ranges is read from its beginning."""
         try:
-            with self._ask(key, start=start) as answer:
+            with self._request(key, start=start) as answer:
                 left = start if answer.status == 200 else 0
                 length = int(answer.headers.get("Content-Length") or -1)
                 count = 0
-                while part := answer.read(_STEP):
+                while part := answer.read(_CHUNK_BYTES):
                     count += len(part)
                     skipped = min(left, len(part))
                     left -= skipped
@@ -70,9 +70,9 @@ class HttpStore:
         except urllib.error.HTTPError as error:
             error.close()
             if error.code != 416:
-                raise self._silent(key, error) from error
+                raise self._unavailable(key, error) from error
         except (OSError, HTTPException, ValueError) as error:
-            raise self._silent(key, error) from error
+            raise self._unavailable(key, error) from error
 
     def write(self, files: Mapping[str, bytes]) -> None:  # noqa: ARG002
         """Refuse: web servers are only read."""
@@ -82,8 +82,8 @@ class HttpStore:
             hint="Push to the folder that the server shows.",
         )
 
-    def entries(self, prefix: str) -> list[Entry]:
-        """Return the tags that `tags.json` tells; nothing else can be listed."""
+    def entries(self, prefix: str) -> list[StoreEntry]:
+        """Return the tags in `tags.json`; nothing else can be listed."""
         if not prefix.startswith("tags/") or self.size(TAGS) is None:
             raise StoreError(
                 f"no {TAGS} at {self.address}, and a web server does not list",
@@ -91,23 +91,25 @@ class HttpStore:
                 hint="Name the pack by NAME:TAG or sha256:DIGEST.",
             )
         try:
-            told = json.loads(fetch(self, TAGS, most=_MOST_TAGS))
-            names = sorted(name for name in told if isinstance(name, str) and name.count(":") == 1)
+            record = json.loads(fetch(self, TAGS, max_bytes=_MAX_TAGS_BYTES))
+            names = sorted(name for name in record if isinstance(name, str) and name.count(":") == 1)
         except (ValueError, TypeError, RecursionError) as error:
-            raise self._silent(TAGS, error) from error
-        return [Entry(key=f"tags/{name.replace(':', '/')}", size=65, age_s=0.0) for name in names if "/" not in name]
+            raise self._unavailable(TAGS, error) from error
+        return [
+            StoreEntry(key=f"tags/{name.replace(':', '/')}", size=65, age_s=0.0) for name in names if "/" not in name
+        ]
 
     def delete(self, key: str) -> None:
         """Refuse: web servers are only read."""
         self.write({key: b""})
 
-    def _ask(self, key: str, *, start: int = 0, method: str = "GET") -> Any:
+    def _request(self, key: str, *, start: int = 0, method: str = "GET") -> Any:
         address = "/".join([self.address.rstrip("/"), *require_key(key)])
         headers = {"Range": f"bytes={start}-"} if start else {}
         request = urllib.request.Request(address, headers=headers, method=method)
         return urllib.request.urlopen(request, timeout=self._timeout_s)
 
-    def _silent(self, key: str, error: Exception) -> StoreError:
+    def _unavailable(self, key: str, error: Exception) -> StoreError:
         return StoreError(
             f"no whole answer for {key} from {self.address} ({error})",
             expected="a server that shows a store of packs",

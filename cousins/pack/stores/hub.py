@@ -18,7 +18,7 @@ class Config:
     address: str
     """`hf://OWNER/NAME`."""
     endpoint: str | None = None
-    """Another server than huggingface.co; the environment's HF_ENDPOINT tells otherwise."""
+    """Another server than huggingface.co; by default the environment's HF_ENDPOINT is used."""
 
 
 def build(config: Config) -> PackStore:
@@ -70,7 +70,7 @@ class HubStore(ObjectStore):
             for key, data in files.items()
         ]
         message = f"{len(files)} files of a pack" if len(files) > 1 else next(iter(files))
-        self.do("a commit", self._commit, operations, message)
+        self.call("a commit", self._commit, operations, message)
 
     def _commit(self, operations: list[Any], message: str) -> None:
         self._api.create_commit(self._repository, operations=operations, commit_message=message, repo_type="dataset")

@@ -1,4 +1,4 @@
-"""A bucket that speaks S3 (extra `s3`): AWS, MinIO, Ceph, R2. Keys and region come from the environment as usual."""
+"""An S3-compatible bucket (extra `s3`): AWS, MinIO, Ceph, R2. Keys and region come from the environment as usual."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Config:
     address: str
     """`s3://BUCKET/PREFIX`."""
     options: dict[str, Any] = field(default_factory=dict)
-    """What s3fs takes beside that, such as `endpoint_url`; the environment tells otherwise."""
+    """What s3fs takes beside that, such as `endpoint_url`; by default they come from the environment."""
 
 
 def build(config: Config) -> PackStore:

@@ -1,4 +1,4 @@
-"""Blobs of all packs that this machine has seen: fetched once, checked while they come, resumed where they broke off.
+"""Local cache of blobs: fetched once, checked while they are received, resumed after an interruption.
 
 The cache is laid out as a store, so that it can stand in for one where there is no network.
 """
@@ -17,52 +17,52 @@ from typing import BinaryIO, Final
 from cousins.errors import PackError, StoreError
 from cousins.pack.blobs import Blob, BlobFolder
 from cousins.pack.manifests import manifest_digest
-from cousins.pack.transfer.registry import PackStore, Reference, fetch, manifest_key, read_tag, resolve
+from cousins.pack.transfer.registry import PackReference, PackStore, fetch, manifest_key, read_tag, resolve
 from cousins.pack.verification import check_file
 from cousins.scene.io.strict_json import MAX_BYTES
-from cousins.store import write_whole
+from cousins.store import write_atomic
 
-Tell = Callable[[int], None]
-"""Hears of bytes as they come."""
-_STEP: Final = 1 << 20
+BytesCallback = Callable[[int], None]
+"""Progress callback, called with the number of bytes received."""
+_CHUNK_BYTES: Final = 1 << 20
 
 
 class Cache:
     """A folder of blobs in front of a store, or alone where the store is None."""
 
-    def __init__(self, root: Path, store: PackStore | None, *, tell: Tell | None = None) -> None:
+    def __init__(self, root: Path, store: PackStore | None, *, on_bytes: BytesCallback | None = None) -> None:
         self.root = root
         self.store = store
         self.moved = 0
         """Bytes that came from the store."""
         self.fallbacks: list[str] = []
         """What was taken from the cache because the store did not answer."""
-        self._tell = tell
+        self._on_bytes = on_bytes
         self._count = threading.Lock()
 
-    def resolve(self, reference: Reference) -> str:
-        """Return the digest of a reference; where the store is silent, the one that it told last."""
+    def resolve(self, reference: PackReference) -> str:
+        """Return the digest of a reference; where the store is silent, its last known digest."""
         if reference.digest:
             return reference.digest
-        seen = self.root / "tags" / _origin(self.store, reference) / reference.tag
+        remembered = self.root / "tags" / _origin_name(self.store, reference) / reference.tag
         if self.store is not None:
             try:
                 digest = resolve(self.store, reference)
             except StoreError as error:
-                if not seen.is_file():
+                if not remembered.is_file():
                     raise
-                self.fallbacks.append(f"the tag {reference} is as it was seen last: {error.found}")
+                self.fallbacks.append(f"the tag {reference} is as it was seen last: {error.observed}")
             else:
-                seen.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(seen, digest.encode() + b"\n")
+                remembered.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(remembered, digest.encode() + b"\n")
                 return digest
-        if not seen.is_file():
+        if not remembered.is_file():
             raise PackError(
                 f"no pack {reference} on this machine",
                 expected="one that was pulled before, or a store",
                 hint=f"Type where it is: {reference}@STORE.",
             )
-        return read_tag(seen.read_bytes(), reference)
+        return read_tag(remembered.read_bytes(), reference)
 
     def manifest(self, digest: str) -> bytes:
         """Return `pack.json` of a pack, its hash checked."""
@@ -73,20 +73,20 @@ class Cache:
             if manifest_digest(data) == digest:
                 return data
             path.unlink()
-        data = fetch(self._required(f"manifest {digest[:12]}"), key, most=MAX_BYTES)
+        data = fetch(self._required(f"manifest {digest[:12]}"), key, max_bytes=MAX_BYTES)
         if manifest_digest(data) != digest:
-            raise _other(f"the manifest {digest[:12]}", self.store)
-        self._moved(len(data))
+            raise _wrong_bytes(f"the manifest {digest[:12]}", self.store)
+        self._count_bytes(len(data))
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
+        write_atomic(path, data)
         return data
 
     def read(self, blob: Blob) -> bytes:
-        """Return the bytes of a blob, fetched where they are not at hand."""
-        self.have(blob)
+        """Return the bytes of a blob, fetched where they are not in the cache."""
+        self.ensure(blob)
         return BlobFolder(self.root).read(blob)
 
-    def have(self, blob: Blob) -> Path:
+    def ensure(self, blob: Blob) -> Path:
         """Return the file of a blob, its hash checked; it is fetched where it is missing or damaged."""
         path = self.root / blob.key
         if check_file(path, blob):
@@ -94,12 +94,12 @@ class Cache:
             self._fetch(blob, path)
         return path
 
-    def lay(self, blob: Blob, folder: Path, scratch: Path) -> None:
+    def link_into(self, blob: Blob, folder: Path, scratch: Path) -> None:
         """Put a blob into a pack folder by way of another: a link where the disk is the same, a copy elsewhere."""
         target = folder / blob.key
         if not check_file(target, blob):
             return
-        source = self.have(blob)
+        source = self.ensure(blob)
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = scratch / f"{blob.digest}.{os.getpid()}"
         fresh.unlink(missing_ok=True)
@@ -119,23 +119,23 @@ class Cache:
             if not check_file(path, blob):
                 return
             resumed = file.tell() > 0
-            found = self._receive(store, blob, file)
-            if found != blob.digest and resumed:
+            digest = self._receive(store, blob, file)
+            if digest != blob.digest and resumed:
                 file.truncate(0)
-                found = self._receive(store, blob, file)
-            if found != blob.digest:
+                digest = self._receive(store, blob, file)
+            if digest != blob.digest:
                 file.truncate(0)
-                raise _other(f"blob {blob.digest[:12]}", store)
+                raise _wrong_bytes(f"blob {blob.digest[:12]}", store)
             file.flush()
             path.parent.mkdir(parents=True, exist_ok=True)
             part.chmod(0o444)
             part.replace(path)
 
     def _receive(self, store: PackStore, blob: Blob, file: BinaryIO) -> str:
-        """Append what is missing and return the SHA-256 of the whole; more than was told is not taken."""
+        """Append what is missing and return the SHA-256 of the whole; bytes beyond its size are refused."""
         total = hashlib.sha256()
         file.seek(0)
-        while part := file.read(_STEP):
+        while part := file.read(_CHUNK_BYTES):
             total.update(part)
         if file.tell() > blob.size:
             return ""
@@ -143,36 +143,36 @@ class Cache:
             for part in store.stream(blob.key, start=file.tell()):
                 total.update(part)
                 file.write(part)
-                self._moved(len(part))
+                self._count_bytes(len(part))
                 if file.tell() > blob.size:
                     return ""
         return total.hexdigest()
 
-    def _required(self, what: str) -> PackStore:
+    def _required(self, wanted_blob: str) -> PackStore:
         if self.store is None:
             raise PackError(
-                f"no {what} on this machine",
+                f"no {wanted_blob} on this machine",
                 expected="all of the pack in the cache, or a store to fetch it from",
                 hint="Name the store: NAME:TAG@STORE.",
             )
         return self.store
 
-    def _moved(self, count: int) -> None:
+    def _count_bytes(self, count: int) -> None:
         with self._count:
             self.moved += count
-        if self._tell is not None:
-            self._tell(count)
+        if self._on_bytes is not None:
+            self._on_bytes(count)
 
 
-def _origin(store: PackStore | None, reference: Reference) -> str:
+def _origin_name(store: PackStore | None, reference: PackReference) -> str:
     """Return the name under which tags of one store and pack are remembered."""
     address = store.address if store is not None else reference.store
     return hashlib.sha256(f"{address}\n{reference.name}".encode()).hexdigest()[:40]
 
 
-def _other(what: str, store: PackStore | None) -> PackError:
+def _wrong_bytes(source: str, store: PackStore | None) -> PackError:
     return PackError(
-        f"other bytes than its name says in {what}" + (f" from {store.address}" if store is not None else ""),
+        f"other bytes than its name says in {source}" + (f" from {store.address}" if store is not None else ""),
         expected="bytes of that SHA-256",
         hint="Nothing of it was kept. Type the same again; if it stays so, the store is damaged or lies.",
     )

@@ -16,21 +16,28 @@ from typing import Final
 
 from cousins.codec import canonical_json
 from cousins.errors import PackError
-from cousins.pack.blobs import Blob, write_through
+from cousins.pack.blobs import Blob, write_via
 from cousins.pack.packs import CHECKSUM, MANIFEST, SELECTION, Pack, checksum, open_folder, selection_of
-from cousins.pack.transfer.cache import Cache, Tell
-from cousins.pack.transfer.registry import Reference, open_store, parse_reference
-from cousins.pack.transfer.selection import Selection, all_blobs, chosen, pages_needed, records_needed, shapes_needed
+from cousins.pack.transfer.cache import BytesCallback, Cache
+from cousins.pack.transfer.registry import PackReference, open_store, parse_reference
+from cousins.pack.transfer.selection import (
+    Selection,
+    all_blobs,
+    mesh_blobs_needed,
+    pages_needed,
+    records_needed,
+    select_cousins,
+)
 
-PULLING: Final = ".pulling"
-"""Folder of what is not yet in its place."""
-THREADS: Final = 4
+SCRATCH_FOLDER: Final = ".pulling"
+"""Folder of files that are not yet in their place."""
+FETCH_THREADS: Final = 4
 """Blobs that are fetched at the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pulled:
-    """What a pull did."""
+class PullResult:
+    """Result of a pull."""
 
     digest: str
     """Digest of the pack."""
@@ -53,19 +60,19 @@ def cache_folder() -> Path:
 
 
 def pull(
-    reference: Reference,
+    reference: PackReference,
     folder: Path,
     *,
     selection: Selection | None = None,
     cache: Path | None = None,
-    tell: Tell | None = None,
-) -> Pulled:
+    on_bytes: BytesCallback | None = None,
+) -> PullResult:
     """Pull a pack into a new folder, or into one that holds other cousins of the same pack.
 
     A reference without a store is looked for on this machine alone. Raises `PackError`.
     """
     store = open_store(reference.store) if reference.store else None
-    source = Cache(cache or cache_folder(), store, tell=tell)
+    source = Cache(cache or cache_folder(), store, on_bytes=on_bytes)
     try:
         return _pull(reference, folder, selection or Selection(), source)
     except OSError as error:
@@ -76,23 +83,23 @@ def pull(
         ) from error
 
 
-def _pull(reference: Reference, folder: Path, selection: Selection, source: Cache) -> Pulled:
+def _pull(reference: PackReference, folder: Path, selection: Selection, source: Cache) -> PullResult:
     digest = source.resolve(reference)
     data = source.manifest(digest)
-    had = _had(folder, digest)
+    present = _present_cousins(folder, digest)
     pack = Pack(data, source, digest=digest)
-    numbers = _together(chosen(pack, selection), had)
-    scratch = folder / PULLING
+    numbers = _merged_selection(select_cousins(pack, selection), present)
+    scratch = folder / SCRATCH_FOLDER
     scratch.mkdir(exist_ok=True)
-    blobs = _lay_all(pack, numbers, source, folder)
+    blobs = _link_all(pack, numbers, source, folder)
     if numbers is None:
         (folder / SELECTION).unlink(missing_ok=True)
     else:
-        write_through(scratch, folder / SELECTION, canonical_json({"digest": digest, "indices": numbers}))
-    write_through(scratch, folder / CHECKSUM, checksum(digest))
-    write_through(scratch, folder / MANIFEST, data)
+        write_via(scratch, folder / SELECTION, canonical_json({"digest": digest, "indices": numbers}))
+    write_via(scratch, folder / CHECKSUM, checksum(digest))
+    write_via(scratch, folder / MANIFEST, data)
     shutil.rmtree(scratch)
-    return Pulled(
+    return PullResult(
         digest=digest,
         cousins=len(pack) if numbers is None else len(numbers),
         files=len(blobs),
@@ -102,10 +109,10 @@ def _pull(reference: Reference, folder: Path, selection: Selection, source: Cach
     )
 
 
-def open_pack(where: Path | str, *, cache: Path | None = None) -> Pack:
+def open_pack(path_or_reference: Path | str, *, cache: Path | None = None) -> Pack:
     """Open a pack folder, or a reference such as `demo:v1@https://…`, whose blobs are fetched when they are needed."""
-    text = os.fspath(where)
-    if isinstance(where, Path) or Path(text).is_dir() or text.startswith((".", "/")):
+    text = os.fspath(path_or_reference)
+    if isinstance(path_or_reference, Path) or Path(text).is_dir() or text.startswith((".", "/")):
         return open_folder(Path(text))
     reference = parse_reference(text)
     source = Cache(cache or cache_folder(), open_store(reference.store) if reference.store else None)
@@ -113,14 +120,14 @@ def open_pack(where: Path | str, *, cache: Path | None = None) -> Pack:
     return Pack(source.manifest(digest), source, digest=digest)
 
 
-def _had(folder: Path, digest: str) -> list[int] | None:
+def _present_cousins(folder: Path, digest: str) -> list[int] | None:
     """Return the cousins that the folder holds already, none for a new one, None for all."""
     if not (folder / MANIFEST).exists():
-        known = {"blobs", SELECTION, CHECKSUM, PULLING}
+        pack_names = {"blobs", SELECTION, CHECKSUM, SCRATCH_FOLDER}
         if (
             folder.is_symlink()
             or (folder.exists() and not folder.is_dir())
-            or (folder.is_dir() and not {path.name for path in folder.iterdir()} <= known)
+            or (folder.is_dir() and not {path.name for path in folder.iterdir()} <= pack_names)
         ):
             raise PackError(
                 f"something that is no pack at {os.fspath(folder)!r}",
@@ -129,39 +136,39 @@ def _had(folder: Path, digest: str) -> list[int] | None:
             )
         folder.mkdir(parents=True, exist_ok=True)
         return []
-    there = open_folder(folder)
-    if there.digest != digest:
+    present_pack = open_folder(folder)
+    if present_pack.digest != digest:
         raise PackError(
-            f"another pack, {there.digest[:12]}, at {os.fspath(folder)!r}",
+            f"another pack, {present_pack.digest[:12]}, at {os.fspath(folder)!r}",
             expected=f"a new folder, or cousins of {digest[:12]}",
             hint="Packs are never changed: choose another folder with -o.",
         )
     return selection_of(folder)
 
 
-def _together(wanted: list[int] | None, had: list[int] | None) -> list[int] | None:
-    return None if wanted is None or had is None else sorted({*wanted, *had})
+def _merged_selection(selected: list[int] | None, present: list[int] | None) -> list[int] | None:
+    return None if selected is None or present is None else sorted({*selected, *present})
 
 
-def _lay_all(pack: Pack, numbers: Sequence[int] | None, source: Cache, folder: Path) -> list[Blob]:
-    """Put all that is needed into the folder; each step tells the names of the next."""
+def _link_all(pack: Pack, numbers: Sequence[int] | None, source: Cache, folder: Path) -> list[Blob]:
+    """Link all needed blobs into the folder; the blobs of each step name those of the next."""
     if numbers is None:
         blobs = all_blobs(pack)
-        _lay(blobs, source, folder)
+        _link_blobs(blobs, source, folder)
         return blobs
     pages = pages_needed(pack, numbers)
-    _lay(pages, source, folder)
+    _link_blobs(pages, source, folder)
     records = records_needed(pack, numbers)
-    _lay(records, source, folder)
-    shapes = shapes_needed(pack, records)
-    _lay(shapes, source, folder)
+    _link_blobs(records, source, folder)
+    shapes = mesh_blobs_needed(pack, records)
+    _link_blobs(shapes, source, folder)
     return sorted({*pages, *records, *shapes})
 
 
-def _lay(blobs: Sequence[Blob], source: Cache, folder: Path) -> None:
-    pool = ThreadPoolExecutor(THREADS)
+def _link_blobs(blobs: Sequence[Blob], source: Cache, folder: Path) -> None:
+    pool = ThreadPoolExecutor(FETCH_THREADS)
     try:
-        for work in [pool.submit(source.lay, blob, folder, folder / PULLING) for blob in blobs]:
+        for work in [pool.submit(source.link_into, blob, folder, folder / SCRATCH_FOLDER) for blob in blobs]:
             work.result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -11,12 +11,21 @@ from pathlib import Path
 from typing import Final
 
 from cousins.errors import PackError, StoreError
-from cousins.pack.blobs import Blob, read_list
+from cousins.pack.blobs import Blob, read_blob_list
 from cousins.pack.manifests import read_manifest
 from cousins.pack.packs import MANIFEST, open_folder, selection_of
 from cousins.pack.records.asset_records import blobs_of
 from cousins.pack.records.cousin_records import read_page
-from cousins.pack.transfer.registry import Entry, PackStore, Reference, StoreBlobs, fetch, manifest_key, set_tag, tags
+from cousins.pack.transfer.registry import (
+    PackReference,
+    PackStore,
+    StoreBlobs,
+    StoreEntry,
+    fetch,
+    manifest_key,
+    set_tag,
+    tags,
+)
 from cousins.pack.transfer.selection import all_blobs
 from cousins.scene.io.strict_json import MAX_BYTES
 
@@ -27,8 +36,8 @@ BATCH_FILES: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pushed:
-    """What a push did."""
+class PushResult:
+    """Result of a push."""
 
     digest: str
     """Digest of the pack."""
@@ -39,8 +48,8 @@ class Pushed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweptStore:
-    """What a sweep of a store removed, or would."""
+class StoreSweepResult:
+    """Result of a sweep: what was removed from a store, or would be."""
 
     manifests: int
     """Manifests that no tag stands for."""
@@ -52,7 +61,9 @@ class SweptStore:
     """Blobs that were kept."""
 
 
-def push(folder: Path, store: PackStore, reference: Reference, *, tell: Callable[[int], None] | None = None) -> Pushed:
+def push(
+    folder: Path, store: PackStore, reference: PackReference, *, on_bytes: Callable[[int], None] | None = None
+) -> PushResult:
     """Push a whole pack and let a tag stand for it; raises `PackError`, and then the tag stands where it stood.
 
     Every blob is hashed before it is sent; what the store has at the same length is not sent again.
@@ -70,8 +81,8 @@ def push(folder: Path, store: PackStore, reference: Reference, *, tell: Callable
     missing = [blob for blob in blobs if store.size(blob.key) != blob.size]
     for batch in _batches(missing):
         store.write({blob.key: pack.blobs.read(blob) for blob in batch})
-        if tell is not None:
-            tell(sum(blob.size for blob in batch))
+        if on_bytes is not None:
+            on_bytes(sum(blob.size for blob in batch))
     key, data = manifest_key(pack.digest), (folder / MANIFEST).read_bytes()
     store.write({key: data})
     if store.size(key) != len(data):
@@ -81,10 +92,10 @@ def push(folder: Path, store: PackStore, reference: Reference, *, tell: Callable
             hint="Look at its rights and its lifetime rules; no tag was set.",
         )
     set_tag(store, reference, pack.digest)
-    return Pushed(digest=pack.digest, files=len(missing), bytes=sum(blob.size for blob in missing))
+    return PushResult(digest=pack.digest, files=len(missing), bytes=sum(blob.size for blob in missing))
 
 
-def sweep(store: PackStore, *, older_than_s: float, dry: bool = False, parts: bool = False) -> SweptStore:
+def sweep(store: PackStore, *, older_than_s: float, dry: bool = False, parts: bool = False) -> StoreSweepResult:
     """Remove manifests that no tag stands for, and blobs that no manifest names.
 
     `parts` is for the cache, which may hold only some cousins of a pack, and the beginnings of blobs.
@@ -94,35 +105,38 @@ def sweep(store: PackStore, *, older_than_s: float, dry: bool = False, parts: bo
     """
     tagged = set(tags(store).values())
     manifests = store.entries("packs/")
-    old = [one for one in manifests if _digest(one) not in tagged and one.age_s >= older_than_s]
+    untagged = [entry for entry in manifests if _digest(entry) not in tagged and entry.age_s >= older_than_s]
     live: set[str] = set()
-    for one in manifests:
-        if one not in old:
-            live |= {blob.key for blob in _named(store, _digest(one), parts=parts)}
+    for entry in manifests:
+        if entry not in untagged:
+            live |= {blob.key for blob in _referenced_blobs(store, _digest(entry), parts=parts)}
     blobs = store.entries("blobs/") + (store.entries("parts/") if parts else [])
-    loose = [one for one in blobs if one.key not in live and one.age_s >= older_than_s]
+    unreferenced = [entry for entry in blobs if entry.key not in live and entry.age_s >= older_than_s]
     if not dry:
-        for one in [*old, *loose]:
-            store.delete(one.key)
-    return SweptStore(
-        manifests=len(old), files=len(loose), bytes=sum(one.size for one in loose), kept=len(blobs) - len(loose)
+        for entry in [*untagged, *unreferenced]:
+            store.delete(entry.key)
+    return StoreSweepResult(
+        manifests=len(untagged),
+        files=len(unreferenced),
+        bytes=sum(entry.size for entry in unreferenced),
+        kept=len(blobs) - len(unreferenced),
     )
 
 
-def _named(store: PackStore, digest: str, *, parts: bool) -> set[Blob]:
+def _referenced_blobs(store: PackStore, digest: str, *, parts: bool) -> set[Blob]:
     """Return the blobs of a pack, by its list; by its pages and records where only parts of it are there."""
-    manifest = read_manifest(fetch(store, manifest_key(digest), most=MAX_BYTES), digest=digest)
+    manifest = read_manifest(fetch(store, manifest_key(digest), max_bytes=MAX_BYTES), digest=digest)
     reader = StoreBlobs(store)
     if not parts or store.size(manifest.blobs.key) is not None:
-        return {*read_list(reader.read(manifest.blobs)), manifest.blobs}
+        return {*read_blob_list(reader.read(manifest.blobs)), manifest.blobs}
     pages = [page.blob for pages in manifest.pages.values() for page in pages]
-    there = [page for page in pages if store.size(page.key) is not None]
-    records = set().union(*(read_page(reader.read(page))[1].values() for page in there))
-    records = {one for one in {*records, manifest.scene} if store.size(one.key) is not None}
-    return {*there, *records, *set().union(*(blobs_of(record, reader) for record in records))}
+    present_pages = [page for page in pages if store.size(page.key) is not None]
+    records = set().union(*(read_page(reader.read(page))[1].values() for page in present_pages))
+    records = {blob for blob in {*records, manifest.scene} if store.size(blob.key) is not None}
+    return {*present_pages, *records, *set().union(*(blobs_of(record, reader) for record in records))}
 
 
-def _digest(entry: Entry) -> str:
+def _digest(entry: StoreEntry) -> str:
     return entry.key.removeprefix("packs/").removesuffix(".json")
 
 

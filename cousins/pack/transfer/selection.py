@@ -1,4 +1,4 @@
-"""Which blobs some cousins need, and which cousins a user means."""
+"""Cousins that a user selects, and the blobs that they need."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cousins.errors import PackError
-from cousins.pack.blobs import Blob, read_list
+from cousins.pack.blobs import Blob, read_blob_list
 from cousins.pack.packs import Pack
 from cousins.pack.records.asset_records import blobs_of
 from cousins.pack.records.cousin_records import read_cousin, variants_of
-from cousins.pack.records.numbers import of_a_pack
+from cousins.pack.records.numbers import as_pack_errors
 from cousins.vary.cousins import Split
 
 
@@ -26,14 +26,14 @@ class Selection:
     """Only these."""
 
     @property
-    def whole(self) -> bool:
+    def is_everything(self) -> bool:
         """True where nothing limits it."""
         return self.split is None and self.count is None and not self.numbers
 
 
-def chosen(pack: Pack, selection: Selection) -> list[int] | None:
-    """Return the numbers that a selection means, None for the whole pack; raises `PackError` where it has them not."""
-    if selection.whole:
+def select_cousins(pack: Pack, selection: Selection) -> list[int] | None:
+    """Return the numbers of the selected cousins, None for the whole pack; raises `PackError` for missing ones."""
+    if selection.is_everything:
         return None
     numbers = pack.indices(selection.split)
     if selection.numbers:
@@ -56,7 +56,7 @@ def chosen(pack: Pack, selection: Selection) -> list[int] | None:
 
 def all_blobs(pack: Pack) -> list[Blob]:
     """Return every blob of a pack, the list of them among them."""
-    listed = read_list(pack.blobs.read(pack.manifest.blobs))
+    listed = read_blob_list(pack.blobs.read(pack.manifest.blobs))
     if len(listed) != pack.manifest.blob_count or sum(blob.size for blob in listed) != pack.manifest.blob_bytes:
         raise PackError(
             "a list of blobs that is not what the manifest tells",
@@ -73,27 +73,27 @@ def pages_needed(pack: Pack, numbers: Sequence[int]) -> list[Blob]:
 
 def records_needed(pack: Pack, numbers: Sequence[int]) -> list[Blob]:
     """Return the records of the variants that some cousins show; their pages must be at hand."""
-    wanted = set(numbers)
-    found: set[Blob] = set()
+    selected = set(numbers)
+    records: set[Blob] = set()
     for page in pack.pages_of(list(numbers)):
-        shown = pack.shown(page)
-        with of_a_pack():
-            cousins = [read_cousin(shown.cousins[number]) for number in page.numbers if number in wanted]
+        contents = pack.page_contents(page)
+        with as_pack_errors():
+            cousins = [read_cousin(contents.cousins[number]) for number in page.numbers if number in selected]
         for key in set().union(*(variants_of(cousin) for cousin in cousins)):
-            if key not in shown.variants:
+            if key not in contents.variants:
                 raise PackError(f"no variant {key[:80]!r}", expected="it in its page", hint="Do not use this pack.")
-            found.add(shown.variants[key])
-    return sorted(found)
+            records.add(contents.variants[key])
+    return sorted(records)
 
 
-def shapes_needed(pack: Pack, records: Sequence[Blob]) -> list[Blob]:
+def mesh_blobs_needed(pack: Pack, records: Sequence[Blob]) -> list[Blob]:
     """Return the blobs that records name; the records must be at hand."""
     return sorted(set().union(*(blobs_of(record, pack.blobs) for record in [*records, pack.manifest.scene])))
 
 
-def needed(pack: Pack, numbers: Sequence[int] | None) -> list[Blob]:
+def needed_blobs(pack: Pack, numbers: Sequence[int] | None) -> list[Blob]:
     """Return all blobs that some cousins need, or the whole pack; pages and records must be at hand."""
     if numbers is None:
         return all_blobs(pack)
     pages, records = pages_needed(pack, numbers), records_needed(pack, numbers)
-    return sorted({*pages, *records, *shapes_needed(pack, records)})
+    return sorted({*pages, *records, *mesh_blobs_needed(pack, records)})

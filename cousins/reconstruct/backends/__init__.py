@@ -1,1 +1,5 @@
-"""One back-end a file; its file name is its public name."""
+"""Radiance-field back-ends: one file each, whose name is the public name of the back-end.
+
+Each has a frozen `Config` and a `build(config)` that answers the `Reconstructor` protocol of
+`cousins.reconstruct.reconstructor`.
+"""

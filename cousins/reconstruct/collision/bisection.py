@@ -9,7 +9,7 @@ CUTS_PER_AXIS = 5
 """Candidate planes tried along each axis of a part."""
 
 
-def bisect(solid: manifold3d.Manifold, *, max_pieces: int) -> list[manifold3d.Manifold]:
+def bisect_solid(solid: manifold3d.Manifold, *, max_pieces: int) -> list[manifold3d.Manifold]:
     """Return at most `max_pieces` convex hulls that cover a solid.
 
     Greedy: the part whose hull adds most volume is cut by the axis-aligned plane that leaves the least

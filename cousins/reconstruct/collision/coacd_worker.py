@@ -1,8 +1,7 @@
-"""Run CoACD in a process of its own: it may abort on an odd mesh and has no deadline.
+"""Worker process for CoACD, which may abort on an odd mesh and has no time limit.
 
 Call as `python -m cousins.reconstruct.collision.coacd_worker IN.npz OUT.npz`; `IN` holds `vertices`, `faces` and the
-options, `OUT` gets the vertices and the
-faces of each piece in turn.
+options, `OUT` gets the vertices and the faces of each piece in turn.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ import numpy as np
 
 def main(source: Path, target: Path) -> None:
     """Decompose the mesh in `source` and write the pieces to `target`."""
-    with np.load(source, allow_pickle=False) as given:
-        mesh = coacd.Mesh(given["vertices"], given["faces"])
-        threshold, hulls, seed = float(given["threshold"]), int(given["max_hulls"]), int(given["seed"])
+    with np.load(source, allow_pickle=False) as inputs:
+        mesh = coacd.Mesh(inputs["vertices"], inputs["faces"])
+        threshold, hulls, seed = float(inputs["threshold"]), int(inputs["max_hulls"]), int(inputs["seed"])
     coacd.set_log_level("error")
     # The tree search is cut to a quarter of the library's default and concavity is sampled at 600 points: the
     # volume error stays within 5 % of the default's on shells and solids, at a quarter of the time.

@@ -1,8 +1,8 @@
 """Convex collision pieces: primitives where they fit, one hull where that is enough, else CoACD.
 
-CoACD (Wei et al., SIGGRAPH 2022) runs in a child process with a deadline, on a simplified mesh. What
-comes back is measured with exact booleans: the volume added, the volume lost, and how much of the
-cavities stayed open, so that a bowl still holds a ball.
+CoACD (Wei et al., SIGGRAPH 2022) runs in a child process with a deadline, on a simplified mesh. The
+result is measured with exact booleans: the volume added, the volume lost, and how much of the cavities
+stayed open, so that a bowl still holds a ball.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from cousins.errors import StageError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
-from cousins.reconstruct.collision.bisection import bisect
-from cousins.reconstruct.collision.decimate import lightened
+from cousins.reconstruct.collision.bisection import bisect_solid
+from cousins.reconstruct.collision.decimate import decimate_mesh
 from cousins.reconstruct.collision.primitives import fit_primitive
 from cousins.reconstruct.collision.solids import mesh_of, simplify, solid_of, thickness_m
 
 SIMPLIFIED_FACES = 1200
-"""Faces that CoACD is given; its error does not fall further above this."""
-MOST_FACES = 5000
-"""The same, where fewer would lose a thin part."""
-SIMPLIFIED_VOLUME = 0.05
-"""Largest relative change of the volume by that."""
-THINNEST_M = 1e-4
-"""A piece thinner than this carries nothing and upsets engines [m]: a tenth of what they may overlap."""
-LEAST_HULLS = 4
-"""Pieces that even the smallest object may have."""
+"""Faces of CoACD's input mesh; its error does not fall further above this."""
+MAX_SIMPLIFIED_FACES = 5000
+"""Largest number of faces of CoACD's input, where fewer would lose a thin part."""
+MAX_SIMPLIFIED_VOLUME_CHANGE = 0.05
+"""Largest relative change of the volume by that simplification."""
+MIN_PIECE_THICKNESS_M = 1e-4
+"""Smallest thickness of a piece [m], a tenth of the allowed overlap; thinner ones destabilise engines."""
+MIN_HULL_BUDGET = 4
+"""Number of pieces that even the smallest object may have."""
 SURFACE_SAMPLES = 20_000
-"""Points that stand for the mesh's surface when distances are measured."""
-HOLLOW_SHARE = 0.1
-"""From this share of the convex hull on, the space that the mesh leaves free counts as a cavity."""
+"""Number of surface samples for distance measurements."""
+MIN_CAVITY_SHARE = 0.1
+"""Share of the convex hull from which the space that the mesh leaves free is a cavity."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CollisionConfig:
-    """How tightly convex pieces hug a mesh."""
+    """How tightly convex pieces approximate a mesh."""
 
     max_hulls: int = 24
-    """Most pieces kept per link."""
+    """Largest number of pieces per link."""
     hull_each_m: float = 0.005
     """An object may have a piece for each such length of its longest side [m], up to `max_hulls`: dents that a
     phone's depth noise leaves in small things are no parts."""
@@ -57,7 +57,7 @@ class CollisionConfig:
     min_concavity_m: float = 0.005
     """The same at least, as a length [m]: what is left of a phone's depth noise, twice."""
     max_error_m: float = 0.004
-    """Largest distance at which a primitive may stand for the mesh [m]."""
+    """Largest distance at which a primitive may replace the mesh [m]."""
     max_error_share: float = 0.05
     """The same, relative to the object's middle extent."""
     max_volume_error: float = 0.08
@@ -73,8 +73,8 @@ class CollisionConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Collision:
-    """Convex pieces with what they add and lose."""
+class ConvexDecomposition:
+    """Convex pieces of a mesh with the volume that they add and lose."""
 
     pieces: tuple[Piece, ...]
     """At least one."""
@@ -89,63 +89,67 @@ class Collision:
     max_error_m: float
     """Largest distance of a corner of a piece from the mesh's surface [m]."""
     fallbacks: tuple[str, ...]
-    """What had to be replaced by something weaker, a sentence each."""
+    """Fallbacks that were used, one sentence each."""
 
 
-def decompose(mesh: Mesh, *, config: CollisionConfig | None = None, seed: int = 0) -> Collision:
-    """Cover a watertight mesh [m] with convex pieces; raises `StageError` if it encloses no volume or is a film."""
+def decompose(mesh: Mesh, *, config: CollisionConfig | None = None, seed: int = 0) -> ConvexDecomposition:
+    """Return convex pieces that cover a watertight mesh [m]; raises `StageError` if it has no volume or is a film."""
     config = config or CollisionConfig()
     solid = solid_of(mesh)
     if solid.status() != manifold3d.Error.NoError or solid.volume() <= 0.0:
         raise StageError("the mesh encloses no volume, so nothing can collide with it", stage="collision")
     hull = solid.hull()
-    if thickness_m(hull) < THINNEST_M:
+    if thickness_m(hull) < MIN_PIECE_THICKNESS_M:
         raise StageError(f"the mesh is {1e3 * thickness_m(hull):.3f} mm thick: a film, not a body", stage="collision")
-    primitive = fit_primitive(mesh, max_error_m=_allowed_error(mesh, config), max_volume_error=config.max_volume_error)
+    primitive = fit_primitive(
+        mesh, max_error_m=_max_primitive_error_m(mesh, config), max_volume_error=config.max_volume_error
+    )
     if primitive:
-        return _measured(solid, mesh, [solid_of(primitive.mesh)], "primitive", (), pieces=(primitive,))
+        return _measure_cover(solid, mesh, [solid_of(primitive.mesh)], "primitive", (), pieces=(primitive,))
     added = hull.volume() - solid.volume()
     if added <= config.max_volume_error * solid.volume() or (
         added <= config.max_gap_m * solid.surface_area() and added <= config.max_gap_volume * solid.volume()
     ):
-        return _measured(solid, mesh, [hull], "hull", ())
+        return _measure_cover(solid, mesh, [hull], "hull", ())
     return _decompose_concave(solid, mesh, config, seed)
 
 
-def _allowed_error(mesh: Mesh, config: CollisionConfig) -> float:
+def _max_primitive_error_m(mesh: Mesh, config: CollisionConfig) -> float:
     """Return the error [m] allowed to a primitive: less for what is small."""
     size = mesh.vertices.max(axis=0) - mesh.vertices.min(axis=0)
     return min(config.max_error_m, config.max_error_share * float(np.sort(size)[1]))
 
 
-def _decompose_concave(solid: manifold3d.Manifold, mesh: Mesh, config: CollisionConfig, seed: int) -> Collision:
-    """Try CoACD, finer and with more pieces if it closed a cavity, then bisection."""
-    simple = solid_of(lightened(mesh, faces=SIMPLIFIED_FACES, volume_kept=SIMPLIFIED_VOLUME))
-    simple = simple if simple.num_tri() <= MOST_FACES else simplify(solid, MOST_FACES)
+def _decompose_concave(
+    solid: manifold3d.Manifold, mesh: Mesh, config: CollisionConfig, seed: int
+) -> ConvexDecomposition:
+    """Return pieces by CoACD, finer and more of them if it closed a cavity, else by bisection."""
+    simple = solid_of(decimate_mesh(mesh, faces=SIMPLIFIED_FACES, max_volume_change=MAX_SIMPLIFIED_VOLUME_CHANGE))
+    simple = simple if simple.num_tri() <= MAX_SIMPLIFIED_FACES else simplify(solid, MAX_SIMPLIFIED_FACES)
     longest_m = float(np.ptp(mesh.vertices, axis=0).max())
     concavity = max(config.concavity, 2.0 * config.min_concavity_m / longest_m)
-    budget = min(config.max_hulls, max(LEAST_HULLS, round(longest_m / config.hull_each_m)))
+    budget = min(config.max_hulls, max(MIN_HULL_BUDGET, round(longest_m / config.hull_each_m)))
     fallbacks: list[str] = []
     for threshold, hulls in ((concavity, budget), (concavity / 2.0, config.max_hulls)):
         try:
-            found = _coacd(simple, config, threshold, hulls, seed)
+            hulls_found = _coacd(simple, config, threshold, hulls, seed)
         except StageError as error:
             fallbacks.append(f"{error}; split by planes instead")
             break
-        result = _measured(solid, mesh, found, "coacd", ())
-        if result.cavity_kept >= config.min_cavity_kept:
-            return result
-    split = _bodies(bisect(simple, max_pieces=config.max_hulls)) or [solid.hull()]
-    halves = _measured(solid, mesh, split, "bisection", tuple(fallbacks))
+        decomposition = _measure_cover(solid, mesh, hulls_found, "coacd", ())
+        if decomposition.cavity_kept >= config.min_cavity_kept:
+            return decomposition
+    split = _without_films(bisect_solid(simple, max_pieces=config.max_hulls)) or [solid.hull()]
+    halves = _measure_cover(solid, mesh, split, "bisection", tuple(fallbacks))
     if fallbacks or halves.cavity_kept >= config.min_cavity_kept:
         return halves
-    note = f"cavity only {result.cavity_kept:.0%} free in the collision pieces"
-    return replace(result, fallbacks=(note,))
+    note = f"cavity only {decomposition.cavity_kept:.0%} free in the collision pieces"
+    return replace(decomposition, fallbacks=(note,))
 
 
-def _bodies(hulls: list[manifold3d.Manifold]) -> list[manifold3d.Manifold]:
-    """Return the hulls that are no films."""
-    return [hull for hull in hulls if thickness_m(hull) >= THINNEST_M]
+def _without_films(hulls: list[manifold3d.Manifold]) -> list[manifold3d.Manifold]:
+    """Return the hulls that have the minimum thickness."""
+    return [hull for hull in hulls if thickness_m(hull) >= MIN_PIECE_THICKNESS_M]
 
 
 def _coacd(
@@ -169,15 +173,15 @@ def _coacd(
             raise StageError(f"CoACD exceeded its {config.deadline_s:g} s", stage="collision") from error
         if child.returncode != 0 or not target.exists():
             raise StageError(f"CoACD ended with code {child.returncode}", stage="collision")
-        with np.load(target, allow_pickle=False) as found:
-            clouds = [found[f"arr_{number}"] for number in range(0, len(found.files), 2)]
-    hulls = _bodies([manifold3d.Manifold.hull_points(cloud) for cloud in clouds])
+        with np.load(target, allow_pickle=False) as arrays:
+            clouds = [arrays[f"arr_{number}"] for number in range(0, len(arrays.files), 2)]
+    hulls = _without_films([manifold3d.Manifold.hull_points(cloud) for cloud in clouds])
     if not hulls:
         raise StageError("CoACD left no piece with a volume", stage="collision")
     return hulls
 
 
-def _measured(
+def _measure_cover(
     solid: manifold3d.Manifold,
     mesh: Mesh,
     hulls: list[manifold3d.Manifold],
@@ -185,19 +189,19 @@ def _measured(
     fallbacks: tuple[str, ...],
     *,
     pieces: tuple[Piece, ...] | None = None,
-) -> Collision:
+) -> ConvexDecomposition:
     cover = manifold3d.Manifold.batch_boolean(hulls, manifold3d.OpType.Add)
     hull = solid.hull()
     cavity = hull - solid
-    hollow = cavity.volume() > HOLLOW_SHARE * hull.volume()
-    kept = 1.0 - (cover ^ cavity).volume() / cavity.volume() if hollow else 1.0
-    return Collision(
+    hollow = cavity.volume() > MIN_CAVITY_SHARE * hull.volume()
+    cavity_kept = 1.0 - (cover ^ cavity).volume() / cavity.volume() if hollow else 1.0
+    return ConvexDecomposition(
         pieces=pieces or tuple(hull_piece(mesh_of(each)) for each in hulls),
         method=method,
         volume_added=(cover - solid).volume() / solid.volume(),
         volume_lost=(solid - cover).volume() / solid.volume(),
-        cavity_kept=kept,
-        max_error_m=_distance(mesh, np.concatenate([mesh_of(each).vertices for each in hulls])),
+        cavity_kept=cavity_kept,
+        max_error_m=_max_distance_m(mesh, np.concatenate([mesh_of(each).vertices for each in hulls])),
         fallbacks=fallbacks,
     )
 
@@ -208,8 +212,8 @@ def hull_piece(mesh: Mesh) -> Piece:
     return Piece(kind="mesh", mesh=mesh, link_from_piece=np.eye(4), size_m=size)
 
 
-def _distance(mesh: Mesh, points: Array) -> float:
-    """Return the largest distance [m] of points from the mesh's surface, by a dense sample of it."""
+def _max_distance_m(mesh: Mesh, points: Array) -> float:
+    """Return the largest distance [m] of points [n, 3] from the mesh's surface, by a dense sample of it."""
     surface, _ = trimesh.sample.sample_surface(mesh.to_trimesh(), SURFACE_SAMPLES, seed=0)
     distance, _ = cKDTree(np.concatenate([surface, mesh.vertices])).query(points)
     return float(distance.max())

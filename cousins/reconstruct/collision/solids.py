@@ -1,4 +1,4 @@
-"""Meshes as exact solids for booleans, and back."""
+"""Convert meshes to exact solids for booleans, and back."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 
 from cousins.meshes import Mesh
 
-LONGEST_CRUMB_M = 0.01
-"""What comes off in simplifying and is longer than this is a part, such as the end of a leg [m]."""
+MAX_CRUMB_LENGTH_M = 0.01
+"""Largest length of a fragment that simplifying may split off [m]; longer ones are parts, such as the end of a leg."""
 
 
 def solid_of(mesh: Mesh) -> manifold3d.Manifold:
-    """Return a mesh as a solid, vertices at one place welded; its status tells whether it is one."""
+    """Return a mesh as a solid with coincident vertices welded; its status is an error where it is no manifold."""
     welded = manifold3d.Mesh64(
         vert_properties=np.asarray(mesh.vertices, dtype=np.float64), tri_verts=np.asarray(mesh.faces, dtype=np.uint64)
     )
@@ -39,10 +39,12 @@ def simplify(solid: manifold3d.Manifold, faces: int) -> manifold3d.Manifold:
     return solid if simple.is_empty() else simple
 
 
-def long_parts(solid: manifold3d.Manifold) -> list[manifold3d.Manifold]:
-    """Return the separate parts of a solid that are no crumbs, the largest first."""
+def significant_parts(solid: manifold3d.Manifold) -> list[manifold3d.Manifold]:
+    """Return the connected parts of a solid that are longer than `MAX_CRUMB_LENGTH_M`, the largest first."""
     parts = sorted(solid.decompose(), key=lambda part: -float(part.volume()))
-    return [part for part in parts if np.ptp(np.reshape(part.bounding_box(), (2, 3)), axis=0).max() > LONGEST_CRUMB_M]
+    return [
+        part for part in parts if np.ptp(np.reshape(part.bounding_box(), (2, 3)), axis=0).max() > MAX_CRUMB_LENGTH_M
+    ]
 
 
 def thickness_m(solid: manifold3d.Manifold) -> float:

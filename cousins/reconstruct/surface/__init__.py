@@ -1,5 +1,5 @@
-"""From the views of one object to its closed surface.
+"""Reconstruct the closed surface of one object from its views.
 
-In: depth observations of one segment. Out: a signed distance field (negative inside), completed where no view looked,
+In: depth observations of one segment. Out: a signed distance field (negative inside), completed where no view observed,
 and its watertight mesh.
 """

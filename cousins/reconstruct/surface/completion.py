@@ -1,7 +1,7 @@
-"""Simple solids that the seen side of an object fits, to stand in for the side that no view saw.
+"""Fit simple solids to the observed side of an object, to complete the side that no view observed.
 
 Each candidate stands upright on the support: a box, or a body of revolution about a vertical axis. A candidate is
-accepted when most of the measured points lie on it within the noise; unseen space is then filled as it has it.
+accepted when most of the measured points lie on it within the noise; it then fills unobserved space.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import numpy as np
 
 from cousins.geometry import Array
 
-SOLIDS = ("box", "revolution")
+SOLID_NAMES = ("box", "revolution")
 """Names of the candidates."""
-YAWS = 90
-"""Directions tried for the sides of a box, over a quarter turn."""
-LAYERS = 12
-"""Heights at which a body of revolution has a radius of its own."""
-HELD_SHARE = 0.8
-"""Share of the points that must lie on an accepted candidate."""
-STRAY_SHARE = 0.015
-"""Share of the points that may stray beyond either end of a box."""
-LEAST_POINTS = 80
-"""Fewer points say nothing about a shape."""
+YAW_STEPS = 90
+"""Number of yaw angles tried for a box, over a quarter turn."""
+REVOLUTION_LAYERS = 12
+"""Number of heights at which a body of revolution has its own radius."""
+MIN_INLIER_SHARE = 0.8
+"""Fraction of the points that must lie on an accepted candidate."""
+MAX_STRAY_SHARE = 0.015
+"""Fraction of the points that may lie beyond either end of a box."""
+MIN_FIT_POINTS = 80
+"""Fewest points to which a solid is fitted."""
 
 
 class Solid(Protocol):
-    """A candidate with a signed distance."""
+    """A solid with a signed distance."""
 
     @property
     def name(self) -> str:
@@ -41,7 +41,7 @@ class Solid(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class UprightBox:
+class BoxSolid:
     """A box with vertical sides."""
 
     center: Array
@@ -49,7 +49,7 @@ class UprightBox:
     half_m: Array
     """Half of its sides along its own axes [m], float64 [3]."""
     yaw_rad: float
-    """Turn of its first axis about z [rad]."""
+    """Rotation of its first axis about z [rad]."""
     name: str = "box"
     """Name of the completion."""
 
@@ -63,11 +63,11 @@ class UprightBox:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Revolution:
+class RevolutionSolid:
     """A body of revolution about a vertical axis, closed by flat ends."""
 
     axis_xy: Array
-    """Where the axis stands [m], float64 [2]."""
+    """Position of the axis in the ground plane [m], float64 [2]."""
     heights_m: Array
     """Heights of the profile [m], rising, float64 [k]."""
     radii_m: Array
@@ -85,66 +85,68 @@ class Revolution:
 
 
 def fit_solid(points: Array, *, base_m: float, tolerance_m: float) -> Solid | None:
-    """Return the candidate that the points [n, 3] fit best, or None where none holds within the tolerance [m].
+    """Return the solid that fits points [n, 3] best, or None where none fits within the tolerance [m].
 
     Points closer to the base than the tolerance are left out: they may be the support's.
     """
     points = points[points[:, 2] > base_m + tolerance_m]
-    if len(points) < LEAST_POINTS:
+    if len(points) < MIN_FIT_POINTS:
         return None
     candidates: list[Solid] = [fit_box(points, base_m=base_m, noise_m=tolerance_m)]
     turned = fit_revolution(points, base_m=base_m)
     if turned is not None:
         candidates.append(turned)
-    scores = [np.quantile(np.abs(solid.distance_m(points)), HELD_SHARE) for solid in candidates]
+    scores = [np.quantile(np.abs(solid.distance_m(points)), MIN_INLIER_SHARE) for solid in candidates]
     best = int(np.argmin(scores))
     return candidates[best] if scores[best] <= tolerance_m else None
 
 
-def fit_box(points: Array, *, base_m: float, noise_m: float) -> UprightBox:
-    """Return the upright box whose sides and top lie closest to the points, reaching down to the base."""
+def fit_box(points: Array, *, base_m: float, noise_m: float) -> BoxSolid:
+    """Return the upright box whose sides and top lie closest to the points [n, 3], reaching down to the base."""
     top = float(np.quantile(points[:, 2], 0.98))
     best, least = 0.0, np.inf
-    for yaw in np.arange(YAWS) * (0.5 * np.pi / YAWS):
-        low, high, flat = _sides(points, float(yaw))
+    for yaw in np.arange(YAW_STEPS) * (0.5 * np.pi / YAW_STEPS):
+        low, high, flat = _robust_extents(points, float(yaw))
         to_side = np.minimum(np.abs(flat - low), np.abs(high - flat)).min(axis=1)
         cost = float(np.minimum(to_side, np.abs(top - points[:, 2])).mean()) + 0.02 * float(np.prod(high - low)) ** 0.5
         if cost < least:
             best, least = float(yaw), cost
-    _, _, flat = _sides(points, best)
-    high = np.array([_end(flat[:, axis], noise_m) for axis in range(2)])
-    low = np.array([-_end(-flat[:, axis], noise_m) for axis in range(2)])
-    top = _end(points[:, 2], noise_m)
+    _, _, flat = _robust_extents(points, best)
+    high = np.array([_face_position(flat[:, axis], noise_m) for axis in range(2)])
+    low = np.array([-_face_position(-flat[:, axis], noise_m) for axis in range(2)])
+    top = _face_position(points[:, 2], noise_m)
     c, s = np.cos(best), np.sin(best)
     middle = 0.5 * (low + high)
     center = np.array([c * middle[0] - s * middle[1], s * middle[0] + c * middle[1], 0.5 * (top + base_m)])
-    return UprightBox(center=center, half_m=np.append(0.5 * (high - low), 0.5 * (top - base_m)), yaw_rad=best)
+    return BoxSolid(center=center, half_m=np.append(0.5 * (high - low), 0.5 * (top - base_m)), yaw_rad=best)
 
 
-def fit_revolution(points: Array, *, base_m: float) -> Revolution | None:
-    """Return the body of revolution through the points (circles with one centre, a radius by height), if they bend."""
+def fit_revolution(points: Array, *, base_m: float) -> RevolutionSolid | None:
+    """Return the body of revolution through points [n, 3] (concentric circles, a radius by height), None if flat."""
     top = float(np.quantile(points[:, 2], 0.98))
     if top - base_m < 0.01:
         return None
-    layer = np.clip(((points[:, 2] - base_m) / (top - base_m) * LAYERS).astype(int), 0, LAYERS - 1)
+    layer = np.clip(
+        ((points[:, 2] - base_m) / (top - base_m) * REVOLUTION_LAYERS).astype(int), 0, REVOLUTION_LAYERS - 1
+    )
     middle = points[:, :2].mean(axis=0)
     flat = points[:, :2] - middle
-    kept = points[:, 2] < top - 0.25 * (top - base_m) / LAYERS
+    is_inlier = points[:, 2] < top - 0.25 * (top - base_m) / REVOLUTION_LAYERS
     for _ in range(8):
-        center, squares = _circles(flat[kept], layer[kept])
+        center, squares = _concentric_circles(flat[is_inlier], layer[is_inlier])
         radii = np.sqrt(np.maximum(squares + center @ center, 1e-8))
         gap = np.abs(np.linalg.norm(flat - center, axis=1) - radii[layer])
-        kept = (gap <= max(2.5 * float(np.median(gap[kept])), 0.002)) & (squares[layer] != 0.0)
-        if kept.sum() < LEAST_POINTS:
+        is_inlier = (gap <= max(2.5 * float(np.median(gap[is_inlier])), 0.002)) & (squares[layer] != 0.0)
+        if is_inlier.sum() < MIN_FIT_POINTS:
             return None
-    used = np.bincount(layer[kept], minlength=LAYERS) >= 5
-    heights = base_m + (np.arange(LAYERS) + 0.5) / LAYERS * (top - base_m)
+    used = np.bincount(layer[is_inlier], minlength=REVOLUTION_LAYERS) >= 5
+    heights = base_m + (np.arange(REVOLUTION_LAYERS) + 0.5) / REVOLUTION_LAYERS * (top - base_m)
     if used.sum() < 3 or float(radii[used].max()) > 2.0 * float(np.ptp(flat, axis=0).max()):
         return None
-    return Revolution(axis_xy=center + middle, heights_m=heights[used], radii_m=radii[used], top_m=top)
+    return RevolutionSolid(axis_xy=center + middle, heights_m=heights[used], radii_m=radii[used], top_m=top)
 
 
-def _sides(points: Array, yaw_rad: float) -> tuple[Array, Array, Array]:
+def _robust_extents(points: Array, yaw_rad: float) -> tuple[Array, Array, Array]:
     """Return the robust lower and upper ends [2] of points turned by -yaw, and the turned points [n, 2]."""
     c, s = np.cos(yaw_rad), np.sin(yaw_rad)
     flat = np.stack([c * points[:, 0] + s * points[:, 1], c * points[:, 1] - s * points[:, 0]], axis=1)
@@ -152,17 +154,17 @@ def _sides(points: Array, yaw_rad: float) -> tuple[Array, Array, Array]:
     return low, high, flat
 
 
-def _end(values: Array, noise_m: float) -> float:
-    """Return where values end: the middle of a seen face, or where the points stop if no face was seen there."""
-    last = float(np.quantile(values, 1.0 - STRAY_SHARE))
+def _face_position(values: Array, noise_m: float) -> float:
+    """Return the upper end of values: the middle of an observed face, or the last points if there is none."""
+    last = float(np.quantile(values, 1.0 - MAX_STRAY_SHARE))
     near = values[(values > last - 3.0 * noise_m) & (values <= last + noise_m)]
-    even = 3.0 * noise_m / max(last - float(np.quantile(values, STRAY_SHARE)), 3.0 * noise_m) * len(values)
+    even = 3.0 * noise_m / max(last - float(np.quantile(values, MAX_STRAY_SHARE)), 3.0 * noise_m) * len(values)
     return float(np.median(near)) if len(near) > 2.0 * even else last
 
 
-def _circles(flat: Array, layer: Array) -> tuple[Array, Array]:
-    """Fit circles of one centre: |p|² = 2 p · c + (r² - |c|²), least squares; the second unknown by layer, 0 = none."""
-    system = np.zeros((len(flat), 2 + LAYERS))
+def _concentric_circles(flat: Array, layer: Array) -> tuple[Array, Array]:
+    """Fit concentric circles: |p|² = 2 p · c + (r² - |c|²), least squares; the second unknown by layer, 0 = none."""
+    system = np.zeros((len(flat), 2 + REVOLUTION_LAYERS))
     system[:, :2] = 2.0 * flat
     system[np.arange(len(flat)), 2 + layer] = 1.0
     solution = np.linalg.lstsq(system, (flat**2).sum(axis=1), rcond=None)[0]

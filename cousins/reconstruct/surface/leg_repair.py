@@ -1,7 +1,8 @@
-"""Thin legs that depth loses: loose pieces are tied to the body, and stumps are let down to the support.
+"""Repair thin legs that depth loses: loose pieces are connected with the body, and stumps extended to the support.
 
-A phone's depth fades along a thin leg into the floor behind it. Pieces of a leg that were measured but hang loose, and
-legs that end in the air while the object could not stand, are known to go on: something carries it.
+A phone's depth fades along a thin leg into the floor behind it. Pieces of a leg that were measured but are
+disconnected, and legs that end in the air while the object could not stand, must continue: something supports the
+object.
 """
 
 from __future__ import annotations
@@ -14,38 +15,38 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from cousins.geometry import Array
-from cousins.reconstruct.surface.leg_symmetry import extent, mirror_legs
-from cousins.reconstruct.surface.view_evidence import OTHER, Evidence, Grid
+from cousins.reconstruct.surface.leg_symmetry import leg_extent, mirror_legs
+from cousins.reconstruct.surface.view_evidence import OTHER_BIN, Evidence, VoxelGrid
 
-WEAK_SHARE = 0.9
-"""How far outside a voxel of a thin part may seem, as a part of a voxel."""
-SHOWN_PER_LOOK = 3.0
-"""Views that show a thin part's surface for each that looks through it."""
-LEAST_LOOSE_VOXELS = 8
-"""Solid voxels that a thin part must have."""
-LEAST_PIECE_VOXELS = 20
-"""Smaller loose pieces are taken for noise."""
-NEAR_GAP_M = 0.02
-"""A piece this close to the body is a part of it [m]: less than a phone's LiDAR resolves."""
-WIDEST_GAP_M = 0.08
+MAX_WEAK_DISTANCE_VOXELS = 0.9
+"""Largest distance outside at which a voxel of a thin part counts as solid [voxels]."""
+MIN_SURFACE_VIEWS_PER_FREE_VIEW = 3.0
+"""Smallest ratio of views that show a thin part's surface to views that look through it."""
+MIN_LOOSE_VOXELS = 8
+"""Fewest solid voxels of a thin part."""
+MIN_PIECE_VOXELS = 20
+"""Fewest voxels of a loose piece; fewer are noise."""
+MAX_GAP_M = 0.02
+"""Largest gap between a loose piece and the body [m]: less than a phone's LiDAR resolves."""
+MAX_UNSTABLE_GAP_M = 0.08
 """The same for a body that would fall over [m]: about the length of a leg that depth loses."""
-STUMP_SHARE = 0.35
-"""A stump must end below this share of the object's height."""
-LEAST_GAIN = 0.1
-"""A leg that a rod would thicken by less, as a part of its volume, is thick enough."""
-LEAST_STUMP_SHARE = 0.1
-"""A stump is at least this share of the object's height tall, and taller than wide."""
+MAX_STUMP_END_SHARE = 0.35
+"""Fraction of the object's height below which a stump must end."""
+MIN_VOLUME_GAIN = 0.1
+"""Smallest relative gain in volume for which a leg is thickened."""
+MIN_STUMP_HEIGHT_SHARE = 0.1
+"""Smallest height of a stump as a fraction of the object's height; it must also be taller than wide."""
 LEG_RADIUS_M = 0.008
-"""Half thickness of what ties and lengthens legs, and least one of legs [m], if the voxels are not coarser."""
-LEG_LENGTH_M = 0.06
-"""What is thin over at least this height is a leg [m], ..."""
-THIN = 1.5
-"""... thin as a rod of so many times the least half thickness: some layers of a fading leg are whole."""
+"""Radius of rods that connect and extend legs, and smallest radius of legs [m], if voxels are not coarser."""
+MIN_LEG_LENGTH_M = 0.06
+"""Smallest height over which a part must be thin to be a leg [m]."""
+THIN_LEG_FACTOR = 1.5
+"""Largest radius of a thin part, relative to the smallest radius: some layers of a fading leg are complete."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Stood:
-    """A field whose object hangs together and stands."""
+class RepairedField:
+    """A distance field whose object is connected and stable."""
 
     field: Array
     """Signed distance [m], float32 [x, y, z]."""
@@ -53,78 +54,81 @@ class Stood:
     """What was added: `loose pieces tied`, `legs let down`, `legs mirrored`, `thin legs thickened`."""
 
 
-def rejoin(field: Array, evidence: Evidence, grid: Grid) -> Array:
-    """Keep thin parts whole: what was measured apart from the body is joined through what nearly every view shows.
+def rejoin_thin_parts(field: Array, evidence: Evidence, grid: VoxelGrid) -> Array:
+    """Return the field [x, y, z] with thin parts reconnected to the body through voxels that nearly every view shows.
 
     A rod as thin as a voxel or two breaks where noise lifts its distance just above zero; there, a voxel counts as
-    solid up to `WEAK_SHARE` of a voxel outside if the views that show the surface far outnumber those that look through
-    and those that see something else.
+    solid up to `MAX_WEAK_DISTANCE_VOXELS` of a voxel outside if the views that show the surface far outnumber those
+    that look through and those that see something else.
     """
     inside = field < 0.0
-    body = _body(field)
-    weak = (field < WEAK_SHARE * grid.voxel_m) & (evidence.shown > SHOWN_PER_LOOK * evidence.free)
-    weak &= evidence.weight[:OTHER].sum(axis=0) > SHOWN_PER_LOOK * evidence.weight[OTHER]
+    body = _largest_component(field)
+    weak = (field < MAX_WEAK_DISTANCE_VOXELS * grid.voxel_m) & (
+        evidence.surface_views > MIN_SURFACE_VIEWS_PER_FREE_VIEW * evidence.free_views
+    )
+    weak &= evidence.weight[:OTHER_BIN].sum(axis=0) > MIN_SURFACE_VIEWS_PER_FREE_VIEW * evidence.weight[OTHER_BIN]
     around = ndimage.binary_dilation(body)
     parts, count = ndimage.label((weak | inside) & ~around, np.ones((3, 3, 3)))
     loose = np.bincount(parts[inside & ~body & ~around], minlength=count + 1)
     touching = np.unique(parts[ndimage.binary_dilation(around, np.ones((3, 3, 3)), iterations=2) & (parts > 0)])
-    kept = [part for part in touching if loose[part] >= LEAST_LOOSE_VOXELS]
-    part = np.isin(parts, kept)
+    kept_parts = [part for part in touching if loose[part] >= MIN_LOOSE_VOXELS]
+    part = np.isin(parts, kept_parts)
     joint = around & ~body & ndimage.binary_dilation(part, np.ones((3, 3, 3)), iterations=2) & (weak | part)
     return np.where(part | joint, np.minimum(field, -0.3 * grid.voxel_m), field).astype(np.float32)
 
 
-def stand(field: Array, looks: Array, grid: Grid, *, base_m: float) -> Stood:
-    """Tie loose pieces to the body; where it would fall over, tie farther ones, mirror legs and let stumps down.
+def repair_legs(field: Array, free_views: Array, grid: VoxelGrid, *, base_m: float) -> RepairedField:
+    """Connect loose pieces with the body; if it would fall over, also farther ones, mirror legs and extend stumps.
 
-    `looks` counts by voxel the views that look past it, float32 [x, y, z].
+    `field` is the signed distance [m] and `free_views` the number of views that look past each voxel, both float32
+    [x, y, z].
     """
-    base = int(np.searchsorted(grid.axis(2), base_m))
+    base = int(np.searchsorted(grid.centers_m(2), base_m))
     thin = 1.3 * grid.voxel_m
-    field, tied = _tied(field, grid, thin, NEAR_GAP_M)
-    if _stands(_body(field), base):
-        return Stood(field=field, completions=("loose pieces tied",) if tied else ())
+    field, tied = _tie_loose_pieces(field, grid, thin, MAX_GAP_M)
+    if _is_stable(_largest_component(field), base):
+        return RepairedField(field=field, completions=("loose pieces tied",) if tied else ())
     radius = max(LEG_RADIUS_M, thin)
-    field, more = _tied(field, grid, radius, WIDEST_GAP_M)
+    field, more = _tie_loose_pieces(field, grid, radius, MAX_UNSTABLE_GAP_M)
     tied += more
-    field, lowered = _let_down(field, grid, base, radius)
-    field, mirrored = mirror_legs(field, _body(field), looks, voxel_m=grid.voxel_m)
+    field, lowered = _extend_stumps(field, grid, base, radius)
+    field, mirrored = mirror_legs(field, _largest_component(field), free_views, voxel_m=grid.voxel_m)
     if mirrored:
-        field, more = _let_down(field, grid, base, radius)
+        field, more = _extend_stumps(field, grid, base, radius)
         lowered += more
-    field, thickened = _thickened(field, grid, radius)
+    field, thickened = _thicken_legs(field, grid, radius)
     added = (
         ("loose pieces tied", tied),
         ("legs let down", lowered),
         ("legs mirrored", mirrored),
         ("thin legs thickened", thickened),
     )
-    return Stood(field=field, completions=tuple(name for name, count in added if count))
+    return RepairedField(field=field, completions=tuple(name for name, count in added if count))
 
 
-def _body(field: Array) -> Array:
-    """Return the largest connected piece, bool [x, y, z]; nothing where nothing is solid."""
+def _largest_component(field: Array) -> Array:
+    """Return the largest connected component, bool [x, y, z]; all False where nothing is solid."""
     labels, _ = ndimage.label(field < 0.0)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return np.asarray((labels == int(np.argmax(sizes))) & (labels > 0))
 
 
-def _stands(body: Array, base: int) -> bool:
-    """Tell whether the middle of the body lies over what it touches the support with."""
+def _is_stable(body: Array, base: int) -> bool:
+    """Return whether the body is statically stable: its middle lies over the hull of its contact with the support."""
     voxels = np.argwhere(body)
     contact = voxels[voxels[:, 2] <= base + 1]
-    return not len(voxels) or _holds(contact[:, :2], voxels[:, :2].mean(axis=0))
+    return not len(voxels) or _is_over_hull(contact[:, :2], voxels[:, :2].mean(axis=0))
 
 
-def _tied(field: Array, grid: Grid, radius_m: float, gap_m: float) -> tuple[Array, int]:
-    """Draw a rod from each loose piece to the nearest of the body or of what is tied to it already."""
+def _tie_loose_pieces(field: Array, grid: VoxelGrid, radius_m: float, gap_m: float) -> tuple[Array, int]:
+    """Add a rod from each loose piece to the nearest voxel of the body or of pieces connected with it."""
     labels, _ = ndimage.label(field < 0.0)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     main = int(np.argmax(sizes))
     loose = [int(piece) for piece in np.argsort(-sizes, kind="stable") if piece != main]
-    pieces = {piece: np.argwhere(labels == piece) for piece in loose if sizes[piece] >= LEAST_PIECE_VOXELS}
+    pieces = {piece: np.argwhere(labels == piece) for piece in loose if sizes[piece] >= MIN_PIECE_VOXELS}
     body = np.argwhere(labels == main)
     tied = 0
     while pieces:
@@ -134,44 +138,46 @@ def _tied(field: Array, grid: Grid, radius_m: float, gap_m: float) -> tuple[Arra
         distance, index = gaps[nearest]
         if float(distance.min()) * grid.voxel_m > gap_m:
             break
-        at = int(np.argmin(distance))
-        field = _rod(field, pieces[nearest][at], body[index[at]], radius_m, grid.voxel_m)
+        closest = int(np.argmin(distance))
+        field = _add_rod(field, pieces[nearest][closest], body[index[closest]], radius_m, grid.voxel_m)
         body = np.concatenate([body, pieces.pop(nearest)])
         tied += 1
     return field, tied
 
 
-def _let_down(field: Array, grid: Grid, base: int, radius_m: float) -> tuple[Array, int]:
-    """Draw a rod straight down from every stump that ends above the support."""
-    body = _body(field)
+def _extend_stumps(field: Array, grid: VoxelGrid, base: int, radius_m: float) -> tuple[Array, int]:
+    """Add a vertical rod below every stump that ends above the support."""
+    body = _largest_component(field)
     top = int(np.argwhere(body)[:, 2].max())
     zone = body.copy()
-    zone[:, :, base + int(STUMP_SHARE * (top - base)) :] = False
+    zone[:, :, base + int(MAX_STUMP_END_SHARE * (top - base)) :] = False
     stumps, count = ndimage.label(zone)
     lowered = 0
     for stump in range(1, count + 1):
         piece = np.argwhere(stumps == stump)
         foot = np.rint(piece[piece[:, 2] == piece[:, 2].min()].mean(axis=0)).astype(int)
-        tall, wide = extent(piece)
-        if foot[2] <= base + 1 or tall < max(LEAST_STUMP_SHARE * (top - base), wide):
+        tall, wide = leg_extent(piece)
+        if foot[2] <= base + 1 or tall < max(MIN_STUMP_HEIGHT_SHARE * (top - base), wide):
             continue
-        field = _rod(field, foot, np.array([foot[0], foot[1], 0]), radius_m, grid.voxel_m)
+        field = _add_rod(field, foot, np.array([foot[0], foot[1], 0]), radius_m, grid.voxel_m)
         lowered += 1
     return field, lowered
 
 
-def _thickened(field: Array, grid: Grid, radius_m: float) -> tuple[Array, int]:
-    """Draw rods along the middles of legs that came out thinner than legs are: depth fades at their edges."""
-    parts, count = ndimage.label(_thin_columns(_body(field), THIN * radius_m / grid.voxel_m), np.ones((3, 3, 3)))
+def _thicken_legs(field: Array, grid: VoxelGrid, radius_m: float) -> tuple[Array, int]:
+    """Add rods along the centre lines of legs that are too thin: depth fades at their edges."""
+    parts, count = ndimage.label(
+        _thin_columns(_largest_component(field), THIN_LEG_FACTOR * radius_m / grid.voxel_m), np.ones((3, 3, 3))
+    )
     thickened = 0
     for part in range(1, count + 1):
         voxels = np.argwhere(parts == part)
-        if np.ptp(voxels[:, 2]) * grid.voxel_m < LEG_LENGTH_M:
+        if np.ptp(voxels[:, 2]) * grid.voxel_m < MIN_LEG_LENGTH_M:
             continue
         thick = field
-        for start, end in itertools.pairwise(_middles(voxels, step=max(2, round(radius_m / grid.voxel_m)))):
-            thick = _rod(thick, start, end, radius_m, grid.voxel_m)
-        if np.count_nonzero(thick < 0.0) - np.count_nonzero(field < 0.0) > LEAST_GAIN * len(voxels):
+        for start, end in itertools.pairwise(_layer_centers(voxels, step=max(2, round(radius_m / grid.voxel_m)))):
+            thick = _add_rod(thick, start, end, radius_m, grid.voxel_m)
+        if np.count_nonzero(thick < 0.0) - np.count_nonzero(field < 0.0) > MIN_VOLUME_GAIN * len(voxels):
             field, thickened = thick, thickened + 1
     return field, thickened
 
@@ -186,14 +192,14 @@ def _thin_columns(body: Array, radius: float) -> Array:
     return np.asarray(small[patches])
 
 
-def _middles(voxels: Array, *, step: int) -> list[Array]:
+def _layer_centers(voxels: Array, *, step: int) -> list[Array]:
     """Return the middles [3] of an upright slender part's voxels [n, 3] every few layers, from foot to top."""
     number = (voxels[:, 2] - voxels[:, 2].min()) // step
     return [np.rint(voxels[number == k].mean(axis=0)).astype(int) for k in np.unique(number)]
 
 
-def _holds(contact: Array, center: Array) -> bool:
-    """Tell whether a point [2] lies over the convex hull of the contact voxels [n, 2]."""
+def _is_over_hull(contact: Array, center: Array) -> bool:
+    """Return whether a point [2] lies over the convex hull of the contact voxels [n, 2]."""
     if len(contact) < 3:
         return False
     try:
@@ -203,8 +209,8 @@ def _holds(contact: Array, center: Array) -> bool:
     return bool((hull.equations[:, :2] @ center + hull.equations[:, 2] <= 0.0).all())
 
 
-def _rod(field: Array, start: Array, end: Array, radius_m: float, voxel_m: float) -> Array:
-    """Unite the field with a round-ended rod between two voxels."""
+def _add_rod(field: Array, start: Array, end: Array, radius_m: float, voxel_m: float) -> Array:
+    """Return the union of the field with a capsule between two voxels [3]."""
     reach = int(np.ceil(radius_m / voxel_m)) + 2
     low = np.maximum(np.minimum(start, end) - reach, 0)
     high = np.minimum(np.maximum(start, end) + reach + 1, field.shape)

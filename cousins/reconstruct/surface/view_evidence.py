@@ -1,9 +1,9 @@
-"""What every view says about every voxel around one object.
+"""Accumulate the evidence of every view about every voxel around one object.
 
 A plain running average of signed distances erases thin parts: behind a tube the front views say "far inside" where the
-back views say "just outside". So the distances are averaged apart by the direction that the seen surface faces (six
+back views say "just outside". So distances are averaged separately by the direction that the surface faces (six
 bins along ± x, y, z; the squared components of the unit normal sum to one and share each sample between them, the idea
-of directional signed distances by Splietker and Behnke, 2019), and views that look past a voxel are counted apart.
+of directional signed distances by Splietker and Behnke, 2019), and views that look past a voxel are counted separately.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from cousins.geometry import Array, invert
 
 BINS = 7
 """Six bins for the object's own surface by its normal (+x, -x, +y, -y, +z, -z), one for any other surface."""
-OTHER = 6
+OTHER_BIN = 6
 """Bin of surface that is not the object's."""
-NEAREST_M = 0.05
-"""Nothing closer to the camera is asked about [m]."""
+MIN_DEPTH_M = 0.05
+"""Smallest depth of a voxel that is updated [m]."""
 CONFIDENCE_WEIGHT = (0.05, 0.3, 1.0)
 """Weight of low, medium and high confidence: ARKit's classes stand for roughly 1 : 2 : 4 in error."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Grid:
+class VoxelGrid:
     """Axis-aligned voxel centres in the world frame."""
 
     origin: Array
@@ -37,14 +37,14 @@ class Grid:
     shape: tuple[int, int, int]
     """Voxels along x, y, z."""
 
-    def axis(self, which: int) -> Array:
+    def centers_m(self, axis: int) -> Array:
         """Return the voxel centres along one axis [m]."""
-        return np.asarray(self.origin[which] + self.voxel_m * np.arange(self.shape[which]))
+        return np.asarray(self.origin[axis] + self.voxel_m * np.arange(self.shape[axis]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class View:
-    """One frame, reduced to what the voxels ask of it."""
+class DepthObservation:
+    """One frame's depth with its weights, normals and object mask, as the voxel integration needs it."""
 
     camera_from_world: Array
     """Pose, float64 [4, 4]."""
@@ -54,7 +54,7 @@ class View:
     """Planar depth [m], float32 [h, w], 0 = unknown."""
     weight: Array
     """Trust in the depth (inverse variance, confidence, incidence), float32 [h, w]; 0 = unusable."""
-    own: Array
+    is_object: Array
     """True where the pixel shows the object, bool [h, w]."""
     normal: Array
     """World normal towards the camera, and fourth its part along the ray of depth 1; float32 [h, w, 4], 0 = unknown."""
@@ -62,16 +62,16 @@ class View:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Evidence:
-    """Sums over all views; the first axis of `weight` and `moment` is the bin."""
+    """Sums over all views; the first axis of `weight` and `moment` is the direction bin."""
 
     weight: Array
     """Sum of sample weights, float32 [7, x, y, z]."""
     moment: Array
     """Sum of weight times signed distance [m], positive in front, float32 [7, x, y, z]."""
-    free: Array
-    """Views that look past the voxel and see something well behind it, float32 [x, y, z]."""
-    shown: Array
-    """Views that see the object's own surface at the voxel or close to it, float32 [x, y, z]."""
+    free_views: Array
+    """Number of views that look past the voxel and see something well behind it, float32 [x, y, z]."""
+    surface_views: Array
+    """Number of views that see the object's surface at the voxel or close to it, float32 [x, y, z]."""
 
 
 def noise_m(depth_m: Array | float) -> Array:
@@ -79,55 +79,55 @@ def noise_m(depth_m: Array | float) -> Array:
     return np.asarray(0.002 + 0.005 * np.asarray(depth_m))
 
 
-def view_of(frame: Frame, mask: Array | None) -> View:
-    """Prepare one frame; `mask` [h, w] tells the object's pixels, None where it was not found."""
+def prepare_observation(frame: Frame, mask: Array | None) -> DepthObservation:
+    """Return one frame prepared for integration; `mask` bool [h, w] marks the object's pixels, None for none."""
     camera = frame.depth_camera
     depth = np.where(np.isfinite(frame.depth_m) & (frame.depth_m > 0.0), frame.depth_m, 0.0).astype(np.float32)
-    own = np.zeros(depth.shape, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
+    is_object = np.zeros(depth.shape, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
     pinhole = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-    normal, support = _normals(depth, own, pinhole)
+    normal, support = _normals(depth, is_object, pinhole)
     rays = _rays(camera.width, camera.height, pinhole)
     facing = np.clip(-np.einsum("hwc,hwc->hw", normal, rays), 0.0, None)
     incidence = facing / np.linalg.norm(rays, axis=-1)
     trust = np.asarray(CONFIDENCE_WEIGHT, dtype=np.float32)[np.clip(frame.confidence, 0, 2)]
     variance = (noise_m(depth) / 0.005) ** 2
     weight = np.where(support, trust * incidence / variance, 0.0)
-    return View(
+    return DepthObservation(
         camera_from_world=invert(frame.world_from_camera),
         pinhole=pinhole,
         depth_m=depth,
         weight=weight.astype(np.float32),
-        own=own,
+        is_object=is_object,
         normal=np.concatenate(
             [normal @ frame.world_from_camera[:3, :3].T, facing[..., None]], axis=-1, dtype=np.float32
         ),
     )
 
 
-def gather(views: list[View], grid: Grid, *, truncation_m: float) -> Evidence:
-    """Ask every view about every voxel; equal on any number of threads, since voxels do not share sums."""
+def accumulate_evidence(views: list[DepthObservation], grid: VoxelGrid, *, truncation_m: float) -> Evidence:
+    """Return the evidence of all views; independent of the number of threads, since voxels do not share sums."""
     weight = np.zeros((BINS, *grid.shape), dtype=np.float32)
     moment = np.zeros((BINS, *grid.shape), dtype=np.float32)
-    free = np.zeros(grid.shape, dtype=np.float32)
-    shown = np.zeros(grid.shape, dtype=np.float32)
+    free_views = np.zeros(grid.shape, dtype=np.float32)
+    surface_views = np.zeros(grid.shape, dtype=np.float32)
     for view in views:
         _integrate(
-            grid.axis(0),
-            grid.axis(1),
-            grid.axis(2),
+            grid.centers_m(0),
+            grid.centers_m(1),
+            grid.centers_m(2),
             view.camera_from_world,
             view.pinhole,
             view.depth_m,
             view.weight,
-            view.own,
+            view.is_object,
             view.normal,
             truncation_m,
             weight,
             moment,
-            free,
-            shown,
+            free_views,
+            surface_views,
         )
-    return Evidence(weight=weight, moment=moment, free=free, shown=shown)
+    return Evidence(weight=weight, moment=moment, free_views=free_views, surface_views=surface_views)
 
 
 def _rays(width: int, height: int, pinhole: Array) -> Array:
@@ -138,7 +138,7 @@ def _rays(width: int, height: int, pinhole: Array) -> Array:
 
 
 @njit(cache=True)
-def _normals(depth: Array, own: Array, pinhole: Array) -> tuple[Array, Array]:
+def _normals(depth: Array, is_object: Array, pinhole: Array) -> tuple[Array, Array]:
     """Fit a plane around every pixel: camera-frame normals [h, w, 3], and whether enough neighbours supported it."""
     height, width = depth.shape
     normal = np.zeros((height, width, 3), dtype=np.float32)
@@ -147,7 +147,7 @@ def _normals(depth: Array, own: Array, pinhole: Array) -> tuple[Array, Array]:
         for u in range(2, width - 2):
             if depth[v, u] <= 0.0:
                 continue
-            a, b, c = _plane(depth, own, v, u, pinhole[0])
+            a, b, c = _fit_inverse_depth(depth, is_object, v, u, pinhole[0])
             nx, ny = a * pinhole[0], b * pinhole[1]
             nz = c - a * (u - pinhole[2]) - b * (v - pinhole[3])
             length = np.sqrt(nx * nx + ny * ny + nz * nz)
@@ -160,11 +160,11 @@ def _normals(depth: Array, own: Array, pinhole: Array) -> tuple[Array, Array]:
 
 
 @njit(cache=True)
-def _plane(depth: Array, own: Array, v: int, u: int, focal: float) -> tuple[float, float, float]:
+def _fit_inverse_depth(depth: Array, is_object: Array, v: int, u: int, focal: float) -> tuple[float, float, float]:
     """Regress 1 / z = a Δu + b Δv + c on the 5×5 neighbours of the same surface; zeros where too few support it.
 
     Inverse depth is linear in the pixel over a plane. A pixel that fewer than eight neighbours support within three
-    sigma hangs between two surfaces (a flying pixel).
+    sigma lies between two surfaces (a flying pixel).
     """
     z = depth[v, u]
     reach = 3.0 * (0.002 + 0.005 * z) + 2.0 * z / focal
@@ -172,7 +172,7 @@ def _plane(depth: Array, own: Array, v: int, u: int, focal: float) -> tuple[floa
     for dy in range(-2, 3):
         for dx in range(-2, 3):
             d = depth[v + dy, u + dx]
-            if d <= 0.0 or own[v + dy, u + dx] != own[v, u] or abs(d - z) > reach:
+            if d <= 0.0 or is_object[v + dy, u + dx] != is_object[v, u] or abs(d - z) > reach:
                 continue
             q = 1.0 / d
             n += 1.0
@@ -202,13 +202,13 @@ def _integrate(
     pinhole: Array,
     depth: Array,
     trust: Array,
-    own: Array,
+    is_object: Array,
     normal: Array,
     truncation: float,
     weight: Array,
     moment: Array,
-    free: Array,
-    shown: Array,
+    free_views: Array,
+    surface_views: Array,
 ) -> None:
     """Add one view to the sums of every voxel."""
     height, width = depth.shape
@@ -221,27 +221,29 @@ def _integrate(
                 z = max(bz + pose[2, 2] * zs[k], 1e-3)
                 u = int(np.floor((bx + pose[0, 2] * zs[k]) / z * pinhole[0] + pinhole[2] + 0.5))
                 v = int(np.floor((by + pose[1, 2] * zs[k]) / z * pinhole[1] + pinhole[3] + 0.5))
-                if z < NEAREST_M or u < 0 or v < 0 or u >= width or v >= height or trust[v, u] <= 0.0:
+                if z < MIN_DEPTH_M or u < 0 or v < 0 or u >= width or v >= height or trust[v, u] <= 0.0:
                     continue
                 distance = (depth[v, u] - z) * normal[v, u, 3]
                 if distance > truncation:
-                    free[i, j, k] += 1.0
+                    free_views[i, j, k] += 1.0
                     continue
                 if distance < -truncation:
                     continue
-                shown[i, j, k] += own[v, u]
-                if own[v, u]:
-                    _add(weight, moment, i, j, k, normal[v, u], trust[v, u], distance)
+                surface_views[i, j, k] += is_object[v, u]
+                if is_object[v, u]:
+                    _add_sample(weight, moment, i, j, k, normal[v, u], trust[v, u], distance)
                 else:
-                    weight[OTHER, i, j, k] += trust[v, u]
-                    moment[OTHER, i, j, k] += trust[v, u] * distance
+                    weight[OTHER_BIN, i, j, k] += trust[v, u]
+                    moment[OTHER_BIN, i, j, k] += trust[v, u] * distance
 
 
 @njit(cache=True)
-def _add(weight: Array, moment: Array, i: int, j: int, k: int, normal: Array, trust: float, distance: float) -> None:
-    """Share one sample between the bins that its normal points into."""
+def _add_sample(
+    weight: Array, moment: Array, i: int, j: int, k: int, normal: Array, trust: float, distance: float
+) -> None:
+    """Distribute one sample over the bins that its normal points into."""
     for axis in range(3):
         part = trust * normal[axis] * normal[axis]
-        which = 2 * axis + (normal[axis] < 0.0)
-        weight[which, i, j, k] += part
-        moment[which, i, j, k] += part * distance
+        bin_index = 2 * axis + (normal[axis] < 0.0)
+        weight[bin_index, i, j, k] += part
+        moment[bin_index, i, j, k] += part * distance

@@ -1,9 +1,9 @@
-"""Textures baked from the sharpest views of a capture.
+"""Bake a texture from the sharpest views of a capture.
 
 Each texel is projected into every colour frame. A view counts where its own depth image agrees that
 the texel is what it sees, by resolution on the surface, obliqueness and sharpness; the best views are
-blended with weights so steep that one of them rules and seams stay soft. Exposure differences are
-evened out by a gain per view and channel. Texels that nobody saw take the colour of the nearest one seen.
+blended with weights so steep that one of them dominates and seams stay soft. Exposure differences are
+compensated by a gain per view and channel. Texels without a view take the colour of the nearest one with a view.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, Intrinsics, invert, project, transform
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.texture.inpainting import fill_gutters, fill_in_picture, fill_on_surface
+from cousins.reconstruct.texture.inpainting import fill_gutters, fill_in_image, fill_on_surface
 from cousins.reconstruct.texture.texel_kernels import blend_views, cover_texels, place_texels, sample_view
 
-STEEPNESS = 8.0
+BLEND_EXPONENT = 8.0
 """Exponent of a view's quality in the blend."""
-KEPT_VIEWS = 3
-"""Best views blended at each texel."""
-MIN_IN_PICTURE = 0.1
-"""Least share of a mesh that a frame must have in the picture to be used."""
+VIEWS_PER_TEXEL = 3
+"""Number of best views blended at each texel."""
+MIN_VISIBLE_SHARE = 0.1
+"""Smallest share of a mesh that must be in a frame's picture for it to be used."""
 GAIN_TEXELS = 200_000
-"""Texels on which gains are fitted."""
+"""Number of texels on which gains are fitted."""
 MIN_GAIN_TEXELS = 200
-"""Texels of a view needed to fit its gain."""
+"""Fewest texels of a view from which its gain is fitted."""
 MIN_GAIN_WEIGHT = 0.5
-"""Quality relative to the best view from which on a view's colour counts for its gain."""
+"""Quality relative to the best view from which a view's colour counts for its gain."""
 GAIN_ROUNDS = 3
-"""Rounds of evening out exposure."""
+"""Iterations of exposure compensation."""
 GUTTER_PX = 4
 """Width by which charts are extended, so that filtering does not pick up the background [px]."""
 PACKING_PX = 512
 """Side of the raster in which charts are packed; a finer one costs time and packs no tighter [px]."""
-HIDDEN_M = 1e-3
-"""Depth that stands for another body before the mesh [m]: nearer than anything that is seen."""
-UNSEEN_GREY = 160
-"""Level of a mesh that no view saw at all."""
+OCCLUDED_DEPTH_M = 1e-3
+"""Depth that marks an occluder in front of the mesh [m]: nearer than any surface."""
+UNSEEN_LEVEL = 160
+"""Grey level of a mesh without any view."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextureConfig:
-    """How finely a texture is baked."""
+    """Resolution of a texture and selection of its views."""
 
     texel_m: float = 0.0007
-    """Aimed size of a texel on the surface [m]."""
+    """Target size of a texel on the surface [m]."""
     min_size_px: int = 128
-    """Least side of the texture [px]."""
+    """Smallest side of the texture [px]."""
     max_size_px: int = 2048
     """Largest side of the texture [px]."""
     max_views: int = 24
-    """Most colour frames used; spread evenly over the capture."""
+    """Largest number of colour frames used; spread evenly over the capture."""
     color_width_px: int = 1920
     """Width at which colour frames are decoded [px]."""
     depth_tolerance_m: float = 0.02
@@ -79,16 +79,18 @@ def bake_texture(
     size = _texture_size(mesh, config)
     charted = mesh if mesh.uv is not None else unwrap(mesh, size)
     texels = _texels(charted, size)
-    chosen = _choose(frames, charted, config)
-    views = (_view(frame, charted, occluders, config) for frame in chosen)
-    colors, seen = _blend(_best_views(texels, views, config), len(chosen))
-    return replace(charted, colors=None, texture=_paint(texels, colors, seen, size, one_chart=mesh.uv is not None))
+    selected = _select_frames(frames, charted, config)
+    views = (_prepare_view(frame, charted, occluders, config) for frame in selected)
+    colors, is_seen = _blend(_best_views(texels, views, config), len(selected))
+    return replace(
+        charted, colors=None, texture=_fill_texture(texels, colors, is_seen, size, one_chart=mesh.uv is not None)
+    )
 
 
-def swollen(mesh: Mesh, by_m: float) -> Mesh:
-    """Return a mesh grown by a length [m]: near an object's edge, a photo shows it where its mesh just is not.
+def inflate(mesh: Mesh, by_m: float) -> Mesh:
+    """Return a mesh offset outwards by a length [m]: near its edge, an object's pixels lie just outside its mesh.
 
-    Seams of the texture are welded first, along which the shell would tear.
+    Texture seams are welded first, because the shell would tear along them.
     """
     welded = trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
     return Mesh(
@@ -114,7 +116,7 @@ def unwrap(mesh: Mesh, size_px: int) -> Mesh:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Texels:
-    """Where each covered texel lies on the surface."""
+    """Position and normal of each covered texel on the surface."""
 
     rows: Array
     columns: Array
@@ -124,7 +126,7 @@ class _Texels:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _View:
-    """One colour frame with what it sees of the mesh."""
+    """One colour frame with the depth of the mesh in it."""
 
     camera_from_world: Array
     center: Array
@@ -145,22 +147,22 @@ def _texels(mesh: Mesh, size: int) -> _Texels:
     corners = np.stack([mesh.uv[:, 0] * size - 0.5, (1.0 - mesh.uv[:, 1]) * size - 0.5], axis=1)[mesh.faces]
     face = cover_texels(corners, size)
     rows, columns = np.nonzero(face >= 0)
-    chosen = face[rows, columns]
+    texel_faces = face[rows, columns]
     triangles = mesh.vertices[mesh.faces]
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-    points = place_texels(rows, columns, chosen, corners, triangles)
-    return _Texels(rows=rows, columns=columns, points=points, normals=normals[chosen])
+    points = place_texels(rows, columns, texel_faces, corners, triangles)
+    return _Texels(rows=rows, columns=columns, points=points, normals=normals[texel_faces])
 
 
-def _choose(frames: list[Frame], mesh: Mesh, config: TextureConfig) -> list[Frame]:
+def _select_frames(frames: list[Frame], mesh: Mesh, config: TextureConfig) -> list[Frame]:
     """Return the frames that have the mesh in the picture, spread evenly over the capture."""
-    seeing = [frame for frame in frames if _in_picture(frame, mesh) > MIN_IN_PICTURE] or frames
+    seeing = [frame for frame in frames if _visible_share(frame, mesh) > MIN_VISIBLE_SHARE] or frames
     step = max(len(seeing) / config.max_views, 1.0)
     return [seeing[int(number * step)] for number in range(int(len(seeing) / step))]
 
 
-def _in_picture(frame: Frame, mesh: Mesh) -> float:
+def _visible_share(frame: Frame, mesh: Mesh) -> float:
     """Return the share of the mesh's vertices that project into a frame's picture."""
     camera = frame.color_camera
     assert camera is not None
@@ -171,13 +173,13 @@ def _in_picture(frame: Frame, mesh: Mesh) -> float:
     return float(inside.all(axis=1).mean())
 
 
-def _view(frame: Frame, mesh: Mesh, occluders: tuple[Mesh, ...], config: TextureConfig) -> _View:
+def _prepare_view(frame: Frame, mesh: Mesh, occluders: tuple[Mesh, ...], config: TextureConfig) -> _View:
     color = frame.color(width=config.color_width_px)
     assert color is not None
     assert frame.color_camera is not None
     camera = frame.color_camera.scaled(color.shape[1], color.shape[0])
     small = frame.color_camera.scaled(640, round(640 * color.shape[0] / color.shape[1]))
-    nearest = _nearest(mesh, occluders, small, frame.world_from_camera)
+    nearest = _nearest_depth_m(mesh, occluders, small, frame.world_from_camera)
     green = color[::2, ::2, 1].astype(np.int16)
     contrast = 4 * green[1:-1, 1:-1] - green[:-2, 1:-1] - green[2:, 1:-1] - green[1:-1, :-2] - green[1:-1, 2:]
     return _View(
@@ -191,22 +193,22 @@ def _view(frame: Frame, mesh: Mesh, occluders: tuple[Mesh, ...], config: Texture
     )
 
 
-def _nearest(mesh: Mesh, occluders: tuple[Mesh, ...], camera: Intrinsics, world_from_camera: Array) -> Array:
-    """Return the depth of a mesh [m] by pixel; a pixel in which another body stands before it is at no distance.
+def _nearest_depth_m(mesh: Mesh, occluders: tuple[Mesh, ...], camera: Intrinsics, world_from_camera: Array) -> Array:
+    """Return the depth of a mesh [m] by pixel [h, w]; pixels in which an occluder is in front get `OCCLUDED_DEPTH_M`.
 
-    What lies behind the mesh by its own relief is left to a tolerance, but other bodies leave none: one that stands on
-    a table would else be painted onto the table under it.
+    Self-occlusion is tested with a tolerance later, but occluders without one: an object on a table would else be
+    painted onto the table under it.
     """
-    own = render([mesh], camera, world_from_camera).depth_m
+    mesh_depth_m = render([mesh], camera, world_from_camera).depth_m
     if not occluders:
-        return own
-    other = render(list(occluders), camera, world_from_camera).depth_m
-    hidden = (other > 0.0) & ((own <= 0.0) | (other < own))
-    return np.where(hidden, np.float32(HIDDEN_M), own)
+        return mesh_depth_m
+    occluder_depth_m = render(list(occluders), camera, world_from_camera).depth_m
+    hidden = (occluder_depth_m > 0.0) & ((mesh_depth_m <= 0.0) | (occluder_depth_m < mesh_depth_m))
+    return np.where(hidden, np.float32(OCCLUDED_DEPTH_M), mesh_depth_m)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Best:
+class _BestViews:
     """The best views of each texel: quality [k, n], colour [k, n, 3] and number of the view [k, n]."""
 
     quality: Array
@@ -214,12 +216,12 @@ class _Best:
     view: Array
 
 
-def _best_views(texels: _Texels, views: Iterable[_View], config: TextureConfig) -> _Best:
+def _best_views(texels: _Texels, views: Iterable[_View], config: TextureConfig) -> _BestViews:
     count = len(texels.points)
-    best = _Best(
-        quality=np.zeros((KEPT_VIEWS, count), dtype=np.float32),
-        color=np.zeros((KEPT_VIEWS, count, 3), dtype=np.uint8),
-        view=np.zeros((KEPT_VIEWS, count), dtype=np.int32),
+    best = _BestViews(
+        quality=np.zeros((VIEWS_PER_TEXEL, count), dtype=np.float32),
+        color=np.zeros((VIEWS_PER_TEXEL, count, 3), dtype=np.uint8),
+        view=np.zeros((VIEWS_PER_TEXEL, count), dtype=np.int32),
     )
     for number, view in enumerate(views):
         sample_view(
@@ -241,8 +243,8 @@ def _best_views(texels: _Texels, views: Iterable[_View], config: TextureConfig) 
     return best
 
 
-def _blend(best: _Best, view_count: int) -> tuple[Array, Array]:
-    """Return colours uint8 [n, 3] and which texels some view saw [n].
+def _blend(best: _BestViews, view_count: int) -> tuple[Array, Array]:
+    """Return colours uint8 [n, 3] and which texels some view observed, bool [n].
 
     One gain per view and channel is fitted to the blend itself, on an even share of the texels.
     """
@@ -252,26 +254,26 @@ def _blend(best: _Best, view_count: int) -> tuple[Array, Array]:
     weights = quality / np.maximum(quality.max(axis=0), 1e-12)
     gains = np.ones((view_count, 3))
     for _ in range(GAIN_ROUNDS):
-        blend = blend_views(quality, color, view, gains, STEEPNESS)
+        blend = blend_views(quality, color, view, gains, BLEND_EXPONENT)
         for number in range(view_count):
             layer, texel = np.nonzero((view == number) & (weights > MIN_GAIN_WEIGHT))
             if len(texel) > MIN_GAIN_TEXELS:
                 gains[number] = blend[texel].mean(axis=0) / np.maximum(color[layer, texel].mean(axis=0), 1.0)
         gains /= gains.mean(axis=0)
-    colors = blend_views(best.quality, best.color, best.view, gains, STEEPNESS)
+    colors = blend_views(best.quality, best.color, best.view, gains, BLEND_EXPONENT)
     return colors, best.quality[0] > 0.0
 
 
-def _paint(texels: _Texels, colors: Array, seen: Array, size: int, *, one_chart: bool) -> Array:
-    """Return the texture uint8 [size, size, 3] with unseen texels and gutters filled."""
-    texture = np.full((size, size, 3), UNSEEN_GREY, dtype=np.uint8)
-    known = np.zeros((size, size), dtype=bool)
+def _fill_texture(texels: _Texels, colors: Array, is_seen: Array, size: int, *, one_chart: bool) -> Array:
+    """Return the texture uint8 [size, size, 3] with unobserved texels and gutters filled."""
+    texture = np.full((size, size, 3), UNSEEN_LEVEL, dtype=np.uint8)
+    is_filled = np.zeros((size, size), dtype=bool)
     if one_chart:
-        texture[texels.rows[seen], texels.columns[seen]] = colors[seen]
-        known[texels.rows, texels.columns] = seen
-        return fill_in_picture(texture, known)
-    fill_on_surface(texels.points, colors, seen)
-    if seen.any():
+        texture[texels.rows[is_seen], texels.columns[is_seen]] = colors[is_seen]
+        is_filled[texels.rows, texels.columns] = is_seen
+        return fill_in_image(texture, is_filled)
+    fill_on_surface(texels.points, colors, is_seen)
+    if is_seen.any():
         texture[texels.rows, texels.columns] = colors
-    known[texels.rows, texels.columns] = True
-    return fill_gutters(texture, known)
+    is_filled[texels.rows, texels.columns] = True
+    return fill_gutters(texture, is_filled)

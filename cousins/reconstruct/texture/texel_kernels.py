@@ -1,4 +1,4 @@
-"""Texel kernels: which triangle covers a texel, and how well a view sees it."""
+"""Texel kernels: covering triangle, surface position, view sampling and blending."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cousins.geometry import Array
 def cover_texels(corners: Array, size: int) -> Array:
     """Return the face that covers each texel, int32 [size, size], -1 for none.
 
-    Triangles [m, 3, 2] in texture space are drawn half a texel wider, so that no chart loses its rim.
+    Triangles [m, 3, 2] in texture space are drawn half a texel wider, so that no chart loses its border texels.
     """
     face = np.full((size, size), -1, dtype=np.int32)
     slack = np.full((size, size), np.float32(-1.0))
@@ -38,7 +38,7 @@ def cover_texels(corners: Array, size: int) -> Array:
 
 @njit(cache=True, parallel=True)
 def place_texels(rows: Array, columns: Array, face: Array, corners: Array, triangles: Array) -> Array:
-    """Return where texels [n] lie on the faces [m, 3, 3] that cover them; beyond a rim, on it. float64 [n, 3]."""
+    """Return positions of texels [n] on the faces [m, 3, 3] that cover them, clamped to the face; float64 [n, 3]."""
     points = np.empty((len(rows), 3))
     for i in prange(len(rows)):
         f, x, y = face[i], columns[i], rows[i]
@@ -72,7 +72,7 @@ def sample_view(
     best_color: Array,
     best_view: Array,
 ) -> None:
-    """Put one view among the best [k, n] of each texel that it sees well enough."""
+    """Insert one view into the best views [k, n] of each texel that it observes with enough quality."""
     height, width = color.shape[0], color.shape[1]
     for i in prange(len(points)):
         p = points[i]
@@ -121,14 +121,14 @@ def sample_view(
 @njit(cache=True, parallel=True)
 def blend_views(quality: Array, color: Array, view: Array, gains: Array, steepness: float) -> Array:
     """Return the blend uint8 [n, 3] of the best views [k, n], best first; a texel without view is 0."""
-    kept, count = quality.shape
+    layers, count = quality.shape
     blend = np.zeros((count, 3), dtype=np.uint8)
     for i in prange(count):
         if quality[0, i] <= 0.0:
             continue
         total = 0.0
         red = green = blue = 0.0
-        for layer in range(kept):
+        for layer in range(layers):
             weight = (quality[layer, i] / quality[0, i]) ** steepness
             gain = gains[view[layer, i]]
             red += weight * color[layer, i, 0] * gain[0]

@@ -1,19 +1,23 @@
-"""The mesh files of a scene folder: one visual and the convex pieces of every link and structure."""
+"""Mesh files of a scene folder: the visual mesh and the convex pieces of every link and structure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
-from cousins.scene.io.obj import PngWriter, obj_files
+from cousins.scene.io.obj import obj_files
 from cousins.scene.io.paths import asset_folder, piece_file, structures_folder, visual_file
 from cousins.scene.scenes import Scene
 
+PngWriter = Callable[[Array], bytes]
+"""Encodes a uint8 image [h, w, 3] as PNG: `png_bytes`, or a cache in front of it."""
+
 
 def mesh_files(scene: Scene, *, visuals: bool = True, png: PngWriter | None = None) -> dict[str, bytes]:
-    """Return every OBJ, MTL and PNG of a scene as bytes by path relative to the scene folder."""
+    """Return every OBJ, MTL and PNG file of a scene by path relative to the scene folder."""
     files: dict[str, bytes] = {}
     for placed in scene.objects:
         for link in placed.asset.links:
@@ -26,7 +30,7 @@ def mesh_files(scene: Scene, *, visuals: bool = True, png: PngWriter | None = No
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files by relative path into a folder; the folders between are made."""
+    """Write files by relative path into a folder, with parent folders."""
     for path in sorted(files):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,12 +10,12 @@ from cousins.scene.scenes import Relation, Scene
 
 
 def relation_record(relation: Relation) -> dict[str, Any]:
-    """Return a relation as JSON's own types."""
+    """Return a relation as JSON values."""
     return {"kind": relation.kind, "subject": relation.subject, "object": relation.object}
 
 
 def read_relation(node: Node) -> Relation:
-    """Rebuild a relation; raises `SceneError` on anything that is not one."""
+    """Return the relation of a JSON value; raises `SceneError` where it is invalid."""
     return Relation(
         kind=node["kind"].choice("on", "inside", "against", "next to"),
         subject=node["subject"].text(),
@@ -24,11 +24,13 @@ def read_relation(node: Node) -> Relation:
 
 
 def require_known_relations(scene: Scene) -> None:
-    """Raise `SceneError` where a relation is about something that the scene does not hold."""
-    known = {structure.name for structure in scene.structures} | {placed.asset.name for placed in scene.objects}
+    """Raise `SceneError` where a relation names a body that is not in the scene."""
+    names_in_scene = {structure.name for structure in scene.structures} | {
+        placed.asset.name for placed in scene.objects
+    }
     for relation in scene.relations:
         for name in (relation.subject, relation.object):
-            if name not in known:
+            if name not in names_in_scene:
                 raise SceneError(
                     f"a relation about {name[:80]!r}",
                     expected="the name of a structure or an object",

@@ -1,4 +1,4 @@
-"""A scene as JSON, all but its meshes: what `scene.json` holds."""
+"""Contents of `scene.json`: a scene without its meshes."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
+from cousins.reconstruct.kinematics import joints_in_order
+from cousins.rounding import format_number, round_length
 from cousins.scene.io.look_json import look_record, read_look
-from cousins.scene.io.paths import require_safe, require_scene_names
+from cousins.scene.io.paths import require_safe_name, require_scene_names
 from cousins.scene.io.relation_json import read_relation, relation_record, require_known_relations
-from cousins.scene.io.rounding import number, round_length
-from cousins.scene.io.strict_json import Node
-from cousins.scene.kinematics import joints_in_order
-from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.io.strict_json import Node, parse
+from cousins.scene.scenes import PlacedAsset, Scene, Structure
 
-VERSION: Final = 1
-"""Version of the format; another one is refused."""
+FORMAT_VERSION: Final = 1
+"""Version of the format; other versions are refused."""
 ROTATION_DIGITS: Final = 9
 """Decimals of a rotation matrix; rounding twice changes nothing, unlike with quaternions."""
 MAX_MASS_KG: Final = 1e6
 """Heaviest link that is read."""
 
 MeshReader = Callable[[str, str, int | None], Mesh]
-"""Called with the asset (empty for structure), the link and the piece's index (None for the visual)."""
+"""Returns a mesh by asset (empty for a structure), link or structure, and piece index (None for the visual mesh)."""
 
 
 def scene_bytes(scene: Scene) -> bytes:
     """Return a scene without its meshes as JSON text with sorted keys and rounded numbers."""
     record: dict[str, Any] = {
         "format": "cousins scene",
-        "version": VERSION,
+        "version": FORMAT_VERSION,
         "name": scene.name,
         "structures": [structure_record(structure) for structure in scene.structures],
         "objects": [
@@ -48,7 +48,7 @@ def scene_bytes(scene: Scene) -> bytes:
             for placed in scene.objects
         ],
         "relations": [relation_record(relation) for relation in scene.relations],
-        "scale": {"source": scene.scale.source, "error": plain_number(scene.scale.error)},
+        "scale": {"source": scene.scale.source, "error": rounded_number(scene.scale.error)},
         "capture_digest": scene.capture_digest,
         "warnings": list(scene.warnings),
         "fallbacks": list(scene.fallbacks),
@@ -59,16 +59,17 @@ def scene_bytes(scene: Scene) -> bytes:
     return (text + "\n").encode()
 
 
-def read_record(node: Node, mesh_of: MeshReader) -> Scene:
-    """Rebuild a scene from parsed JSON and its meshes; raises `SceneError` on anything that is not one."""
+def read_scene_json(data: bytes, read_mesh: MeshReader) -> Scene:
+    """Return the scene of `scene.json` and its meshes; raises `SceneError` where the text is invalid."""
+    node = parse(data, source="scene.json")
     node["format"].choice("cousins scene")
-    node["version"].integer(low=VERSION, high=VERSION)
+    node["version"].integer(low=FORMAT_VERSION, high=FORMAT_VERSION)
     scene = Scene(
-        name=require_safe(node["name"].text(), what="scene"),
-        structures=tuple(read_structure(item, mesh_of) for item in node["structures"].items()),
+        name=require_safe_name(node["name"].text(), kind="scene"),
+        structures=tuple(read_structure(item, read_mesh) for item in node["structures"].items()),
         objects=tuple(
-            Placed(
-                asset=read_asset(item["asset"], mesh_of),
+            PlacedAsset(
+                asset=read_asset(item["asset"], read_mesh),
                 world_from_asset=_read_pose(item["world_from_asset"]),
                 fixed=item["fixed"].flag(),
             )
@@ -89,7 +90,7 @@ def read_record(node: Node, mesh_of: MeshReader) -> Scene:
 
 
 def structure_record(structure: Structure) -> dict[str, Any]:
-    """Return a structure without its meshes, as JSON's own types."""
+    """Return a structure without its meshes, as JSON values."""
     return {
         "name": structure.name,
         "kind": structure.kind,
@@ -100,20 +101,20 @@ def structure_record(structure: Structure) -> dict[str, Any]:
 
 
 def asset_record(asset: Asset) -> dict[str, Any]:
-    """Return an asset without its meshes, as JSON's own types."""
+    """Return an asset without its meshes, as JSON values."""
     return {
         "name": asset.name,
         "label": asset.label,
         "label_source": asset.label_source,
-        "label_score": None if asset.label_score is None else plain_number(asset.label_score),
+        "label_score": None if asset.label_score is None else rounded_number(asset.label_score),
         "links": [_link(link) for link in asset.links],
         "joints": [_joint(joint) for joint in asset.joints],
         "friction": _quantity(asset.friction),
         "restitution": _quantity(asset.restitution),
         "material": asset.material,
         "size_m": round_length(asset.size_m).tolist(),
-        "observed_area_m2": plain_number(asset.observed_area_m2),
-        "completed_area_m2": plain_number(asset.completed_area_m2),
+        "observed_area_m2": rounded_number(asset.observed_area_m2),
+        "completed_area_m2": rounded_number(asset.completed_area_m2),
         "completions": list(asset.completions),
         "fallbacks": list(asset.fallbacks),
     }
@@ -125,7 +126,7 @@ def _link(link: Link) -> dict[str, Any]:
         "pieces": [_piece(piece) for piece in link.pieces],
         "mass_kg": _quantity(link.mass_kg),
         "center_of_mass_m": round_length(link.center_of_mass_m).tolist(),
-        "inertia_kg_m2": [[plain_number(value) for value in row] for row in link.inertia_kg_m2.tolist()],
+        "inertia_kg_m2": [[rounded_number(value) for value in row] for row in link.inertia_kg_m2.tolist()],
     }
 
 
@@ -137,10 +138,10 @@ def _joint(joint: Joint) -> dict[str, Any]:
         "child": joint.child,
         "parent_from_child": _pose(joint.parent_from_child),
         "axis": (np.round(joint.axis, ROTATION_DIGITS) + 0.0).tolist(),
-        "lower": plain_number(joint.lower),
-        "upper": plain_number(joint.upper),
-        "damping": plain_number(joint.damping),
-        "friction": plain_number(joint.friction),
+        "lower": rounded_number(joint.lower),
+        "upper": rounded_number(joint.upper),
+        "damping": rounded_number(joint.damping),
+        "friction": rounded_number(joint.friction),
     }
 
 
@@ -153,7 +154,7 @@ def _piece(piece: Piece) -> dict[str, Any]:
 
 
 def _quantity(quantity: Quantity) -> dict[str, Any]:
-    value, low, high = (plain_number(item) for item in (quantity.value, quantity.low, quantity.high))
+    value, low, high = (rounded_number(item) for item in (quantity.value, quantity.low, quantity.high))
     return {"value": value, "low": min(low, value), "high": max(high, value), "source": quantity.source}
 
 
@@ -163,30 +164,30 @@ def _pose(pose: Array) -> list[list[float]]:
     return rounded.tolist()
 
 
-def plain_number(value: float) -> float:
-    """Return a value as it is read back."""
-    return float(number(value))
+def rounded_number(value: float) -> float:
+    """Return a value rounded to nine significant digits, as it is read back."""
+    return float(format_number(value))
 
 
-def read_structure(node: Node, mesh_of: MeshReader) -> Structure:
-    """Rebuild a structure; raises `SceneError` on anything that is not one."""
-    name = require_safe(node["name"].text(), what="structure")
+def read_structure(node: Node, read_mesh: MeshReader) -> Structure:
+    """Return the structure of a JSON value; raises `SceneError` where it is invalid."""
+    name = require_safe_name(node["name"].text(), kind="structure")
     return Structure(
         name=name,
         kind=node["kind"].choice("floor", "table", "wall"),
-        visual=mesh_of("", name, None),
-        pieces=_read_pieces(node["pieces"], mesh_of, "", name),
+        visual=read_mesh("", name, None),
+        pieces=_read_pieces(node["pieces"], read_mesh, "", name),
         friction=_read_quantity(node["friction"]),
         restitution=_read_quantity(node["restitution"]),
     )
 
 
-def read_asset(node: Node, mesh_of: MeshReader) -> Asset:
-    """Rebuild an asset; raises `SceneError` on anything that is not one."""
-    name = require_safe(node["name"].text(), what="asset")
-    links = tuple(_read_link(item, mesh_of, name) for item in node["links"].items())
+def read_asset(node: Node, read_mesh: MeshReader) -> Asset:
+    """Return the asset of a JSON value; raises `SceneError` where it is invalid."""
+    name = require_safe_name(node["name"].text(), kind="asset")
+    links = tuple(_read_link(item, read_mesh, name) for item in node["links"].items())
     if not links:
-        raise node["links"].bad("at least one link")
+        raise node["links"].error("at least one link")
     return Asset(
         name=name,
         label=node["label"].text(),
@@ -205,15 +206,15 @@ def read_asset(node: Node, mesh_of: MeshReader) -> Asset:
     )
 
 
-def _read_link(node: Node, mesh_of: MeshReader, asset: str) -> Link:
-    name = require_safe(node["name"].text(), what="link")
+def _read_link(node: Node, read_mesh: MeshReader, asset: str) -> Link:
+    name = require_safe_name(node["name"].text(), kind="link")
     mass = _read_quantity(node["mass_kg"])
     if not 0.0 < mass.value <= MAX_MASS_KG:
-        raise node["mass_kg"].bad(f"a mass above 0 and up to {MAX_MASS_KG:g} kg")
+        raise node["mass_kg"].error(f"a mass above 0 and up to {MAX_MASS_KG:g} kg")
     return Link(
         name=name,
-        visual=mesh_of(asset, name, None),
-        pieces=_read_pieces(node["pieces"], mesh_of, asset, name),
+        visual=read_mesh(asset, name, None),
+        pieces=_read_pieces(node["pieces"], read_mesh, asset, name),
         mass_kg=mass,
         center_of_mass_m=node["center_of_mass_m"].array(3),
         inertia_kg_m2=node["inertia_kg_m2"].array(3, 3),
@@ -223,12 +224,12 @@ def _read_link(node: Node, mesh_of: MeshReader, asset: str) -> Link:
 def _read_joint(node: Node) -> Joint:
     axis = node["axis"].array(3)
     if abs(float(np.linalg.norm(axis)) - 1.0) > 1e-6:
-        raise node["axis"].bad("a unit axis")
+        raise node["axis"].error("a unit axis")
     lower, upper = node["lower"].number(), node["upper"].number()
     if lower > upper:
-        raise node["lower"].bad(f"at most the upper limit, {upper:g}")
+        raise node["lower"].error(f"at most the upper limit, {upper:g}")
     return Joint(
-        name=require_safe(node["name"].text(), what="joint"),
+        name=require_safe_name(node["name"].text(), kind="joint"),
         kind=node["kind"].choice("fixed", "revolute", "prismatic"),
         parent=node["parent"].text(),
         child=node["child"].text(),
@@ -241,29 +242,29 @@ def _read_joint(node: Node) -> Joint:
     )
 
 
-def _read_pieces(node: Node, mesh_of: MeshReader, asset: str, owner: str) -> tuple[Piece, ...]:
+def _read_pieces(node: Node, read_mesh: MeshReader, asset: str, owner: str) -> tuple[Piece, ...]:
     pieces = []
     for index, item in enumerate(node.items()):
         size = item["size_m"].array(3)
         if np.any(size < 0.0):
-            raise item["size_m"].bad("extents of at least 0")
+            raise item["size_m"].error("extents of at least 0")
         pieces.append(
             Piece(
                 kind=item["kind"].choice("mesh", "box", "cylinder", "sphere"),
-                mesh=mesh_of(asset, owner, index),
+                mesh=read_mesh(asset, owner, index),
                 link_from_piece=_read_pose(item["link_from_piece"]),
                 size_m=size,
             )
         )
     if not pieces:
-        raise node.bad("at least one collision piece")
+        raise node.error("at least one collision piece")
     return tuple(pieces)
 
 
 def _read_quantity(node: Node) -> Quantity:
     value, low, high = (node[key].number() for key in ("value", "low", "high"))
     if not low <= value <= high:
-        raise node.bad("an interval that holds its value")
+        raise node.error("an interval that holds its value")
     return Quantity(
         value=value,
         low=low,
@@ -277,5 +278,5 @@ def _read_pose(node: Node) -> Array:
     rotation = pose[:3, :3]
     rigid = np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-6 and np.linalg.det(rotation) > 0.0
     if not rigid or np.any(pose[3] != [0.0, 0.0, 0.0, 1.0]):
-        raise node.bad("a rigid 4×4 pose")
+        raise node.error("a rigid 4×4 pose")
     return pose

@@ -1,4 +1,4 @@
-"""Put a scene together: structure from planes, supports where none was seen, a repaired layout, relations."""
+"""Assemble a scene: structures from planes, added supports, a repaired layout, relations."""
 
 from __future__ import annotations
 
@@ -11,24 +11,30 @@ import numpy as np
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Asset
-from cousins.reconstruct.texture.baking import TextureConfig, bake_texture, swollen
-from cousins.scene.kinematics import asset_from_links
-from cousins.scene.layout.collision_bodies import Body, body_of_asset, body_of_structure, clearance_below, overlaps
+from cousins.reconstruct.kinematics import asset_from_links
+from cousins.reconstruct.texture.baking import TextureConfig, bake_texture, inflate
+from cousins.scene.layout.collision_bodies import (
+    CollisionBody,
+    asset_body,
+    clearance_below,
+    find_overlaps,
+    structure_body,
+)
 from cousins.scene.layout.relations import find_relations
 from cousins.scene.layout.repair import RepairReport, repair
-from cousins.scene.layout.structures import joined, leveled, structure_of
-from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.layout.structures import join_corners, level_plane, structure_from_plane
+from cousins.scene.scenes import PlacedAsset, Scene, Structure
 from cousins.segment.segments import Plane, Segmentation
 
-REACH_M: Final = 0.05
+SUPPORT_REACH_M: Final = 0.05
 """An object whose underside is this near to a plane or another object stands on it [m]."""
-LONG_MOVE_M: Final = 0.01
+NOTABLE_MOVE_M: Final = 0.01
 """An object that the layout moves further than noise explains [m]: three sigmas; said in the fallbacks."""
-STRANGE_OVERLAP_M: Final = 0.03
+MAX_STRUCTURE_OVERLAP_M: Final = 0.03
 """A plane that carries nothing and cuts this deep into an object is part of the object, not structure [m]."""
-BLUR_M: Final = 0.008
+TEXTURE_BLUR_M: Final = 0.008
 """How far an object's colours may lie beyond its mesh in a photo [m]: pose drift and range bias together."""
-TEXTURES: Final = {
+TEXTURE_CONFIGS: Final = {
     "table": TextureConfig(texel_m=0.0015, max_size_px=1024, max_views=16),
     "floor": TextureConfig(texel_m=0.003, max_size_px=1024, max_views=16, color_width_px=960),
     "wall": TextureConfig(texel_m=0.004, max_size_px=1024, max_views=16, color_width_px=960),
@@ -53,10 +59,10 @@ def assemble(
     Supports level within noise are made exactly level; where no plane carries an object, one is added and said
     so in the fallbacks; objects are moved onto what carries them and out of each other.
     """
-    objects = tuple(Placed(asset=asset, world_from_asset=pose) for asset, pose in built)
-    bodies = {placed.asset.name: body_of_asset(placed.asset).moved(placed.world_from_asset) for placed in objects}
+    objects = tuple(PlacedAsset(asset=asset, world_from_asset=pose) for asset, pose in built)
+    bodies = {placed.asset.name: asset_body(placed.asset).transformed(placed.world_from_asset) for placed in objects}
     structures, notes = _structures(segmentation, bodies)
-    added, more = _added_supports(bodies, structures)
+    added, support_notes = _added_supports(bodies, structures)
     scene = Scene(
         name=name,
         structures=(*structures, *added),
@@ -65,138 +71,149 @@ def assemble(
         scale=capture.scale,
         capture_digest=capture_digest,
         warnings=(*warnings, *capture.warnings, *segmentation.warnings),
-        fallbacks=(*fallbacks, *notes, *more),
+        fallbacks=(*fallbacks, *notes, *support_notes),
     )
     scene, report = repair(scene)
-    scene = replace(scene, warnings=(*scene.warnings, *_overlaps_left(report)))
-    scene = replace(scene, fallbacks=(*scene.fallbacks, *_long_moves(report)))
-    scene = _carriers_first(replace(scene, relations=find_relations(scene)))
-    return replace(scene, structures=tuple(_painted(structure, scene, capture) for structure in scene.structures))
+    scene = replace(scene, warnings=(*scene.warnings, *_overlap_warnings(report)))
+    scene = replace(scene, fallbacks=(*scene.fallbacks, *_move_notes(report)))
+    scene = _supports_first(replace(scene, relations=find_relations(scene)))
+    return replace(scene, structures=tuple(_textured(structure, scene, capture) for structure in scene.structures))
 
 
-def _structures(segmentation: Segmentation, bodies: dict[str, Body]) -> tuple[list[Structure], list[str]]:
-    carried = {plane.name: _standing_on(plane, segmentation, bodies) for plane in segmentation.planes}
-    kept: list[Structure] = []
+def _structures(segmentation: Segmentation, bodies: dict[str, CollisionBody]) -> tuple[list[Structure], list[str]]:
+    objects_on = {plane.name: _objects_on(plane, segmentation, bodies) for plane in segmentation.planes}
+    structures: list[Structure] = []
     notes: list[str] = []
-    for plane in joined(segmentation.planes):
-        feet = [_footprint(bodies[name]) for name in carried[plane.name]]
+    for plane in join_corners(segmentation.planes):
+        feet = [_footprint(bodies[name]) for name in objects_on[plane.name]]
         pivot = np.concatenate(feet or [plane.outline]).mean(axis=0)
-        structure = structure_of(leveled(plane, pivot), feet)
-        cut = _cut_by(structure, bodies) if not feet and plane.kind == "table" else None
-        if cut is None:
-            kept.append(structure)
+        structure = structure_from_plane(level_plane(plane, pivot), feet)
+        intersected = _intersected_object(structure, bodies) if not feet and plane.kind == "table" else None
+        if intersected is None:
+            structures.append(structure)
         else:
-            notes.append(f"plane {plane.name} was dropped: it carries nothing and runs through {cut}")
-    return kept, notes
+            notes.append(f"plane {plane.name} was dropped: it carries nothing and runs through {intersected}")
+    return structures, notes
 
 
-def _standing_on(plane: Plane, segmentation: Segmentation, bodies: dict[str, Body]) -> list[str]:
+def _objects_on(plane: Plane, segmentation: Segmentation, bodies: dict[str, CollisionBody]) -> list[str]:
     """Return the names of the objects whose underside is within reach of a level plane and in part over it."""
     if plane.kind == "wall":
         return []
-    told = {segment.name: segment.support for segment in segmentation.segments}
-    slab = body_of_structure(structure_of(plane, []))
-    found = []
+    support_by_object = {segment.name: segment.support for segment in segmentation.segments}
+    slab = structure_body(structure_from_plane(plane, []))
+    names = []
     for name, body in bodies.items():
         foot = _footprint(body)
         height = float(plane.normal @ foot.mean(axis=0) - plane.offset_m)
         low, high = foot[:, :2].min(axis=0), foot[:, :2].max(axis=0)
-        over = bool(np.all(high >= slab.box.low[:2]) and np.all(low <= slab.box.high[:2]))
-        if abs(height) <= REACH_M and (told.get(name) == plane.name or (told.get(name) is None and over)):
-            found.append(name)
-    return found
+        overlaps_slab = bool(np.all(high >= slab.box.low[:2]) and np.all(low <= slab.box.high[:2]))
+        if abs(height) <= SUPPORT_REACH_M and (
+            support_by_object.get(name) == plane.name or (support_by_object.get(name) is None and overlaps_slab)
+        ):
+            names.append(name)
+    return names
 
 
-def _cut_by(structure: Structure, bodies: dict[str, Body]) -> str | None:
-    slab = body_of_structure(structure)
+def _intersected_object(structure: Structure, bodies: dict[str, CollisionBody]) -> str | None:
+    slab = structure_body(structure)
     for name, body in bodies.items():
-        if any(pair.depth_m > STRANGE_OVERLAP_M for pair in overlaps(body, slab, tolerance_m=STRANGE_OVERLAP_M)):
+        if any(
+            pair.depth_m > MAX_STRUCTURE_OVERLAP_M
+            for pair in find_overlaps(body, slab, tolerance_m=MAX_STRUCTURE_OVERLAP_M)
+        ):
             return name
     return None
 
 
-def _added_supports(bodies: dict[str, Body], structures: Sequence[Structure]) -> tuple[list[Structure], list[str]]:
+def _added_supports(
+    bodies: dict[str, CollisionBody], structures: Sequence[Structure]
+) -> tuple[list[Structure], list[str]]:
     """Return supports for the objects that have nothing within reach below, lowest first, and a note about each."""
-    fixed = [body_of_structure(structure) for structure in structures]
-    taken = {body.name for body in fixed} | set(bodies)
+    fixed = [structure_body(structure) for structure in structures]
+    used_names = {body.name for body in fixed} | set(bodies)
     added: list[Structure] = []
     notes: list[str] = []
     for body in sorted(bodies.values(), key=lambda body: (float(body.box.low[2]), body.name)):
-        others = [*fixed, *(other for other in bodies.values() if other.name != body.name)]
-        if min((clearance_below(body, other, reach_m=REACH_M) for other in others), default=np.inf) <= REACH_M:
+        other_bodies = [*fixed, *(other for other in bodies.values() if other.name != body.name)]
+        if (
+            min((clearance_below(body, other, reach_m=SUPPORT_REACH_M) for other in other_bodies), default=np.inf)
+            <= SUPPORT_REACH_M
+        ):
             continue
         lowest = all(body.box.low[2] < other.box.low[2] for other in fixed)
         kind: Literal["floor", "table"] = "floor" if lowest else "table"
-        name = next(name for name in _names(kind) if name not in taken)
-        taken.add(name)
-        structure = structure_of(_plane_under(body, name, kind), [])
+        name = next(name for name in _candidate_names(kind) if name not in used_names)
+        used_names.add(name)
+        structure = structure_from_plane(_plane_under(body, name, kind), [])
         added.append(structure)
-        fixed.append(body_of_structure(structure))
+        fixed.append(structure_body(structure))
         notes.append(f"no surface was seen under {body.name}: {name} was put there")
     return added, notes
 
 
-def _names(kind: str) -> list[str]:
+def _candidate_names(kind: str) -> list[str]:
     return [f"{kind}_added", *(f"{kind}_added_{index}" for index in range(1, 10_000))]
 
 
-def _plane_under(body: Body, name: str, kind: Literal["floor", "table"]) -> Plane:
+def _plane_under(body: CollisionBody, name: str, kind: Literal["floor", "table"]) -> Plane:
     low, high = body.box.low[:2] - SUPPORT_MARGIN_M, body.box.high[:2] + SUPPORT_MARGIN_M
     z = float(body.box.low[2])
     corners = np.array([[low[0], low[1], z], [high[0], low[1], z], [high[0], high[1], z], [low[0], high[1], z]])
     return Plane(name=name, kind=kind, normal=np.array([0.0, 0.0, 1.0]), offset_m=z, outline=corners)
 
 
-def _footprint(body: Body) -> Array:
+def _footprint(body: CollisionBody) -> Array:
     """Return the corners of a body within a contact's reach of its lowest point, put at that height [n, 3]."""
     points = np.concatenate([hull.points for hull in body.hulls])
     low = float(points[:, 2].min())
-    feet = points[points[:, 2] <= low + REACH_M].copy()
+    feet = points[points[:, 2] <= low + SUPPORT_REACH_M].copy()
     feet[:, 2] = low
     return feet
 
 
-def _overlaps_left(report: RepairReport) -> list[str]:
+def _overlap_warnings(report: RepairReport) -> list[str]:
     if report.status == "converged":
         return []
     left = 1000.0 * report.violation_after_m
     return [f"layout repair ended with status '{report.status}' and {left:.2f} mm of overlap left"]
 
 
-def _long_moves(report: RepairReport) -> list[str]:
+def _move_notes(report: RepairReport) -> list[str]:
     return [
         f"{name} was moved by {1000.0 * moved:.0f} mm to stand free and on its support"
         for name, moved in report.moved_m.items()
-        if moved > LONG_MOVE_M
+        if moved > NOTABLE_MOVE_M
     ]
 
 
-def _carriers_first(scene: Scene) -> Scene:
-    carriers: dict[str, set[str]] = {placed.asset.name: set() for placed in scene.objects}
+def _supports_first(scene: Scene) -> Scene:
+    supports: dict[str, set[str]] = {placed.asset.name: set() for placed in scene.objects}
     for relation in scene.relations:
-        if relation.kind in ("on", "inside") and relation.object in carriers:
-            carriers[relation.subject].add(relation.object)
-    left = list(scene.objects)
-    ordered: list[Placed] = []
-    while left:
-        done = {placed.asset.name for placed in ordered}
-        ready = [placed for placed in left if carriers[placed.asset.name] <= done] or left[:1]
+        if relation.kind in ("on", "inside") and relation.object in supports:
+            supports[relation.subject].add(relation.object)
+    remaining = list(scene.objects)
+    ordered: list[PlacedAsset] = []
+    while remaining:
+        placed_names = {placed.asset.name for placed in ordered}
+        ready = [placed for placed in remaining if supports[placed.asset.name] <= placed_names] or remaining[:1]
         ordered.append(ready[0])
-        left = [placed for placed in left if placed is not ready[0]]
+        remaining = [placed for placed in remaining if placed is not ready[0]]
     return replace(scene, objects=tuple(ordered))
 
 
-def _painted(structure: Structure, scene: Scene, capture: Capture) -> Structure:
+def _textured(structure: Structure, scene: Scene, capture: Capture) -> Structure:
     """Return structure with its colours; what stands before it, objects and table tops, hides it."""
-    hiding = [
+    occluding = [
         link.visual.transformed(placed.world_from_asset @ asset_from_links(placed.asset)[link.name])
         for placed in scene.objects
         for link in placed.asset.links
     ]
     for other in scene.structures:
         if other.kind == "table" and other.name != structure.name:
-            hiding += [piece.mesh for piece in other.pieces]
-    occluders = tuple(swollen(mesh, BLUR_M) for mesh in hiding)
+            occluding += [piece.mesh for piece in other.pieces]
+    occluders = tuple(inflate(mesh, TEXTURE_BLUR_M) for mesh in occluding)
     return replace(
-        structure, visual=bake_texture(structure.visual, capture, occluders=occluders, config=TEXTURES[structure.kind])
+        structure,
+        visual=bake_texture(structure.visual, capture, occluders=occluders, config=TEXTURE_CONFIGS[structure.kind]),
     )

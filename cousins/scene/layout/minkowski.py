@@ -1,7 +1,7 @@
-"""Convex hulls against each other, by the facets of their Minkowski difference.
+"""Penetration depth and distance of convex hulls from the facets of their Minkowski difference.
 
-A translation of A makes A and B meet exactly where the difference A - B = {a - b} holds the origin, so its
-facets answer everything: depth, the shortest push in any direction, the free way down, the distance.
+A and B intersect exactly where A - B = {a - b} contains the origin, so its facets give the penetration depth, the
+shortest separating translation along a direction, the heights of contact in a vertical fall, and the distance.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from scipy.spatial import ConvexHull, QhullError
 from cousins.errors import StageError
 from cousins.geometry import Array, transform
 
-PARALLEL: Final = 1e-9
+PARALLEL_TOLERANCE: Final = 1e-9
 """Facet normals with a smaller component along a direction count as parallel to it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Hull:
-    """A convex body."""
+    """A convex polytope."""
 
     points: Array
     """Corners [m], float64 [n, 3]."""
@@ -32,13 +32,13 @@ class Hull:
     high: Array
     """Upper corner of its axis-aligned box [m], float64 [3]."""
 
-    def moved(self, a_from_b: Array) -> Hull:
-        """Return the hull moved by a rigid pose."""
+    def transformed(self, a_from_b: Array) -> Hull:
+        """Return the hull transformed by a rigid pose [4, 4]."""
         return _hull(transform(a_from_b, self.points), self.normals @ a_from_b[:3, :3].T)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Difference:
+class MinkowskiDifference:
     """The Minkowski difference A - B: points d with `normals · d ≤ offsets`."""
 
     normals: Array
@@ -50,7 +50,7 @@ class Difference:
 
     @property
     def depth_m(self) -> float:
-        """Length of the shortest translation that parts A and B; negative where they are apart."""
+        """Length of the shortest translation that separates A and B [m]; negative where they are apart."""
         return float(self.offsets.min())
 
     @property
@@ -58,60 +58,62 @@ class Difference:
         """Distance between A and B, 0 where they meet [m]."""
         return 0.0 if self.depth_m >= 0.0 else float(np.linalg.norm(_nearest_to_origin(self.triangles)))
 
-    def push(self, direction: Array) -> float:
-        """Return how far A must go along a unit direction [3] to leave B [m]; 0 where they are apart."""
+    def push_distance(self, direction: Array) -> float:
+        """Return how far A must move along a unit direction [3] to separate from B [m]; 0 where they are apart."""
         along = self.normals @ direction
-        facing = along < -PARALLEL
+        facing = along < -PARALLEL_TOLERANCE
         if self.depth_m <= 0.0 or not facing.any():
             return 0.0
         return float((self.offsets[facing] / -along[facing]).min())
 
     def horizontal_direction(self) -> Array:
-        """Return the horizontal unit direction [3] of A's shortest horizontal way out of B."""
+        """Return the horizontal unit direction [3] in which the translation that separates A from B is shortest."""
         flat = np.hypot(self.normals[:, 0], self.normals[:, 1])
-        side = flat > PARALLEL
+        side = flat > PARALLEL_TOLERANCE
         best = np.flatnonzero(side)[np.argmin(self.offsets[side] / flat[side])]
         return np.array([-self.normals[best, 0], -self.normals[best, 1], 0.0]) / flat[best]
 
-    def fall(self) -> tuple[float, float] | None:
-        """Return the heights [m] between which B would meet A if A fell that far; None where A passes B."""
+    def contact_heights(self) -> tuple[float, float] | None:
+        """Return the least and greatest drop of A [m] at which it intersects B; None where A passes beside B."""
         up = self.normals[:, 2]
-        upright = np.abs(up) <= PARALLEL
+        upright = np.abs(up) <= PARALLEL_TOLERANCE
         if np.any(self.offsets[upright] < 0.0):
             return None
-        low = float((self.offsets[up < -PARALLEL] / up[up < -PARALLEL]).max())
-        high = float((self.offsets[up > PARALLEL] / up[up > PARALLEL]).min())
+        low = float((self.offsets[up < -PARALLEL_TOLERANCE] / up[up < -PARALLEL_TOLERANCE]).max())
+        high = float((self.offsets[up > PARALLEL_TOLERANCE] / up[up > PARALLEL_TOLERANCE]).min())
         return (low, high) if low < high else None
 
 
-def hull_of(points: Array, *, name: str = "a collision piece") -> Hull:
+def convex_hull(points: Array, *, name: str = "a collision piece") -> Hull:
     """Return the convex hull of points [m] [n, 3]; raises `StageError`, with the name, where they have no volume."""
     try:
-        found = ConvexHull(np.asarray(points, dtype=np.float64))
+        qhull = ConvexHull(np.asarray(points, dtype=np.float64))
     except (QhullError, ValueError) as error:
-        flat = f"{len(points)} corners in one plane, a line or a point; a body needs a volume"
-        raise StageError(f"{name} has {flat}", stage="layout") from error
-    normals = np.unique(np.round(found.equations[:, :3], 9), axis=0)
-    return _hull(found.points[found.vertices], normals)
+        problem = f"{len(points)} corners in one plane, a line or a point; a body needs a volume"
+        raise StageError(f"{name} has {problem}", stage="layout") from error
+    normals = np.unique(np.round(qhull.equations[:, :3], 9), axis=0)
+    return _hull(qhull.points[qhull.vertices], normals)
 
 
-def boxes_apart(first: Hull, second: Hull, *, margin_m: float = 0.0) -> bool:
-    """Tell whether two axis-aligned boxes are further apart than a margin."""
+def boxes_are_apart(first: Hull, second: Hull, *, margin_m: float = 0.0) -> bool:
+    """Return whether the axis-aligned boxes of two hulls are further apart than a margin."""
     return bool(np.any(first.low > second.high + margin_m) or np.any(second.low > first.high + margin_m))
 
 
-def gap_by_facets(first: Hull, second: Hull) -> float:
-    """Return the widest gap along any facet's normal [m]: a lower bound of the distance, negative if none does."""
+def facet_gap(first: Hull, second: Hull) -> float:
+    """Return the widest gap along any facet normal [m]: a lower bound of the distance, negative where all overlap."""
     ahead = (first.normals @ second.points.T).min(axis=1) - (first.normals @ first.points.T).max(axis=1)
     back = (second.normals @ first.points.T).min(axis=1) - (second.normals @ second.points.T).max(axis=1)
     return float(max(ahead.max(), back.max()))
 
 
-def difference(first: Hull, second: Hull) -> Difference:
+def minkowski_difference(first: Hull, second: Hull) -> MinkowskiDifference:
     """Return the Minkowski difference of two hulls."""
     points = (first.points[:, None, :] - second.points[None, :, :]).reshape(-1, 3)
-    found = ConvexHull(points)
-    return Difference(normals=found.equations[:, :3], offsets=-found.equations[:, 3], triangles=points[found.simplices])
+    qhull = ConvexHull(points)
+    return MinkowskiDifference(
+        normals=qhull.equations[:, :3], offsets=-qhull.equations[:, 3], triangles=points[qhull.simplices]
+    )
 
 
 def _hull(points: Array, normals: Array) -> Hull:
@@ -125,11 +127,11 @@ def _nearest_to_origin(triangles: Array) -> Array:
     normal = np.cross(b - a, c - a)
     size = np.einsum("ij,ij->i", normal, normal)
     valid = size > 1e-30
-    foot = normal * (np.einsum("ij,ij->i", normal, a) / np.where(valid, size, 1.0))[:, None]
+    foot_points = normal * (np.einsum("ij,ij->i", normal, a) / np.where(valid, size, 1.0))[:, None]
     inside = valid
     for start, end in ((a, b), (b, c), (c, a)):
-        inside = inside & (np.einsum("ij,ij->i", np.cross(end - start, foot - start), normal) >= 0.0)
-    points = np.concatenate([*candidates, foot[inside]])
+        inside = inside & (np.einsum("ij,ij->i", np.cross(end - start, foot_points - start), normal) >= 0.0)
+    points = np.concatenate([*candidates, foot_points[inside]])
     return np.asarray(points[np.argmin(np.einsum("ij,ij->i", points, points))])
 
 

@@ -1,9 +1,9 @@
-"""Repair a layout: put objects upright, apart and onto their supports, and never make anything worse.
+"""Repair a layout: set objects upright, separate them and lower them onto their supports.
 
-An object that would not rest as it stands gets a flat foot where a few millimetres do, or is turned onto its nearest
-rest; what carries another gets a flat top under it. Then two steps, repeated until nothing overlaps. Part: the pair
-that overlaps most is parted by a short horizontal or upward push that lowers the total overlap. Drop: each object,
-lowest first, sinks until it touches. Every push must lower the total; nothing is ever deleted.
+An unstable object gets a flat foot where a few millimetres suffice, or is rotated onto its nearest rest pose; a
+supporting object gets a flat top under what stands on it. Then two steps repeat until nothing overlaps. Separate: the
+pair that overlaps most is separated by a short horizontal or upward push that lowers the total overlap. Drop: each
+object, lowest first, is lowered into contact. Every push must lower the total overlap; no object is deleted.
 """
 
 from __future__ import annotations
@@ -15,22 +15,28 @@ from typing import Final, Literal
 import numpy as np
 
 from cousins.geometry import Array, rigid, rotation_angle_rad
-from cousins.scene.layout.collision_bodies import Body, bodies_of, body_of_structure, clearance_below, overlaps
+from cousins.scene.layout.collision_bodies import (
+    CollisionBody,
+    clearance_below,
+    find_overlaps,
+    scene_bodies,
+    structure_body,
+)
 from cousins.scene.layout.flat_tops import with_flat_top
-from cousins.scene.layout.minkowski import Difference
+from cousins.scene.layout.minkowski import MinkowskiDifference
 from cousins.scene.layout.relations import is_inside
-from cousins.scene.layout.upright import upright
+from cousins.scene.layout.upright import set_upright
 from cousins.scene.scenes import Scene
 
 CONTACT_GAP_M: Final = 1e-5
 """Gap left at a contact [m]: ten times the rounding of written lengths, so that rounding makes no overlap."""
-TOUCH_M: Final = 1e-6
+CONTACT_TOLERANCE_M: Final = 1e-6
 """Overlap that counts as touching [m]: the rounding of written lengths."""
-CARRY_M: Final = 0.01
+SUPPORT_CLEARANCE_M: Final = 0.01
 """An object whose free way down to another is at most this is carried along by it [m]."""
 MAX_PUSH_M: Final = 0.1
-"""Longest push [m]: what overlaps more was not misplaced by noise, and is left and told."""
-MOST_DIRECTIONS: Final = 4
+"""Longest push [m]: what overlaps more was not misplaced by noise, and is left and reported."""
+MAX_PUSH_DIRECTIONS: Final = 4
 """Horizontal directions that are tried for a pair, those of its deepest overlaps."""
 MAX_PUSHES: Final = 200
 """Most pushes in one repair."""
@@ -59,15 +65,15 @@ class RepairReport:
 
 
 def repair(scene: Scene) -> tuple[Scene, RepairReport]:
-    """Return the scene with objects upright, apart and in contact with what carries them, and what was done."""
+    """Return the scene with objects upright, separated and in contact with their supports, and a report."""
     start = {placed.asset.name: placed.world_from_asset for placed in scene.objects}
-    before = _State(bodies_of(scene)).total()
-    ground = [body_of_structure(structure) for structure in scene.structures]
-    scene = _with_flat_tops(replace(scene, objects=tuple(upright(placed, ground) for placed in scene.objects)))
-    state = _State(bodies_of(scene))
+    before = _State(scene_bodies(scene)).total()
+    ground = [structure_body(structure) for structure in scene.structures]
+    scene = _with_flat_tops(replace(scene, objects=tuple(set_upright(placed, ground) for placed in scene.objects)))
+    state = _State(scene_bodies(scene))
     status: Literal["converged", "capped", "nothing movable"] = "capped"
     for _ in range(MAX_ROUNDS):
-        status = _part(state)
+        status = _separate(state)
         state.drop_all()
         if status != "converged" or state.total() == 0.0:
             break
@@ -99,106 +105,119 @@ def _with_flat_tops(scene: Scene) -> Scene:
             carrier = bodies[placed.asset.name]
             if carrier is upper or is_inside(upper, carrier):
                 continue
-            if clearance_below(upper, carrier, reach_m=CARRY_M) <= CARRY_M:
+            if clearance_below(upper, carrier, reach_m=SUPPORT_CLEARANCE_M) <= SUPPORT_CLEARANCE_M:
                 objects[index] = with_flat_top(placed, upper) or placed
     return replace(scene, objects=tuple(objects))
 
 
-def _movable(scene: Scene) -> list[Body]:
-    return [body for body in bodies_of(scene).values() if body.movable]
+def _movable(scene: Scene) -> list[CollisionBody]:
+    return [body for body in scene_bodies(scene).values() if body.movable]
 
 
 class _State:
-    """Bodies on their way, with the overlap of each pair kept."""
+    """Bodies during the repair, with the cached overlaps of each pair."""
 
-    def __init__(self, bodies: dict[str, Body]) -> None:
+    def __init__(self, bodies: dict[str, CollisionBody]) -> None:
         self.bodies = bodies
         self.motion: dict[str, Array] = {name: np.eye(4) for name, body in bodies.items() if body.movable}
-        self.pairs: dict[tuple[str, str], list[Difference]] = {}
+        self.pairs: dict[tuple[str, str], list[MinkowskiDifference]] = {}
         self.history: list[float] = []
         self.clearances: dict[tuple[str, str], float] = {}
         for name in self.motion:
-            self.pairs |= self.pairs_of({name}, bodies)
+            self.pairs |= self.overlaps_of({name}, bodies)
 
-    def pairs_of(self, names: set[str], bodies: Mapping[str, Body]) -> dict[tuple[str, str], list[Difference]]:
-        """Return the overlaps of some bodies with all others, by pair in the order of names."""
-        found = {}
+    def overlaps_of(
+        self, names: set[str], bodies: Mapping[str, CollisionBody]
+    ) -> dict[tuple[str, str], list[MinkowskiDifference]]:
+        """Return the overlaps of the named bodies with all others, by pair."""
+        overlaps = {}
         order = list(bodies)
         for i, first in enumerate(order):
             for second in order[i + 1 :]:
                 if (first in names) != (second in names) and (first in self.motion or second in self.motion):
-                    found[first, second] = overlaps(bodies[first], bodies[second], tolerance_m=TOUCH_M)
-        return found
+                    overlaps[first, second] = find_overlaps(
+                        bodies[first], bodies[second], tolerance_m=CONTACT_TOLERANCE_M
+                    )
+        return overlaps
 
     def total(self) -> float:
         """Return the sum over pairs of the deepest overlap [m]."""
-        return sum(depth(pairs) for pairs in self.pairs.values())
+        return sum(deepest_overlap_m(pairs) for pairs in self.pairs.values())
 
-    def after(self, names: set[str], move: Array) -> tuple[dict[str, Body], dict[tuple[str, str], list[Difference]]]:
-        """Return bodies and changed pairs if some bodies were moved."""
-        bodies = {name: body.moved(move) if name in names else body for name, body in self.bodies.items()}
-        return bodies, self.pairs_of(names, bodies)
+    def simulate_move(
+        self, names: set[str], move: Array
+    ) -> tuple[dict[str, CollisionBody], dict[tuple[str, str], list[MinkowskiDifference]]]:
+        """Return the bodies and the changed pairs after a rigid motion [4, 4] of the named bodies."""
+        bodies = {name: body.transformed(move) if name in names else body for name, body in self.bodies.items()}
+        return bodies, self.overlaps_of(names, bodies)
 
-    def accept(self, names: set[str], move: Array) -> None:
-        """Move some bodies."""
-        self.bodies, changed = self.after(names, move)
+    def apply_move(self, names: set[str], move: Array) -> None:
+        """Apply a rigid motion [4, 4] to the named bodies."""
+        self.bodies, changed = self.simulate_move(names, move)
         self.pairs |= changed
-        self.clearances = {key: way for key, way in self.clearances.items() if not names & set(key)}
+        self.clearances = {key: clearance for key, clearance in self.clearances.items() if not names & set(key)}
         for name in names:
             self.motion[name] = move @ self.motion[name]
 
-    def carried_by(self, name: str) -> set[str]:
-        """Return a body and all that stands on it, directly or not."""
-        found = {name}
+    def supported_objects(self, name: str) -> set[str]:
+        """Return a body and all objects that it supports, directly or not."""
+        names = {name}
         growing = True
         while growing:
-            more = {
+            newly_supported = {
                 other
                 for other in self.motion
-                if other not in found and any(self.clearance(other, carrier) <= CARRY_M for carrier in sorted(found))
+                if other not in names
+                and any(self.clearance(other, carrier) <= SUPPORT_CLEARANCE_M for carrier in sorted(names))
             }
-            growing = bool(more)
-            found |= more
-        return found
+            growing = bool(newly_supported)
+            names |= newly_supported
+        return names
 
     def clearance(self, upper: str, lower: str) -> float:
-        """Return the free way of one body down to another [m]; kept until one of them moves."""
+        """Return the vertical clearance between two bodies [m]; cached until one of them moves."""
         if (upper, lower) not in self.clearances:
-            way = clearance_below(self.bodies[upper], self.bodies[lower], reach_m=CARRY_M)
-            self.clearances[upper, lower] = way
+            clearance_m = clearance_below(self.bodies[upper], self.bodies[lower], reach_m=SUPPORT_CLEARANCE_M)
+            self.clearances[upper, lower] = clearance_m
         return self.clearances[upper, lower]
 
     def drop_all(self) -> None:
         """Let each object sink, lowest first, until it touches what is below; no sinking may add overlap."""
         for name in sorted(self.motion, key=lambda key: (float(self.bodies[key].box.low[2]), key)):
-            others = [body for key, body in self.bodies.items() if key != name]
-            ways = [clearance_below(self.bodies[name], body, reach_m=2.0 * CONTACT_GAP_M) for body in others]
-            way = min(ways, default=np.inf)
-            move = rigid(translation=np.array([0.0, 0.0, CONTACT_GAP_M - way]))
-            if np.isfinite(way) and abs(way - CONTACT_GAP_M) > TOUCH_M and self.gain({name}, move) >= 0.0:
-                self.accept({name}, move)
+            other_bodies = [body for key, body in self.bodies.items() if key != name]
+            clearances = [
+                clearance_below(self.bodies[name], body, reach_m=2.0 * CONTACT_GAP_M) for body in other_bodies
+            ]
+            clearance_m = min(clearances, default=np.inf)
+            move = rigid(translation=np.array([0.0, 0.0, CONTACT_GAP_M - clearance_m]))
+            if (
+                np.isfinite(clearance_m)
+                and abs(clearance_m - CONTACT_GAP_M) > CONTACT_TOLERANCE_M
+                and self.overlap_reduction({name}, move) >= 0.0
+            ):
+                self.apply_move({name}, move)
 
-    def gain(self, names: set[str], move: Array) -> float:
-        """Return by how much a move of some bodies would lower the total overlap [m]."""
-        _, changed = self.after(names, move)
-        return sum(depth(self.pairs[key]) - depth(pairs) for key, pairs in changed.items())
+    def overlap_reduction(self, names: set[str], move: Array) -> float:
+        """Return by how much a rigid motion [4, 4] of the named bodies lowers the total overlap [m]."""
+        _, changed = self.simulate_move(names, move)
+        return sum(deepest_overlap_m(self.pairs[key]) - deepest_overlap_m(pairs) for key, pairs in changed.items())
 
 
-def depth(pairs: list[Difference]) -> float:
+def deepest_overlap_m(pairs: list[MinkowskiDifference]) -> float:
     """Return the deepest overlap of a pair of bodies [m]."""
     return max((pair.depth_m for pair in pairs), default=0.0)
 
 
-def _part(state: _State) -> Literal["converged", "capped", "nothing movable"]:
+def _separate(state: _State) -> Literal["converged", "capped", "nothing movable"]:
     while len(state.history) < MAX_PUSHES:
-        deepest = sorted(state.pairs, key=lambda pair: (-depth(state.pairs[pair]), pair))
-        deepest = [pair for pair in deepest if depth(state.pairs[pair]) > 0.0]
+        deepest = sorted(state.pairs, key=lambda pair: (-deepest_overlap_m(state.pairs[pair]), pair))
+        deepest = [pair for pair in deepest if deepest_overlap_m(state.pairs[pair]) > 0.0]
         if not deepest:
             return "converged"
         for pair in deepest:
             push = _best_push(state, pair)
             if push is not None:
-                state.accept(*push)
+                state.apply_move(*push)
                 state.history.append(state.total())
                 break
         else:
@@ -214,8 +233,8 @@ def _best_push(state: _State, pair: tuple[str, str]) -> tuple[set[str], Array] |
     best: tuple[float, set[str], Array] | None = None
     for names, step in _pushes(state, pair):
         move = rigid(translation=step)
-        gain = state.gain(names, move)
-        if gain <= TOUCH_M:
+        gain = state.overlap_reduction(names, move)
+        if gain <= CONTACT_TOLERANCE_M:
             continue
         cost = float(step @ step) * len(names) / gain
         if best is None or cost < best[0] * (1.0 - 1e-9):
@@ -225,20 +244,20 @@ def _best_push(state: _State, pair: tuple[str, str]) -> tuple[set[str], Array] |
 
 def _pushes(state: _State, pair: tuple[str, str]) -> list[tuple[set[str], Array]]:
     first, second = pair
-    found: list[tuple[set[str], Array]] = []
+    pushes: list[tuple[set[str], Array]] = []
     up = np.array([0.0, 0.0, 1.0])
-    deepest = sorted(state.pairs[pair], key=lambda overlap: -overlap.depth_m)[:MOST_DIRECTIONS]
+    deepest = sorted(state.pairs[pair], key=lambda overlap: -overlap.depth_m)[:MAX_PUSH_DIRECTIONS]
     directions = [up, -up, *(overlap.horizontal_direction() for overlap in deepest)]
     for direction in directions:
-        way = max(overlap.push(direction) for overlap in state.pairs[pair]) + CONTACT_GAP_M
-        shares = {first: direction * way, second: -direction * way}
-        for name, step in shares.items():
-            if name not in state.motion or step[2] < 0.0 or way > MAX_PUSH_M:
+        distance_m = max(overlap.push_distance(direction) for overlap in state.pairs[pair]) + CONTACT_GAP_M
+        steps = {first: direction * distance_m, second: -direction * distance_m}
+        for name, step in steps.items():
+            if name not in state.motion or step[2] < 0.0 or distance_m > MAX_PUSH_M:
                 continue
-            found += [(names, step) for names in _with_and_without_load(state, name)]
-    return found
+            pushes += [(names, step) for names in _with_and_without_load(state, name)]
+    return pushes
 
 
 def _with_and_without_load(state: _State, name: str) -> list[set[str]]:
-    carried = state.carried_by(name)
-    return [{name}] if carried == {name} else [{name}, carried]
+    supported = state.supported_objects(name)
+    return [{name}] if supported == {name} else [{name}, supported]

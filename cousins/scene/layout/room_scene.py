@@ -12,34 +12,39 @@ from cousins.capture.captures import Scale
 from cousins.geometry import Array, invert, rigid, rotation_about, transform
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
-from cousins.rooms.furniture import asset_of
+from cousins.rooms.furniture import furniture_asset
 from cousins.rooms.room import Panel, Room
-from cousins.rooms.solids import cut, prisms, slab
-from cousins.rooms.wall_gaps import close
+from cousins.rooms.solids import convex_prisms, extruded_section, section_with_holes
+from cousins.rooms.wall_gaps import close_walls
 from cousins.scene.layout.relations import find_relations
 from cousins.scene.layout.repair import repair
-from cousins.scene.layout.structures import FRICTION, RESTITUTION, THICKNESS_M, smallest_rectangle
-from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.layout.structures import DEFAULT_FRICTION, DEFAULT_RESTITUTION, SLAB_THICKNESS_M, smallest_rectangle
+from cousins.scene.scenes import PlacedAsset, Scene, Structure
 
-WALL_M: Final = 0.10
+WALL_THICKNESS_M: Final = 0.10
 """Thickness of a wall, laid behind the face that was scanned [m]: a light partition."""
-LEAF_M: Final = 0.04
+LEAF_THICKNESS_M: Final = 0.04
 """Thickness of a door's leaf or a window [m]."""
-SAME_PLANE_M: Final = 0.15
+SAME_PLANE_DISTANCE_M: Final = 0.15
 """A passage belongs to every wall whose plane is this near [m]: walls are often scanned twice."""
-SAME_PLANE_COS: Final = 0.97
+SAME_PLANE_MIN_COS: Final = 0.97
 """And whose normal is within 14°."""
 SCALE_ERROR: Final = 0.02
 """Relative error of a length of RoomPlan, one standard deviation: some centimetres on walls of 3 m."""
 FLOOR_MARGIN_M: Final = 0.5
 """How far a floor that was not scanned reaches beyond the walls [m]."""
-COLORS: Final = {"wall": (222, 218, 210), "floor": (172, 146, 116), "door": (150, 108, 74), "window": (170, 200, 220)}
+PANEL_COLORS: Final = {
+    "wall": (222, 218, 210),
+    "floor": (172, 146, 116),
+    "door": (150, 108, 74),
+    "window": (170, 200, 220),
+}
 """sRGB by kind of panel."""
 
 
-def scene_of_room(room: Room, name: str, *, digest: str = "") -> Scene:
-    """Return the scene of a room: repaired so that nothing overlaps, with relations and what had to be assumed."""
-    closed = close(room.of_kind("wall"))
+def room_scene(room: Room, name: str, *, digest: str = "") -> Scene:
+    """Return the scene of a room, repaired so that nothing overlaps, with relations and the assumptions made."""
+    closed = close_walls(room.of_kind("wall"))
     walls = (*room.of_kind("wall"), *closed.fillers)
     floors, notes = _floors(room)
     passages = [panel for panel in room.panels if panel.kind in ("door", "window", "opening")]
@@ -48,29 +53,31 @@ def scene_of_room(room: Room, name: str, *, digest: str = "") -> Scene:
         *(_wall(wall, passages, floors, walls) for wall in walls),
         *(_leaf(panel) for panel in passages if not panel.is_open),
     ]
-    objects = tuple(Placed(asset=asset_of(each), world_from_asset=each.world_from_box) for each in room.furniture)
+    objects = tuple(
+        PlacedAsset(asset=furniture_asset(item), world_from_asset=item.world_from_box) for item in room.furniture
+    )
     scene = Scene(
         name=name,
-        structures=tuple(each for each in structures if each is not None),
+        structures=tuple(item for item in structures if item is not None),
         objects=objects,
         relations=(),
         scale=Scale(source="lidar", error=SCALE_ERROR),
         capture_digest=digest,
         warnings=(*room.warnings, *closed.warnings),
         fallbacks=(
-            f"walls have no thickness in a layout scan: {WALL_M:.2f} m was laid behind their faces",
+            f"walls have no thickness in a layout scan: {WALL_THICKNESS_M:.2f} m was laid behind their faces",
             "furniture is told as typed boxes: tables and chairs got boards and legs, all else is a solid box",
             *notes,
             *closed.notes,
         ),
     )
     scene, report = repair(scene)
-    moved = [
-        f"{each} was moved by {100.0 * way:.1f} cm to stand free and on its support"
-        for each, way in report.moved_m.items()
-        if way > SAME_PLANE_M / 3.0
+    move_warnings = [
+        f"{item} was moved by {100.0 * distance_m:.1f} cm to stand free and on its support"
+        for item, distance_m in report.moved_m.items()
+        if distance_m > SAME_PLANE_DISTANCE_M / 3.0
     ]
-    return replace(scene, warnings=(*scene.warnings, *moved), relations=find_relations(scene))
+    return replace(scene, warnings=(*scene.warnings, *move_warnings), relations=find_relations(scene))
 
 
 def _floors(room: Room) -> tuple[list[Panel], list[str]]:
@@ -78,7 +85,7 @@ def _floors(room: Room) -> tuple[list[Panel], list[str]]:
     floors = list(room.of_kind("floor"))
     if floors:
         return floors, []
-    corners = np.concatenate([_world(wall) for wall in room.of_kind("wall")])
+    corners = np.concatenate([_world_corners(wall) for wall in room.of_kind("wall")])
     angle, center, size = smallest_rectangle(corners[:, :2])
     turn = rotation_about(np.array([0.0, 0.0, 1.0]), angle)
     pose = rigid(turn, np.array([*center, corners[:, 2].min()]))
@@ -90,37 +97,37 @@ def _floors(room: Room) -> tuple[list[Panel], list[str]]:
 
 def _floor(floor: Panel) -> Structure | None:
     up = 1.0 if floor.world_from_panel[2, 2] > 0.0 else -1.0
-    low, high = sorted((0.0, -up * THICKNESS_M))
+    low, high = sorted((0.0, -up * SLAB_THICKNESS_M))
     return _structure(floor, [], low_m=low, high_m=high)
 
 
 def _wall(wall: Panel, passages: Sequence[Panel], floors: Sequence[Panel], walls: Sequence[Panel]) -> Structure | None:
     """Return the wall with the passages in its plane cut out, laid away from the room."""
-    holes = [_in_plane(passage, wall) for passage in passages if _same_plane(passage, wall)]
+    holes = [_corners_in_plane(passage, wall) for passage in passages if _same_plane(passage, wall)]
     behind = -_inner_side(wall, floors, walls)
-    low, high = sorted((0.0, behind * WALL_M))
+    low, high = sorted((0.0, behind * WALL_THICKNESS_M))
     return _structure(wall, holes, low_m=low, high_m=high)
 
 
 def _leaf(panel: Panel) -> Structure | None:
-    return _structure(panel, [], low_m=-LEAF_M / 2.0, high_m=LEAF_M / 2.0)
+    return _structure(panel, [], low_m=-LEAF_THICKNESS_M / 2.0, high_m=LEAF_THICKNESS_M / 2.0)
 
 
 def _structure(panel: Panel, holes: list[Array], *, low_m: float, high_m: float) -> Structure | None:
     """Return a panel as structure; None where its holes leave nothing."""
-    section = cut(panel.outline, holes)
-    pieces = prisms(section, low_m=low_m, high_m=high_m)
+    section = section_with_holes(panel.outline, holes)
+    pieces = convex_prisms(section, low_m=low_m, high_m=high_m)
     if not pieces:
         return None
-    visual = slab(section, low_m=low_m, high_m=high_m).transformed(panel.world_from_panel)
-    color = np.array(COLORS.get(panel.kind, COLORS["wall"]), dtype=np.uint8)
+    visual = extruded_section(section, low_m=low_m, high_m=high_m).transformed(panel.world_from_panel)
+    color = np.array(PANEL_COLORS.get(panel.kind, PANEL_COLORS["wall"]), dtype=np.uint8)
     return Structure(
         name=panel.name,
         kind="floor" if panel.kind == "floor" else "wall",
         visual=Mesh(vertices=visual.vertices, faces=visual.faces, colors=np.tile(color, (len(visual.vertices), 1))),
         pieces=tuple(_in_world(piece, panel.world_from_panel) for piece in pieces),
-        friction=FRICTION,
-        restitution=RESTITUTION,
+        friction=DEFAULT_FRICTION,
+        restitution=DEFAULT_RESTITUTION,
     )
 
 
@@ -131,14 +138,14 @@ def _in_world(piece: Piece, world_from_panel: Array) -> Piece:
     return replace(piece, mesh=piece.mesh.transformed(world_from_panel), link_from_piece=pose)
 
 
-def _world(panel: Panel) -> Array:
+def _world_corners(panel: Panel) -> Array:
     """Return a panel's corners in the world [k, 3]."""
     return transform(panel.world_from_panel, np.column_stack([panel.outline, np.zeros(len(panel.outline))]))
 
 
-def _in_plane(passage: Panel, wall: Panel) -> Array:
+def _corners_in_plane(passage: Panel, wall: Panel) -> Array:
     """Return a passage's corners in a wall's plane, counter-clockwise [k, 2]."""
-    flat = transform(invert(wall.world_from_panel), _world(passage))[:, :2]
+    flat = transform(invert(wall.world_from_panel), _world_corners(passage))[:, :2]
     same = float(passage.world_from_panel[:3, 2] @ wall.world_from_panel[:3, 2]) > 0.0
     return np.asarray(flat if same else flat[::-1])
 
@@ -148,18 +155,23 @@ def _same_plane(passage: Panel, wall: Panel) -> bool:
         return True
     normal = wall.world_from_panel[:3, 2]
     offset = float((passage.world_from_panel[:3, 3] - wall.world_from_panel[:3, 3]) @ normal)
-    return abs(float(passage.world_from_panel[:3, 2] @ normal)) > SAME_PLANE_COS and abs(offset) < SAME_PLANE_M
+    return (
+        abs(float(passage.world_from_panel[:3, 2] @ normal)) > SAME_PLANE_MIN_COS
+        and abs(offset) < SAME_PLANE_DISTANCE_M
+    )
 
 
 def _inner_side(wall: Panel, floors: Sequence[Panel], walls: Sequence[Panel]) -> float:
     """Return +1 where the room lies on the side of a wall's normal, else -1.
 
-    The floor tells where exactly one side has some; the middle of all walls tells elsewhere.
+    Decided by the floor where exactly one side has some, else by the mean position of all walls.
     """
     pose = wall.world_from_panel
     middle = transform(pose, np.array([[*wall.outline.mean(axis=0), 0.0]]))[0]
     sides = [
-        side for side in (1.0, -1.0) if any(_over(middle + side * WALL_M * pose[:3, 2], floor) for floor in floors)
+        side
+        for side in (1.0, -1.0)
+        if any(_is_over_floor(middle + side * WALL_THICKNESS_M * pose[:3, 2], floor) for floor in floors)
     ]
     if len(sides) == 1:
         return sides[0]
@@ -167,11 +179,11 @@ def _inner_side(wall: Panel, floors: Sequence[Panel], walls: Sequence[Panel]) ->
     return 1.0 if float((center - middle) @ pose[:3, 2]) >= 0.0 else -1.0
 
 
-def _over(point: Array, floor: Panel) -> bool:
-    """Tell whether a point [3] lies over a floor's outline: a ray crosses it an odd number of times."""
+def _is_over_floor(point: Array, floor: Panel) -> bool:
+    """Return whether a point [3] lies over a floor's outline: a ray crosses it an odd number of times."""
     x, y = transform(invert(floor.world_from_panel), point[None])[0, :2]
-    here, there = floor.outline, np.roll(floor.outline, -1, axis=0)
-    crosses = (here[:, 1] > y) != (there[:, 1] > y)
-    rise = np.where(crosses, there[:, 1] - here[:, 1], 1.0)
-    at = here[:, 0] + (y - here[:, 1]) / rise * (there[:, 0] - here[:, 0])
-    return bool(np.count_nonzero(crosses & (at > x)) % 2)
+    starts, ends = floor.outline, np.roll(floor.outline, -1, axis=0)
+    crosses = (starts[:, 1] > y) != (ends[:, 1] > y)
+    rise = np.where(crosses, ends[:, 1] - starts[:, 1], 1.0)
+    crossing_x = starts[:, 0] + (y - starts[:, 1]) / rise * (ends[:, 0] - starts[:, 0])
+    return bool(np.count_nonzero(crosses & (crossing_x > x)) % 2)

@@ -17,31 +17,31 @@ from cousins.reconstruct.assets import Piece
 from cousins.scene.scenes import Structure
 from cousins.segment.segments import Plane
 
-THICKNESS_M: Final = 0.05
+SLAB_THICKNESS_M: Final = 0.05
 """Thickness of a slab behind its face [m]: nothing tunnels through it at 10 m/s and 5 ms a step."""
 FOOT_MARGIN_M: Final = 0.02
 """How far structure reaches beyond what stands on it [m], where the plane was not seen so far: a depth edge's blur."""
 FLOOR_MARGIN_M: Final = 0.5
 """How far a floor's slab reaches beyond what was seen [m]: floors go on, and what falls over stays in the scene."""
-JOIN_M: Final = 0.15
+CORNER_REACH_M: Final = 0.15
 """Floor and walls whose outlines end this near to each other meet [m]: views end before corners do."""
-STEEP_JOINT: Final = 0.25
+MIN_CORNER_SIN2: Final = 0.25
 """Planes meet only where the squared sine of their angle is larger: 30°."""
-LEVEL_RAD: Final = np.deg2rad(2.0)
+LEVEL_TOLERANCE_RAD: Final = np.deg2rad(2.0)
 """A support that is this level is made exactly level: a phone knows gravity to about 0.5°, and 3 mm of bias over
 10 cm are 1.7°."""
-RECTANGLE_FILL: Final = 0.9
+MIN_RECTANGLE_FILL: Final = 0.9
 """A table top that fills this share of its smallest rectangle is a box; another one a prism over its outline."""
-FRICTION: Final = Quantity(value=0.5, low=0.3, high=0.8, source="default")
+DEFAULT_FRICTION: Final = Quantity(value=0.5, low=0.3, high=0.8, source="default")
 """Friction of structure of unknown material."""
-RESTITUTION: Final = Quantity(value=0.1, low=0.0, high=0.3, source="default")
+DEFAULT_RESTITUTION: Final = Quantity(value=0.1, low=0.0, high=0.3, source="default")
 """Restitution of structure of unknown material."""
 
 
-def leveled(plane: Plane, pivot: Array) -> Plane:
-    """Return the plane turned about a pivot [3] to be exactly level where it is level within noise."""
+def level_plane(plane: Plane, pivot: Array) -> Plane:
+    """Return the plane rotated about a pivot [3] to be exactly level where its tilt is below `LEVEL_TOLERANCE_RAD`."""
     tilt = float(np.arccos(np.clip(plane.normal[2], -1.0, 1.0)))
-    if plane.kind == "wall" or tilt > LEVEL_RAD:
+    if plane.kind == "wall" or tilt > LEVEL_TOLERANCE_RAD:
         return plane
     height = (plane.offset_m - plane.normal[:2] @ pivot[:2]) / plane.normal[2]
     outline = plane.outline.copy()
@@ -51,21 +51,21 @@ def leveled(plane: Plane, pivot: Array) -> Plane:
     )
 
 
-def joined(planes: Sequence[Plane]) -> list[Plane]:
-    """Return the planes with outlines of floor and walls drawn out to where they meet, if that is near."""
+def join_corners(planes: Sequence[Plane]) -> list[Plane]:
+    """Return the planes with outlines of floors and walls extended to the corners that they share, where near."""
     return [
-        replace(plane, outline=np.concatenate([plane.outline, *(_towards(plane, other) for other in planes)]))
+        replace(plane, outline=np.concatenate([plane.outline, *(_corner_extension(plane, other) for other in planes)]))
         for plane in planes
     ]
 
 
-def structure_of(plane: Plane, footprints: Sequence[Array]) -> Structure:
-    """Return a plane as structure; `footprints` [n, 3] of what stands on it come inside, also where unseen."""
+def structure_from_plane(plane: Plane, footprints: Sequence[Array]) -> Structure:
+    """Return a plane as a structure whose outline also covers the `footprints` [n, 3] of the objects on it."""
     world_from_plane = plane_frame(plane)
     plane_from_world = invert(world_from_plane)
-    feet = [_grown(transform(plane_from_world, points)[:, :2], FOOT_MARGIN_M) for points in footprints]
-    seen = transform(plane_from_world, plane.outline)[:, :2]
-    outline = _outline(np.concatenate([seen, *feet]))
+    feet = [_with_margin(transform(plane_from_world, points)[:, :2], FOOT_MARGIN_M) for points in footprints]
+    observed = transform(plane_from_world, plane.outline)[:, :2]
+    outline = _hull_outline(np.concatenate([observed, *feet]))
     flat = Mesh(
         vertices=np.hstack([outline, np.zeros((len(outline), 1))]),
         faces=np.array([[0, i, i + 1] for i in range(1, len(outline) - 1)], dtype=np.int32),
@@ -76,8 +76,8 @@ def structure_of(plane: Plane, footprints: Sequence[Array]) -> Structure:
         kind=plane.kind,
         visual=flat.transformed(world_from_plane),
         pieces=(_slab(outline, world_from_plane, kind=plane.kind),),
-        friction=FRICTION,
-        restitution=RESTITUTION,
+        friction=DEFAULT_FRICTION,
+        restitution=DEFAULT_RESTITUTION,
     )
 
 
@@ -112,33 +112,33 @@ def smallest_rectangle(points: Array) -> tuple[float, Array, Array]:
     return best[1], best[2], best[3]
 
 
-def _towards(plane: Plane, other: Plane) -> Array:
+def _corner_extension(plane: Plane, other: Plane) -> Array:
     """Return the outline's corners near another plane, moved within their own plane onto the other [k, 3]."""
     across = other.normal - (other.normal @ plane.normal) * plane.normal
     steep = float(across @ across)
-    if "table" in (plane.kind, other.kind) or steep < STEEP_JOINT:
+    if "table" in (plane.kind, other.kind) or steep < MIN_CORNER_SIN2:
         return np.zeros((0, 3))
     heights = plane.outline @ other.normal - other.offset_m
     reach = heights / np.sqrt(steep)
-    beside = _beside(plane.outline, other)
-    near = (np.abs(reach) <= JOIN_M) & beside
+    beside = _is_over_outline(plane.outline, other)
+    near = (np.abs(reach) <= CORNER_REACH_M) & beside
     return np.asarray(plane.outline[near] - heights[near, None] / steep * across)
 
 
-def _beside(points: Array, other: Plane) -> Array:
-    """Tell which points [n, 3] lie over the box of another plane's outline, grown by `JOIN_M` [n]."""
-    low, high = other.outline.min(axis=0) - JOIN_M, other.outline.max(axis=0) + JOIN_M
+def _is_over_outline(points: Array, other: Plane) -> Array:
+    """Return which points [n, 3] lie over the box of another plane's outline, grown by `CORNER_REACH_M` [n]."""
+    low, high = other.outline.min(axis=0) - CORNER_REACH_M, other.outline.max(axis=0) + CORNER_REACH_M
     return np.asarray(np.all((points >= low) & (points <= high), axis=1))
 
 
-def _grown(points: Array, margin_m: float) -> Array:
+def _with_margin(points: Array, margin_m: float) -> Array:
     """Return points [n, 2] and a ring of eight around each."""
     angles = 2.0 * np.pi * np.arange(8) / 8.0
     ring = margin_m * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return np.asarray((points[:, None, :] + ring[None, :, :]).reshape(-1, 2))
 
 
-def _outline(points: Array) -> Array:
+def _hull_outline(points: Array) -> Array:
     """Return the corners [k, 2] of the convex hull of points, counter-clockwise."""
     return np.asarray(points[ConvexHull(points).vertices])
 
@@ -154,13 +154,13 @@ def _slab(outline: Array, world_from_plane: Array, *, kind: str) -> Piece:
     """Return the slab below an outline [n, 2] of the plane's frame; its upper face lies exactly on the plane."""
     angle, center, size = smallest_rectangle(outline)
     area = float(ConvexHull(outline).volume)
-    if kind == "table" and area < RECTANGLE_FILL * float(np.prod(size)):
-        rims = [np.hstack([outline, np.full((len(outline), 1), z)]) for z in (0.0, -THICKNESS_M)]
+    if kind == "table" and area < MIN_RECTANGLE_FILL * float(np.prod(size)):
+        rims = [np.hstack([outline, np.full((len(outline), 1), z)]) for z in (0.0, -SLAB_THICKNESS_M)]
         mesh = Mesh.from_trimesh(trimesh.convex.convex_hull(np.concatenate(rims))).transformed(world_from_plane)
         return Piece(kind="mesh", mesh=mesh, link_from_piece=np.eye(4), size_m=np.ptp(mesh.vertices, axis=0))
     size = size + (2.0 * FLOOR_MARGIN_M if kind == "floor" else 0.0)
     turn = rotation_about(np.array([0.0, 0.0, 1.0]), angle)
-    pose = world_from_plane @ rigid(turn, np.array([*center, -THICKNESS_M / 2.0]))
-    extents = np.array([*size, THICKNESS_M])
+    pose = world_from_plane @ rigid(turn, np.array([*center, -SLAB_THICKNESS_M / 2.0]))
+    extents = np.array([*size, SLAB_THICKNESS_M])
     mesh = Mesh.from_trimesh(trimesh.creation.box(extents=extents)).transformed(pose)
     return Piece(kind="box", mesh=mesh, link_from_piece=pose, size_m=extents)

@@ -6,7 +6,7 @@ nothing bounces, and the restitution of the scene stays in the URDF and in USD. 
 under 0.1 mm; MuJoCo wants a time constant of at least two steps.
 
 MuJoCo takes the larger friction of a pair. So structure is written with none, and each object with its value against
-the structure: the geometric mean of both, as in the URDF. Two objects have the larger of theirs.
+the structure: the geometric mean of both, as in the URDF. A pair of objects gets the larger of both values.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array
-from cousins.meshes import Mesh
+from cousins.meshes import Mesh, mean_rgba
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
-from cousins.scene.contact_friction import ROLLING_M, SPINNING_M, pair_friction
-from cousins.scene.inertia import principal_inertia
-from cousins.scene.io.mesh_writer import mesh_files, write_files
-from cousins.scene.io.obj import PngWriter
+from cousins.reconstruct.inertia import principal_inertia
+from cousins.reconstruct.kinematics import joints_in_order
+from cousins.rounding import format_lengths, format_number, format_numbers, format_quaternion
+from cousins.scene.io.mesh_writer import PngWriter, mesh_files, write_files
 from cousins.scene.io.paths import (
     asset_folder,
     body_name,
@@ -34,11 +34,9 @@ from cousins.scene.io.paths import (
     texture_file,
     visual_file,
 )
-from cousins.scene.io.rounding import lengths, number, numbers, quaternion
-from cousins.scene.kinematics import joints_in_order
+from cousins.scene.robot_formats.contact_friction import ROLLING_FRICTION_M, SPINNING_FRICTION_M, pair_friction
 from cousins.scene.robot_formats.mjcf_lights import add_look
-from cousins.scene.robot_formats.urdf_writer import mean_rgba
-from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.scenes import GRAVITY_M_S2, PlacedAsset, Scene, Structure
 
 TIMESTEP_S: Final = 0.002
 """Step of the compiled model [s]; MuJoCo's own default."""
@@ -48,9 +46,7 @@ VISUAL_GROUP: Final = "2"
 """Geom group of the looks; they collide with nothing."""
 COLLISION_GROUP: Final = "3"
 """Geom group of the convex pieces."""
-GRAVITY_M_S2: Final = 9.81
-"""Gravity along -z [m/s²]."""
-_FILE: Final = re.compile(r' file="([^"]+)"')
+_FILE_ATTRIBUTE: Final = re.compile(r' file="([^"]+)"')
 
 
 def mjcf_file(scene: Scene, *, visuals: bool = True) -> bytes:
@@ -58,17 +54,17 @@ def mjcf_file(scene: Scene, *, visuals: bool = True) -> bytes:
     require_scene_names(scene)
     root = ET.Element("mujoco", model=scene.name)
     _add_options(root)
-    asset = ET.SubElement(root, "asset")
+    asset_element = ET.SubElement(root, "asset")
     world = ET.SubElement(root, "worldbody")
     contact = ET.SubElement(root, "contact")
     if scene.look is not None:
         add_look(root, world, scene.look)
     for structure in scene.structures:
-        _add_structure(world, asset, structure, visuals=visuals)
+        _add_structure(world, asset_element, structure, visuals=visuals)
     for placed in scene.objects:
-        surface = _surface(pair_friction(placed.asset.friction.value, scene.structures))
-        _add_object(world, asset, placed, surface=surface, visuals=visuals)
-        _exclude_own_parts(contact, placed.asset)
+        contact_attributes = _contact_attributes(pair_friction(placed.asset.friction.value, scene.structures))
+        _add_object(world, asset_element, placed, contact_attributes=contact_attributes, visuals=visuals)
+        _exclude_self_collisions(contact, placed.asset)
     ET.indent(root)
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
 
@@ -79,8 +75,8 @@ def mjcf_in_memory(scene: Scene, *, visuals: bool = True, png: PngWriter | None 
     MuJoCo's files in memory have no folders, so `__` stands where a scene folder has `/`.
     """
     text = mjcf_file(scene, visuals=visuals).decode()
-    flat = _FILE.sub(lambda found: f' file="{_flat(found[1])}"', text)
-    return flat, {_flat(path): data for path, data in mesh_files(scene, visuals=visuals, png=png).items()}
+    flat_text = _FILE_ATTRIBUTE.sub(lambda match: f' file="{_flat_path(match[1])}"', text)
+    return flat_text, {_flat_path(path): data for path, data in mesh_files(scene, visuals=visuals, png=png).items()}
 
 
 def write_mjcf(scene: Scene, folder: Path, *, visuals: bool = True) -> None:
@@ -90,7 +86,7 @@ def write_mjcf(scene: Scene, folder: Path, *, visuals: bool = True) -> None:
     write_files(files, folder)
 
 
-def _flat(path: str) -> str:
+def _flat_path(path: str) -> str:
     return path.replace("/", "__")
 
 
@@ -107,8 +103,8 @@ def _add_options(root: ET.Element) -> None:
     }
     ET.SubElement(root, "compiler", compiler)
     option = {
-        "timestep": number(TIMESTEP_S),
-        "gravity": f"0 0 {number(-GRAVITY_M_S2)}",
+        "timestep": format_number(TIMESTEP_S),
+        "gravity": f"0 0 {format_number(-GRAVITY_M_S2)}",
         "integrator": "implicitfast",
         "cone": "elliptic",
         "impratio": "10",
@@ -116,104 +112,142 @@ def _add_options(root: ET.Element) -> None:
     ET.SubElement(root, "option", option)
 
 
-def _add_structure(world: ET.Element, asset: ET.Element, structure: Structure, *, visuals: bool) -> None:
+def _add_structure(world: ET.Element, asset_element: ET.Element, structure: Structure, *, visuals: bool) -> None:
     body = ET.SubElement(world, "body", name=structure.name, pos="0 0 0", quat="1 0 0 0")
     folder = structures_folder()
     if visuals:
-        _add_visual(body, asset, structure.visual, folder=folder, owner=structure.name, name=structure.name)
+        _add_visual(body, asset_element, structure.visual, folder=folder, owner=structure.name, name=structure.name)
     _add_pieces(
-        body, asset, structure.pieces, surface=_surface(0.0), folder=folder, owner=structure.name, name=structure.name
+        body,
+        asset_element,
+        structure.pieces,
+        contact_attributes=_contact_attributes(0.0),
+        folder=folder,
+        owner=structure.name,
+        name=structure.name,
     )
 
 
 def _add_object(
-    world: ET.Element, asset: ET.Element, placed: Placed, *, surface: dict[str, str], visuals: bool
+    world: ET.Element,
+    asset_element: ET.Element,
+    placed: PlacedAsset,
+    *,
+    contact_attributes: dict[str, str],
+    visuals: bool,
 ) -> None:
-    thing = placed.asset
-    root = thing.links[0].name
-    bodies = {root: _add_body(world, thing.name, placed.world_from_asset)}
+    asset = placed.asset
+    root = asset.links[0].name
+    bodies = {root: _add_body(world, asset.name, placed.world_from_asset)}
     if not placed.fixed:
-        ET.SubElement(bodies[root], "freejoint", name=f"{thing.name}__free")
-    _fill_body(bodies[root], asset, thing, thing.links[0], surface=surface, visuals=visuals)
-    links = {link.name: link for link in thing.links}
-    for joint in joints_in_order(thing):
-        child = _add_body(bodies[joint.parent], body_name(thing, joint.child), joint.parent_from_child)
+        ET.SubElement(bodies[root], "freejoint", name=f"{asset.name}__free")
+    _fill_body(
+        bodies[root], asset_element, asset, asset.links[0], contact_attributes=contact_attributes, visuals=visuals
+    )
+    links = {link.name: link for link in asset.links}
+    for joint in joints_in_order(asset):
+        child = _add_body(bodies[joint.parent], body_name(asset, joint.child), joint.parent_from_child)
         bodies[joint.child] = child
         if joint.kind != "fixed":
-            _add_joint(child, thing, joint)
-        _fill_body(child, asset, thing, links[joint.child], surface=surface, visuals=visuals)
+            _add_joint(child, asset, joint)
+        _fill_body(
+            child, asset_element, asset, links[joint.child], contact_attributes=contact_attributes, visuals=visuals
+        )
 
 
 def _add_body(parent: ET.Element, name: str, pose: Array) -> ET.Element:
-    return ET.SubElement(parent, "body", name=name, pos=lengths(pose[:3, 3]), quat=quaternion(pose[:3, :3]))
+    return ET.SubElement(
+        parent, "body", name=name, pos=format_lengths(pose[:3, 3]), quat=format_quaternion(pose[:3, :3])
+    )
 
 
 def _fill_body(
-    body: ET.Element, asset: ET.Element, thing: Asset, link: Link, *, surface: dict[str, str], visuals: bool
+    body: ET.Element,
+    asset_element: ET.Element,
+    asset: Asset,
+    link: Link,
+    *,
+    contact_attributes: dict[str, str],
+    visuals: bool,
 ) -> None:
     moments, link_from_principal = principal_inertia(link.inertia_kg_m2)
     inertial = {
-        "pos": lengths(link.center_of_mass_m),
-        "quat": quaternion(link_from_principal),
-        "mass": number(link.mass_kg.value),
-        "diaginertia": numbers(moments),
+        "pos": format_lengths(link.center_of_mass_m),
+        "quat": format_quaternion(link_from_principal),
+        "mass": format_number(link.mass_kg.value),
+        "diaginertia": format_numbers(moments),
     }
     ET.SubElement(body, "inertial", inertial)
-    folder = asset_folder(thing.name)
-    name = body_name(thing, link.name)
+    folder = asset_folder(asset.name)
+    name = body_name(asset, link.name)
     if visuals:
-        _add_visual(body, asset, link.visual, folder=folder, owner=link.name, name=name)
-    _add_pieces(body, asset, link.pieces, surface=surface, folder=folder, owner=link.name, name=name)
+        _add_visual(body, asset_element, link.visual, folder=folder, owner=link.name, name=name)
+    _add_pieces(
+        body,
+        asset_element,
+        link.pieces,
+        contact_attributes=contact_attributes,
+        folder=folder,
+        owner=link.name,
+        name=name,
+    )
 
 
-def _add_joint(body: ET.Element, thing: Asset, joint: Joint) -> None:
-    values = {
-        "name": f"{thing.name}__{joint.name}",
+def _add_joint(body: ET.Element, asset: Asset, joint: Joint) -> None:
+    attributes = {
+        "name": f"{asset.name}__{joint.name}",
         "type": "hinge" if joint.kind == "revolute" else "slide",
         "pos": "0 0 0",
-        "axis": numbers(np.round(joint.axis, 7) + 0.0),
+        "axis": format_numbers(np.round(joint.axis, 7) + 0.0),
         "limited": "true",
-        "range": f"{number(joint.lower)} {number(joint.upper)}",
-        "damping": number(joint.damping),
-        "frictionloss": number(joint.friction),
+        "range": f"{format_number(joint.lower)} {format_number(joint.upper)}",
+        "damping": format_number(joint.damping),
+        "frictionloss": format_number(joint.friction),
     }
-    ET.SubElement(body, "joint", values)
+    ET.SubElement(body, "joint", attributes)
 
 
-def _add_visual(body: ET.Element, asset: ET.Element, mesh: Mesh, *, folder: str, owner: str, name: str) -> None:
-    label = f"{name}__visual"
-    ET.SubElement(asset, "mesh", name=label, file=f"{folder}/{visual_file(owner)}", inertia="shell")
-    geom = {"name": label, "type": "mesh", "mesh": label, "group": VISUAL_GROUP, "contype": "0", "conaffinity": "0"}
+def _add_visual(body: ET.Element, asset_element: ET.Element, mesh: Mesh, *, folder: str, owner: str, name: str) -> None:
+    visual_name = f"{name}__visual"
+    ET.SubElement(asset_element, "mesh", name=visual_name, file=f"{folder}/{visual_file(owner)}", inertia="shell")
+    geom = {
+        "name": visual_name,
+        "type": "mesh",
+        "mesh": visual_name,
+        "group": VISUAL_GROUP,
+        "contype": "0",
+        "conaffinity": "0",
+    }
     geom |= {"mass": "0"}
     if mesh.texture is not None and mesh.uv is not None:
-        ET.SubElement(asset, "texture", name=label, type="2d", file=f"{folder}/{texture_file(owner)}")
-        ET.SubElement(asset, "material", name=label, texture=label, specular="0", shininess="0")
-        geom["material"] = label
+        ET.SubElement(asset_element, "texture", name=visual_name, type="2d", file=f"{folder}/{texture_file(owner)}")
+        ET.SubElement(asset_element, "material", name=visual_name, texture=visual_name, specular="0", shininess="0")
+        geom["material"] = visual_name
     else:
-        geom["rgba"] = numbers(mean_rgba(mesh))
+        geom["rgba"] = format_numbers(mean_rgba(mesh))
     ET.SubElement(body, "geom", geom)
 
 
 def _add_pieces(
     body: ET.Element,
-    asset: ET.Element,
+    asset_element: ET.Element,
     pieces: tuple[Piece, ...],
     *,
-    surface: dict[str, str],
+    contact_attributes: dict[str, str],
     folder: str,
     owner: str,
     name: str,
 ) -> None:
     for index, piece in enumerate(pieces):
-        geom = {"name": f"{name}__piece_{index:02d}"} | _shape(piece) | surface
+        geom = {"name": f"{name}__piece_{index:02d}"} | _shape_attributes(piece) | contact_attributes
         if piece.kind == "mesh":
             path = f"{folder}/{piece_file(owner, index)}"
-            ET.SubElement(asset, "mesh", name=geom["name"], file=path, inertia="shell")
+            ET.SubElement(asset_element, "mesh", name=geom["name"], file=path, inertia="shell")
             geom["mesh"] = geom["name"]
         ET.SubElement(body, "geom", geom)
 
 
-def _shape(piece: Piece) -> dict[str, str]:
+def _shape_attributes(piece: Piece) -> dict[str, str]:
     if piece.kind == "mesh":
         return {"type": "mesh"}
     half = piece.size_m / 2.0
@@ -221,20 +255,20 @@ def _shape(piece: Piece) -> dict[str, str]:
     pose = piece.link_from_piece
     return {
         "type": piece.kind,
-        "size": lengths(size),
-        "pos": lengths(pose[:3, 3]),
-        "quat": quaternion(pose[:3, :3]),
+        "size": format_lengths(size),
+        "pos": format_lengths(pose[:3, 3]),
+        "quat": format_quaternion(pose[:3, :3]),
     }
 
 
-def _surface(friction: float) -> dict[str, str]:
+def _contact_attributes(friction: float) -> dict[str, str]:
     return {
         "group": COLLISION_GROUP,
         "contype": "1",
         "conaffinity": "1",
         "condim": "4",
-        "friction": f"{number(friction)} {number(SPINNING_M)} {number(ROLLING_M)}",
-        "solref": f"{number(CONTACT_TIME_S)} 1",
+        "friction": " ".join(format_number(value) for value in (friction, SPINNING_FRICTION_M, ROLLING_FRICTION_M)),
+        "solref": f"{format_number(CONTACT_TIME_S)} 1",
         "solimp": "0.95 0.99 0.001 0.5 2",
         "margin": "0",
         "gap": "0",
@@ -242,8 +276,8 @@ def _surface(friction: float) -> dict[str, str]:
     }
 
 
-def _exclude_own_parts(contact: ET.Element, thing: Asset) -> None:
-    names = [body_name(thing, link.name) for link in thing.links]
+def _exclude_self_collisions(contact: ET.Element, asset: Asset) -> None:
+    names = [body_name(asset, link.name) for link in asset.links]
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
             ET.SubElement(contact, "exclude", body1=first, body2=second)

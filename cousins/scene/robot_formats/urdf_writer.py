@@ -2,8 +2,8 @@
 
 Lengths in metres, angles in radians, mesh paths relative to the file that names them. Inertia is written in
 its principal axes, because engines differ in how they treat products of inertia. Objects hang on `floating` joints
-in `scene.urdf` (on `fixed` ones where `Placed.fixed`), which PyBullet does not know: load `assets/<name>/asset.urdf`
-there, with `URDF_USE_INERTIA_FROM_FILE`, and `useFixedBase` for fixed ones.
+in `scene.urdf` (on `fixed` ones where `PlacedAsset.fixed`), which PyBullet does not know: load
+`assets/<name>/asset.urdf` there, with `URDF_USE_INERTIA_FROM_FILE`, and `useFixedBase` for fixed ones.
 
 `<contact>` is PyBullet's element; other parsers pass over it. PyBullet multiplies the coefficients of the two
 sides, so the square root of friction and restitution is written: a pair has the geometric mean, the value that the
@@ -21,11 +21,12 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array
-from cousins.meshes import Mesh
+from cousins.meshes import Mesh, mean_rgba
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
-from cousins.scene.contact_friction import ROLLING_M, SPINNING_M
-from cousins.scene.inertia import principal_inertia
+from cousins.reconstruct.inertia import principal_inertia
+from cousins.reconstruct.kinematics import joints_in_order
+from cousins.rounding import format_lengths, format_number, format_numbers, roll_pitch_yaw
 from cousins.scene.io.mesh_writer import mesh_files, write_files
 from cousins.scene.io.paths import (
     asset_folder,
@@ -35,25 +36,24 @@ from cousins.scene.io.paths import (
     structures_folder,
     visual_file,
 )
-from cousins.scene.io.rounding import lengths, number, numbers, roll_pitch_yaw
-from cousins.scene.kinematics import joints_in_order
-from cousins.scene.scenes import Placed, Scene, Structure
+from cousins.scene.robot_formats.contact_friction import ROLLING_FRICTION_M, SPINNING_FRICTION_M
+from cousins.scene.scenes import PlacedAsset, Scene, Structure
 
-NO_EFFORT_LIMIT: Final = 1000.0
+MAX_JOINT_EFFORT: Final = 1000.0
 """Effort limit [N·m] or [N] that URDF demands of a joint nobody drives: more than a person exerts."""
-NO_VELOCITY_LIMIT: Final = 100.0
+MAX_JOINT_VELOCITY: Final = 100.0
 """Velocity limit [rad/s] or [m/s] that URDF demands: more than a settling scene reaches."""
 
 
 def urdf_files(scene: Scene, *, visuals: bool = True) -> dict[str, bytes]:
     """Return every URDF of a scene by path relative to the scene folder; the meshes are not among them."""
     require_scene_names(scene)
-    files = {"scene.urdf": _text(_scene_robot(scene, visuals=visuals))}
-    files["structures.urdf"] = _text(_structures_robot(scene, visuals=visuals))
+    files = {"scene.urdf": _xml_bytes(_scene_robot(scene, visuals=visuals))}
+    files["structures.urdf"] = _xml_bytes(_structures_robot(scene, visuals=visuals))
     for placed in scene.objects:
         robot = ET.Element("robot", name=placed.asset.name)
         _add_asset(robot, placed.asset, folder="", visuals=visuals)
-        files[f"{asset_folder(placed.asset.name)}/asset.urdf"] = _text(robot)
+        files[f"{asset_folder(placed.asset.name)}/asset.urdf"] = _xml_bytes(robot)
     return files
 
 
@@ -100,7 +100,7 @@ def _add_structure(robot: ET.Element, structure: Structure, *, parent: str, visu
     _add_origin(joint, np.eye(4))
 
 
-def _add_root_joint(robot: ET.Element, placed: Placed) -> None:
+def _add_root_joint(robot: ET.Element, placed: PlacedAsset) -> None:
     kind = "fixed" if placed.fixed else "floating"
     joint = ET.SubElement(robot, "joint", name=f"world__{placed.asset.name}", type=kind)
     ET.SubElement(joint, "parent", link="world")
@@ -123,8 +123,8 @@ def _add_link(robot: ET.Element, asset: Asset, link: Link, *, folder: str, visua
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = link_from_principal, link.center_of_mass_m
     _add_origin(inertial, pose)
-    ET.SubElement(inertial, "mass", value=number(link.mass_kg.value))
-    xx, yy, zz = (number(moment) for moment in moments)
+    ET.SubElement(inertial, "mass", value=format_number(link.mass_kg.value))
+    xx, yy, zz = (format_number(moment) for moment in moments)
     ET.SubElement(inertial, "inertia", ixx=xx, ixy="0", ixz="0", iyy=yy, iyz="0", izz=zz)
     if visuals:
         _add_visual(element, link.visual, f"{folder}{visual_file(link.name)}")
@@ -139,24 +139,24 @@ def _add_joint(robot: ET.Element, asset: Asset, joint: Joint) -> None:
     _add_origin(element, joint.parent_from_child)
     if joint.kind == "fixed":
         return
-    ET.SubElement(element, "axis", xyz=numbers(np.round(joint.axis, 7) + 0.0))
+    ET.SubElement(element, "axis", xyz=format_numbers(np.round(joint.axis, 7) + 0.0))
     ET.SubElement(
         element,
         "limit",
-        lower=number(joint.lower),
-        upper=number(joint.upper),
-        effort=number(NO_EFFORT_LIMIT),
-        velocity=number(NO_VELOCITY_LIMIT),
+        lower=format_number(joint.lower),
+        upper=format_number(joint.upper),
+        effort=format_number(MAX_JOINT_EFFORT),
+        velocity=format_number(MAX_JOINT_VELOCITY),
     )
-    ET.SubElement(element, "dynamics", damping=number(joint.damping), friction=number(joint.friction))
+    ET.SubElement(element, "dynamics", damping=format_number(joint.damping), friction=format_number(joint.friction))
 
 
 def _add_contact(element: ET.Element, friction: Quantity, restitution: Quantity) -> None:
     contact = ET.SubElement(element, "contact")
-    ET.SubElement(contact, "lateral_friction", value=number(math.sqrt(friction.value)))
-    ET.SubElement(contact, "restitution", value=number(math.sqrt(restitution.value)))
-    ET.SubElement(contact, "spinning_friction", value=number(SPINNING_M))
-    ET.SubElement(contact, "rolling_friction", value=number(ROLLING_M))
+    ET.SubElement(contact, "lateral_friction", value=format_number(math.sqrt(friction.value)))
+    ET.SubElement(contact, "restitution", value=format_number(math.sqrt(restitution.value)))
+    ET.SubElement(contact, "spinning_friction", value=format_number(SPINNING_FRICTION_M))
+    ET.SubElement(contact, "rolling_friction", value=format_number(ROLLING_FRICTION_M))
 
 
 def _add_visual(element: ET.Element, mesh: Mesh, path: str) -> None:
@@ -165,7 +165,7 @@ def _add_visual(element: ET.Element, mesh: Mesh, path: str) -> None:
     ET.SubElement(ET.SubElement(visual, "geometry"), "mesh", filename=path)
     if mesh.texture is None:
         material = ET.SubElement(visual, "material", name=f"{path.removesuffix('.obj').replace('/', '_')}_material")
-        ET.SubElement(material, "color", rgba=numbers(mean_rgba(mesh)))
+        ET.SubElement(material, "color", rgba=format_numbers(mean_rgba(mesh)))
 
 
 def _add_collision(element: ET.Element, piece: Piece, path: str) -> None:
@@ -173,27 +173,20 @@ def _add_collision(element: ET.Element, piece: Piece, path: str) -> None:
     _add_origin(collision, piece.link_from_piece if piece.kind != "mesh" else np.eye(4))
     geometry = ET.SubElement(collision, "geometry")
     if piece.kind == "box":
-        ET.SubElement(geometry, "box", size=lengths(piece.size_m))
+        ET.SubElement(geometry, "box", size=format_lengths(piece.size_m))
     elif piece.kind == "cylinder":
-        radius, height = lengths(piece.size_m[0] / 2.0), lengths(piece.size_m[2])
+        radius, height = format_lengths(piece.size_m[0] / 2.0), format_lengths(piece.size_m[2])
         ET.SubElement(geometry, "cylinder", radius=radius, length=height)
     elif piece.kind == "sphere":
-        ET.SubElement(geometry, "sphere", radius=lengths(piece.size_m[0] / 2.0))
+        ET.SubElement(geometry, "sphere", radius=format_lengths(piece.size_m[0] / 2.0))
     else:
         ET.SubElement(geometry, "mesh", filename=path)
 
 
-def mean_rgba(mesh: Mesh) -> Array:
-    """Return one colour [4], 0 to 1, for a format that knows no colour by vertex; mid grey without colours."""
-    if mesh.colors is None or len(mesh.colors) == 0:
-        return np.array([0.6, 0.6, 0.6, 1.0])
-    return np.append(np.round(mesh.colors.mean(axis=0) / 255.0, 4), 1.0)
-
-
 def _add_origin(element: ET.Element, pose: Array) -> None:
-    ET.SubElement(element, "origin", xyz=lengths(pose[:3, 3]), rpy=numbers(roll_pitch_yaw(pose[:3, :3])))
+    ET.SubElement(element, "origin", xyz=format_lengths(pose[:3, 3]), rpy=format_numbers(roll_pitch_yaw(pose[:3, :3])))
 
 
-def _text(robot: ET.Element) -> bytes:
+def _xml_bytes(robot: ET.Element) -> bytes:
     ET.indent(robot)
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(robot, encoding="utf-8") + b"\n"

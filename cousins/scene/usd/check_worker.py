@@ -16,14 +16,14 @@ from typing import Any, Final
 from pxr import Tf, Usd, UsdValidation
 
 from cousins.findings import Finding
-from cousins.scene.usd.child_process import limit_myself
-from cousins.scene.usd.collider_rules import check_fit
+from cousins.sandbox import limit_resources
+from cousins.scene.usd.collider_rules import check_collider_fit
 from cousins.scene.usd.joint_rules import check_joints
 from cousins.scene.usd.path_rules import check_paths, error_text
 from cousins.scene.usd.rules import check_bodies
 from cousins.scene.usd.unit_rules import Severity, check_units
 
-FIXES: Final = {
+FIX_HINTS: Final = {
     "RigidBodyChecker": "Mend the rigid body: it must be an Xform of its own, without scale, shear or nesting.",
     "ColliderChecker": "Mend the collider's scale or its points; round primitives scale uniformly.",
     "ArticulationChecker": "Keep one articulation root, on a moving body that is not kinematic.",
@@ -34,9 +34,9 @@ FIXES: Final = {
     "MaterialBindingApiAppliedValidator": "Apply MaterialBindingAPI to the prim; OpenUSD finds the material without.",
 }
 """Fix hints by validator."""
-LOOKS: Final = frozenset({"MaterialBindingApiAppliedValidator"})
-"""Validators of looks whose findings change nothing that physics or OpenUSD's own material lookup sees: told, not
-failed. Every RoomPlan package of Apple breaks this one."""
+APPEARANCE_VALIDATORS: Final = frozenset({"MaterialBindingApiAppliedValidator"})
+"""Validators of looks whose findings change nothing that physics or OpenUSD's own material lookup sees: reported as
+info. Every RoomPlan package of Apple breaks this one."""
 
 
 def check_file(path: Path) -> list[Finding]:
@@ -47,28 +47,28 @@ def check_file(path: Path) -> list[Finding]:
     try:
         stage = Usd.Stage.Open(str(path))
     except (Tf.ErrorException, UnicodeDecodeError) as error:
-        return [*findings, _unopened(path, error_text(error))]
-    for rules, apply in RULES.items():
+        return [*findings, _unreadable_stage(path, error_text(error))]
+    for rules, apply in RULE_SETS.items():
         try:
             findings += apply(stage)
         except (Tf.ErrorException, TypeError, ValueError) as error:
-            findings.append(_unapplied(rules, error_text(error)))
+            findings.append(_rule_failed(rules, error_text(error)))
     return findings
 
 
-def _validate(stage: Usd.Stage) -> list[Finding]:
+def _run_usd_validators(stage: Usd.Stage) -> list[Finding]:
     validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
     context = UsdValidation.ValidationContext(validators)
-    found = [_from_validator(error) for error in context.Validate(stage)]
-    return sorted(found, key=lambda finding: (finding.rule, finding.where, finding.message))
+    findings = [_from_validator(error) for error in context.Validate(stage)]
+    return sorted(findings, key=lambda finding: (finding.rule, finding.where, finding.message))
 
 
-RULES: Final[dict[str, Callable[[Usd.Stage], list[Finding]]]] = {
-    "OpenUSD's validators": _validate,
+RULE_SETS: Final[dict[str, Callable[[Usd.Stage], list[Finding]]]] = {
+    "OpenUSD's validators": _run_usd_validators,
     "units": check_units,
     "bodies": check_bodies,
     "joints": check_joints,
-    "colliders against looks": check_fit,
+    "colliders against looks": check_collider_fit,
 }
 """What is checked of a stage, by its name; a value of a type that its schema does not know stops one, not the rest."""
 
@@ -76,15 +76,20 @@ RULES: Final[dict[str, Callable[[Usd.Stage], list[Finding]]]] = {
 def _from_validator(error: UsdValidation.ValidationError) -> Finding:
     kind = error.GetType()
     kinds = UsdValidation.ValidationErrorType
-    told: dict[Any, Severity] = {kinds.Error: "error", kinds.Warn: "warning", kinds.Info: "info", kinds.None_: "info"}
+    severities: dict[Any, Severity] = {
+        kinds.Error: "error",
+        kinds.Warn: "warning",
+        kinds.Info: "info",
+        kinds.None_: "info",
+    }
     name = error.GetValidator().GetMetadata().name.split(":")[-1]
     sites = [_site(site) for site in error.GetSites()]
     return Finding(
         rule=f"usd:{name}.{error.GetName()}",
-        severity="info" if name in LOOKS else told[kind],
+        severity="info" if name in APPEARANCE_VALIDATORS else severities[kind],
         where=", ".join(sites)[:300] or "/",
         message=" ".join(error.GetMessage().split())[:500],
-        fix=FIXES.get(name, "See the message; the rule is one of OpenUSD's own validators."),
+        fix=FIX_HINTS.get(name, "See the message; the rule is one of OpenUSD's own validators."),
     )
 
 
@@ -94,7 +99,7 @@ def _site(site: UsdValidation.ValidationErrorSite) -> str:
     return str(site.GetPrim().GetPath()) if site.IsPrim() else "/"
 
 
-def _unapplied(rules: str, message: str) -> Finding:
+def _rule_failed(rules: str, message: str) -> Finding:
     return Finding(
         rule="unreadable-value",
         severity="error",
@@ -104,7 +109,7 @@ def _unapplied(rules: str, message: str) -> Finding:
     )
 
 
-def _unopened(path: Path, message: str) -> Finding:
+def _unreadable_stage(path: Path, message: str) -> Finding:
     return Finding(
         rule="unreadable-stage",
         severity="error",
@@ -116,7 +121,7 @@ def _unopened(path: Path, message: str) -> Finding:
 
 def main() -> int:
     """Print the findings about the file named on the command line as one line of JSON."""
-    limit_myself()
+    limit_resources()
     findings = check_file(Path(sys.argv[1]))
     sys.stdout.write(json.dumps([asdict(finding) for finding in findings]) + "\n")
     return 0

@@ -16,20 +16,20 @@ MAX_PRISMATIC_M: Final = 10.0
 
 def check_joints(stage: Usd.Stage) -> list[Finding]:
     """Return findings about joint limits in a wrong unit and about articulation roots."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     groups: dict[str, str] = {}
     hinged: set[str] = set()
     for prim in stage.Traverse(Usd.TraverseInstanceProxies()):
         if not prim.IsA(UsdPhysics.Joint):
             continue
-        found += _check_limits(prim)
+        findings += _check_limits(prim)
         joint = UsdPhysics.Joint(prim)
-        ends = [str(path) for rel in (joint.GetBody0Rel(), joint.GetBody1Rel()) for path in rel.GetTargets()]
-        for end in ends:
-            groups[_group(groups, end)] = _group(groups, ends[0])
-        if ends and (prim.IsA(UsdPhysics.RevoluteJoint) or prim.IsA(UsdPhysics.PrismaticJoint)):
-            hinged.add(ends[0])
-    return found + _check_articulations(stage, groups, hinged)
+        body_paths = [str(path) for rel in (joint.GetBody0Rel(), joint.GetBody1Rel()) for path in rel.GetTargets()]
+        for end in body_paths:
+            groups[_group(groups, end)] = _group(groups, body_paths[0])
+        if body_paths and (prim.IsA(UsdPhysics.RevoluteJoint) or prim.IsA(UsdPhysics.PrismaticJoint)):
+            hinged.add(body_paths[0])
+    return findings + _check_articulations(stage, groups, hinged)
 
 
 def joined_bodies(stage: Usd.Stage) -> set[str]:
@@ -67,18 +67,18 @@ def _check_limits(prim: Usd.Prim) -> list[Finding]:
 
 
 def _check_articulations(stage: Usd.Stage, groups: dict[str, str], hinged: set[str]) -> list[Finding]:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     roots: dict[str, list[str]] = {}
     for prim in stage.Traverse(Usd.TraverseInstanceProxies()):
         if not prim.HasAPI(UsdPhysics.ArticulationRootAPI):
             continue
-        where = str(prim.GetPath())
-        members = {_group(groups, end) for end in groups if end == where or end.startswith(f"{where}/")}
-        for member in sorted(members) or [where]:
-            roots.setdefault(member, []).append(where)
+        path = str(prim.GetPath())
+        members = {_group(groups, end) for end in groups if end == path or end.startswith(f"{path}/")}
+        for member in sorted(members) or [path]:
+            roots.setdefault(member, []).append(path)
     for paths in roots.values():
         if len(paths) > 1:
-            found.append(
+            findings.append(
                 Finding(
                     rule="several-articulation-roots",
                     severity="error",
@@ -89,7 +89,7 @@ def _check_articulations(stage: Usd.Stage, groups: dict[str, str], hinged: set[s
             )
     for start in sorted({_group(groups, end) for end in hinged}):
         if start not in roots:
-            found.append(
+            findings.append(
                 Finding(
                     rule="missing-articulation-root",
                     severity="warning",
@@ -98,7 +98,7 @@ def _check_articulations(stage: Usd.Stage, groups: dict[str, str], hinged: set[s
                     fix="Apply PhysicsArticulationRootAPI to the base body.",
                 )
             )
-    return found
+    return findings
 
 
 def _group(groups: dict[str, str], name: str) -> str:

@@ -14,32 +14,32 @@ from pxr import Sdf, Tf, UsdUtils
 
 from cousins.findings import Finding
 
-LAYERS: Final = frozenset({".usd", ".usda", ".usdc", ".usdz"})
+LAYER_SUFFIXES: Final = frozenset({".usd", ".usda", ".usdc", ".usdz"})
 """Extensions that a composition arc may name."""
-IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".exr", ".hdr", ".tif", ".tiff", ".avif", ".ktx", ".ktx2"})
+IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".exr", ".hdr", ".tif", ".tiff", ".avif", ".ktx", ".ktx2"})
 """Extensions that an attribute may name besides."""
 MAX_LAYERS: Final = 2000
 """Most layers that are walked."""
-URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+URI_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 """A scheme such as `http:` or `file:`."""
-DRIVE: Final = re.compile(r"[A-Za-z]:|\\\\")
+DRIVE_PATTERN: Final = re.compile(r"[A-Za-z]:|\\\\")
 """A Windows drive or share."""
 
 
 def check_paths(path: Path) -> list[Finding]:
-    """Return what is wrong with the asset paths of a USD file and of every layer that it reaches inside its folder."""
+    """Return findings about the asset paths of a USD file and of every layer that it references inside its folder."""
     root = path.parent.resolve()
     findings: list[Finding] = []
     waiting = [str(path.resolve())]
-    seen: set[str] = set()
-    while waiting and len(seen) < MAX_LAYERS:
+    visited: set[str] = set()
+    while waiting and len(visited) < MAX_LAYERS:
         identifier = waiting.pop(0)
-        if identifier in seen:
+        if identifier in visited:
             continue
-        seen.add(identifier)
-        more, found = _check_layer(identifier, root)
-        findings += found
-        waiting += more
+        visited.add(identifier)
+        next_layers, layer_findings = _check_layer(identifier, root)
+        findings += layer_findings
+        waiting += next_layers
     if waiting:
         findings.append(
             Finding(
@@ -54,7 +54,7 @@ def check_paths(path: Path) -> list[Finding]:
 
 
 def error_text(error: Exception) -> str:
-    """Return what USD says about a file; where it quotes bytes that are no UTF-8, that is what is said."""
+    """Return USD's error message about a file, or a note where the message holds invalid UTF-8."""
     try:
         return " ".join(str(error).split()).split(" : ", 1)[-1][:300]
     except UnicodeDecodeError:
@@ -62,55 +62,55 @@ def error_text(error: Exception) -> str:
 
 
 def _check_layer(identifier: str, root: Path) -> tuple[list[str], list[Finding]]:
-    where = _relative(identifier, root)
+    layer_path = _relative(identifier, root)
     try:
         layer = Sdf.Layer.FindOrOpen(identifier)
         if layer is None:
-            return [], [_unreadable(where, "no USD layer")]
+            return [], [_unreadable_layer(layer_path, "no USD layer")]
         composed = set(layer.GetCompositionAssetDependencies())
-        named = _named(layer)
+        asset_paths = _asset_paths(layer)
     except (Tf.ErrorException, UnicodeDecodeError) as error:
-        return [], [_unreadable(where, error_text(error))]
+        return [], [_unreadable_layer(layer_path, error_text(error))]
     findings: list[Finding] = []
-    more: list[str] = []
-    for asset in sorted({*named, *composed} - {""}):
+    next_layers: list[str] = []
+    for asset in sorted({*asset_paths, *composed} - {""}):
         problem = _problem(asset, identifier, root, composed=asset in composed)
         if problem is not None:
-            findings.append(_finding(problem, where, asset))
+            findings.append(_path_finding(problem, layer_path, asset))
         elif asset in composed:
-            more.append(layer.ComputeAbsolutePath(asset))
-    return more, findings
+            next_layers.append(layer.ComputeAbsolutePath(asset))
+    return next_layers, findings
 
 
-def _named(layer: Sdf.Layer) -> list[str]:
+def _asset_paths(layer: Sdf.Layer) -> list[str]:
     """Return every asset path in a layer, also those in metadata, clips and variants."""
-    named: list[str] = []
+    asset_paths: list[str] = []
 
-    def note(asset: str) -> str:
-        named.append(asset)
+    def collect(asset: str) -> str:
+        asset_paths.append(asset)
         return asset
 
-    UsdUtils.ModifyAssetPaths(layer, note)
-    return named
+    UsdUtils.ModifyAssetPaths(layer, collect)
+    return asset_paths
 
 
 def _problem(asset: str, identifier: str, root: Path, *, composed: bool) -> str | None:
     """Return the id of the rule that an asset path breaks, None for a good one."""
-    if DRIVE.match(asset) or asset.startswith(("/", "\\")):
+    if DRIVE_PATTERN.match(asset) or asset.startswith(("/", "\\")):
         return "absolute-path"
-    if URI.match(asset):
+    if URI_PATTERN.match(asset):
         return "uri-path"
     outer = asset.split("[", 1)[0]
     package = identifier.split("[", 1)[0] if "[" in identifier else None
     if package is not None or identifier.endswith(".usdz"):
         return _problem_in_package(outer, identifier)
     target = Path(identifier).parent / outer
-    if not Path(_normal(target)).is_relative_to(root):
+    if not Path(_normalized(target)).is_relative_to(root):
         return "escaping-path"
     if not target.resolve().is_relative_to(root):
         return "link-out-of-folder"
     extension = target.suffix.lower()
-    if extension not in (LAYERS if composed else LAYERS | IMAGES):
+    if extension not in (LAYER_SUFFIXES if composed else LAYER_SUFFIXES | IMAGE_SUFFIXES):
         return "foreign-file-type"
     if not target.is_file() and not any(mark in outer for mark in ("<UDIM>", "#", "${")):
         return "missing-file"
@@ -124,10 +124,10 @@ def _problem_in_package(asset: str, identifier: str) -> str | None:
         depth += -1 if part == ".." else 1
         if depth < 0:
             return "escaping-path"
-    return None if Path(asset).suffix.lower() in LAYERS | IMAGES else "foreign-file-type"
+    return None if Path(asset).suffix.lower() in LAYER_SUFFIXES | IMAGE_SUFFIXES else "foreign-file-type"
 
 
-def _normal(path: Path) -> str:
+def _normalized(path: Path) -> str:
     parts: list[str] = []
     for part in path.parts:
         if part == "..":
@@ -141,17 +141,17 @@ def _relative(identifier: str, root: Path) -> str:
     return identifier.removeprefix(f"{root}/")
 
 
-def _unreadable(where: str, message: str) -> Finding:
+def _unreadable_layer(layer_path: str, message: str) -> Finding:
     return Finding(
         rule="unreadable-layer",
         severity="error",
-        where=where,
+        where=layer_path,
         message=f"the layer cannot be parsed: {message}",
         fix="Open it with usdcat and mend or re-export it.",
     )
 
 
-def _finding(problem: str, where: str, asset: str) -> Finding:
+def _path_finding(problem: str, layer_path: str, asset: str) -> Finding:
     messages = {
         "absolute-path": ("is absolute", "Write it relative to the layer, such as ./textures/a.png."),
         "uri-path": ("is an address", "Copy the file beside the layer and name it by a relative path."),
@@ -165,7 +165,7 @@ def _finding(problem: str, where: str, asset: str) -> Finding:
     return Finding(
         rule=problem,
         severity="error" if severity == "error" else "warning",
-        where=where,
+        where=layer_path,
         message=f"the asset path {asset[:200]!r} {message}",
         fix=fix,
     )

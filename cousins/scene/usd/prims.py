@@ -9,15 +9,14 @@ from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdPhysics, UsdSemantics, UsdShade, V
 
 from cousins.errors import SceneError
 from cousins.geometry import Array
-from cousins.meshes import Mesh
+from cousins.meshes import Mesh, mean_rgba
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Link, Piece
-from cousins.scene.inertia import principal_inertia
-from cousins.scene.io.rounding import number, round_length, round_quaternion
-from cousins.scene.robot_formats.urdf_writer import mean_rgba
+from cousins.reconstruct.inertia import principal_inertia
+from cousins.rounding import format_number, round_length, round_quaternion
 
-ROUGHNESS = 0.8
-"""Roughness of every visual material: a phone's colours say nothing about gloss."""
+MATERIAL_ROUGHNESS = 0.8
+"""Roughness of every visual material: a phone's colours carry no information about gloss."""
 
 
 def new_stage(default_prim: str) -> tuple[Usd.Stage, Usd.Prim]:
@@ -29,7 +28,7 @@ def new_stage(default_prim: str) -> tuple[Usd.Stage, Usd.Prim]:
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
     UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
-    prim = UsdGeom.Xform.Define(stage, f"/{identifier(default_prim)}").GetPrim()
+    prim = UsdGeom.Xform.Define(stage, f"/{usd_identifier(default_prim)}").GetPrim()
     stage.SetDefaultPrim(prim)
     return stage, prim
 
@@ -40,44 +39,44 @@ def layer_bytes(stage: Usd.Stage) -> bytes:
     return text.encode()
 
 
-def identifier(name: str) -> str:
+def usd_identifier(name: str) -> str:
     """Return a name as USD writes it: `-` and a leading digit become `_`."""
     valid: str = Tf.MakeValidIdentifier(name)
     return valid
 
 
-def require_distinct(names: list[str]) -> None:
+def require_distinct_identifiers(names: list[str]) -> None:
     """Raise `SceneError` where two names become the same USD identifier."""
-    made = [identifier(name) for name in names]
-    twice = sorted({name for name in names if made.count(identifier(name)) > 1})
-    if twice:
+    identifiers = [usd_identifier(name) for name in names]
+    duplicates = sorted({name for name in names if identifiers.count(usd_identifier(name)) > 1})
+    if duplicates:
         raise SceneError(
-            f"the names {', '.join(twice)}, which are one in USD",
+            f"the names {', '.join(duplicates)}, which are one in USD",
             expected="names that differ in letters, digits and '_'",
             hint="Rename one of them.",
         )
 
 
-def place(prim: Usd.Prim, pose: Array) -> None:
-    """Give a prim a rigid pose, without scale, as translate and orient."""
+def set_pose(prim: Usd.Prim, pose: Array) -> None:
+    """Set a rigid pose [4, 4] on a prim as translate and orient ops, without scale."""
     xform = UsdGeom.Xformable(prim)
     xform.AddTranslateOp(UsdGeom.XformOp.PrecisionDouble).Set(Gf.Vec3d(*round_length(pose[:3, 3]).tolist()))
     orient = xform.AddOrientOp(UsdGeom.XformOp.PrecisionDouble)
     orient.Set(Gf.Quatd(*round_quaternion(pose[:3, :3]).tolist()))
 
 
-def label(prim: Usd.Prim, words: tuple[str, ...]) -> None:
-    """Give a prim semantic labels of the taxonomy `category`."""
+def set_labels(prim: Usd.Prim, words: tuple[str, ...]) -> None:
+    """Set semantic labels of the taxonomy `category` on a prim."""
     UsdSemantics.LabelsAPI.Apply(prim, "category").CreateLabelsAttr(Vt.TokenArray(list(words)))
 
 
 def quantity_data(quantity: Quantity) -> dict[str, Any]:
     """Return a quantity as custom data."""
-    value, low, high = (float(number(item)) for item in (quantity.value, quantity.low, quantity.high))
+    value, low, high = (float(format_number(item)) for item in (quantity.value, quantity.low, quantity.high))
     return {"value": value, "low": low, "high": high, "source": quantity.source}
 
 
-def add_surface(stage: Usd.Stage, path: str, friction: Quantity, restitution: Quantity) -> UsdShade.Material:
+def add_physics_material(stage: Usd.Stage, path: str, friction: Quantity, restitution: Quantity) -> UsdShade.Material:
     """Define a physics material; static and dynamic friction are one Coulomb coefficient."""
     material = UsdShade.Material.Define(stage, path)
     physics = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
@@ -89,7 +88,7 @@ def add_surface(stage: Usd.Stage, path: str, friction: Quantity, restitution: Qu
     return material
 
 
-def add_mass(prim: Usd.Prim, link: Link) -> None:
+def add_mass_properties(prim: Usd.Prim, link: Link) -> None:
     """Apply an explicit mass, centre of mass and principal inertia to a rigid body."""
     moments, axes = principal_inertia(link.inertia_kg_m2)
     mass = UsdPhysics.MassAPI.Apply(prim)
@@ -99,19 +98,19 @@ def add_mass(prim: Usd.Prim, link: Link) -> None:
     mass.CreatePrincipalAxesAttr(Gf.Quatf(*round_quaternion(axes).tolist()))
 
 
-def add_visual(stage: Usd.Stage, body: str, mesh: Mesh, *, looks: str, texture: str) -> None:
-    """Define `body/visual` with a preview surface under `looks`; `texture` is the relative path of its image."""
+def add_visual(stage: Usd.Stage, body: str, mesh: Mesh, *, material_path: str, texture: str) -> None:
+    """Define `body/visual` with a preview surface at `material_path`; `texture` is the relative path of its image."""
     geom = _mesh(stage, f"{body}/visual", mesh)
-    material = UsdShade.Material.Define(stage, looks)
-    shader = UsdShade.Shader.Define(stage, f"{looks}/surface")
+    material = UsdShade.Material.Define(stage, material_path)
+    shader = UsdShade.Shader.Define(stage, f"{material_path}/surface")
     shader.CreateIdAttr("UsdPreviewSurface")
-    shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(ROUGHNESS)
+    shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(MATERIAL_ROUGHNESS)
     shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
     diffuse = shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
     material.CreateSurfaceOutput().ConnectToSource(shader.CreateOutput("surface", Sdf.ValueTypeNames.Token))
     if mesh.uv is not None and mesh.texture is not None:
         _add_texture_coordinates(geom, mesh.uv)
-        diffuse.ConnectToSource(_texture_output(stage, looks, texture))
+        diffuse.ConnectToSource(_texture_output(stage, material_path, texture))
     else:
         diffuse.Set(Gf.Vec3f(*(_float(value) for value in mean_rgba(mesh)[:3])))
     if mesh.colors is not None:
@@ -120,7 +119,7 @@ def add_visual(stage: Usd.Stage, body: str, mesh: Mesh, *, looks: str, texture: 
     UsdShade.MaterialBindingAPI.Apply(geom.GetPrim()).Bind(material)
 
 
-def add_pieces(stage: Usd.Stage, body: str, pieces: tuple[Piece, ...], surface: UsdShade.Material) -> None:
+def add_colliders(stage: Usd.Stage, body: str, pieces: tuple[Piece, ...], material: UsdShade.Material) -> None:
     """Define `body/collisions` with one prim per convex piece, kept out of renderings by the purpose `guide`."""
     scope = UsdGeom.Scope.Define(stage, f"{body}/collisions")
     scope.CreatePurposeAttr(UsdGeom.Tokens.guide)
@@ -132,7 +131,7 @@ def add_pieces(stage: Usd.Stage, body: str, pieces: tuple[Piece, ...], surface: 
             approximation = UsdPhysics.MeshCollisionAPI.Apply(geom.GetPrim())
             approximation.CreateApproximationAttr(UsdPhysics.Tokens.convexHull)
         binding = UsdShade.MaterialBindingAPI.Apply(geom.GetPrim())
-        binding.Bind(surface, UsdShade.Tokens.weakerThanDescendants, "physics")
+        binding.Bind(material, UsdShade.Tokens.weakerThanDescendants, "physics")
 
 
 def _primitive(stage: Usd.Stage, path: str, piece: Piece) -> UsdGeom.Gprim:
@@ -142,7 +141,7 @@ def _primitive(stage: Usd.Stage, path: str, piece: Piece) -> UsdGeom.Gprim:
         cube = UsdGeom.Cube.Define(stage, path)
         cube.CreateSizeAttr(1.0)
         cube.CreateExtentAttr(_extent(np.array([[-0.5] * 3, [0.5] * 3])))
-        place(cube.GetPrim(), piece.link_from_piece)
+        set_pose(cube.GetPrim(), piece.link_from_piece)
         cube.AddScaleOp(UsdGeom.XformOp.PrecisionDouble).Set(Gf.Vec3d(*size.tolist()))
         return cube
     if piece.kind == "cylinder":
@@ -151,12 +150,12 @@ def _primitive(stage: Usd.Stage, path: str, piece: Piece) -> UsdGeom.Gprim:
         cylinder.CreateRadiusAttr(float(round_length(size[0] / 2.0)))
         cylinder.CreateHeightAttr(float(size[2]))
         cylinder.CreateExtentAttr(_extent(np.stack([-size / 2.0, size / 2.0])))
-        place(cylinder.GetPrim(), piece.link_from_piece)
+        set_pose(cylinder.GetPrim(), piece.link_from_piece)
         return cylinder
     sphere = UsdGeom.Sphere.Define(stage, path)
     sphere.CreateRadiusAttr(float(round_length(size[0] / 2.0)))
     sphere.CreateExtentAttr(_extent(np.stack([-size / 2.0, size / 2.0])))
-    place(sphere.GetPrim(), piece.link_from_piece)
+    set_pose(sphere.GetPrim(), piece.link_from_piece)
     return sphere
 
 
@@ -182,11 +181,11 @@ def _add_texture_coordinates(geom: UsdGeom.Mesh, uv: Array) -> None:
     st.Set(Vt.Vec2fArray.FromNumpy((np.round(uv, 6) + 0.0).astype(np.float32)))
 
 
-def _texture_output(stage: Usd.Stage, looks: str, texture: str) -> UsdShade.Output:
-    reader = UsdShade.Shader.Define(stage, f"{looks}/st")
+def _texture_output(stage: Usd.Stage, material_path: str, texture: str) -> UsdShade.Output:
+    reader = UsdShade.Shader.Define(stage, f"{material_path}/st")
     reader.CreateIdAttr("UsdPrimvarReader_float2")
     reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
-    image = UsdShade.Shader.Define(stage, f"{looks}/texture")
+    image = UsdShade.Shader.Define(stage, f"{material_path}/texture")
     image.CreateIdAttr("UsdUVTexture")
     image.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(texture))
     image.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
@@ -198,4 +197,4 @@ def _texture_output(stage: Usd.Stage, looks: str, texture: str) -> UsdShade.Outp
 
 
 def _float(value: float) -> float:
-    return float(number(float(value)))
+    return float(format_number(float(value)))

@@ -1,4 +1,4 @@
-"""Read back from USD what the other formats hold too: bodies, masses, poses and joints."""
+"""Read bodies, masses, poses and joints of a USD file, for comparison with the other formats."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class UsdJoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class UsdSummary:
-    """What physics finds on a stage."""
+    """Bodies and joints of a stage."""
 
     bodies: tuple[UsdBody, ...]
     """Rigid bodies in traversal order."""

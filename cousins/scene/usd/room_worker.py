@@ -16,12 +16,12 @@ import numpy as np
 from pxr import Tf, Usd, UsdGeom
 
 from cousins.geometry import Array
-from cousins.scene.usd.child_process import limit_myself
+from cousins.sandbox import limit_resources
 from cousins.scene.usd.path_rules import check_paths, error_text
 
-CORNERS: Final = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+CUBE_CORNERS: Final = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 """Corners of USD's unit cube."""
-CUBE: Final = (
+CUBE_TRIANGLES: Final = (
     (0, 1, 3),
     (0, 3, 2),
     (4, 6, 7),
@@ -36,28 +36,28 @@ CUBE: Final = (
     (1, 7, 3),
 )
 """Its triangles."""
-MOST_POINTS: Final = 200_000
+MAX_POINTS: Final = 200_000
 """Most points of all solids: RoomPlan writes some thousand."""
 
 
-def solids_of(path: Path) -> dict[str, Any]:
-    """Return what is printed, or `{"error": why}`."""
-    bad = [finding for finding in check_paths(path) if finding.severity == "error"]
-    if bad:
-        return {"error": bad[0].message}
+def read_solids(path: Path) -> dict[str, Any]:
+    """Return the JSON object that is printed, or `{"error": reason}`."""
+    errors = [finding for finding in check_paths(path) if finding.severity == "error"]
+    if errors:
+        return {"error": errors[0].message}
     try:
         stage = Usd.Stage.Open(str(path))
     except (Tf.ErrorException, UnicodeDecodeError) as error:
         return {"error": error_text(error)}
     unit = UsdGeom.GetStageMetersPerUnit(stage)
     solids = []
-    left = MOST_POINTS
+    points_left = MAX_POINTS
     for prim in stage.Traverse():
         if prim.IsA(UsdGeom.Cube) or prim.IsA(UsdGeom.Mesh):
             solid = _solid(prim, unit)
-            left -= len(solid["points"])
-            if left < 0:
-                return {"error": f"more than {MOST_POINTS} points"}
+            points_left -= len(solid["points"])
+            if points_left < 0:
+                return {"error": f"more than {MAX_POINTS} points"}
             solids.append(solid)
     return {"up": str(UsdGeom.GetStageUpAxis(stage)).lower(), "solids": solids}
 
@@ -68,7 +68,7 @@ def _solid(prim: Usd.Prim, unit: float) -> dict[str, Any]:
     pose = np.eye(4)
     pose[:3, :3] = matrix[:3, :3] / np.maximum(scale, 1e-12)
     pose[:3, 3] = matrix[:3, 3] * unit
-    points, triangles = _shape(prim)
+    points, triangles = _geometry(prim)
     return {
         "name": prim.GetName(),
         "group": prim.GetParent().GetName(),
@@ -78,9 +78,9 @@ def _solid(prim: Usd.Prim, unit: float) -> dict[str, Any]:
     }
 
 
-def _shape(prim: Usd.Prim) -> tuple[Array, list[list[int]]]:
+def _geometry(prim: Usd.Prim) -> tuple[Array, list[list[int]]]:
     if prim.IsA(UsdGeom.Cube):
-        return CORNERS * UsdGeom.Cube(prim).GetSizeAttr().Get(), [list(triangle) for triangle in CUBE]
+        return CUBE_CORNERS * UsdGeom.Cube(prim).GetSizeAttr().Get(), [list(triangle) for triangle in CUBE_TRIANGLES]
     mesh = UsdGeom.Mesh(prim)
     points = np.array(mesh.GetPointsAttr().Get() or np.zeros((0, 3)), dtype=np.float64).reshape(-1, 3)
     triangles, start = [], 0
@@ -94,8 +94,8 @@ def _shape(prim: Usd.Prim) -> tuple[Array, list[list[int]]]:
 
 def main() -> int:
     """Print the solids of the file named on the command line as one line of JSON."""
-    limit_myself()
-    sys.stdout.write(json.dumps(solids_of(Path(sys.argv[1])), allow_nan=False) + "\n")
+    limit_resources()
+    sys.stdout.write(json.dumps(read_solids(Path(sys.argv[1])), allow_nan=False) + "\n")
     return 0
 
 

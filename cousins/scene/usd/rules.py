@@ -1,6 +1,6 @@
-"""Our own rules about a USD stage: what physics engines stumble over and the standard validators let pass.
+"""Rules about rigid bodies of a USD stage that the standard validators do not check but physics engines need.
 
-Units and joints have modules of their own, `usd_units.py` and `usd_joints.py`.
+Units and joints are checked in `unit_rules.py` and `joint_rules.py`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from cousins.findings import Finding
 from cousins.scene.usd.joint_rules import joined_bodies
 from cousins.scene.usd.reader import authored, owner_body, world_from_prim
 
-RIGID: Final = 1e-4
+UNIT_AXIS_TOLERANCE: Final = 1e-4
 """Largest difference of a body's axes from unit length."""
 
 
 def check_bodies(stage: Usd.Stage) -> list[Finding]:
     """Return findings about rigid bodies: colliders, nesting, mass, inertia, scale."""
     colliders: dict[str, list[Usd.Prim]] = {}
-    looks: set[str] = set()
+    visual_bodies: set[str] = set()
     bodies = []
     for prim in stage.Traverse(Usd.TraverseInstanceProxies()):
         if prim.HasAPI(UsdPhysics.RigidBodyAPI):
@@ -31,33 +31,33 @@ def check_bodies(stage: Usd.Stage) -> list[Finding]:
             continue
         owner = owner_body(prim)
         path = str(owner.GetPath()) if owner else ""
-        looks.add(path)
+        visual_bodies.add(path)
         if prim.HasAPI(UsdPhysics.CollisionAPI):
             colliders.setdefault(path, []).append(prim)
     joined = joined_bodies(stage)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for body in bodies:
         path = str(body.GetPath())
-        own = colliders.get(path, [])
-        if not own:
-            found += _check_bare(path, seen=path in looks, joined=path in joined)
-        found += _check_nesting(body, joined=path in joined)
-        found += _check_mass(body, own)
-        found += _check_axes(body)
-        for collider in own:
-            found += _check_approximation(collider)
-    return found
+        body_colliders = colliders.get(path, [])
+        if not body_colliders:
+            findings += _check_missing_collider(path, is_visible=path in visual_bodies, joined=path in joined)
+        findings += _check_nesting(body, joined=path in joined)
+        findings += _check_mass(body, body_colliders)
+        findings += _check_axes(body)
+        for collider in body_colliders:
+            findings += _check_approximation(collider)
+    return findings
 
 
-def _check_bare(where: str, *, seen: bool, joined: bool) -> list[Finding]:
-    """Return what is to be said of a body without colliders: a frame on a robot needs none, a free body falls."""
-    if joined and not seen:
+def _check_missing_collider(path: str, *, is_visible: bool, joined: bool) -> list[Finding]:
+    """Return findings about a body without colliders: a frame on a robot needs none, a free body falls."""
+    if joined and not is_visible:
         return []
     return [
         Finding(
             rule="rigid-body-without-collider",
             severity="warning" if joined else "error",
-            where=where,
+            where=path,
             message="nothing under the rigid body collides, so things pass through it",
             fix="Apply PhysicsCollisionAPI to a mesh or primitive below it.",
         )
@@ -65,7 +65,7 @@ def _check_bare(where: str, *, seen: bool, joined: bool) -> list[Finding]:
 
 
 def _check_nesting(body: Usd.Prim, *, joined: bool) -> list[Finding]:
-    """Return what is to be said of a body below a body: links below links are legal where joints connect them."""
+    """Return findings about a body below a body: nested links are legal where joints connect them."""
     above = owner_body(body.GetParent())
     if above is None or joined or UsdGeom.Xformable(body).GetResetXformStack():
         return []
@@ -80,17 +80,17 @@ def _check_nesting(body: Usd.Prim, *, joined: bool) -> list[Finding]:
 
 
 def _check_axes(body: Usd.Prim) -> list[Finding]:
-    where, axes = str(body.GetPath()), world_from_prim(body)[:3, :3]
+    path, axes = str(body.GetPath()), world_from_prim(body)[:3, :3]
     if not np.isfinite(axes).all():
-        return [_error("bad-transform", where, "its transform is not finite", "Author finite xformOps.")]
+        return [_error("bad-transform", path, "its transform is not finite", "Author finite xformOps.")]
     lengths = np.linalg.svd(axes, compute_uv=False)
-    if np.abs(lengths - 1.0).max() <= RIGID and np.linalg.det(axes) > 0.0:
+    if np.abs(lengths - 1.0).max() <= UNIT_AXIS_TOLERANCE and np.linalg.det(axes) > 0.0:
         return []
     mirrored = " and mirrored" if np.linalg.det(axes) < 0.0 else ""
     return [
         _error(
             "scaled-rigid-body",
-            where,
+            path,
             f"its axes are scaled by {', '.join(f'{length:.4g}' for length in lengths)}{mirrored}",
             "Bake the scale into the geometry below the body.",
         )
@@ -98,19 +98,23 @@ def _check_axes(body: Usd.Prim) -> list[Finding]:
 
 
 def _check_mass(body: Usd.Prim, colliders: list[Usd.Prim]) -> list[Finding]:
-    where = str(body.GetPath())
+    path = str(body.GetPath())
     masses = [authored(prim, "physics:mass") for prim in (body, *colliders)]
     densities = [authored(prim, "physics:density") for prim in (body, *colliders)]
     densities += [authored(material, "physics:density") for material in _materials([body, *colliders])]
-    bad = [value for value in (*masses, *densities) if value is not None and (value < 0.0 or not math.isfinite(value))]
-    if bad:
-        return [_error("bad-mass", where, f"a mass or density of {bad[0]:g}", "Give it a positive physics:mass [kg].")]
+    invalid = [
+        value for value in (*masses, *densities) if value is not None and (value < 0.0 or not math.isfinite(value))
+    ]
+    if invalid:
+        return [
+            _error("bad-mass", path, f"a mass or density of {invalid[0]:g}", "Give it a positive physics:mass [kg].")
+        ]
     if not any(value for value in (*masses, *densities)):
         return [
             Finding(
                 rule="missing-mass",
                 severity="warning",
-                where=where,
+                where=path,
                 message="neither a mass nor a density above zero is authored: engines guess, most of them 1000 kg/m³",
                 fix="Apply PhysicsMassAPI and set physics:mass [kg].",
             )
@@ -123,7 +127,7 @@ def _check_mass(body: Usd.Prim, colliders: list[Usd.Prim]) -> list[Finding]:
             return [
                 _error(
                     "impossible-inertia",
-                    where,
+                    path,
                     f"no body has the principal moments {text}",
                     "Compute them from the geometry: each is at most the sum of the other two.",
                 )
@@ -135,8 +139,8 @@ def _check_approximation(collider: Usd.Prim) -> list[Finding]:
     if not collider.IsA(UsdGeom.Mesh):
         return []
     approximation = UsdPhysics.MeshCollisionAPI(collider).GetApproximationAttr()
-    chosen = approximation.Get() if approximation else "none"
-    if chosen not in (None, "none"):
+    mode = approximation.Get() if approximation else "none"
+    if mode not in (None, "none"):
         return []
     return [
         Finding(
@@ -150,13 +154,13 @@ def _check_approximation(collider: Usd.Prim) -> list[Finding]:
 
 
 def _materials(prims: list[Usd.Prim]) -> list[Usd.Prim]:
-    found = []
+    materials = []
     for prim in prims:
         material, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial("physics")
         if material:
-            found.append(material.GetPrim())
-    return found
+            materials.append(material.GetPrim())
+    return materials
 
 
-def _error(rule: str, where: str, message: str, fix: str) -> Finding:
-    return Finding(rule=rule, severity="error", where=where, message=message, fix=fix)
+def _error(rule: str, path: str, message: str, fix: str) -> Finding:
+    return Finding(rule=rule, severity="error", where=path, message=message, fix=fix)

@@ -10,13 +10,13 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-ALIGNMENT: Final = 64
+ALIGNMENT_BYTES: Final = 64
 """Every member's data begins at a multiple of this [bytes]."""
 PADDING_ID: Final = 0x1986
 """Id of the zip extra field that OpenUSD itself uses for padding."""
-EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+MEMBER_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """Time of every member: the oldest that zip knows."""
-LOCAL_HEADER: Final = 30
+LOCAL_HEADER_BYTES: Final = 30
 """Bytes of a zip's local file header before name and extra field."""
 
 
@@ -30,10 +30,10 @@ def write_usdz(folder: Path) -> None:
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    info = zipfile.ZipInfo(name, date_time=EPOCH)
+    info = zipfile.ZipInfo(name, date_time=MEMBER_TIME)
     info.external_attr = 0o644 << 16
     info.create_system = 3
-    begin = archive.start_dir + LOCAL_HEADER + len(name.encode()) + 4
-    padding = -begin % ALIGNMENT
+    begin = archive.start_dir + LOCAL_HEADER_BYTES + len(name.encode()) + 4
+    padding = -begin % ALIGNMENT_BYTES
     info.extra = PADDING_ID.to_bytes(2, "little") + padding.to_bytes(2, "little") + bytes(padding)
     archive.writestr(info, data)

@@ -1,1 +1,1 @@
-"""One back-end a file; its file name is its public name."""
+"""Segmentation back-ends: one file each, whose name is the public name of the back-end."""

@@ -1,1 +1,1 @@
-"""Back-ends that name what a picture shows."""
+"""Naming back-ends: one file each, whose name is the public name of the back-end."""

@@ -1,8 +1,8 @@
 """Names by CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021).
 
-Any list of words will do: each thing is cut out of the picture with some of what is around it, and the word whose
-sentence is most like the cutting wins. The score is its share among all words of the list, so it falls with the length
-of the list and tells nothing where the right word is not in it.
+Works with any list of words: each segment is cropped from the picture with a margin, and the word whose sentence has
+the highest similarity with the crop wins. The score is its softmax share among all words of the list, so it falls with
+the length of the list and means nothing where the right word is not in it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from PIL import Image
 
 from cousins.errors import InputError
 from cousins.geometry import Array
-from cousins.segment.labels import View
-from cousins.weights import fetched
+from cousins.segment.labels import MaskedPicture
+from cousins.weights import downloaded_weights
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+PIXEL_MEAN, PIXEL_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Mean and standard deviation of the colours that CLIP was trained on, 0 to 1."""
-MARGIN: Final = 0.15
-"""How much of what is around a thing is cut out with it, as a part of its longer side."""
-WORDS: Final = (
+CROP_MARGIN: Final = 0.15
+"""Margin of a crop around a segment, as a fraction of its longer side."""
+DEFAULT_WORDS: Final = (
     *("apple", "backpack", "ball", "banana", "basket", "bed", "bell", "bench", "bin", "book", "bottle", "bowl"),
     *("box", "cabinet", "can", "candle", "cereal box", "chair", "clock", "cup", "cushion", "desk", "drawer unit"),
     *("figurine", "flower pot", "fork", "glass", "hammer", "hat", "headphones", "jar", "kettle", "keyboard", "knife"),
@@ -33,57 +33,59 @@ WORDS: Final = (
     *("speaker", "spoon", "stool", "stuffed toy", "suitcase", "table", "teapot", "tin", "tissue box", "toaster"),
     *("tool", "toothbrush", "toy", "toy car", "tray", "vase", "watering can", "wardrobe"),
 )
-"""What is found in homes, where nobody gives a list."""
+"""Default vocabulary: things found in homes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Which weights and words."""
+    """Weights and vocabulary of the namer."""
 
     weights: Path | None = None
     """Folder that transformers saved; None takes what `cousins models get clip-vit-b32` fetched."""
-    words: tuple[str, ...] = WORDS
-    """What things may be called."""
-    least_score: float = 0.3
-    """Least mean share of a word over the views."""
+    words: tuple[str, ...] = DEFAULT_WORDS
+    """Vocabulary."""
+    min_score: float = 0.3
+    """Lowest mean share of a word over the views."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs; auto takes CUDA where there is some."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clip:
-    """Answers the `Namer` protocol."""
+    """Namer that compares crops with sentences; implements the `Namer` protocol."""
 
     config: Config
-    """Words and score."""
+    """Vocabulary and score threshold."""
     network: Any
     """transformers' CLIPModel in evaluation mode."""
-    meanings: Any
+    word_embeddings: Any
     """Unit vector of each word's sentence, float32 [words, d]."""
     source: str = "clip"
-    """As told beside each label."""
+    """Name of the namer, stored with each label."""
 
     @property
-    def least_score(self) -> float:
-        """Return the score below which its name is not taken."""
-        return self.config.least_score
+    def min_score(self) -> float:
+        """Mean score below which a name is discarded, 0 to 1."""
+        return self.config.min_score
 
-    def guess(self, view: View) -> Sequence[Mapping[str, float]]:
-        """Return by thing the share of every word."""
+    def guess(self, view: MaskedPicture) -> Sequence[Mapping[str, float]]:
+        """Return for each mask of the view the share of every word."""
         import torch
 
         side = int(self.network.config.vision_config.image_size)
-        cuttings = np.stack([cutting(view.picture, view.box(k), side) for k in range(len(view.masks))])
+        crops = np.stack([crop_square(view.picture, view.box(k), side) for k in range(len(view.masks))])
         with torch.inference_mode():
-            pixels = torch.from_numpy(cuttings).to(self.network.device)
-            seen = _unit(self.network.get_image_features(pixel_values=pixels))
-            shares = (self.network.logit_scale.exp() * seen @ self.meanings.T).softmax(dim=-1).cpu().numpy()
+            pixels = torch.from_numpy(crops).to(self.network.device)
+            image_features = _unit_features(self.network.get_image_features(pixel_values=pixels))
+            shares = (
+                (self.network.logit_scale.exp() * image_features @ self.word_embeddings.T).softmax(dim=-1).cpu().numpy()
+            )
         return [dict(zip(self.config.words, map(float, row), strict=True)) for row in shares]
 
 
 def build(config: Config) -> Clip:
     """Return the namer; raises `InputError` without weights, `ModuleNotFoundError` without torch."""
-    folder = fetched("clip-vit-b32") if config.weights is None else config.weights
+    folder = downloaded_weights("clip-vit-b32") if config.weights is None else config.weights
     import torch
     from transformers import CLIPModel, CLIPTokenizer
 
@@ -96,20 +98,20 @@ def build(config: Config) -> Clip:
             expected="a folder of CLIP that transformers saved, with its vocab.json and merges.txt",
             hint="Type `cousins models get clip-vit-b32`, or give the folder: --names clip:FOLDER.",
         ) from error
-    wanted = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    network = network.eval().to(wanted)
+    device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    network = network.eval().to(device)
     sentences = [f"a photo of a {word}" for word in config.words]
-    tokens = tokenizer(sentences, padding=True, return_tensors="pt").to(wanted)
+    tokens = tokenizer(sentences, padding=True, return_tensors="pt").to(device)
     with torch.inference_mode():
-        meanings = _unit(network.get_text_features(**tokens))
-    return Clip(config=config, network=network, meanings=meanings)
+        word_embeddings = _unit_features(network.get_text_features(**tokens))
+    return Clip(config=config, network=network, word_embeddings=word_embeddings)
 
 
-def cutting(picture: Array, box: Array, side_px: int) -> Array:
-    """Return a square about a box, float32 [3, side, side]; what lies outside of the picture is its mean colour."""
+def crop_square(picture: Array, box: Array, side_px: int) -> Array:
+    """Return the normalised square crop around a box [4], float32 [3, side, side]; outside the picture it is padded."""
     middle = 0.5 * (box[:2] + box[2:])
-    half = (0.5 + MARGIN) * float((box[2:] - box[:2]).max())
-    grey = tuple(round(255 * part) for part in MEAN)
+    half = (0.5 + CROP_MARGIN) * float((box[2:] - box[:2]).max())
+    grey = tuple(round(255 * part) for part in PIXEL_MEAN)
     square = Image.fromarray(picture).transform(
         (side_px, side_px),
         Image.Transform.EXTENT,
@@ -117,10 +119,10 @@ def cutting(picture: Array, box: Array, side_px: int) -> Array:
         Image.Resampling.BICUBIC,
         fillcolor=grey,
     )
-    normal = (np.asarray(square, dtype=np.float32) / 255.0 - np.array(MEAN)) / np.array(STD)
+    normal = (np.asarray(square, dtype=np.float32) / 255.0 - np.array(PIXEL_MEAN)) / np.array(PIXEL_STD)
     return np.ascontiguousarray(normal.transpose(2, 0, 1), dtype=np.float32)
 
 
-def _unit(features: Any) -> Any:
+def _unit_features(features: Any) -> Any:
     vectors = features if hasattr(features, "norm") else features.pooler_output
     return vectors / vectors.norm(dim=-1, keepdim=True)

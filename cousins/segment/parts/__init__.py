@@ -1,4 +1,4 @@
-"""A surface cut into convex parts, and parts joined to objects.
+"""Cut a surface into convex parts and join parts to objects.
 
 In: oriented surface points with neighbours. Out: an object label for each point.
 """

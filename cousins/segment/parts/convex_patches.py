@@ -1,7 +1,7 @@
 """Cut a surface into convex parts: small patches, signed evidence between neighbours, greedy joining.
 
-Neighbouring patches speak for one object where they meet convexly or in line and against it where they meet in
-a concave crease or at a step; each speaks in proportion to the length of the boundary they share. Patches are
+Neighbouring patches are evidence for one object where they meet convexly or in line, and against it where they meet in
+a concave crease or at a step, in proportion to the length of the boundary they share. Patches are
 then joined greedily by the sum of that evidence, the strongest pair first (greedy additive edge contraction of
 correlation clustering, Keuper et al., "Efficient Decomposition of Image and Mesh Graphs by Lifted Multicuts",
 2015). Convexity of adjacent patches follows Stein et al., "Object Partitioning using Local Convexity", 2014.
@@ -19,13 +19,13 @@ from numba import njit
 from cousins.geometry import Array
 from cousins.segment.surfaces.surface import Surface, smallest_axis
 
-APART_DEG = 110.0
-"""Bend beyond which two patches are taken for the two sides of a wall or of a gap [degree]."""
+OPPOSITE_FACES_DEG = 110.0
+"""Bend from which two patches are the two sides of a wall or of a gap [degree]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchConfig:
-    """How patches are made and what a boundary between two of them says."""
+    """Size of patches and evidence of the boundary between two of them."""
 
     size_m: float = 0.012
     """Distance between patch centres [m]."""
@@ -41,9 +41,9 @@ class PatchConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Patches:
-    """Patches of a surface with the evidence between neighbours."""
+    """Patches of a surface with the evidence for joining neighbours."""
 
-    of_point: Array
+    patch_of_point: Array
     """Patch of each point, int64 [n]; every point has one."""
     centers: Array
     """Mean of the points of each patch [m], float64 [k, 3]."""
@@ -64,22 +64,22 @@ class Patches:
 
 
 def make_patches(surface: Surface, *, config: PatchConfig) -> Patches:
-    """Cover a surface with patches and weigh the boundaries between them."""
-    starts, others, gaps = _neighbours(surface)
+    """Return patches that cover a surface, with the evidence of the boundaries between them."""
+    starts, neighbours, gaps = _neighbour_graph(surface)
     of_point = np.zeros(len(surface.points), dtype=np.int64)
     seeds = _grid_seeds(surface.points, config.size_m)
     for _ in range(3):
-        of_point = _flood(surface.points, surface.normals, starts, others, gaps, seeds, config.size_m)
-        of_point = _number_orphans(of_point, starts, others)
-        centers, _, _ = _describe(surface, of_point)
+        of_point = _grow_patches(surface.points, surface.normals, starts, neighbours, gaps, seeds, config.size_m)
+        of_point = _number_unreached(of_point, starts, neighbours)
+        centers, _, _ = _patch_geometry(surface, of_point)
         seeds = _nearest_members(surface.points, of_point, centers)
-    centers, normals, counts = _describe(surface, of_point)
+    centers, normals, counts = _patch_geometry(surface, of_point)
     pairs, lengths, steps, color_steps = _boundaries(surface, of_point)
     bends = _bends(centers, normals, pairs)
-    bends = _sheets(surface, of_point, bends, normals, pairs)
-    evidence = _evidence(bends, lengths, steps, color_steps, sigma_m=surface.sigma_m, config=config)
+    bends = _sign_thin_wall_bends(surface, of_point, bends, normals, pairs)
+    evidence = _boundary_evidence(bends, lengths, steps, color_steps, sigma_m=surface.sigma_m, config=config)
     return Patches(
-        of_point=of_point,
+        patch_of_point=of_point,
         centers=centers,
         normals=normals,
         counts=counts,
@@ -91,7 +91,7 @@ def make_patches(surface: Surface, *, config: PatchConfig) -> Patches:
     )
 
 
-def _neighbours(surface: Surface) -> tuple[Array, Array, Array]:
+def _neighbour_graph(surface: Surface) -> tuple[Array, Array, Array]:
     """Return the compressed rows of the symmetric neighbour graph: starts [n + 1], others, distances [m]."""
     count = len(surface.points)
     both = np.concatenate([surface.edges, surface.edges[:, ::-1]])
@@ -106,10 +106,10 @@ def _grid_seeds(points: Array, size_m: float) -> Array:
     cells = np.floor((points - points.min(axis=0)) / size_m).astype(np.int64)
     _, inverse = np.unique(cells, axis=0, return_inverse=True)
     inverse = inverse.ravel()
-    return _nearest_members(points, inverse, _means(points, inverse))
+    return _nearest_members(points, inverse, _group_means(points, inverse))
 
 
-def _means(values: Array, groups: Array) -> Array:
+def _group_means(values: Array, groups: Array) -> Array:
     counts = np.bincount(groups)
     sums = [np.bincount(groups, weights=values[:, k]) for k in range(values.shape[1])]
     return np.stack(sums, axis=1) / counts[:, None]
@@ -124,7 +124,7 @@ def _nearest_members(points: Array, groups: Array, centers: Array) -> Array:
 
 
 @njit(cache=True)
-def _flood(points, normals, starts, others, gaps, seeds, size):  # type: ignore[no-untyped-def]
+def _grow_patches(points, normals, starts, neighbours, gaps, seeds, size):  # type: ignore[no-untyped-def]
     """Grow all seeds at once along the neighbour graph; turning away from the seed's normal costs distance."""
     count = points.shape[0]
     of_point = np.full(count, -1, np.int64)
@@ -141,7 +141,7 @@ def _flood(points, normals, starts, others, gaps, seeds, size):  # type: ignore[
         of_point[u] = k
         seed = seeds[k]
         for e in range(starts[u], starts[u + 1]):
-            v = others[e]
+            v = neighbours[e]
             if of_point[v] >= 0:
                 continue
             dot = 0.0
@@ -154,32 +154,32 @@ def _flood(points, normals, starts, others, gaps, seeds, size):  # type: ignore[
     return of_point
 
 
-def _number_orphans(of_point: Array, starts: Array, others: Array) -> Array:
-    """Give every connected rest that no seed reached a patch of its own and number patches without holes."""
-    lost = np.flatnonzero(of_point < 0)
-    fresh = int(of_point.max()) + 1 if len(of_point) else 0
-    for u in lost:
+def _number_unreached(of_point: Array, starts: Array, neighbours: Array) -> Array:
+    """Give every connected region that no seed reached its own patch, and number patches without gaps."""
+    unreached = np.flatnonzero(of_point < 0)
+    new_patch = int(of_point.max()) + 1 if len(of_point) else 0
+    for u in unreached:
         if of_point[u] >= 0:
             continue
-        of_point[u], stack = fresh, [int(u)]
+        of_point[u], stack = new_patch, [int(u)]
         while stack:
-            here = stack.pop()
-            for v in others[starts[here] : starts[here + 1]]:
+            point = stack.pop()
+            for v in neighbours[starts[point] : starts[point + 1]]:
                 if of_point[v] < 0:
-                    of_point[v] = fresh
+                    of_point[v] = new_patch
                     stack.append(int(v))
-        fresh += 1
+        new_patch += 1
     return np.asarray(np.unique(of_point, return_inverse=True)[1].ravel())
 
 
-def _describe(surface: Surface, of_point: Array) -> tuple[Array, Array, Array]:
+def _patch_geometry(surface: Surface, of_point: Array) -> tuple[Array, Array, Array]:
     """Return centre, normal and size of each patch; the normal is fitted and faces as its points do."""
     counts = np.bincount(of_point)
-    centers = _means(surface.points, of_point)
+    centers = _group_means(surface.points, of_point)
     rest = surface.points - centers[of_point]
     products = np.stack([rest[:, i] * rest[:, j] for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))], axis=1)
-    moments = _means(products, of_point)
-    mean = _means(surface.normals, of_point)
+    moments = _group_means(products, of_point)
+    mean = _group_means(surface.normals, of_point)
     mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
     fitted = _fit_normals(moments)
     facing = np.einsum("ij,ij->i", fitted, mean)
@@ -225,13 +225,13 @@ def _bends(centers: Array, normals: Array, pairs: Array) -> Array:
     return np.asarray(np.degrees(np.arccos(cosine)) * np.where(side < 0.0, -1.0, 1.0))
 
 
-def _sheets(surface: Surface, of_point: Array, bends_deg: Array, normals: Array, pairs: Array) -> Array:
-    """Return the bends [deg] with those between faces turned apart signed by their points, not by their centres.
+def _sign_thin_wall_bends(surface: Surface, of_point: Array, bends_deg: Array, normals: Array, pairs: Array) -> Array:
+    """Return the bends [deg] with those between opposite faces signed by their points instead of their centres.
 
     Both sides of a thin wall have nearly the same centre, and a range bias may even exchange them; they are convex
-    unless their points gape by more than half a step between neighbours.
+    unless their points are apart by more than half a step between neighbours.
     """
-    apart = np.abs(bends_deg) > APART_DEG
+    apart = np.abs(bends_deg) > OPPOSITE_FACES_DEG
     if not apart.any():
         return bends_deg
     u, v = surface.edges[:, 0], surface.edges[:, 1]
@@ -248,10 +248,10 @@ def _sheets(surface: Surface, of_point: Array, bends_deg: Array, normals: Array,
     return np.where(apart, np.abs(bends_deg) * np.where(gaping, -1.0, 1.0), bends_deg)
 
 
-def _evidence(
+def _boundary_evidence(
     bends_deg: Array, lengths: Array, steps_m: Array, color_steps: Array, *, sigma_m: float, config: PatchConfig
 ) -> Array:
-    """Weigh boundaries: +1 per metre convex or flat, down to minus the repulsion at a full crease or step."""
+    """Return the evidence of boundaries: +1 per metre convex or flat, down to -`repulsion` at a full crease or step."""
     crease = np.clip((-bends_deg - config.smooth_deg) / (config.crease_deg - config.smooth_deg), 0.0, 1.0)
     step = np.clip((steps_m - 3.0 * sigma_m) / (3.0 * sigma_m), 0.0, 1.0)
     against = np.maximum(crease, step)

@@ -1,4 +1,4 @@
-"""Join parts by signed evidence between neighbours: the strongest pair first, evidence of both sides added up.
+"""Cluster patches by signed evidence between neighbours: the strongest pair is joined first, evidence is summed.
 
 Greedy additive edge contraction of correlation clustering (Keuper et al., "Efficient Decomposition of Image and
 Mesh Graphs by Lifted Multicuts", 2015).
@@ -13,8 +13,8 @@ import numpy as np
 from cousins.geometry import Array
 
 
-def join(count: int, pairs: Array, evidence: Array) -> Array:
-    """Return the cluster [count] of each patch by greedy additive edge contraction; ties go to lower numbers."""
+def contract_edges(count: int, pairs: Array, evidence: Array) -> Array:
+    """Return the cluster of each patch, int64 [count], from pairs [m, 2] and evidence [m]; ties go to lower numbers."""
     links: list[dict[int, float]] = [{} for _ in range(count)]
     for (a, b), w in zip(pairs.tolist(), evidence.tolist(), strict=True):
         links[a][b] = links[a].get(b, 0.0) + w

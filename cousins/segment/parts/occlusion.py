@@ -1,4 +1,4 @@
-"""What a single view tells about pieces: contacts, supports, what hides what, hollows and hidden continuations."""
+"""Contacts, support, occlusion and hollows of the pieces of a single depth view."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numba import njit
 from cousins.geometry import Array
 from cousins.segment.parts.stability_grouping import Pieces
 
-NEAR_M = 0.012
-"""Greatest distance between neighbouring pixels of two things that touch [m], at least; grows with the noise."""
+MIN_TOUCH_DISTANCE_M = 0.012
+"""Largest distance between neighbouring pixels of two pieces that touch [m]; grows with the noise."""
 
-MIN_WALL_M2 = 0.002
-"""Least visible surface of the outside of a hollow thing [m²]."""
+MIN_WALL_AREA_M2 = 0.002
+"""Smallest visible area of the outside of a hollow object [m²]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Borders:
-    """Where the image changes from one piece to another or to the background, across unknown pixels too."""
+    """Pixel pairs where the image changes from one piece to another or to the background, across unknown pixels too."""
 
     first: Array
     """Piece on one side, int64 [m]; -1 is background."""
@@ -31,7 +31,7 @@ class Borders:
     second_pixel: Array
     """Flat pixel on the second side, int64 [m]; equal to the first side's where the image ends."""
     length_m: Array
-    """Length of border that each stands for [m], float64 [m]."""
+    """Length of border that each pair represents [m], float64 [m]."""
     touching: Array
     """The two sides touch in space, bool [m]."""
     in_front: Array
@@ -39,10 +39,10 @@ class Borders:
 
 
 @njit(cache=True)
-def _transitions(labels, valid, reach):  # type: ignore[no-untyped-def]
+def _label_transitions(labels, valid, reach):  # type: ignore[no-untyped-def]
     """List pixel pairs along rows and columns whose labels differ, skipping invalid pixels up to `reach`."""
     height, width = labels.shape
-    found = []
+    pixel_pairs = []
     for axis in range(2):
         lines, length = (height, width) if axis == 0 else (width, height)
         for line in range(lines):
@@ -54,25 +54,27 @@ def _transitions(labels, valid, reach):  # type: ignore[no-untyped-def]
                 if last >= 0 and step - last <= reach:
                     pr, pc = (line, last) if axis == 0 else (last, line)
                     if labels[r, c] != labels[pr, pc]:
-                        found.append((pr * width + pc, r * width + c))
+                        pixel_pairs.append((pr * width + pc, r * width + c))
                 last = step
-    out = np.empty((len(found), 2), np.int64)
-    for k in range(len(found)):
-        out[k, 0], out[k, 1] = found[k]
+    out = np.empty((len(pixel_pairs), 2), np.int64)
+    for k in range(len(pixel_pairs)):
+        out[k, 0], out[k, 1] = pixel_pairs[k]
     return out
 
 
 def find_borders(labels: Array, points: Array, depth_m: Array, *, footprint: float, sigma_m: float) -> Borders:
-    """List all borders of a label image [h, w] (-1 background) with world points [h, w, 3]."""
-    pairs = _transitions(np.ascontiguousarray(labels), np.ascontiguousarray(depth_m > 0.0), labels.shape[1] // 8)
-    flat, z, at = labels.ravel(), depth_m.ravel().astype(np.float64), points.reshape(-1, 3)
+    """Return all borders of a label image [h, w] (-1 background) with world points [h, w, 3] and depth [h, w] [m]."""
+    pairs = _label_transitions(np.ascontiguousarray(labels), np.ascontiguousarray(depth_m > 0.0), labels.shape[1] // 8)
+    flat, z, flat_points = labels.ravel(), depth_m.ravel().astype(np.float64), points.reshape(-1, 3)
     pairs = np.concatenate([pairs, pairs[:, ::-1]])
     first, second = pairs[:, 0], pairs[:, 1]
-    gap = np.linalg.norm(at[first] - at[second], axis=1)
-    near = np.maximum(NEAR_M, 4.0 * sigma_m)
-    adjacent = np.abs(first - second)
-    direct = (adjacent <= 6) | ((adjacent % labels.shape[1] == 0) & (adjacent <= 6 * labels.shape[1]))
-    touching = direct & (gap < near)
+    gap = np.linalg.norm(flat_points[first] - flat_points[second], axis=1)
+    touch_distance = np.maximum(MIN_TOUCH_DISTANCE_M, 4.0 * sigma_m)
+    index_distance = np.abs(first - second)
+    is_adjacent = (index_distance <= 6) | (
+        (index_distance % labels.shape[1] == 0) & (index_distance <= 6 * labels.shape[1])
+    )
+    touching = is_adjacent & (gap < touch_distance)
     return Borders(
         first=flat[first],
         second=flat[second],
@@ -80,23 +82,26 @@ def find_borders(labels: Array, points: Array, depth_m: Array, *, footprint: flo
         second_pixel=second,
         length_m=z[first] * footprint,
         touching=touching,
-        in_front=~touching & (z[first] < z[second] - 0.5 * near),
+        in_front=~touching & (z[first] < z[second] - 0.5 * touch_distance),
     )
 
 
-def describe(normals: Array, height_m: Array, borders: Borders, *, areas: Array, up: Array) -> Pieces:
-    """Return contacts and supports of the pieces of a view; `height_m` [h, w] is above the support plane."""
+def describe_view_contacts(normals: Array, height_m: Array, borders: Borders, *, areas: Array, up: Array) -> Pieces:
+    """Return contacts and supports of the pieces of a view.
+
+    `normals` [h, w, 3], `height_m` [h, w] above the support plane, `areas` [k] of the pieces [m²], `up` [3].
+    """
     count = len(areas)
     touching, carried = np.zeros((count, count)), np.zeros((count, count))
     between = (borders.first >= 0) & (borders.second >= 0)
-    both = between & borders.touching
-    np.add.at(touching, (borders.first[both], borders.second[both]), borders.length_m[both])
+    is_contact = between & borders.touching
+    np.add.at(touching, (borders.first[is_contact], borders.second[is_contact]), borders.length_m[is_contact])
     level = normals.reshape(-1, 3) @ up
     height = height_m.ravel()
     below = level[borders.second_pixel] > 0.7
     below &= height[borders.second_pixel] <= height[borders.first_pixel] + 0.005
-    on = both & below & (level[borders.first_pixel] < 0.7)
-    np.add.at(carried, (borders.first[on], borders.second[on]), borders.length_m[on])
+    is_carried = is_contact & below & (level[borders.first_pixel] < 0.7)
+    np.add.at(carried, (borders.first[is_carried], borders.second[is_carried]), borders.length_m[is_carried])
     ground = (borders.first >= 0) & (borders.second < 0) & (height[borders.first_pixel] < 0.015) & borders.touching
     ground_m = np.bincount(borders.first[ground], weights=borders.length_m[ground], minlength=count)
     covered = (
@@ -109,14 +114,15 @@ def describe(normals: Array, height_m: Array, borders: Borders, *, areas: Array,
     return Pieces(areas=areas, grounded=ground_m > 0.01, hidden=covered_m > 0.015, touching=touching, carried=carried)
 
 
-def hollows(
+def find_hollows(
     labels: Array, points: Array, normals: Array, height_m: Array, borders: Borders, *, areas: Array
 ) -> list[tuple[int, int]]:
-    """Return pairs (outside, inside) of the walls of hollow things.
+    """Return pairs (outside, inside) of the walls of hollow objects.
 
-    The inside of a bowl is seen over the rim of its outside: the outside hides its lower end, each border at which
+    The inside of a bowl is visible over the rim of its outside: the outside hides its lower end, each border at which
     the inside itself hides something lies at the height of that rim, it stands nowhere, it reaches below the rim
-    and its normals point inwards.
+    and its normals point inwards. `labels` [h, w], `points` [h, w, 3], `normals` [h, w, 3], `height_m` [h, w], `areas`
+    [k] of the pieces [m²].
     """
     order = np.argsort(labels.ravel(), kind="stable")
     starts = np.searchsorted(labels.ravel()[order], np.arange(len(areas) + 1))
@@ -124,32 +130,32 @@ def hollows(
     height = height_m.ravel()
     tops = np.array([np.quantile(height[m], 0.97) for m in members])
     lows = np.array([np.quantile(height[m], 0.1) for m in members])
-    found: list[tuple[int, int]] = []
+    pairs: list[tuple[int, int]] = []
     for outside in np.argsort(-areas, kind="stable"):
-        if areas[outside] < MIN_WALL_M2:
+        if areas[outside] < MIN_WALL_AREA_M2:
             continue
-        inside = _inside_of(int(outside), height, borders, tops)
+        inside = _pieces_seen_over_rim(int(outside), height, borders, tops)
         if not inside:
             continue
         pixels = np.concatenate([members[k] for k in inside])
-        deep = min(lows[k] for k in inside) < tops[outside] - max(0.015, 0.2 * tops[outside])
-        if deep and _inwardness(points.reshape(-1, 3)[pixels], normals.reshape(-1, 3)[pixels]) > 0.2:
-            found += [(int(outside), k) for k in inside]
-    return found
+        is_deep = min(lows[k] for k in inside) < tops[outside] - max(0.015, 0.2 * tops[outside])
+        if is_deep and _mean_inward_cosine(points.reshape(-1, 3)[pixels], normals.reshape(-1, 3)[pixels]) > 0.2:
+            pairs += [(int(outside), k) for k in inside]
+    return pairs
 
 
-def _inwardness(points: Array, normals: Array) -> float:
-    """Return the mean cosine between normals and the way to the middle: 1 inside a ball, 0 on a plane, -1 outside."""
-    ways = points.mean(axis=0) - points
-    ways /= np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
-    return float(np.einsum("ij,ij->i", ways, normals).mean())
+def _mean_inward_cosine(points: Array, normals: Array) -> float:
+    """Return the mean cosine of normals with the direction to the middle: 1 inside a ball, 0 on a plane, -1 outside."""
+    inward = points.mean(axis=0) - points
+    inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-9)
+    return float(np.einsum("ij,ij->i", inward, normals).mean())
 
 
-def _inside_of(outside: int, height: Array, borders: Borders, tops: Array) -> list[int]:
-    """Return the pieces that show nothing but what can be seen over the rim of `outside`.
+def _pieces_seen_over_rim(outside: int, height: Array, borders: Borders, tops: Array) -> list[int]:
+    """Return the pieces that are visible only over the rim of `outside`.
 
-    The largest such set: pieces that hide or touch anything outside the set below the rim are taken out of it
-    until none is left to take out; then those that `outside` or a member borders are kept.
+    The largest such set: pieces that hide or touch anything outside the set below the rim are removed until none is
+    left to remove; then those that `outside` or a member borders are kept.
     """
     count = len(tops)
     rim = tops[outside]
@@ -168,10 +174,10 @@ def _inside_of(outside: int, height: Array, borders: Borders, tops: Array) -> li
         if np.array_equal(fewer, inside):
             break
         inside = fewer
-    chosen = {outside}
+    component = {outside}
     while True:
-        near = np.isin(second, sorted(chosen))
-        new = set(np.unique(first[near & inside[first]]).tolist()) - chosen
+        near = np.isin(second, sorted(component))
+        new = set(np.unique(first[near & inside[first]]).tolist()) - component
         if not new:
-            return sorted(chosen - {outside})
-        chosen |= new
+            return sorted(component - {outside})
+        component |= new

@@ -1,8 +1,8 @@
-"""From convex pieces to objects, by what can rest where it is.
+"""Group convex pieces to objects by static stability.
 
-A piece is an object of its own when it stands on a plane, is carried from below by another piece, or when
-what is below it cannot be seen. A piece that would hang in the air belongs to the neighbour it touches most
-(mug handles, chair arms). Small rests follow the neighbour they touch most or are dropped.
+A piece is an object of its own when it stands on a plane, is supported from below by another piece, or when its lower
+end is hidden from view. A piece that would hang in the air belongs to the neighbour it touches most (mug handles, chair
+arms). Small fragments join the neighbour they touch most or are dropped.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from cousins.geometry import Array
 
 @dataclass(frozen=True, kw_only=True)
 class GroupConfig:
-    """What may stand alone."""
+    """Which pieces may be objects on their own."""
 
     min_area_m2: float = 0.0006
-    """Visible surface below which a piece is a rest of its neighbour [m²]: 2.5 cm square."""
+    """Visible area below which a piece is a fragment of its neighbour [m²]: 2.5 cm square."""
     min_share: float = 0.06
-    """Visible surface below which a piece is a rest, relative to a neighbour it touches."""
+    """Visible area below which a piece is a fragment, relative to the neighbour it touches most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Pieces:
-    """What is known of the pieces of one surface."""
+    """Areas, support and contacts of the pieces of one surface."""
 
     areas: Array
     """Visible surface of each [m²], float64 [k]."""
@@ -38,11 +38,11 @@ class Pieces:
     touching: Array
     """Length of contact between two pieces [m], float64 [k, k], symmetric."""
     carried: Array
-    """Length of contact at which the first is carried from below by the second [m], float64 [k, k]."""
+    """Length of contact at which the first is supported from below by the second [m], float64 [k, k]."""
 
 
-def union(parent: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Return group numbers after joining pairs; a group is named by its lowest member."""
+def merge_groups(parent: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the group of each member after joining pairs (union-find); a group is numbered by its lowest member."""
     root = list(parent)
 
     def find(a: int) -> int:
@@ -56,79 +56,83 @@ def union(parent: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[int]:
     return [find(a) for a in range(len(root))]
 
 
-def settle(
-    pieces: Pieces, *, config: GroupConfig, stands: Callable[[Sequence[int]], bool] | None = None
+def group_by_stability(
+    pieces: Pieces, *, config: GroupConfig, is_stable: Callable[[Sequence[int]], bool] | None = None
 ) -> tuple[Array, Array]:
-    """Join what cannot stand alone, smallest first; return the object of each piece and which objects to keep.
+    """Join pieces that cannot stand alone, smallest first.
 
-    `stands` judges a union of pieces anew after each join; without it a union stands when a member does.
+    Returns the object of each piece, int64 [k], and which objects to keep, bool [objects]. `is_stable` tests a union of
+    pieces after each join; without it a union stands when a member does.
     """
-    state = _State(pieces)
+    state = _JoiningPieces(pieces)
     members: list[list[int]] = [[k] for k in range(len(pieces.areas))]
     while True:
-        wanted = _next_joins(state, config)
-        if not wanted:
-            return _number(members, pieces.areas, config)
-        now = list(range(len(members)))
-        for gone, kept in wanted:
-            while now[kept] != kept:
-                kept = now[kept]
-            if kept == gone:
+        joins = _next_joins(state, config)
+        if not joins:
+            return _number_objects(members, pieces.areas, config)
+        current = list(range(len(members)))
+        for source, target in joins:
+            while current[target] != target:
+                target = current[target]
+            if target == source:
                 continue
-            now[gone] = kept
-            members[kept] += members[gone]
-            members[gone] = []
-            state.absorb(gone, kept)
-            if stands:
-                state.grounded[kept] = stands(members[kept])
+            current[source] = target
+            members[target] += members[source]
+            members[source] = []
+            state.absorb(source, target)
+            if is_stable:
+                state.grounded[target] = is_stable(members[target])
 
 
-class _State:
-    """Pieces as they join: their contacts, and of each row of these its sum and its greatest, kept up to date."""
+class _JoiningPieces:
+    """Mutable copy of `Pieces` during joining, with the row sums and row maxima of its contacts kept up to date."""
 
     def __init__(self, pieces: Pieces) -> None:
-        """Take a copy."""
+        """Copy the pieces."""
         self.areas, self.grounded, self.hidden = pieces.areas.copy(), pieces.grounded.copy(), pieces.hidden.copy()
         self.touching, self.carried = pieces.touching.copy(), pieces.carried.copy()
         self.alive = np.ones(len(self.areas), dtype=bool)
-        self.contact, self.best = self.touching.sum(axis=1), self.touching.argmax(axis=1)
-        self.held = self.carried.sum(axis=1)
+        self.contact_length, self.best_neighbour = self.touching.sum(axis=1), self.touching.argmax(axis=1)
+        self.carried_length = self.carried.sum(axis=1)
 
-    def absorb(self, gone: int, kept: int) -> None:
-        """Join a piece to another; only rows of what touched it change."""
-        changed = (self.touching[gone] > 0.0) | (self.carried[:, gone] > 0.0)
-        changed[[gone, kept]] = True
-        self.alive[gone] = False
-        self.areas[kept] += self.areas[gone]
-        self.grounded[kept] |= self.grounded[gone]
-        self.hidden[kept] |= self.hidden[gone]
+    def absorb(self, source: int, target: int) -> None:
+        """Merge the source piece into the target; only rows of pieces that touched it change."""
+        changed = (self.touching[source] > 0.0) | (self.carried[:, source] > 0.0)
+        changed[[source, target]] = True
+        self.alive[source] = False
+        self.areas[target] += self.areas[source]
+        self.grounded[target] |= self.grounded[source]
+        self.hidden[target] |= self.hidden[source]
         for matrix in (self.touching, self.carried):
-            matrix[kept] += matrix[gone]
-            matrix[:, kept] += matrix[:, gone]
-            matrix[gone], matrix[:, gone], matrix[kept, kept] = 0.0, 0.0, 0.0
+            matrix[target] += matrix[source]
+            matrix[:, target] += matrix[:, source]
+            matrix[source], matrix[:, source], matrix[target, target] = 0.0, 0.0, 0.0
         rows = np.flatnonzero(changed)
-        self.contact[rows], self.best[rows] = self.touching[rows].sum(axis=1), self.touching[rows].argmax(axis=1)
-        self.held[rows] = self.carried[rows].sum(axis=1)
+        self.contact_length[rows], self.best_neighbour[rows] = (
+            self.touching[rows].sum(axis=1),
+            self.touching[rows].argmax(axis=1),
+        )
+        self.carried_length[rows] = self.carried[rows].sum(axis=1)
 
 
-def _number(members: Sequence[Sequence[int]], areas: Array, config: GroupConfig) -> tuple[Array, Array]:
-    groups = [of for of in members if of]
+def _number_objects(members: Sequence[Sequence[int]], areas: Array, config: GroupConfig) -> tuple[Array, Array]:
+    groups = [group for group in members if group]
     number = np.zeros(len(areas), dtype=np.int64)
-    for k, of in enumerate(groups):
-        number[list(of)] = k
+    for k, group in enumerate(groups):
+        number[list(group)] = k
     return number, np.bincount(number, weights=areas, minlength=len(groups)) >= config.min_area_m2
 
 
-def _next_joins(pieces: _State, config: GroupConfig) -> list[tuple[int, int]]:
-    """Return what is to join next, each with the neighbour it touches most.
+def _next_joins(pieces: _JoiningPieces, config: GroupConfig) -> list[tuple[int, int]]:
+    """Return the pieces to join next, each with the neighbour it touches most.
 
-    First the smallest rest; once there is none, all pieces that hang, at the same time: a chair's back must not
+    First the smallest fragment; once there is none, all hanging pieces at the same time: a chair's back must not
     gain a foot by taking in an arm first.
     """
-    best = pieces.best
-    able = pieces.alive & (pieces.contact > 0.0)
-    rest = able & ((pieces.areas < config.min_area_m2) | (pieces.areas < config.min_share * pieces.areas[best]))
-    hangs = able & ~(pieces.grounded | pieces.hidden | (pieces.held >= 0.25 * pieces.contact))
-    wanted = np.flatnonzero(rest if rest.any() else hangs)
-    order = wanted[np.argsort(pieces.areas[wanted], kind="stable")]
-    return [(int(k), int(best[k])) for k in (order[:1] if rest.any() else order)]
+    best = pieces.best_neighbour
+    can_join = pieces.alive & (pieces.contact_length > 0.0)
+    is_small = can_join & ((pieces.areas < config.min_area_m2) | (pieces.areas < config.min_share * pieces.areas[best]))
+    is_hanging = can_join & ~(pieces.grounded | pieces.hidden | (pieces.carried_length >= 0.25 * pieces.contact_length))
+    candidates = np.flatnonzero(is_small if is_small.any() else is_hanging)
+    order = candidates[np.argsort(pieces.areas[candidates], kind="stable")]
+    return [(int(k), int(best[k])) for k in (order[:1] if is_small.any() else order)]

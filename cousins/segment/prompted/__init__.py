@@ -1,1 +1,1 @@
-"""Objects by a model that is asked: questions proposed by geometry, masks of keyframes, one vote over all views."""
+"""Segmentation with a promptable mask model: prompts from geometry, masks on keyframes, consensus over all views."""

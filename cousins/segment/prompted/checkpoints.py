@@ -12,7 +12,7 @@ from typing import Any
 
 from cousins.errors import InputError
 
-PLAIN_NAMES = (
+NAME_REPLACEMENTS = (
     ("mask_decoder.output_upscaling.0", "mask_decoder.upscale_conv1"),
     ("mask_decoder.output_upscaling.1", "mask_decoder.upscale_layer_norm"),
     ("mask_decoder.output_upscaling.3", "mask_decoder.upscale_conv2"),
@@ -33,30 +33,30 @@ PLAIN_NAMES = (
     (".norm", ".layer_norm"),
     (".blocks.", ".layers."),
 )
-"""Parts of names there and here, replaced in this order."""
-HEADS = re.compile(r"(output_hypernetworks_mlps\.\d+|iou_prediction_head)\.layers\.([012])\.")
-"""Multilayer perceptrons of three layers, which transformers calls in, hidden and out."""
+"""Parts of names in segment-anything and in transformers, replaced in this order."""
+HEAD_LAYER_PATTERN = re.compile(r"(output_hypernetworks_mlps\.\d+|iou_prediction_head)\.layers\.([012])\.")
+"""Multilayer perceptrons of three layers, which transformers names in, hidden and out."""
 HEAD_LAYERS = ("proj_in", "layers.0", "proj_out")
-UNUSED = ("pixel_mean", "pixel_std")
-"""Constants that some savers keep beside the weights."""
-SHARED = "prompt_encoder.shared_embedding.positional_embedding"
-"""Held twice by transformers, by the prompt encoder and by the model."""
+UNUSED_TENSORS = ("pixel_mean", "pixel_std")
+"""Constants that some checkpoints hold beside the weights."""
+SHARED_EMBEDDING = "prompt_encoder.shared_embedding.positional_embedding"
+"""Stored twice by transformers, in the prompt encoder and in the model."""
 DECODER_HEADS = 8
-"""Attention heads of the mask decoder in every published SAM; no tensor's shape tells them."""
+"""Attention heads of the mask decoder in every published SAM; no tensor's shape contains them."""
 
 
-def translated(state: Mapping[str, Any]) -> dict[str, Any]:
+def to_transformers_names(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tensors under the names of transformers' SamModel."""
-    named = {_translated_name(name): tensor for name, tensor in state.items() if name not in UNUSED}
-    if SHARED in named:
-        named["shared_image_embedding.positional_embedding"] = named[SHARED]
+    named = {_translated_name(name): tensor for name, tensor in state.items() if name not in UNUSED_TENSORS}
+    if SHARED_EMBEDDING in named:
+        named["shared_image_embedding.positional_embedding"] = named[SHARED_EMBEDDING]
     return named
 
 
-def sizes_of(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def network_sizes(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the sizes of a network as the three parts of transformers' SamConfig; raises `InputError`."""
     try:
-        return _sizes({name: tuple(tensor.shape) for name, tensor in state.items()})
+        return _sizes_from_shapes({name: tuple(tensor.shape) for name, tensor in state.items()})
     except (KeyError, IndexError, AttributeError) as error:
         raise InputError(
             f"a file without the tensors of segment-anything ({len(state)} entries, such as {sorted(state)[:2]})",
@@ -65,10 +65,12 @@ def sizes_of(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def _sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, dict[str, Any]]:
+def _sizes_from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, dict[str, Any]]:
     _, grid, _, hidden = shapes["image_encoder.pos_embed"]
     patch = shapes["image_encoder.patch_embed.proj.weight"][2]
-    bands = [shapes[f"image_encoder.blocks.{n}.attn.rel_pos_h"] for n in range(_count(shapes, "image_encoder.blocks"))]
+    bands = [
+        shapes[f"image_encoder.blocks.{n}.attn.rel_pos_h"] for n in range(_count_layers(shapes, "image_encoder.blocks"))
+    ]
     windows = [(rows + 1) // 2 for rows, _ in bands if rows != 2 * grid - 1]
     channels = shapes["image_encoder.neck.0.weight"][0]
     tokens, width = shapes["mask_decoder.mask_tokens.weight"]
@@ -93,7 +95,7 @@ def _sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, dict[str, Any]]:
     decoder = {
         "hidden_size": width,
         "mlp_dim": shapes["mask_decoder.transformer.layers.0.mlp.lin1.weight"][0],
-        "num_hidden_layers": _count(shapes, "mask_decoder.transformer.layers"),
+        "num_hidden_layers": _count_layers(shapes, "mask_decoder.transformer.layers"),
         "num_attention_heads": DECODER_HEADS,
         "attention_downsample_rate": width
         // shapes["mask_decoder.transformer.final_attn_token_to_image.q_proj.weight"][0],
@@ -104,12 +106,12 @@ def _sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, dict[str, Any]]:
 
 
 def _translated_name(name: str) -> str:
-    name = HEADS.sub(lambda found: f"{found[1]}.{HEAD_LAYERS[int(found[2])]}.", name)
-    for there, here in PLAIN_NAMES:
-        name = name.replace(there, here)
+    name = HEAD_LAYER_PATTERN.sub(lambda match: f"{match[1]}.{HEAD_LAYERS[int(match[2])]}.", name)
+    for old_part, new_part in NAME_REPLACEMENTS:
+        name = name.replace(old_part, new_part)
     return name
 
 
-def _count(shapes: Mapping[str, tuple[int, ...]], stem: str) -> int:
-    found = {int(rest[1]) for name in shapes if (rest := re.match(re.escape(stem) + r"\.(\d+)\.", name))}
-    return len(found)
+def _count_layers(shapes: Mapping[str, tuple[int, ...]], stem: str) -> int:
+    layers = {int(rest[1]) for name in shapes if (rest := re.match(re.escape(stem) + r"\.(\d+)\.", name))}
+    return len(layers)

@@ -1,4 +1,4 @@
-"""The real ground over a plane: bumps of a patio or pose drift are followed, steps are not."""
+"""Height of the measured ground over its plane: bumps of a patio and pose drift are followed, steps are not."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import numpy as np
 from scipy import ndimage
 
 from cousins.geometry import Array
-from cousins.segment.structure.planes import Fitted, basis_of
+from cousins.segment.structure.planes import FittedPlane, plane_basis
 
-SLOPE = 0.12
-"""Steepest ground between neighbouring cells: 7 degrees, more than pose drift or a paved floor shows."""
-ROUGH_M = 0.003
+MAX_GROUND_SLOPE = 0.12
+"""Steepest ground between neighbouring cells: 7 degrees, more than pose drift or a paved floor has."""
+ROUGHNESS_M = 0.003
 """Step between neighbouring cells that roughness and averaged depth noise explain [m]."""
-REACH_M = 0.1
-"""Ground is held constant this far beyond where it was seen [m]."""
+EXTRAPOLATION_M = 0.1
+"""Distance beyond measured ground up to which its height is held constant [m]."""
 
 
-def ground(points: Array, normals: Array, over_m: Array, fitted: Fitted, *, cell_m: float) -> Array:
-    """Return the height [n] of the ground above its plane [m] at points [n, 3] that lie `over_m` [n] above it.
+def ground_heights(points: Array, normals: Array, over_m: Array, fitted: FittedPlane, *, cell_m: float) -> Array:
+    """Return the height [n] of the ground above its plane [m] at points [n, 3] that lie `over_m` [n] above the plane.
 
-    Cells of upright points are joined to the plane's own cells while the height changes gently from one to the
-    next; the top of a book ends at a step and is not joined.
+    Cells of upright points join the ground while the height changes gently from one to the next; the top of a book ends
+    at a step and does not join.
     """
-    flat = points @ basis_of(fitted.plane.normal).T
+    flat = points @ plane_basis(fitted.plane.normal).T
     cells = np.floor((flat - flat.min(axis=0)) / cell_m).astype(np.int64) + 1
     shape = tuple(cells.max(axis=0) + 2)
     upright = (normals @ fitted.plane.normal > np.cos(np.deg2rad(15.0))) & (np.abs(over_m) < 0.15)
-    seen, height = _cell_means(cells[upright], over_m[upright], shape)
-    known = seen & (np.abs(height) < max(fitted.scatter_m, ROUGH_M))
-    known = _grow(known, seen, height, SLOPE * cell_m + ROUGH_M)
-    if not known.any():
+    is_measured, height = _cell_means(cells[upright], over_m[upright], shape)
+    is_ground = is_measured & (np.abs(height) < max(fitted.scatter_m, ROUGHNESS_M))
+    is_ground = _grow_ground(is_ground, is_measured, height, MAX_GROUND_SLOPE * cell_m + ROUGHNESS_M)
+    if not is_ground.any():
         return np.zeros(len(points))
-    away, (row, column) = ndimage.distance_transform_edt(~known, return_indices=True)
-    filled = np.where(away * cell_m <= REACH_M, height[row, column], 0.0)
+    distance, (row, column) = ndimage.distance_transform_edt(~is_ground, return_indices=True)
+    filled = np.where(distance * cell_m <= EXTRAPOLATION_M, height[row, column], 0.0)
     return np.asarray(filled[cells[:, 0], cells[:, 1]])
 
 
@@ -47,13 +47,13 @@ def _cell_means(cells: Array, values: Array, shape: tuple[int, ...]) -> tuple[Ar
     return ((count > 0) & (spread < 0.01)).reshape(shape), mean.reshape(shape)
 
 
-def _grow(known: Array, seen: Array, height: Array, step_m: float) -> Array:
+def _grow_ground(is_ground: Array, is_measured: Array, height: Array, step_m: float) -> Array:
     while True:
-        before = int(known.sum())
+        before = int(is_ground.sum())
         for axis in (0, 1):
-            for way in (-1, 1):
-                beside = np.roll(known, way, axis=axis)
-                gentle = np.abs(height - np.roll(height, way, axis=axis)) < step_m
-                known = known | (seen & beside & gentle)
-        if int(known.sum()) == before:
-            return known
+            for step in (-1, 1):
+                is_beside = np.roll(is_ground, step, axis=axis)
+                is_gentle = np.abs(height - np.roll(height, step, axis=axis)) < step_m
+                is_ground = is_ground | (is_measured & is_beside & is_gentle)
+        if int(is_ground.sum()) == before:
+            return is_ground

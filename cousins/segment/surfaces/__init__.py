@@ -1,4 +1,4 @@
-"""Depth as oriented surfaces.
+"""Convert depth to oriented surfaces.
 
-In: one depth view or many posed ones. Out: points with normals and neighbours, ready to be cut into objects.
+In: one depth view or many posed ones. Out: points with normals and neighbours, ready to be segmented.
 """

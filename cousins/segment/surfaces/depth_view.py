@@ -1,4 +1,4 @@
-"""The part of one depth view that is not fixed structure, as a surface to be cut into objects."""
+"""Foreground of one depth view: the pixels on no fixed plane, as an oriented surface."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from skimage.color import rgb2lab
 
 from cousins.capture.captures import Frame
 from cousins.geometry import Array
-from cousins.segment.structure.planes import Fitted, Structure, heights, inside_outline
+from cousins.segment.structure.planes import FittedPlane, FixedStructure, heights_above_plane, inside_outline
 from cousins.segment.surfaces.surface import Surface, noise_m, normals_at, world_points
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class View:
-    """One frame, told apart into structure and the rest."""
+class ForegroundView:
+    """One frame, separated into fixed planes and foreground."""
 
     frame: Frame
     """The frame."""
@@ -32,44 +32,46 @@ class View:
     """The pixels above the planes, in row order."""
 
 
-def level_offsets(fitted: Fitted, points: Array, normals: Array) -> Array:
-    """Return how far the real surface departs from its plane [m] at points [..., 3].
+def plane_deviations(fitted: FittedPlane, points: Array, normals: Array) -> Array:
+    """Return how far the measured surface deviates from its plane [m] at points [..., 3] with normals [..., 3].
 
-    A quadratic over the plane's own points, by iterated reweighting (Tukey): it follows lens and range
+    A quadratic over the plane's inliers, by iterated reweighting (Tukey): it follows lens and range
     distortion or a bowed floor, and is too stiff to follow a book or plate that lies on it.
     """
-    flat = np.abs(heights(fitted, points)) < max(6.0 * fitted.scatter_m, 0.008)
+    flat = np.abs(heights_above_plane(fitted, points)) < max(6.0 * fitted.scatter_m, 0.008)
     flat &= normals @ fitted.plane.normal > np.cos(np.deg2rad(20.0))
     flat &= inside_outline(fitted.plane, points)
     if flat.sum() < 500:
         return np.zeros(points.shape[:-1])
-    return _quadratic(points[flat], heights(fitted, points[flat]), points, fitted)
+    return _robust_quadratic(points[flat], heights_above_plane(fitted, points[flat]), points, fitted)
 
 
-def _quadratic(known: Array, residual: Array, points: Array, fitted: Fitted) -> Array:
-    centre = known.mean(axis=0)
+def _robust_quadratic(plane_points: Array, residual: Array, points: Array, fitted: FittedPlane) -> Array:
+    centre = plane_points.mean(axis=0)
     helper = np.linalg.svd(fitted.plane.normal[None, :])[2][1:]
-    size = float(np.abs((known - centre) @ helper.T).max())
+    size = float(np.abs((plane_points - centre) @ helper.T).max())
 
-    def terms(at: Array) -> Array:
-        x, y = np.moveaxis((at - centre) @ helper.T / size, -1, 0)
+    def terms(positions: Array) -> Array:
+        x, y = np.moveaxis((positions - centre) @ helper.T / size, -1, 0)
         return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
 
-    design = terms(known)
-    weights: Array = np.ones(len(known))
+    design = terms(plane_points)
+    weights: Array = np.ones(len(plane_points))
     fit = np.zeros(6)
     for _ in range(8):
         scaled = design * weights[:, None]
-        fit = np.linalg.solve(scaled.T @ design + 1e-9 * len(known) * np.eye(6), scaled.T @ residual)
+        fit = np.linalg.solve(scaled.T @ design + 1e-9 * len(plane_points) * np.eye(6), scaled.T @ residual)
         rest = residual - design @ fit
         scale = 4.685 * 1.4826 * max(float(np.median(np.abs(rest))), 1e-4)
         weights = np.square(np.clip(1.0 - np.square(rest / scale), 0.0, None))
     bound = 0.01
-    return np.asarray(np.clip(terms(np.clip(points, known.min(axis=0), known.max(axis=0))) @ fit, -bound, bound))
+    return np.asarray(
+        np.clip(terms(np.clip(points, plane_points.min(axis=0), plane_points.max(axis=0))) @ fit, -bound, bound)
+    )
 
 
-def look(frame: Frame, structure: Structure, *, color: bool = True) -> View:
-    """Take the planes out of a frame; what is left becomes a surface on its pixel grid."""
+def foreground_view(frame: Frame, structure: FixedStructure, *, color: bool = True) -> ForegroundView:
+    """Return a frame's points above its planes as a surface on the pixel grid."""
     points = world_points(frame)
     valid = frame.depth_m > 0.0
     rows, columns = np.nonzero(valid)
@@ -80,7 +82,7 @@ def look(frame: Frame, structure: Structure, *, color: bool = True) -> View:
     excess = np.full(valid.shape, np.inf)
     scatter = 0.0015
     for fitted in structure.planes:
-        height = heights(fitted, points) - level_offsets(fitted, points, normals)
+        height = heights_above_plane(fitted, points) - plane_deviations(fitted, points, normals)
         blurred, local = _smooth_height(height, frame.depth_m, normals @ fitted.plane.normal)
         over = blurred - np.clip(3.0 * local, 0.003, 3.0 * noise_m(frame.depth_m))
         if fitted.plane.kind == "wall":
@@ -90,14 +92,14 @@ def look(frame: Frame, structure: Structure, *, color: bool = True) -> View:
             above &= ~((over < 0.0) & within)
             excess = np.where(within, np.minimum(excess, over), excess)
         scatter = max(scatter, fitted.scatter_m)
-    above = _without_specks(above, excess, frame)
+    above = _mask_without_specks(above, excess, frame)
     rows, columns = np.nonzero(above)
     surface = _surface(frame, points, normals, rows, columns, sigma_m=scatter, color=color)
-    return View(frame=frame, points=points, above=above, rows=rows, columns=columns, surface=surface)
+    return ForegroundView(frame=frame, points=points, above=above, rows=rows, columns=columns, surface=surface)
 
 
 def _smooth_height(height: Array, depth_m: Array, facing: Array) -> tuple[Array, Array]:
-    """Average heights over 3 by 3 pixels of the plane; return them and the scatter of the plane at each depth."""
+    """Return heights averaged over 3 by 3 pixels of the plane, and the scatter of the plane at each pixel's depth."""
     valid = depth_m > 0.0
     flat = valid & (np.abs(height) < 0.03)
     near = ndimage.uniform_filter(flat.astype(np.float64), 3)
@@ -107,12 +109,12 @@ def _smooth_height(height: Array, depth_m: Array, facing: Array) -> tuple[Array,
     return blurred, _scatter_by_depth(blurred, depth_m, flat & (facing > np.cos(np.deg2rad(25.0))))
 
 
-def _scatter_by_depth(height: Array, depth_m: Array, own: Array) -> Array:
+def _scatter_by_depth(height: Array, depth_m: Array, on_plane: Array) -> Array:
     """Return the robust standard deviation of plane heights [m] as a function of depth, at every pixel.
 
     Measured in ten bands of depth; the centre of each band is its median, so that a slow bend of the sensor counts.
     """
-    z, h = depth_m[own], np.abs(height[own])
+    z, h = depth_m[on_plane], np.abs(height[on_plane])
     if len(z) < 500:
         return noise_m(depth_m)
     cuts = np.quantile(z, np.linspace(0.0, 1.0, 11))
@@ -121,17 +123,17 @@ def _scatter_by_depth(height: Array, depth_m: Array, own: Array) -> Array:
     return np.asarray(np.interp(depth_m, 0.5 * (cuts[1:] + cuts[:-1]), scatter))
 
 
-def _without_specks(above: Array, excess: Array, frame: Frame) -> Array:
-    """Drop groups of pixels that the sensor cannot vouch for: under 1.5 cm across or hardly over the gate."""
+def _mask_without_specks(above: Array, excess: Array, frame: Frame) -> Array:
+    """Drop groups of pixels within sensor noise: under 1.5 cm across or barely over the gate."""
     labels, count = ndimage.label(above, np.ones((3, 3)))
     if count == 0:
         return above
     footprint = np.square(frame.depth_m.astype(np.float64) / frame.depth_camera.fx)
     area = ndimage.sum_labels(footprint, labels, np.arange(count + 1))
-    clear = ndimage.sum_labels(footprint * (excess > 0.005), labels, np.arange(count + 1))
-    good = (area >= 0.015**2) & (clear > 0.25 * area)
-    good[0] = False
-    return np.asarray(good[labels])
+    clear_area = ndimage.sum_labels(footprint * (excess > 0.005), labels, np.arange(count + 1))
+    is_kept = (area >= 0.015**2) & (clear_area > 0.25 * area)
+    is_kept[0] = False
+    return np.asarray(is_kept[labels])
 
 
 def _surface(
@@ -140,8 +142,11 @@ def _surface(
     index = np.full(frame.depth_m.shape, -1, dtype=np.int64)
     index[rows, columns] = np.arange(len(rows))
     spacing = float(np.median(frame.depth_m[rows, columns])) / frame.depth_camera.fx if len(rows) else 0.002
-    edges = [_links(index, points, normals, dv, du, spacing, sigma_m) for dv, du in ((0, 1), (1, 0), (1, 1), (1, -1))]
-    lab = _lab(frame) if color else None
+    edges = [
+        _neighbour_links(index, points, normals, dv, du, spacing, sigma_m)
+        for dv, du in ((0, 1), (1, 0), (1, 1), (1, -1))
+    ]
+    lab = _lab_image(frame) if color else None
     tint = lab[rows, columns] if lab is not None else np.full((len(rows), 3), np.nan)
     return Surface(
         points=points[rows, columns],
@@ -153,20 +158,22 @@ def _surface(
     )
 
 
-def _links(index: Array, points: Array, normals: Array, dv: int, du: int, spacing: float, sigma_m: float) -> Array:
-    """Return neighbours at one pixel offset whose surfaces go on from one to the other."""
+def _neighbour_links(
+    index: Array, points: Array, normals: Array, dv: int, du: int, spacing: float, sigma_m: float
+) -> Array:
+    """Return pairs [m, 2] of neighbours at one pixel offset whose surfaces are continuous."""
     height, width = index.shape
-    here = (slice(0, height - dv), slice(max(0, -du), width - max(0, du)))
-    there = (slice(dv, height), slice(max(0, du), width + min(0, du)))
-    gap = points[there] - points[here]
-    joined = (index[here] >= 0) & (index[there] >= 0) & (np.linalg.norm(gap, axis=-1) < 10.0 * spacing)
-    first = np.abs(np.einsum("ijk,ijk->ij", gap, normals[here]))
-    second = np.abs(np.einsum("ijk,ijk->ij", gap, normals[there]))
+    source = (slice(0, height - dv), slice(max(0, -du), width - max(0, du)))
+    target = (slice(dv, height), slice(max(0, du), width + min(0, du)))
+    gap = points[target] - points[source]
+    joined = (index[source] >= 0) & (index[target] >= 0) & (np.linalg.norm(gap, axis=-1) < 10.0 * spacing)
+    first = np.abs(np.einsum("ijk,ijk->ij", gap, normals[source]))
+    second = np.abs(np.einsum("ijk,ijk->ij", gap, normals[target]))
     joined &= np.minimum(first, second) < max(6.0 * sigma_m, 2.0 * spacing)
-    return np.stack([index[here][joined], index[there][joined]], axis=1)
+    return np.stack([index[source][joined], index[target][joined]], axis=1)
 
 
-def _lab(frame: Frame) -> Array | None:
+def _lab_image(frame: Frame) -> Array | None:
     """Return the colour at each depth pixel in CIE Lab, or None without colour."""
     rgb = frame.color(width=frame.depth_camera.width)
     if rgb is None or rgb.shape[:2] != frame.depth_m.shape:

@@ -1,4 +1,4 @@
-"""Points with normals and neighbours: the one form in which a depth view or a voxel map is cut into objects.
+"""Oriented points with neighbours: the common surface form of a depth view and of a voxel map.
 
 Points and normals are in the world frame [m]; normals face the camera that saw the point.
 """
@@ -18,13 +18,13 @@ NOISE_FLOOR_M = 0.002
 NOISE_PER_M = 0.005
 """Part of the depth noise that grows with range, as a fraction of it."""
 
-ALIKE_COS = np.cos(np.deg2rad(45.0))
-"""Cosine of the greatest turn between neighbours of one face: half of a box's edge."""
+MIN_SAME_FACE_COS = np.cos(np.deg2rad(45.0))
+"""Smallest cosine between the normals of neighbours on one face: half of a box's edge, 45 degrees."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Surface:
-    """Oriented points and which of them touch."""
+    """Oriented points and their neighbour graph."""
 
     points: Array
     """World points [m], float64 [n, 3]."""
@@ -41,7 +41,7 @@ class Surface:
 
 
 def noise_m(range_m: Array) -> Array:
-    """Return the expected depth noise [m], one standard deviation, at planar depths [m]."""
+    """Return the expected depth noise [m], one standard deviation, at planar depths [...] [m]."""
     return np.asarray(NOISE_FLOOR_M + NOISE_PER_M * np.asarray(range_m))
 
 
@@ -51,7 +51,7 @@ def world_points(frame: Frame) -> Array:
 
 
 def edge_pixels(depth_m: Array, *, radius: int = 1) -> Array:
-    """Return bool [h, w]: pixels within `radius` of a depth step, where flying pixels live.
+    """Return bool [h, w]: pixels of a depth image [h, w] within `radius` of a depth step, where flying pixels occur.
 
     A step is a jump between neighbours beyond five times the noise that a steep surface (80 degrees
     from the line of sight) cannot explain.
@@ -68,10 +68,10 @@ def edge_pixels(depth_m: Array, *, radius: int = 1) -> Array:
 
 
 def flying_pixels(depth_m: Array) -> Array:
-    """Return bool [h, w]: pixels that hang between a nearer and a further surface next to them.
+    """Return bool [h, w]: flying pixels of a depth image, which lie between a nearer and a further surface.
 
     Beside a depth step both true sides agree with one of their neighbours; a mixed pixel agrees with neither.
-    Unlike `edge_pixels` this leaves a bar of three pixels whole.
+    Unlike `edge_pixels` this keeps a bar of three pixels.
     """
     padded = np.pad(depth_m, 1, mode="edge")
     low, high = depth_m.copy(), depth_m.copy()
@@ -105,13 +105,13 @@ def normals_at(frame: Frame, points: Array, rows: Array, columns: Array, *, radi
     )
 
 
-def drawn_together(surface: Surface, *, steps: int) -> Surface:
-    """Return the surface with each point moved along its normal to the mean of neighbours that face as it does.
+def merge_layers(surface: Surface, *, steps: int) -> Surface:
+    """Return the surface with each point moved along its normal to the mean of neighbours that face the same way.
 
-    Frames whose poses have drifted apart show one face as layers; patches must not tell them from steps.
+    Frames whose poses have drifted apart show one face as several layers, which would look like steps.
     """
     u, v = surface.edges[:, 0], surface.edges[:, 1]
-    alike = np.einsum("ij,ij->i", surface.normals[u], surface.normals[v]) > ALIKE_COS
+    alike = np.einsum("ij,ij->i", surface.normals[u], surface.normals[v]) > MIN_SAME_FACE_COS
     u, v = np.concatenate([surface.edges[alike], surface.edges[alike][:, ::-1]]).T
     count = len(surface.points)
     share = 1.0 / (1.0 + np.bincount(u, minlength=count))
@@ -126,7 +126,7 @@ def drawn_together(surface: Surface, *, steps: int) -> Surface:
 
 @njit(cache=True)
 def smallest_axis(c: Array) -> tuple[float, float, float]:
-    """Return the unit eigenvector of the smallest eigenvalue of a symmetric matrix held as xx, xy, xz, yy, yz, zz.
+    """Return the unit eigenvector of the smallest eigenvalue of a symmetric matrix [6]: xx, xy, xz, yy, yz, zz.
 
     Eigenvalue by the trigonometric solution of the characteristic cubic; the vector as the longest cross
     product of two rows of (C - λ I).

@@ -1,4 +1,5 @@
-"""Assets that may stand in the place of a twin's objects.
+"""Assets that may replace the objects of a twin.
 
-In: the twin's assets, families and the user's own library. Out: variants, each proven to afford what the object does.
+In: the twin's assets, families and the user's own library. Out: variants, each proven to have the affordances of the
+object that it replaces.
 """

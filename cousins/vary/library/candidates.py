@@ -1,4 +1,4 @@
-"""Where swapped assets come from: families in the object's size, and the user's own library."""
+"""Candidates for swapped assets and clutter, sampled from parametric families."""
 
 from __future__ import annotations
 
@@ -9,67 +9,77 @@ import numpy as np
 
 from cousins.affordances import Signature
 from cousins.families.family import PACKAGE, Family, family_names
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from cousins.reconstruct.assets import Asset
-from cousins.vary.library.variants import Offer
+from cousins.vary.library.variants import AssetCandidate
 
-LICENCE: Final = "Apache-2.0"
-"""Licence of what families make."""
-CLUTTER: Final = ("ball", "book", "bottle", "box", "can", "cup")
-"""Families that clutter is drawn from."""
-MOST_CLUTTER_M: Final = 0.2
+FAMILY_LICENCE: Final = "Apache-2.0"
+"""Licence of the assets that families make."""
+CLUTTER_FAMILIES: Final = ("ball", "book", "bottle", "box", "can", "cup")
+"""Families that clutter is sampled from."""
+MAX_CLUTTER_SIZE_M: Final = 0.2
 """Longest side of clutter [m]."""
 TEXTURE_PX: Final = 128
 """Side of a family's texture [px]."""
 
 
-def families() -> dict[str, Family]:
+def load_families() -> dict[str, Family]:
     """Return all families by name."""
-    found: dict[str, Family] = {}
+    families: dict[str, Family] = {}
     for name in family_names():
-        module = load(PACKAGE, name, kind="family")
-        found[name] = module.build(module.Config())
-    return found
+        module = load_backend(PACKAGE, name, kind="family")
+        families[name] = module.build(module.Config())
+    return families
 
 
-def family_offers(asset: Asset, signature: Signature, count: int, rng: np.random.Generator) -> Sequence[Offer]:
-    """Return instances of families in an object's size, each family in turn, until enough are there.
+def family_candidates(
+    asset: Asset, signature: Signature, count: int, rng: np.random.Generator
+) -> Sequence[AssetCandidate]:
+    """Return up to `count` instances of families in the size of an asset, from each family in turn.
 
-    The family that the object's label names comes first, and twice as often.
+    The family that is named by the label of the asset comes first, and twice as often.
     """
     del signature
-    known = families()
-    order = [sorted(known)[index] for index in rng.permutation(len(known))]
-    called = [name for name in order if name.replace("_", " ") in asset.label.lower()]
-    order = [*called, *order]
-    found: list[Offer] = []
+    families = load_families()
+    order = [sorted(families)[index] for index in rng.permutation(len(families))]
+    named = [name for name in order if name.replace("_", " ") in asset.label.lower()]
+    order = [*named, *order]
+    candidates: list[AssetCandidate] = []
     for _ in range(2):
         for name in order:
-            if len(found) >= count:
-                return found
-            values = known[name].sized_like(asset.size_m, rng)
+            if len(candidates) >= count:
+                return candidates
+            values = families[name].sample_with_size(asset.size_m, rng)
             if values is None:
                 continue
-            made = known[name].build(values, name=asset.name, rng=rng, texture_px=TEXTURE_PX)
-            found.append(Offer(asset=made, kind="family", group=name, origin=f"family {name}", licence=LICENCE))
-    return found
+            instance = families[name].build(values, name=asset.name, rng=rng, texture_px=TEXTURE_PX)
+            candidates.append(
+                AssetCandidate(
+                    asset=instance, kind="family", group=name, origin=f"family {name}", licence=FAMILY_LICENCE
+                )
+            )
+    return candidates
 
 
-def clutter_offers(count: int, *, seed: int) -> Sequence[Offer]:
-    """Return small things that no one's place is taken by."""
+def clutter_candidates(count: int, *, seed: int) -> Sequence[AssetCandidate]:
+    """Return up to `count` small instances of families that are added as clutter."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
-    known = families()
-    names = [name for name in CLUTTER if name in known]
-    found: list[Offer] = []
+    families = load_families()
+    names = [name for name in CLUTTER_FAMILIES if name in families]
+    candidates: list[AssetCandidate] = []
     for number in range(count):
-        family = known[names[number % len(names)]]
+        family = families[names[number % len(names)]]
         for _ in range(20):
-            made = family.build(family.draw(rng), name="clutter", rng=rng, texture_px=TEXTURE_PX)
-            if float(made.size_m.max()) <= MOST_CLUTTER_M:
-                found.append(
-                    Offer(
-                        asset=made, kind="clutter", group=family.name, origin=f"family {family.name}", licence=LICENCE
+            instance = family.build(family.sample(rng), name="clutter", rng=rng, texture_px=TEXTURE_PX)
+            if float(instance.size_m.max()) <= MAX_CLUTTER_SIZE_M:
+                candidates.append(
+                    AssetCandidate(
+                        asset=instance,
+                        kind="clutter",
+                        group=family.name,
+                        origin=f"family {family.name}",
+                        licence=FAMILY_LICENCE,
                     )
                 )
                 break
-    return found
+    return candidates

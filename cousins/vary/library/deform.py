@@ -1,4 +1,4 @@
-"""Bend an asset's shape: stretch, taper, twist and bow, by height, so that a level foot stays level."""
+"""Deform an asset: stretch, taper, twist and bow as functions of height, so that a level foot stays level."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ import trimesh
 from cousins.geometry import Array, transform
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
-from cousins.scene.kinematics import asset_from_links
+from cousins.reconstruct.kinematics import asset_from_links
 from cousins.scene.layout.collision_bodies import piece_hull
 
-PLAIN: Final = 1e-9
-"""A taper, twist or bow below this is none."""
+NEGLIGIBLE: Final = 1e-9
+"""A taper, twist or bow below this counts as zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bend:
-    """How a shape is changed, in the asset's frame, whose origin is the middle of its box."""
+class Deformation:
+    """Parameters of a deformation in the asset's frame, whose origin is the centre of its bounding box."""
 
     stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Factor on each extent."""
     taper: float = 0.0
-    """How much wider the top is than the bottom, as a share of the mean."""
+    """Relative change of width from bottom to top."""
     twist_rad: float = 0.0
-    """How far the top is turned against the bottom, about z [rad]."""
+    """Rotation of the top relative to the bottom, about z [rad]."""
     bow: tuple[float, float] = (0.0, 0.0)
-    """How far the middle leaves the line from bottom to top, along x and y, as a share of the height."""
+    """Deviation of the middle from the line between bottom and top, along x and y, as a share of the height."""
 
     @property
-    def straight(self) -> bool:
+    def is_pure_stretch(self) -> bool:
         """Whether it only stretches, so that boxes stay boxes."""
-        return max(abs(self.taper), abs(self.twist_rad), abs(self.bow[0]), abs(self.bow[1])) < PLAIN
+        return max(abs(self.taper), abs(self.twist_rad), abs(self.bow[0]), abs(self.bow[1])) < NEGLIGIBLE
 
-    def words(self) -> str:
-        """Return what it does in words."""
+    def describe(self) -> str:
+        """Return a text that describes the deformation."""
         parts = ["stretch " + "×".join(f"{value:.2f}" for value in self.stretch)]
-        if abs(self.taper) >= PLAIN:
+        if abs(self.taper) >= NEGLIGIBLE:
             parts.append(f"taper {self.taper:+.2f}")
-        if abs(self.twist_rad) >= PLAIN:
+        if abs(self.twist_rad) >= NEGLIGIBLE:
             parts.append(f"twist {np.rad2deg(self.twist_rad):+.0f}°")
-        if max(abs(self.bow[0]), abs(self.bow[1])) >= PLAIN:
+        if max(abs(self.bow[0]), abs(self.bow[1])) >= NEGLIGIBLE:
             parts.append(f"bow {100 * float(np.hypot(*self.bow)):.0f} %")
         return ", ".join(parts)
 
-    def moved(self, points: Array, height_m: float) -> Array:
-        """Return points [n, 3] of an asset of a height [m] after the change."""
-        t = points[:, 2] / height_m
-        wide = 1.0 + self.taper * t
-        angle = self.twist_rad * t
-        x, y = (points[:, axis] * self.stretch[axis] * wide for axis in (0, 1))
-        arch = (0.25 - t**2) * 4.0 * height_m * self.stretch[2]
+    def apply(self, points: Array, height_m: float) -> Array:
+        """Return the deformed points [n, 3] of an asset of a height [m]."""
+        relative_height = points[:, 2] / height_m
+        width_factor = 1.0 + self.taper * relative_height
+        angle = self.twist_rad * relative_height
+        x, y = (points[:, axis] * self.stretch[axis] * width_factor for axis in (0, 1))
+        arch = (0.25 - relative_height**2) * 4.0 * height_m * self.stretch[2]
         return np.stack(
             [
                 np.cos(angle) * x - np.sin(angle) * y + self.bow[0] * arch,
@@ -64,21 +64,21 @@ class Bend:
         )
 
 
-def bent(asset: Asset, bend: Bend, *, name: str) -> Asset:
-    """Return an asset of a changed shape; an asset with joints is only stretched, alike along all axes.
+def deform(asset: Asset, deformation: Deformation, *, name: str) -> Asset:
+    """Return a deformed asset; an asset with joints is only scaled uniformly.
 
-    Masses follow the volume of the pieces. The centre of the new box becomes the origin.
+    Mass follows volume. The centre of the new bounding box becomes the origin.
     """
     if asset.joints:
-        bend = Bend(stretch=(float(np.prod(bend.stretch)) ** (1.0 / 3.0),) * 3)
+        deformation = Deformation(stretch=(float(np.prod(deformation.stretch)) ** (1.0 / 3.0),) * 3)
     height = max(float(asset.size_m[2]), 1e-6)
-    visual = bend.moved(asset.links[0].visual.vertices, height)
+    visual = deformation.apply(asset.links[0].visual.vertices, height)
     center = np.zeros(3) if asset.joints else (visual.min(axis=0) + visual.max(axis=0)) / 2.0
-    links = tuple(_bent_link(link, bend, height, center) for link in asset.links)
-    factor = bend.stretch[0]
+    links = tuple(_deformed_link(link, deformation, height, center) for link in asset.links)
+    factor = deformation.stretch[0]
     joints = tuple(_scaled_joint(joint, factor) for joint in asset.joints)
     changed = replace(asset, name=name, links=links, joints=joints)
-    area = bend.stretch[0] * bend.stretch[1] * bend.stretch[2]
+    area = deformation.stretch[0] * deformation.stretch[1] * deformation.stretch[2]
     return replace(
         changed,
         size_m=_extents(changed),
@@ -87,51 +87,53 @@ def bent(asset: Asset, bend: Bend, *, name: str) -> Asset:
     )
 
 
-def _bent_link(link: Link, bend: Bend, height_m: float, center: Array) -> Link:
-    pieces = tuple(_bent_piece(piece, bend, height_m, center) for piece in link.pieces)
-    visual = replace(link.visual, vertices=bend.moved(link.visual.vertices, height_m) - center)
+def _deformed_link(link: Link, deformation: Deformation, height_m: float, center: Array) -> Link:
+    pieces = tuple(_deformed_piece(piece, deformation, height_m, center) for piece in link.pieces)
+    visual = replace(link.visual, vertices=deformation.apply(link.visual.vertices, height_m) - center)
     (before, middle), (after, center_of_volume) = _volume(link.visual), _volume(visual)
     solid = before > 0.0 and after > 0.0
-    factor = after / before if solid else float(np.prod(bend.stretch))
+    factor = after / before if solid else float(np.prod(deformation.stretch))
     mass = link.mass_kg.scaled(factor)
-    com = bend.moved(link.center_of_mass_m[None], height_m)[0] - center
+    com = deformation.apply(link.center_of_mass_m[None], height_m)[0] - center
     if solid:
-        com = com + center_of_volume - (bend.moved(middle[None], height_m)[0] - center)
+        com = com + center_of_volume - (deformation.apply(middle[None], height_m)[0] - center)
     return replace(
         link,
         visual=visual,
         pieces=pieces,
         mass_kg=mass,
         center_of_mass_m=com,
-        inertia_kg_m2=_stretched_inertia(link.inertia_kg_m2, np.array(bend.stretch)) * factor,
+        inertia_kg_m2=_stretched_inertia(link.inertia_kg_m2, np.array(deformation.stretch)) * factor,
     )
 
 
 def _stretched_inertia(inertia: Array, stretch: Array) -> Array:
-    """Return a unit-mass-true inertia after a stretch: second moments scale with both factors."""
+    """Return an inertia [3, 3] after a stretch [3] at constant mass: second moments scale with both factors."""
     second = 0.5 * np.trace(inertia) * np.eye(3) - inertia
     second = second * np.outer(stretch, stretch)
     return np.asarray(np.trace(second) * np.eye(3) - second)
 
 
-def _bent_piece(piece: Piece, bend: Bend, height_m: float, center: Array) -> Piece:
+def _deformed_piece(piece: Piece, deformation: Deformation, height_m: float, center: Array) -> Piece:
     pose = piece.link_from_piece
-    factors = np.array(bend.stretch)
-    upright = np.allclose(np.abs(pose[:3, :3]), np.eye(3), atol=1e-9)
-    alike = np.ptp(factors) < PLAIN
-    round_ok = piece.kind == "cylinder" and abs(factors[0] - factors[1]) < PLAIN and upright
-    if bend.straight and ((piece.kind == "box" and upright) or round_ok or (alike and piece.kind != "mesh")):
+    factors = np.array(deformation.stretch)
+    is_axis_aligned = np.allclose(np.abs(pose[:3, :3]), np.eye(3), atol=1e-9)
+    is_uniform = np.ptp(factors) < NEGLIGIBLE
+    stays_cylinder = piece.kind == "cylinder" and abs(factors[0] - factors[1]) < NEGLIGIBLE and is_axis_aligned
+    if deformation.is_pure_stretch and (
+        (piece.kind == "box" and is_axis_aligned) or stays_cylinder or (is_uniform and piece.kind != "mesh")
+    ):
         moved = pose.copy()
         moved[:3, 3] = pose[:3, 3] * factors - center
         mesh = replace(piece.mesh, vertices=piece.mesh.vertices * factors - center)
         return replace(piece, mesh=mesh, link_from_piece=moved, size_m=piece.size_m * factors)
-    points = bend.moved(_dense(piece), height_m) - center
+    points = deformation.apply(_dense_points(piece), height_m) - center
     hull = Mesh.from_trimesh(_hull(points))
     return Piece(kind="mesh", mesh=hull, link_from_piece=np.eye(4), size_m=np.ptp(hull.vertices, axis=0))
 
 
-def _dense(piece: Piece) -> Array:
-    """Return a piece's corners, and the middles of its edges, whose arcs a bow would cut off."""
+def _dense_points(piece: Piece) -> Array:
+    """Return the corners [n, 3] of a piece and the midpoints of its edges, which a bow turns into arcs."""
     corners = piece.mesh.vertices if piece.kind == "mesh" else piece_hull(piece).points
     mesh = _hull(corners)
     return np.concatenate([mesh.vertices, mesh.vertices[mesh.edges_unique].mean(axis=1)])

@@ -1,4 +1,4 @@
-"""Assets of a user's own library that may stand in an object's place: those that afford the same, by size."""
+"""Candidates from a user's own library: assets with the same affordances, nearest in size first."""
 
 from __future__ import annotations
 
@@ -6,28 +6,38 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cousins.affordances import Signature, lost
+from cousins.affordances import Signature, missing_affordances
 from cousins.families.library import LibraryAsset
 from cousins.reconstruct.assets import Asset
-from cousins.vary.library.variants import Offer, Offers
+from cousins.vary.library.variants import AssetCandidate, CandidateSource
 
 
-def library_offers(assets: Sequence[LibraryAsset]) -> Offers:
-    """Return the source of offers that a library is; each of its assets is a group of its own."""
+def library_candidates(assets: Sequence[LibraryAsset]) -> CandidateSource:
+    """Return a candidate source over the assets of a library; each asset is a group of its own."""
 
-    def offers(asset: Asset, signature: Signature, count: int, rng: np.random.Generator) -> Sequence[Offer]:
+    def candidates(
+        asset: Asset, signature: Signature, count: int, rng: np.random.Generator
+    ) -> Sequence[AssetCandidate]:
         del asset, rng
-        fitting = [one for one in assets if not lost(signature, one.signature)]
-        fitting.sort(key=lambda one: (size_distance(signature, one.signature), one.name))
+        suitable = [
+            library_asset for library_asset in assets if not missing_affordances(signature, library_asset.signature)
+        ]
+        suitable.sort(key=lambda library_asset: (size_distance(signature, library_asset.signature), library_asset.name))
         return [
-            Offer(asset=one.asset, kind="library", group=one.name, origin=f"library {one.name}", licence=one.licence)
-            for one in fitting[:count]
+            AssetCandidate(
+                asset=library_asset.asset,
+                kind="library",
+                group=library_asset.name,
+                origin=f"library {library_asset.name}",
+                licence=library_asset.licence,
+            )
+            for library_asset in suitable[:count]
         ]
 
-    return offers
+    return candidates
 
 
 def size_distance(first: Signature, second: Signature) -> float:
-    """Return the root mean square of the logarithms of the ratios of extents; 0 for the same size."""
+    """Return the root mean square of the log ratios of two assets' extents; 0 for the same size."""
     ratios = np.maximum(first.size_m, 1e-6) / np.maximum(second.size_m, 1e-6)
     return float(np.sqrt(np.mean(np.log(ratios) ** 2)))

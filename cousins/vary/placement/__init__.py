@@ -1,4 +1,4 @@
-"""Where the objects of a cousin stand.
+"""Placement of the objects of a cousin.
 
-In: a twin's layout plan and drawn numbers. Out: poses that keep its relations, and the goals of its tasks.
+In: the layout plan of a twin and random numbers. Out: poses that keep the relations of the twin, and task goals.
 """

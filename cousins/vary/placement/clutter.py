@@ -1,4 +1,4 @@
-"""Clutter: things that a cousin has more than its twin, and things of the twin that it lacks."""
+"""Clutter: objects added to the twin, and objects of the twin that are removed."""
 
 from __future__ import annotations
 
@@ -7,81 +7,92 @@ from typing import Final
 
 import numpy as np
 
-from cousins.affordances.comparison import lost
+from cousins.affordances.comparison import missing_affordances
 from cousins.geometry import Array
-from cousins.vary.cousins import Library, Task
-from cousins.vary.placement.layout import place_on
-from cousins.vary.placement.layout_plan import Plan
-from cousins.vary.recipes import Clutter, Recipe
+from cousins.vary.cousins import GoalSpec, Library
+from cousins.vary.placement.layout import sample_free_pose
+from cousins.vary.placement.layout_plan import LayoutPlan
+from cousins.vary.recipes import ClutterRange, Recipe
 
-LARGE: Final = 0.6
-"""What has at least this share of another's size counts as about as large."""
-
-
-def most_clutter(recipe: Recipe) -> int:
-    """Return how many things a cousin may have more than the twin."""
-    return round(recipe.distance["clutter"] * recipe.clutter.add.ends[1])
+MIN_COMPARABLE_SIZE_SHARE: Final = 0.6
+"""Smallest ratio of two sizes that count as comparable."""
 
 
-def removed_from(
-    library: Library, plan: Plan, ranges: Clutter, task: Task, amount: float, rng: np.random.Generator
+def max_clutter_count(recipe: Recipe) -> int:
+    """Return the largest number of objects that a recipe adds to a cousin."""
+    return round(recipe.distance["clutter"] * recipe.clutter.add.bounds[1])
+
+
+def sample_removals(
+    library: Library, plan: LayoutPlan, ranges: ClutterRange, task: GoalSpec, amount: float, rng: np.random.Generator
 ) -> set[str]:
-    """Return free objects that are gone: none that carries another, is the task's, or affords what no other does.
+    """Return the names of removed objects, which another object can replace.
 
-    Nor the one that is large beside all others: a scan of a chair with flower pots behind it is about the chair.
+    Supporting objects, the target of the task, and an object that is much larger than all others (a chair with flower
+    pots behind it) are never removed.
     """
-    count = round(amount * ranges.remove.at(rng.uniform()))
+    count = round(amount * ranges.remove.at_quantile(rng.uniform()))
     names = [name for name, placed in plan.objects.items() if not placed.fixed]
-    kept = {*(carrier for _, carrier in plan.carriers.values()), task.target, _subject(plan, names)}
-    able = [name for name in names if name not in kept]
-    order = rng.permutation(len(able))
-    gone: set[str] = set()
-    for name in (able[index] for index in order):
-        if len(gone) == count:
+    protected = {*(carrier for _, carrier in plan.carriers.values()), task.target, _dominant_object(plan, names)}
+    removable = [name for name in names if name not in protected]
+    order = rng.permutation(len(removable))
+    removed: set[str] = set()
+    for name in (removable[index] for index in order):
+        if len(removed) == count:
             break
-        if any(other not in gone | {name} and _stands_in(library, name, other) for other in names):
-            gone.add(name)
-    return gone
+        if any(other not in removed | {name} and _can_replace(library, name, other) for other in names):
+            removed.add(name)
+    return removed
 
 
-def added_to(
+def sample_clutter(
     library: Library,
-    plan: Plan,
-    ranges: Clutter,
-    variants: Mapping[str, str],
+    plan: LayoutPlan,
+    ranges: ClutterRange,
+    variant_keys: Mapping[str, str],
     poses: Mapping[str, Array],
     amount: float,
     rng: np.random.Generator,
 ) -> dict[str, tuple[str, Array]]:
-    """Return clutter by name, with its variant and pose, where there was room for it."""
-    count = round(amount * ranges.add.at(rng.uniform()))
-    keys = [key for key, variant in library.variants.items() if variant.kind == "clutter" and not variant.held_out]
-    grounds = sorted(
-        {carrier for name, (_, carrier) in plan.carriers.items() if name in poses and carrier in plan.grounds}
+    """Return variant key and pose [4, 4] by name of the clutter for which free space was found."""
+    count = round(amount * ranges.add.at_quantile(rng.uniform()))
+    clutter_keys = [
+        variant_key
+        for variant_key, variant in library.variants.items()
+        if variant.kind == "clutter" and not variant.held_out
+    ]
+    structure_names = sorted(
+        {
+            carrier
+            for name, (_, carrier) in plan.carriers.items()
+            if name in poses and carrier in plan.structure_footprints
+        }
     )
-    if not keys or not grounds:
+    if not clutter_keys or not structure_names:
         return {}
-    taken = {name: plan.resting[variants[name]].seen(pose) for name, pose in poses.items()}
-    found: dict[str, tuple[str, Array]] = {}
+    footprints = {
+        name: plan.rest_orientations[variant_keys[name]].footprint_at_matrix(pose) for name, pose in poses.items()
+    }
+    placements: dict[str, tuple[str, Array]] = {}
     for number in range(count):
-        key = keys[int(rng.integers(len(keys)))]
-        ground = grounds[int(rng.integers(len(grounds)))]
-        spot = place_on(plan, key, ground, taken, rng)
-        if spot is not None:
+        variant_key = clutter_keys[int(rng.integers(len(clutter_keys)))]
+        structure = structure_names[int(rng.integers(len(structure_names)))]
+        yaw_pose = sample_free_pose(plan, variant_key, structure, footprints, rng)
+        if yaw_pose is not None:
             name = f"clutter_{number}"
-            found[name] = key, plan.resting[key].pose(spot)
-            taken[name] = plan.resting[key].at(spot)
-    return found
+            placements[name] = variant_key, plan.rest_orientations[variant_key].pose_matrix(yaw_pose)
+            footprints[name] = plan.rest_orientations[variant_key].footprint_at(yaw_pose)
+    return placements
 
 
-def _subject(plan: Plan, names: Sequence[str]) -> str:
-    """Return the one object beside which all others are small; empty where there is none."""
+def _dominant_object(plan: LayoutPlan, names: Sequence[str]) -> str:
+    """Return the object that is much larger than all others; empty where there is none."""
     sizes_m = sorted((float(np.cbrt(np.prod(plan.objects[name].asset.size_m))), name) for name in names)
-    if not sizes_m or (len(sizes_m) > 1 and sizes_m[-2][0] >= LARGE * sizes_m[-1][0]):
+    if not sizes_m or (len(sizes_m) > 1 and sizes_m[-2][0] >= MIN_COMPARABLE_SIZE_SHARE * sizes_m[-1][0]):
         return ""
     return sizes_m[-1][1]
 
 
-def _stands_in(library: Library, name: str, other: str) -> bool:
-    """Tell whether another object of the twin affords all that one does."""
-    return not lost(library.variants[name].signature, library.variants[other].signature)
+def _can_replace(library: Library, name: str, other: str) -> bool:
+    """Return whether another object of the twin has all affordances of this one."""
+    return not missing_affordances(library.variants[name].signature, library.variants[other].signature)

@@ -1,7 +1,7 @@
-"""Bodies from above: each convex piece as a convex outline with the heights between which it lies.
+"""Footprints of bodies: each convex piece as a convex outline in the horizontal plane with its height interval.
 
-Two bodies whose outlines keep apart wherever their heights meet cannot overlap. This is stricter than physics, never
-laxer, needs no engine, and costs microseconds, so that thousands of layouts can be tried.
+Two bodies whose outlines are disjoint wherever their height intervals meet cannot overlap. The test is conservative,
+needs no physics engine and takes microseconds, so that thousands of layouts can be tried.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from cousins.geometry import Array, transform
 from cousins.reconstruct.assets import Asset, Piece
 from cousins.scene.layout.collision_bodies import piece_hull
 from cousins.scene.scenes import Structure
-from cousins.vary.placement.joint_sweeps import links_at
+from cousins.vary.placement.joint_sweeps import link_poses_at
 
-FAR_M: Final = 1e3
-"""Height that counts as endless [m]."""
+ENDLESS_HEIGHT_M: Final = 1e3
+"""Height that counts as unbounded [m]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Footprint:
-    """A body from above, in a frame whose z is up."""
+    """Outlines and height intervals of the convex pieces of a body, in a frame with z up."""
 
     points: Array
     """Corners of all outlines, counter-clockwise, float64 [n, 2] [m]."""
     starts: Array
-    """Where each outline begins, and the end of the last, int64 [k + 1]."""
+    """First corner of each outline, and the end of the last, int64 [k + 1]."""
     heights: Array
     """Lowest and highest point of each piece, float64 [k, 2] [m]."""
 
@@ -50,8 +50,8 @@ class Footprint:
         """Distance of the farthest corner from the frame's z axis [m]."""
         return float(np.sqrt((self.points**2).sum(axis=1).max()))
 
-    def placed(self, x_m: float, y_m: float, yaw_rad: float, z_m: float) -> Footprint:
-        """Return it turned about z and moved."""
+    def transformed(self, x_m: float, y_m: float, yaw_rad: float, z_m: float) -> Footprint:
+        """Return the footprint rotated about z [rad] and translated [m]."""
         c, s = math.cos(yaw_rad), math.sin(yaw_rad)
         points = self.points @ np.array([[c, s], [-s, c]])
         points += (x_m, y_m)
@@ -59,8 +59,8 @@ class Footprint:
 
 
 def footprint_of_asset(asset: Asset, rotation: Array, *, joints: dict[str, float] | None = None) -> Footprint:
-    """Return an asset from above, turned by a rotation [3, 3] about its origin; `joints` are positions by name."""
-    poses = links_at(asset, joints or {})
+    """Return the footprint of an asset rotated by [3, 3] about its origin; `joints` are joint positions by name."""
+    poses = link_poses_at(asset, joints or {})
     points = [
         transform(poses[link.name], _corners(piece)) @ rotation.T for link in asset.links for piece in link.pieces
     ]
@@ -68,21 +68,21 @@ def footprint_of_asset(asset: Asset, rotation: Array, *, joints: dict[str, float
 
 
 def footprint_of_structure(structure: Structure) -> Footprint:
-    """Return a structure from above, in the world."""
+    """Return the footprint of a structure in the world."""
     return footprint_of_points([_corners(piece) for piece in structure.pieces])
 
 
-def rectangle(
+def rectangle_footprint(
     center_m: tuple[float, float], half_m: tuple[float, float], yaw_rad: float, heights_m: tuple[float, float]
 ) -> Footprint:
-    """Return a rectangle, such as a gripper takes."""
+    """Return the footprint of a box, given by centre, half extents, yaw and height interval."""
     corners = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]) * np.array(half_m)
-    shape = Footprint(points=corners, starts=np.array([0, 4]), heights=np.array([heights_m]))
-    return shape.placed(center_m[0], center_m[1], yaw_rad, 0.0)
+    footprint = Footprint(points=corners, starts=np.array([0, 4]), heights=np.array([heights_m]))
+    return footprint.transformed(center_m[0], center_m[1], yaw_rad, 0.0)
 
 
 def footprint_of_points(pieces: list[Array]) -> Footprint:
-    """Return convex pieces, each as its corners [n, 3], from above."""
+    """Return the footprint of convex pieces, each given by its corners [n, 3]."""
     outlines = [_outline(points[:, :2]) for points in pieces]
     return Footprint(
         points=np.concatenate(outlines),
@@ -91,22 +91,22 @@ def footprint_of_points(pieces: list[Array]) -> Footprint:
     )
 
 
-def joined(footprints: list[Footprint]) -> Footprint:
-    """Return several footprints as one."""
-    sizes = [len(one.points) for one in footprints]
+def merge_footprints(footprints: list[Footprint]) -> Footprint:
+    """Return one footprint with the outlines of several."""
+    sizes = [len(footprint.points) for footprint in footprints]
     offsets = np.cumsum([0, *sizes])
-    starts = [one.starts[:-1] + offset for one, offset in zip(footprints, offsets[:-1], strict=True)]
+    starts = [footprint.starts[:-1] + offset for footprint, offset in zip(footprints, offsets[:-1], strict=True)]
     return Footprint(
-        points=np.concatenate([one.points for one in footprints]),
+        points=np.concatenate([footprint.points for footprint in footprints]),
         starts=np.concatenate([*starts, offsets[-1:]]),
-        heights=np.concatenate([one.heights for one in footprints]),
+        heights=np.concatenate([footprint.heights for footprint in footprints]),
     )
 
 
-def free(first: Footprint, second: Footprint, *, gap_m: float) -> bool:
-    """Tell whether two bodies keep a gap [m] wherever their heights meet."""
+def have_clearance(first: Footprint, second: Footprint, *, gap_m: float) -> bool:
+    """Return whether two bodies are separated by a gap [m] wherever their height intervals meet."""
     return bool(
-        _free(
+        _have_clearance(
             first.points,
             first.starts,
             first.heights,
@@ -119,12 +119,12 @@ def free(first: Footprint, second: Footprint, *, gap_m: float) -> bool:
 
 
 def distance_m(first: Footprint, second: Footprint) -> float:
-    """Return how far two bodies are apart from above [m], 0 where outlines meet; heights do not count."""
+    """Return the horizontal distance of two footprints [m], 0 where outlines meet; heights are ignored."""
     return float(_distance(first.points, first.starts, second.points, second.starts))
 
 
 def covers(region: Footprint, footprint: Footprint) -> bool:
-    """Tell whether every corner of a footprint lies over some outline of a region."""
+    """Return whether every corner of a footprint lies inside some outline of a region."""
     return bool(_covers(region.points, region.starts, footprint.points))
 
 
@@ -141,7 +141,7 @@ def _outline(points: Array) -> Array:
 
 
 @njit(cache=True)
-def _free(p, ps, ph, q, qs, qh, gap):  # type: ignore[no-untyped-def]
+def _have_clearance(p, ps, ph, q, qs, qh, gap):  # type: ignore[no-untyped-def]
     if _boxes_apart(p, q, gap):
         return True
     for i in range(len(ps) - 1):
@@ -224,7 +224,7 @@ def _corner_distance(a, b):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _covers(region, starts, points):  # type: ignore[no-untyped-def]
     for k in range(len(points)):
-        found = False
+        is_covered = False
         for i in range(len(starts) - 1):
             a = region[starts[i] : starts[i + 1]]
             inside = True
@@ -235,8 +235,8 @@ def _covers(region, starts, points):  # type: ignore[no-untyped-def]
                     inside = False
                     break
             if inside:
-                found = True
+                is_covered = True
                 break
-        if not found:
+        if not is_covered:
             return False
     return True

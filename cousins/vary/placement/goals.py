@@ -1,4 +1,4 @@
-"""What is to be done in a cousin: which object, whereto, and from where a robot can do it; proven on geometry."""
+"""Task goals: target object, goal region and robot base, checked for reach and free space on footprints."""
 
 from __future__ import annotations
 
@@ -11,169 +11,186 @@ import numpy as np
 
 from cousins.affordances import Grasp
 from cousins.geometry import Array, transform
-from cousins.vary.cousins import Library, Task
-from cousins.vary.placement.footprints import Footprint, covers, free, rectangle
-from cousins.vary.placement.layout_plan import GAP_M, Plan
+from cousins.vary.cousins import GoalSpec, Library
+from cousins.vary.placement.footprints import Footprint, covers, have_clearance, rectangle_footprint
+from cousins.vary.placement.layout_plan import CLEARANCE_M, LayoutPlan
 from cousins.vary.recipes import TaskRange
 
 BASE_DISTANCE_M: Final = 0.45
-"""From the middle of the free objects to the robot's base [m]."""
-FINGER_M: Final = 0.01
-"""Thickness of a finger and the air behind it [m]."""
+"""Distance from the centre of the graspable objects to the robot's base [m]."""
+FINGER_THICKNESS_M: Final = 0.01
+"""Thickness of a finger and the clearance behind it [m]."""
 FINGER_WIDTH_M: Final = 0.02
 """Width of a finger [m]."""
-BELOW_M: Final = 0.01
-"""How far fingertips reach below the middle of a grasp [m]."""
-STEEP: Final = -0.7
-"""A gripper that comes from above: the third component of its approach."""
-HAND_M: Final = 0.12
-"""Way behind the middle of a grasp that a hand takes along its approach [m]."""
-HOME_GOALS_M: Final = (0.15, 0.1, 0.2, 0.3)
-"""From the object that the twin's task is about to its goal, best first [m]."""
-HOME_TURNS: Final = tuple(np.pi * turn for turn in (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0))
-"""Headings of that goal against the robot's, best first [rad]."""
-HOME_RADIUS_M: Final = 0.05
+FINGERTIP_DEPTH_M: Final = 0.01
+"""Depth of the fingertips below the centre of a grasp [m]."""
+MAX_APPROACH_Z_FROM_ABOVE: Final = -0.7
+"""Largest z component of an approach direction that counts as from above."""
+HAND_LENGTH_M: Final = 0.12
+"""Length of a hand along its approach, behind the centre of a grasp [m]."""
+TWIN_GOAL_DISTANCES_M: Final = (0.15, 0.1, 0.2, 0.3)
+"""Distances from the target object to the goal in the twin, in order of preference [m]."""
+TWIN_GOAL_TURNS_RAD: Final = tuple(np.pi * turn for turn in (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0))
+"""Directions of that goal relative to the heading of the robot, in order of preference [rad]."""
+TWIN_GOAL_RADIUS_M: Final = 0.05
 """Radius of that goal [m]."""
-NO_TASK: Final = Task(
+NO_GOAL: Final = GoalSpec(
     target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.0, robot_base_m=(0.0, 0.0, 0.0), robot_yaw_rad=0.0
 )
-"""Nothing can be done."""
-TRIES: Final = 12
+"""Goal of a scene without a feasible task."""
+MAX_GOAL_TRIES: Final = 12
 """Most tries to find a free goal."""
 
 
-def home_task(library: Library, plan: Plan, *, reach_m: float) -> Task:
-    """Return the twin's own task: a graspable free object in reach, a free goal beside it, a base in front.
+def twin_goal(library: Library, plan: LayoutPlan, *, reach_m: float) -> GoalSpec:
+    """Return the goal in the twin: a graspable free object in reach, a free goal beside it, and a robot base.
 
-    It is on the structure that carries most of what can be handled. Where nothing has all of that there is none, and
-    no cousin gets one.
+    The target is on the structure that supports most graspable objects. `NO_GOAL` where no object qualifies; then no
+    cousin has a goal either.
     """
-    able = [name for name in plan.spots if _may_be_handled(library, plan, name)]
-    if not able:
-        return NO_TASK
-    carried = Counter(plan.carriers[name][1] for name in able)
-    ground = max(carried, key=lambda name: (carried[name], plan.grounds[name].top_m, name))
-    names = [name for name in able if plan.carriers[name][1] == ground]
-    base, yaw = _base(plan, names)
-    shown = {name: plan.resting[name].at(spot) for name, spot in plan.spots.items()}
+    graspable_names = [name for name in plan.twin_poses if _is_graspable(library, plan, name)]
+    if not graspable_names:
+        return NO_GOAL
+    counts = Counter(plan.carriers[name][1] for name in graspable_names)
+    structure = max(counts, key=lambda name: (counts[name], plan.structure_footprints[name].top_m, name))
+    names = [name for name in graspable_names if plan.carriers[name][1] == structure]
+    base, yaw = _robot_base(plan, names)
+    footprints = {name: plan.rest_orientations[name].footprint_at(spot) for name, spot in plan.twin_poses.items()}
     for name in names:
-        start = plan.objects[name].world_from_asset
-        others = [shape for other, shape in shown.items() if other != name]
+        world_from_asset = plan.objects[name].world_from_asset
+        obstacles = [shape for other, shape in footprints.items() if other != name]
         grasps = library.variants[name].signature.grasps
-        if not _near(start[:2, 3], base, reach_m) or not any(grasp_is_free(one, start, others) for one in grasps):
+        if not _within_reach(world_from_asset[:2, 3], base, reach_m) or not any(
+            grasp_is_free(grasp, world_from_asset, obstacles) for grasp in grasps
+        ):
             continue
-        for length_m, turn in itertools.product(HOME_GOALS_M, HOME_TURNS):
+        for length_m, turn in itertools.product(TWIN_GOAL_DISTANCES_M, TWIN_GOAL_TURNS_RAD):
             move = length_m * np.array([np.cos(yaw + turn), np.sin(yaw + turn)])
-            if _near(start[:2, 3] + move, base, reach_m) and _is_free(shown[name], move, others, plan.grounds[ground]):
-                return Task(
+            if _within_reach(world_from_asset[:2, 3] + move, base, reach_m) and _is_free_after_move(
+                footprints[name], move, obstacles, plan.structure_footprints[structure]
+            ):
+                return GoalSpec(
                     target=name,
-                    goal_m=_three(np.array([*(start[:2, 3] + move), plan.grounds[ground].top_m])),
-                    goal_radius_m=HOME_RADIUS_M,
-                    robot_base_m=_three(np.array([*base, plan.grounds[ground].top_m])),
+                    goal_m=_three(
+                        np.array([*(world_from_asset[:2, 3] + move), plan.structure_footprints[structure].top_m])
+                    ),
+                    goal_radius_m=TWIN_GOAL_RADIUS_M,
+                    robot_base_m=_three(np.array([*base, plan.structure_footprints[structure].top_m])),
                     robot_yaw_rad=round(yaw, 6),
                 )
-    return NO_TASK
+    return NO_GOAL
 
 
-def draw_task(
+def sample_goal(
     library: Library,
-    plan: Plan,
-    variants: Mapping[str, str],
+    plan: LayoutPlan,
+    variant_keys: Mapping[str, str],
     poses: Mapping[str, Array],
     ranges: TaskRange,
     amount: float,
     rng: np.random.Generator,
-    home: Task,
-) -> Task | str:
-    """Return the task of a cousin with its proof done, or in words why there is none.
+    reference: GoalSpec,
+) -> GoalSpec | str:
+    """Return a feasible goal for objects at `poses` [4, 4] by name, or the reason why there is none.
 
-    With `amount` 0 it is the twin's: the same object, and a goal that lies from it as in the twin.
+    With `amount` 0 target object and goal offset are those of the twin's goal `reference`.
     """
-    if not home.target:
-        return home
-    on = plan.carriers[home.target][1]
+    if not reference.target:
+        return reference
+    structure_name = plan.carriers[reference.target][1]
     names = [
         name
-        for name in variants
-        if name in plan.spots and _may_be_handled(library, plan, name) and plan.carriers[name][1] == on
+        for name in variant_keys
+        if name in plan.twin_poses and _is_graspable(library, plan, name) and plan.carriers[name][1] == structure_name
     ]
-    target = home.target
+    target = reference.target
     if rng.uniform() < amount and names:
         target = names[int(rng.integers(len(names)))]
-    shown = {name: plan.resting[variants[name]].seen(pose) for name, pose in poses.items()}
-    base, start, reach_m = np.array(home.robot_base_m[:2]), poses[target][:2, 3], ranges.reach_m.at(0.5)
-    if not _near(start, base, reach_m):
+    footprints = {
+        name: plan.rest_orientations[variant_keys[name]].footprint_at_matrix(pose) for name, pose in poses.items()
+    }
+    base, start, reach_m = np.array(reference.robot_base_m[:2]), poses[target][:2, 3], ranges.reach_m.at_quantile(0.5)
+    if not _within_reach(start, base, reach_m):
         return "out of the robot's reach"
-    others = [shape for name, shape in shown.items() if name != target]
+    obstacles = [shape for name, shape in footprints.items() if name != target]
     if not any(
-        grasp_is_free(grasp, poses[target], others) for grasp in library.variants[variants[target]].signature.grasps
+        grasp_is_free(grasp, poses[target], obstacles)
+        for grasp in library.variants[variant_keys[target]].signature.grasps
     ):
         return "no free grasp"
-    ground = plan.grounds[plan.carriers[target][1]]
-    spot = plan.spots[home.target]
-    home_move = np.array(home.goal_m[:2]) - [spot.x_m, spot.y_m]
-    for _ in range(TRIES if amount > 0.0 else 1):
-        move = _drawn_move(home_move, ranges, amount, rng)
-        if _near(start + move, base, reach_m) and _is_free(shown[target], move, others, ground):
+    structure = plan.structure_footprints[plan.carriers[target][1]]
+    twin_pose = plan.twin_poses[reference.target]
+    twin_move = np.array(reference.goal_m[:2]) - [twin_pose.x_m, twin_pose.y_m]
+    for _ in range(MAX_GOAL_TRIES if amount > 0.0 else 1):
+        move = _sample_move(twin_move, ranges, amount, rng)
+        if _within_reach(start + move, base, reach_m) and _is_free_after_move(
+            footprints[target], move, obstacles, structure
+        ):
             break
     else:
         return "no free goal within reach"
-    radius_m = home.goal_radius_m + amount * (ranges.goal_radius_m.at(rng.uniform()) - home.goal_radius_m)
-    return Task(
+    radius_m = reference.goal_radius_m + amount * (
+        ranges.goal_radius_m.at_quantile(rng.uniform()) - reference.goal_radius_m
+    )
+    return GoalSpec(
         target=target,
-        goal_m=_three(np.array([*(start + move), ground.top_m])),
+        goal_m=_three(np.array([*(start + move), structure.top_m])),
         goal_radius_m=round(radius_m, 6),
-        robot_base_m=home.robot_base_m,
-        robot_yaw_rad=home.robot_yaw_rad,
+        robot_base_m=reference.robot_base_m,
+        robot_yaw_rad=reference.robot_yaw_rad,
     )
 
 
-def _drawn_move(home_move: Array, ranges: TaskRange, amount: float, rng: np.random.Generator) -> Array:
-    """Return the way from an object to its goal [2], between the twin's (`amount` 0) and any in range (1)."""
-    home_m = float(np.linalg.norm(home_move))
-    far_m = home_m + amount * (ranges.goal_distance_m.at(rng.uniform()) - home_m)
+def _sample_move(twin_move: Array, ranges: TaskRange, amount: float, rng: np.random.Generator) -> Array:
+    """Return the vector from an object to its goal [2] [m], from that of the twin (`amount` 0) to any in range (1)."""
+    twin_distance_m = float(np.linalg.norm(twin_move))
+    distance_m = twin_distance_m + amount * (ranges.goal_distance_m.at_quantile(rng.uniform()) - twin_distance_m)
     turn = amount * rng.uniform(-np.pi, np.pi)
     c, s = np.cos(turn), np.sin(turn)
-    x, y = home_move * (far_m / home_m)
+    x, y = twin_move * (distance_m / twin_distance_m)
     return np.array([c * x - s * y, s * x + c * y])
 
 
-def _is_free(shape: Footprint, move: Array, others: list[Footprint], ground: Footprint) -> bool:
-    """Tell whether an object would stand on its ground, clear of others, after a level move."""
-    moved = shape.placed(float(move[0]), float(move[1]), 0.0, 0.0)
-    return covers(ground, moved) and all(free(moved, other, gap_m=GAP_M) for other in others)
+def _is_free_after_move(shape: Footprint, move: Array, obstacles: list[Footprint], structure: Footprint) -> bool:
+    """Return whether a footprint lies on its structure and clear of obstacles after a horizontal move [2] [m]."""
+    moved = shape.transformed(float(move[0]), float(move[1]), 0.0, 0.0)
+    return covers(structure, moved) and all(have_clearance(moved, other, gap_m=CLEARANCE_M) for other in obstacles)
 
 
-def grasp_is_free(grasp: Grasp, world_from_asset: Array, others: list[Footprint]) -> bool:
-    """Tell whether a hand finds room for a grasp, from above or from the side, among other bodies."""
+def grasp_is_free(grasp: Grasp, world_from_asset: Array, obstacles: list[Footprint]) -> bool:
+    """Return whether the hand of a grasp, on an object at a pose [4, 4], is clear of the footprints of obstacles."""
     center = transform(world_from_asset, np.array(grasp.center_m))
     axis = world_from_asset[:3, :3] @ np.array(grasp.axis)
     approach = world_from_asset[:3, :3] @ np.array(grasp.approach)
-    half = np.array([grasp.width_m / 2.0 + FINGER_M, FINGER_WIDTH_M / 2.0])
-    if approach[2] < STEEP:
+    half = np.array([grasp.width_m / 2.0 + FINGER_THICKNESS_M, FINGER_WIDTH_M / 2.0])
+    if approach[2] < MAX_APPROACH_Z_FROM_ABOVE:
         yaw = float(np.arctan2(axis[1], axis[0]))
-        hand = rectangle((center[0], center[1]), (half[0], half[1]), yaw, (center[2] - BELOW_M, center[2] + HAND_M))
-        return all(free(hand, other, gap_m=0.0) for other in others)
+        hand = rectangle_footprint(
+            (center[0], center[1]), (half[0], half[1]), yaw, (center[2] - FINGERTIP_DEPTH_M, center[2] + HAND_LENGTH_M)
+        )
+        return all(have_clearance(hand, other, gap_m=0.0) for other in obstacles)
     level = approach[:2] / max(float(np.linalg.norm(approach[:2])), 1e-9)
-    middle = center[:2] - level * HAND_M / 2.0
+    middle = center[:2] - level * HAND_LENGTH_M / 2.0
     heights = (float(center[2]) - FINGER_WIDTH_M / 2.0, float(center[2]) + FINGER_WIDTH_M / 2.0)
     across = float(half[0]) if abs(axis[2]) < 0.7 else FINGER_WIDTH_M
-    hand = rectangle((middle[0], middle[1]), (HAND_M / 2.0, across), float(np.arctan2(level[1], level[0])), heights)
-    return all(free(hand, other, gap_m=0.0) for other in others)
+    hand = rectangle_footprint(
+        (middle[0], middle[1]), (HAND_LENGTH_M / 2.0, across), float(np.arctan2(level[1], level[0])), heights
+    )
+    return all(have_clearance(hand, other, gap_m=0.0) for other in obstacles)
 
 
-def _may_be_handled(library: Library, plan: Plan, name: str) -> bool:
+def _is_graspable(library: Library, plan: LayoutPlan, name: str) -> bool:
     placed = plan.objects[name]
-    on_structure = plan.carriers.get(name, ("", ""))[1] in plan.grounds
+    on_structure = plan.carriers.get(name, ("", ""))[1] in plan.structure_footprints
     carries = name in {carrier for _, carrier in plan.carriers.values()}
     return bool(not placed.fixed and on_structure and not carries and library.variants[name].signature.grasps)
 
 
-def _base(plan: Plan, names: list[str]) -> tuple[Array, float]:
-    """Return where a robot stands [2] and where it faces: along x or y, on the side that is nearest to an edge."""
-    center = np.mean([[plan.spots[name].x_m, plan.spots[name].y_m] for name in names], axis=0)
-    ground = plan.grounds[plan.carriers[names[0]][1]].points
-    low, high = ground.min(axis=0), ground.max(axis=0)
+def _robot_base(plan: LayoutPlan, names: list[str]) -> tuple[Array, float]:
+    """Return position [2] [m] and yaw [rad] of a robot base beside objects, on the side nearest to an edge."""
+    center = np.mean([[plan.twin_poses[name].x_m, plan.twin_poses[name].y_m] for name in names], axis=0)
+    structure_points = plan.structure_footprints[plan.carriers[names[0]][1]].points
+    low, high = structure_points.min(axis=0), structure_points.max(axis=0)
     sides = {
         0.0: center[0] - low[0],
         np.pi: high[0] - center[0],
@@ -184,7 +201,7 @@ def _base(plan: Plan, names: list[str]) -> tuple[Array, float]:
     return center - BASE_DISTANCE_M * np.array([np.cos(yaw), np.sin(yaw)]), float(yaw)
 
 
-def _near(point: Array, base: Array, reach_m: float) -> bool:
+def _within_reach(point: Array, base: Array, reach_m: float) -> bool:
     return float(np.linalg.norm(point - base)) <= reach_m
 
 

@@ -1,8 +1,7 @@
-"""Where things stand: poses drawn anew under the twin's relations, tested on outlines of convex pieces.
+"""Sample layouts: poses of the objects on structure under the relations of the twin, tested on footprints.
 
-What stands on structure is placed from above; what stands on or in another object goes along with it. Objects that
-stand next to or against each other make a group. A group is first drawn member by member around each other, and if
-that finds no place under all its relations, moved as a whole.
+Objects on or in another object follow it. Objects that are next to or against each other form a group. The members of
+a group are first sampled separately; if no sample keeps all relations, the group is moved as a whole.
 """
 
 from __future__ import annotations
@@ -13,156 +12,168 @@ from typing import Final
 
 import numpy as np
 
-from cousins.vary.placement.footprints import Footprint, covers, distance_m, free
-from cousins.vary.placement.layout_plan import GAP_M, Plan, Spot
-from cousins.vary.recipes import Layout
+from cousins.vary.placement.footprints import Footprint, covers, distance_m, have_clearance
+from cousins.vary.placement.layout_plan import CLEARANCE_M, LayoutPlan, YawPose
+from cousins.vary.recipes import LayoutRange
 
-TRIES: Final = 40
+MAX_TRIES: Final = 40
 """Most tries to place a group."""
 REST_GAP_M: Final = 1e-5
-"""Gap under what is put down [m]: that of the layout repair of a scan."""
+"""Gap below placed objects [m]: that of the layout repair of a scan."""
 CLOSE_GAP_M: Final = 0.0005
-"""Gap that is kept between changed shapes of objects that stand closer than `GAP_M` in the twin [m]."""
+"""Gap kept between changed shapes of objects that are closer than `CLEARANCE_M` in the twin [m]."""
 
 
-def draw_layout(
-    plan: Plan, variants: Mapping[str, str], ranges: Layout, amount: float, rng: np.random.Generator
-) -> dict[str, Spot] | None:
-    """Return where each object stands; None where no place was found.
+def sample_layout(
+    plan: LayoutPlan, variant_keys: Mapping[str, str], ranges: LayoutRange, amount: float, rng: np.random.Generator
+) -> dict[str, YawPose] | None:
+    """Return position and yaw of each object on structure; None where no free layout was found.
 
-    `variants` are keys by object for what shall stand there, `amount` is from 0 (as the twin) to 1.
+    `variant_keys` are the keys of the variants to place, by object; `amount` goes from 0 (as the twin) to 1.
     """
-    placed: dict[str, Spot] = {}
-    taken: dict[str, Footprint] = {}
+    poses: dict[str, YawPose] = {}
+    footprints: dict[str, Footprint] = {}
     for group in plan.groups:
-        members = [name for name in group if name in variants]
-        found = _place_group(plan, members, variants, ranges, amount, rng, taken) if members else {}
-        if found is None:
+        members = [name for name in group if name in variant_keys]
+        group_poses = _place_group(plan, members, variant_keys, ranges, amount, rng, footprints) if members else {}
+        if group_poses is None:
             return None
-        for name, spot in found.items():
-            placed[name] = spot
-            taken[name] = plan.resting[variants[name]].at(spot)
-    return placed
+        for name, yaw_pose in group_poses.items():
+            poses[name] = yaw_pose
+            footprints[name] = plan.rest_orientations[variant_keys[name]].footprint_at(yaw_pose)
+    return poses
 
 
-def place_on(
-    plan: Plan, key: str, ground: str, taken: Mapping[str, Footprint], rng: np.random.Generator
-) -> Spot | None:
-    """Return a free place of a variant on a structure, near what stands there; None where there is none."""
-    if not taken:
+def sample_free_pose(
+    plan: LayoutPlan, variant_key: str, structure: str, footprints: Mapping[str, Footprint], rng: np.random.Generator
+) -> YawPose | None:
+    """Return a free position and yaw of a variant on a structure, near some footprint; None where none is found."""
+    if not footprints:
         return None
-    centers = np.array([one.points.mean(axis=0) for one in taken.values()])
-    for _ in range(TRIES):
-        near = centers[rng.integers(len(centers))]
-        x, y = near + rng.uniform(-0.3, 0.3, 2)
-        spot = _down(plan, key, float(x), float(y), float(rng.uniform(-np.pi, np.pi)), ground)
-        footprint = plan.resting[key].at(spot)
-        if _stands(plan, footprint, ground) and all(free(footprint, other, gap_m=GAP_M) for other in taken.values()):
-            return spot
+    centers = np.array([neighbor.points.mean(axis=0) for neighbor in footprints.values()])
+    for _ in range(MAX_TRIES):
+        center = centers[rng.integers(len(centers))]
+        x, y = center + rng.uniform(-0.3, 0.3, 2)
+        yaw_pose = _pose_on(plan, variant_key, float(x), float(y), float(rng.uniform(-np.pi, np.pi)), structure)
+        footprint = plan.rest_orientations[variant_key].footprint_at(yaw_pose)
+        if _is_supported(plan, footprint, structure) and all(
+            have_clearance(footprint, other, gap_m=CLEARANCE_M) for other in footprints.values()
+        ):
+            return yaw_pose
     return None
 
 
 def _place_group(
-    plan: Plan,
+    plan: LayoutPlan,
     members: list[str],
-    variants: Mapping[str, str],
-    ranges: Layout,
+    variant_keys: Mapping[str, str],
+    ranges: LayoutRange,
     amount: float,
     rng: np.random.Generator,
-    taken: Mapping[str, Footprint],
-) -> dict[str, Spot] | None:
-    for attempt in range(TRIES):
-        whole = len(members) == 1 or attempt >= TRIES // 2
-        spots = _moved(plan, members, variants, ranges, amount, rng, whole=whole)
-        shown: dict[str, Footprint] = {}
-        for name, spot in spots.items():
-            footprint = plan.resting[variants[name]].at(spot)
-            at_home = name == variants[name] and spot == plan.spots[name]
-            if not at_home and not _stands(plan, footprint, plan.carriers[name][1]):
+    footprints: Mapping[str, Footprint],
+) -> dict[str, YawPose] | None:
+    for attempt in range(MAX_TRIES):
+        as_whole = len(members) == 1 or attempt >= MAX_TRIES // 2
+        poses = _sample_group_poses(plan, members, variant_keys, ranges, amount, rng, as_whole=as_whole)
+        group_footprints: dict[str, Footprint] = {}
+        for name, yaw_pose in poses.items():
+            footprint = plan.rest_orientations[variant_keys[name]].footprint_at(yaw_pose)
+            is_unmoved = name == variant_keys[name] and yaw_pose == plan.twin_poses[name]
+            if not is_unmoved and not _is_supported(plan, footprint, plan.carriers[name][1]):
                 break
-            if not _apart(plan, name, footprint, variants, {**taken, **shown}):
+            if not _keeps_clear(plan, name, footprint, variant_keys, {**footprints, **group_footprints}):
                 break
-            shown[name] = footprint
+            group_footprints[name] = footprint
         else:
-            if _tied(plan, shown):
-                return spots
+            if _keeps_relations(plan, group_footprints):
+                return poses
     return None
 
 
-def _apart(
-    plan: Plan,
+def _keeps_clear(
+    plan: LayoutPlan,
     name: str,
     footprint: Footprint,
-    variants: Mapping[str, str],
-    others: Mapping[str, Footprint],
+    variant_keys: Mapping[str, str],
+    obstacles: Mapping[str, Footprint],
 ) -> bool:
-    """Tell whether an object keeps clear of others; what moves as one with it, as in the twin, it need not."""
-    for other, shape in others.items():
-        close = other in plan.close[name]
-        if close and variants[other] == other and variants[name] == name:
+    """Return whether an object is clear of obstacles; unchanged close neighbours, which move with it, are exempt."""
+    for other, shape in obstacles.items():
+        close = other in plan.close_neighbors[name]
+        if close and variant_keys[other] == other and variant_keys[name] == name:
             continue
-        if not free(footprint, shape, gap_m=CLOSE_GAP_M if close else GAP_M):
+        if not have_clearance(footprint, shape, gap_m=CLOSE_GAP_M if close else CLEARANCE_M):
             return False
     return True
 
 
-def _moved(
-    plan: Plan,
+def _sample_group_poses(
+    plan: LayoutPlan,
     members: list[str],
-    variants: Mapping[str, str],
-    ranges: Layout,
+    variant_keys: Mapping[str, str],
+    ranges: LayoutRange,
     amount: float,
     rng: np.random.Generator,
     *,
-    whole: bool,
-) -> dict[str, Spot]:
-    """Return the members of a group after a common motion and their own ones."""
-    center_x = sum(plan.spots[name].x_m for name in members) / len(members)
-    center_y = sum(plan.spots[name].y_m for name in members) / len(members)
-    along = next((plan.walls[name] for name in members if name in plan.walls), None)
-    way = amount * ranges.shift_m.at(rng.uniform())
+    as_whole: bool,
+) -> dict[str, YawPose]:
+    """Return positions and yaws of the members of a group after a common motion and individual jitter."""
+    center_x = sum(plan.twin_poses[name].x_m for name in members) / len(members)
+    center_y = sum(plan.twin_poses[name].y_m for name in members) / len(members)
+    wall_direction = next((plan.wall_directions[name] for name in members if name in plan.wall_directions), None)
+    distance_m = amount * ranges.shift_m.at_quantile(rng.uniform())
     heading = rng.uniform(-math.pi, math.pi)
-    shift_x, shift_y = way * math.cos(heading), way * math.sin(heading)
-    yaw = amount * ranges.yaw_rad.at(rng.uniform())
-    if along is not None:
-        shift_x, shift_y = ((np.array([shift_x, shift_y]) @ along) * along).tolist()
+    shift_x, shift_y = distance_m * math.cos(heading), distance_m * math.sin(heading)
+    yaw = amount * ranges.yaw_rad.at_quantile(rng.uniform())
+    if wall_direction is not None:
+        shift_x, shift_y = ((np.array([shift_x, shift_y]) @ wall_direction) * wall_direction).tolist()
         yaw = 0.0
     c, s = math.cos(yaw), math.sin(yaw)
-    found = {}
+    poses = {}
     for name in members:
-        spot = plan.spots[name]
-        own_x, own_y, turn = 0.0, 0.0, 0.0
-        if len(members) > 1 and not plan.close[name] and name not in plan.walls:
-            reach = amount * (1.0 if whole else 3.0)
-            own_x, own_y = (reach * ranges.jitter_m.at(rng.uniform()) for _ in range(2))
-            turn = amount * ranges.yaw_rad.at(rng.uniform())
-        out_x, out_y = spot.x_m - center_x, spot.y_m - center_y
-        x = spot.x_m + shift_x + own_x + (c - 1.0) * out_x - s * out_y
-        y = spot.y_m + shift_y + own_y + s * out_x + (c - 1.0) * out_y
-        found[name] = _down(plan, variants[name], x, y, spot.yaw_rad + yaw + turn, plan.carriers[name][1], twin=name)
-    return found
+        twin_pose = plan.twin_poses[name]
+        jitter_x, jitter_y, turn = 0.0, 0.0, 0.0
+        if len(members) > 1 and not plan.close_neighbors[name] and name not in plan.wall_directions:
+            reach = amount * (1.0 if as_whole else 3.0)
+            jitter_x, jitter_y = (reach * ranges.jitter_m.at_quantile(rng.uniform()) for _ in range(2))
+            turn = amount * ranges.yaw_rad.at_quantile(rng.uniform())
+        offset_x, offset_y = twin_pose.x_m - center_x, twin_pose.y_m - center_y
+        x = twin_pose.x_m + shift_x + jitter_x + (c - 1.0) * offset_x - s * offset_y
+        y = twin_pose.y_m + shift_y + jitter_y + s * offset_x + (c - 1.0) * offset_y
+        poses[name] = _pose_on(
+            plan, variant_keys[name], x, y, twin_pose.yaw_rad + yaw + turn, plan.carriers[name][1], twin_name=name
+        )
+    return poses
 
 
-def _down(plan: Plan, key: str, x: float, y: float, yaw: float, ground: str, *, twin: str = "") -> Spot:
-    """Return the spot of a variant put down on a structure; the twin's own object keeps the twin's height."""
-    if key == twin:
-        return Spot(x_m=x, y_m=y, z_m=plan.spots[twin].z_m, yaw_rad=yaw)
-    top = plan.grounds[ground].top_m
-    return Spot(x_m=x, y_m=y, z_m=top - plan.resting[key].footprint.bottom_m + REST_GAP_M, yaw_rad=yaw)
+def _pose_on(
+    plan: LayoutPlan, variant_key: str, x: float, y: float, yaw: float, structure: str, *, twin_name: str = ""
+) -> YawPose:
+    """Return the position and yaw of a variant on a structure; the object of the twin itself keeps its height."""
+    if variant_key == twin_name:
+        return YawPose(x_m=x, y_m=y, z_m=plan.twin_poses[twin_name].z_m, yaw_rad=yaw)
+    top = plan.structure_footprints[structure].top_m
+    return YawPose(
+        x_m=x, y_m=y, z_m=top - plan.rest_orientations[variant_key].footprint.bottom_m + REST_GAP_M, yaw_rad=yaw
+    )
 
 
-def _stands(plan: Plan, footprint: Footprint, ground: str) -> bool:
-    """Tell whether an object stands wholly on a structure, clear of other structures and of what is fixed."""
-    if not covers(plan.grounds[ground], footprint):
+def _is_supported(plan: LayoutPlan, footprint: Footprint, structure: str) -> bool:
+    """Return whether a footprint lies wholly on a structure, clear of other structures and of fixed objects."""
+    if not covers(plan.structure_footprints[structure], footprint):
         return False
-    if any(not free(footprint, other, gap_m=0.0) for name, other in plan.grounds.items() if name != ground):
+    if any(
+        not have_clearance(footprint, other, gap_m=0.0)
+        for name, other in plan.structure_footprints.items()
+        if name != structure
+    ):
         return False
-    return all(free(footprint, other, gap_m=GAP_M) for other in plan.obstacles)
+    return all(have_clearance(footprint, other, gap_m=CLEARANCE_M) for other in plan.fixed_footprints)
 
 
-def _tied(plan: Plan, shown: Mapping[str, Footprint]) -> bool:
+def _keeps_relations(plan: LayoutPlan, footprints: Mapping[str, Footprint]) -> bool:
     return all(
-        distance_m(shown[tie.subject], shown[tie.object]) <= reach_m
-        for tie, reach_m in plan.ties
-        if tie.subject in shown and tie.object in shown
+        distance_m(footprints[relation.subject], footprints[relation.object]) <= reach_m
+        for relation, reach_m in plan.proximity_limits
+        if relation.subject in footprints and relation.object in footprints
     )

@@ -1,4 +1,4 @@
-"""What layouts of a twin's cousins have to keep: who carries whom, who stands by whom, and all bodies from above."""
+"""Constraints on the layouts of a twin's cousins: supports, groups, proximity limits and footprints of all bodies."""
 
 from __future__ import annotations
 
@@ -11,25 +11,31 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from cousins.geometry import Array, rigid
-from cousins.scene.layout.collision_bodies import Body, body_of_asset
-from cousins.scene.layout.relations import NEXT_TO_M, TOUCH_M
-from cousins.scene.scenes import Placed, Relation, Scene, Structure
+from cousins.scene.layout.collision_bodies import CollisionBody, asset_body
+from cousins.scene.layout.relations import CONTACT_TOLERANCE_M, NEXT_TO_DISTANCE_M
+from cousins.scene.scenes import PlacedAsset, Relation, Scene, Structure
 from cousins.vary.cousins import Library, Variant
-from cousins.vary.placement.footprints import Footprint, distance_m, footprint_of_asset, footprint_of_structure, free
+from cousins.vary.placement.footprints import (
+    Footprint,
+    distance_m,
+    footprint_of_asset,
+    footprint_of_structure,
+    have_clearance,
+)
 from cousins.vary.poses import tilt_of, yaw_of
 
-GAP_M: Final = 0.003
-"""Gap that is kept between bodies [m]: a tenth of a finger's breadth, and room for what settling moves."""
-SLACK_M: Final = 0.002
-"""What stands next to or against another is kept this much inside the reach of that relation [m]."""
+CLEARANCE_M: Final = 0.003
+"""Gap kept between bodies [m]; it leaves room for the motion of bodies while they settle."""
+RELATION_MARGIN_M: Final = 0.002
+"""Margin by which objects stay inside the distance limit of a `next to` or `against` relation [m]."""
 
-FOOT_M: Final = 5e-4
-"""Height above the lowest point that still belongs to the foot [m]."""
+FOOT_BAND_M: Final = 5e-4
+"""Points less than this above the lowest point belong to the foot [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spot:
-    """Where an object stands: its origin and how far it is turned about z."""
+class YawPose:
+    """Position of an object's origin in the world and its yaw."""
 
     x_m: float
     """Place in the world [m]."""
@@ -38,129 +44,137 @@ class Spot:
     z_m: float
     """Place in the world [m]."""
     yaw_rad: float
-    """Turn about z against how it lies in `Resting` [rad]."""
+    """Rotation about z relative to the `RestOrientation` [rad]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Resting:
-    """How a variant lies: its rotation without the turn about z, and itself from above in that rotation."""
+class RestOrientation:
+    """Rest orientation of a variant: its rotation without yaw, and its footprint in that rotation."""
 
     tilt: Array
     """Rotation [3, 3]."""
     footprint: Footprint
-    """From above, about its origin."""
+    """Footprint in that rotation, about the origin of the asset."""
     margin_m: float
-    """How far inside its foot the centre of mass stands [m]: a shift beyond that tips it, or makes it roll."""
+    """Distance of the centre of mass from the edge of the support polygon [m]; a larger shift makes it tip or roll."""
 
-    def pose(self, spot: Spot) -> Array:
-        """Return `world_from_asset` [4, 4]."""
-        c, s = math.cos(spot.yaw_rad), math.sin(spot.yaw_rad)
+    def pose_matrix(self, yaw_pose: YawPose) -> Array:
+        """Return `world_from_asset` [4, 4] at a position and yaw."""
+        c, s = math.cos(yaw_pose.yaw_rad), math.sin(yaw_pose.yaw_rad)
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        return rigid(turn @ self.tilt, np.array([spot.x_m, spot.y_m, spot.z_m]))
+        return rigid(turn @ self.tilt, np.array([yaw_pose.x_m, yaw_pose.y_m, yaw_pose.z_m]))
 
-    def at(self, spot: Spot) -> Footprint:
-        """Return it from above, in the world."""
-        return self.footprint.placed(spot.x_m, spot.y_m, spot.yaw_rad, spot.z_m)
+    def footprint_at(self, yaw_pose: YawPose) -> Footprint:
+        """Return the footprint in the world at a position and yaw."""
+        return self.footprint.transformed(yaw_pose.x_m, yaw_pose.y_m, yaw_pose.yaw_rad, yaw_pose.z_m)
 
-    def seen(self, world_from_asset: Array) -> Footprint:
-        """Return it from above at a pose that differs by a turn about z and a shift."""
+    def footprint_at_matrix(self, world_from_asset: Array) -> Footprint:
+        """Return the footprint in the world at a pose [4, 4] that differs by a yaw and a translation only."""
         x, y, z = (float(value) for value in world_from_asset[:3, 3])
-        return self.footprint.placed(x, y, yaw_of(world_from_asset[:3, :3] @ self.tilt.T), z)
+        return self.footprint.transformed(x, y, yaw_of(world_from_asset[:3, :3] @ self.tilt.T), z)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Plan:
-    """What of the twin a layout has to keep; made once, used for every cousin."""
+class LayoutPlan:
+    """Properties of the twin that every layout keeps, precomputed once for all cousins."""
 
-    objects: Mapping[str, Placed]
-    """The twin's objects, each carrier before what it carries."""
-    spots: Mapping[str, Spot]
-    """Where they stand in the twin."""
-    resting: Mapping[str, Resting]
-    """How each variant lies, by key."""
-    bodies: Mapping[str, Body]
-    """Each variant's pieces in its own frame, by key."""
+    objects: Mapping[str, PlacedAsset]
+    """Objects of the twin, each supporting object before the objects that it supports."""
+    twin_poses: Mapping[str, YawPose]
+    """Positions and yaws of the objects in the twin."""
+    rest_orientations: Mapping[str, RestOrientation]
+    """Rest orientations of the variants, by key."""
+    bodies: Mapping[str, CollisionBody]
+    """Collision bodies of the variants in their own frames, by key."""
     carriers: Mapping[str, tuple[str, str]]
-    """By object what carries it, `on` or `inside`, and its name; missing for what nothing is known about."""
+    """Relation (`on` or `inside`) and name of the supporting object or structure, by object; missing where unknown."""
     groups: tuple[tuple[str, ...], ...]
-    """Objects on structure that are tied together, in the order of placing; single ones alone."""
-    ties: tuple[tuple[Relation, float], ...]
-    """The relations `next to` and `against` between objects of one group, and how far apart these may be [m]."""
-    close: Mapping[str, frozenset[str]]
-    """By object those of its group that stand too close to it in the twin to be moved one by one."""
-    walls: Mapping[str, Array]
-    """By object that stands against structure the one direction [2] in which its group may go."""
-    grounds: Mapping[str, Footprint]
-    """Structures from above, by name."""
-    obstacles: tuple[Footprint, ...]
-    """What is fixed, beside structure."""
+    """Groups of objects on structure that are placed together, in the order of placement; single objects alone."""
+    proximity_limits: tuple[tuple[Relation, float], ...]
+    """Relations `next to` and `against` between objects of one group, with their largest allowed distances [m]."""
+    close_neighbors: Mapping[str, frozenset[str]]
+    """Objects of the same group that are too close in the twin to be moved separately, by object."""
+    wall_directions: Mapping[str, Array]
+    """Horizontal direction [2] along which the group of an object against a wall may move, by object."""
+    structure_footprints: Mapping[str, Footprint]
+    """Footprints of the structures, by name."""
+    fixed_footprints: tuple[Footprint, ...]
+    """Footprints of the fixed objects."""
 
 
-def make_plan(library: Library) -> Plan:
-    """Return what layouts of a library's twin have to keep."""
+def make_layout_plan(library: Library) -> LayoutPlan:
+    """Return the layout plan of a library's twin."""
     scene = library.scene
     objects = {placed.asset.name: placed for placed in scene.objects}
-    spots, tilts = {}, {}
+    twin_poses, tilts = {}, {}
     for name, placed in objects.items():
-        spots[name], tilts[name] = _spot(placed.world_from_asset)
-    resting = {key: _resting(variant, tilts) for key, variant in library.variants.items()}
+        twin_poses[name], tilts[name] = _yaw_pose(placed.world_from_asset)
+    rest_orientations = {key: _rest_orientation(variant, tilts) for key, variant in library.variants.items()}
     carriers = _carriers(scene)
-    based = [name for name, placed in objects.items() if not placed.fixed and _structure_under(name, carriers, scene)]
-    ties = tuple(
+    on_structure = [
+        name for name, placed in objects.items() if not placed.fixed and _structure_under(name, carriers, scene)
+    ]
+    group_relations = tuple(
         relation
         for relation in scene.relations
-        if relation.kind in ("next to", "against") and relation.subject in based and relation.object in based
+        if relation.kind in ("next to", "against")
+        and relation.subject in on_structure
+        and relation.object in on_structure
     )
-    home = {name: resting[name].at(spots[name]) for name in objects}
-    close = _close(based, home, ties)
-    return Plan(
+    footprints = {name: rest_orientations[name].footprint_at(twin_poses[name]) for name in objects}
+    close_neighbors = _close_neighbors(on_structure, footprints, group_relations)
+    return LayoutPlan(
         objects=objects,
-        spots=spots,
-        resting=resting,
-        bodies={key: body_of_asset(variant.asset) for key, variant in library.variants.items()},
+        twin_poses=twin_poses,
+        rest_orientations=rest_orientations,
+        bodies={key: asset_body(variant.asset) for key, variant in library.variants.items()},
         carriers=carriers,
-        groups=_groups(based, ties, close),
-        ties=tuple((tie, _reach_m(tie, home)) for tie in ties),
-        close=close,
-        walls=_walls(scene, based),
-        grounds={structure.name: footprint_of_structure(structure) for structure in scene.structures},
-        obstacles=tuple(home[name] for name, placed in objects.items() if placed.fixed),
+        groups=_groups(on_structure, group_relations, close_neighbors),
+        proximity_limits=tuple(
+            (group_relation, _max_distance_m(group_relation, footprints)) for group_relation in group_relations
+        ),
+        close_neighbors=close_neighbors,
+        wall_directions=_wall_directions(scene, on_structure),
+        structure_footprints={structure.name: footprint_of_structure(structure) for structure in scene.structures},
+        fixed_footprints=tuple(footprints[name] for name, placed in objects.items() if placed.fixed),
     )
 
 
-def _reach_m(tie: Relation, home: Mapping[str, Footprint]) -> float:
-    """Return how far apart two objects may be for a relation [m]: as far as in the twin, or a slack within reach."""
-    reach_m = (TOUCH_M if tie.kind == "against" else NEXT_TO_M) - SLACK_M
-    return max(reach_m, distance_m(home[tie.subject], home[tie.object]) + 1e-9)
+def _max_distance_m(relation: Relation, footprints: Mapping[str, Footprint]) -> float:
+    """Return the largest allowed distance of two related objects [m], at least their distance in the twin."""
+    limit_m = (CONTACT_TOLERANCE_M if relation.kind == "against" else NEXT_TO_DISTANCE_M) - RELATION_MARGIN_M
+    return max(limit_m, distance_m(footprints[relation.subject], footprints[relation.object]) + 1e-9)
 
 
-def _close(names: list[str], home: Mapping[str, Footprint], ties: tuple[Relation, ...]) -> dict[str, frozenset[str]]:
-    pairs = {frozenset((tie.subject, tie.object)) for tie in ties if tie.kind == "against"}
+def _close_neighbors(
+    names: list[str], footprints: Mapping[str, Footprint], relations: tuple[Relation, ...]
+) -> dict[str, frozenset[str]]:
+    pairs = {frozenset((relation.subject, relation.object)) for relation in relations if relation.kind == "against"}
     for index, name in enumerate(names):
         for other in names[:index]:
-            if not free(home[name], home[other], gap_m=GAP_M):
+            if not have_clearance(footprints[name], footprints[other], gap_m=CLEARANCE_M):
                 pairs.add(frozenset((name, other)))
     return {name: frozenset().union(*(pair for pair in pairs if name in pair)) - {name} for name in names}
 
 
-def _spot(world_from_asset: Array) -> tuple[Spot, Array]:
+def _yaw_pose(world_from_asset: Array) -> tuple[YawPose, Array]:
     x, y, z = (float(value) for value in world_from_asset[:3, 3])
     yaw = yaw_of(world_from_asset)
-    return Spot(x_m=x, y_m=y, z_m=z, yaw_rad=yaw), tilt_of(world_from_asset)
+    return YawPose(x_m=x, y_m=y, z_m=z, yaw_rad=yaw), tilt_of(world_from_asset)
 
 
-def _resting(variant: Variant, tilts: Mapping[str, Array]) -> Resting:
-    """Return how a variant lies: shapes of a twin's object as that does, everything else upright."""
-    own = variant.kind in ("twin", "shape")
-    tilt = tilts[variant.of] if own else np.eye(3)
-    body = body_of_asset(variant.asset).moved(rigid(tilt))
-    return Resting(tilt=tilt, footprint=footprint_of_asset(variant.asset, tilt), margin_m=_margin_m(body))
+def _rest_orientation(variant: Variant, tilts: Mapping[str, Array]) -> RestOrientation:
+    """Return the rest orientation of a variant: that of the twin's object for its shapes, else upright."""
+    lies_as_twin = variant.kind in ("twin", "shape")
+    tilt = tilts[variant.twin_object] if lies_as_twin else np.eye(3)
+    body = asset_body(variant.asset).transformed(rigid(tilt))
+    return RestOrientation(tilt=tilt, footprint=footprint_of_asset(variant.asset, tilt), margin_m=_foot_margin_m(body))
 
 
-def _margin_m(body: Body) -> float:
-    """Return how far the centre of mass is from the edge of the hull of a body's lowest points, from above [m]."""
+def _foot_margin_m(body: CollisionBody) -> float:
+    """Return the horizontal distance of the centre of mass from the edge of the support polygon [m]."""
     points = np.concatenate([hull.points for hull in body.hulls])
-    foot = points[points[:, 2] <= points[:, 2].min() + FOOT_M][:, :2]
+    foot = points[points[:, 2] <= points[:, 2].min() + FOOT_BAND_M][:, :2]
     if len(foot) < 3 or np.linalg.matrix_rank(foot - foot.mean(axis=0), tol=1e-6) < 2:
         return 0.0
     edges = ConvexHull(foot).equations
@@ -168,37 +182,37 @@ def _margin_m(body: Body) -> float:
 
 
 def _carriers(scene: Scene) -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = {}
+    carriers: dict[str, tuple[str, str]] = {}
     for relation in scene.relations:
-        if relation.kind == "inside" or (relation.kind == "on" and relation.subject not in found):
-            found[relation.subject] = relation.kind, relation.object
-    return found
+        if relation.kind == "inside" or (relation.kind == "on" and relation.subject not in carriers):
+            carriers[relation.subject] = relation.kind, relation.object
+    return carriers
 
 
 def _structure_under(name: str, carriers: Mapping[str, tuple[str, str]], scene: Scene) -> Structure | None:
-    below = carriers[name][1] if name in carriers else ""
-    return next((one for one in scene.structures if one.name == below), None)
+    carrier = carriers[name][1] if name in carriers else ""
+    return next((structure for structure in scene.structures if structure.name == carrier), None)
 
 
 def _groups(
-    names: list[str], ties: tuple[Relation, ...], close: Mapping[str, frozenset[str]]
+    names: list[str], relations: tuple[Relation, ...], close_neighbors: Mapping[str, frozenset[str]]
 ) -> tuple[tuple[str, ...], ...]:
-    pairs = [(tie.subject, tie.object) for tie in ties]
-    pairs += [(name, other) for name in names for other in names if other in close[name]]
+    pairs = [(relation.subject, relation.object) for relation in relations]
+    pairs += [(name, neighbor) for name in names for neighbor in names if neighbor in close_neighbors[name]]
     group = {name: index for index, name in enumerate(names)}
-    for one, other in pairs:
-        first, second = group[one], group[other]
+    for subject, neighbor in pairs:
+        first, second = group[subject], group[neighbor]
         group = {name: min(first, second) if index in (first, second) else index for name, index in group.items()}
     return tuple(tuple(name for name in names if group[name] == index) for index in sorted(set(group.values())))
 
 
-def _walls(scene: Scene, names: list[str]) -> dict[str, Array]:
-    """Return by object that stands against structure the level direction along it."""
+def _wall_directions(scene: Scene, names: list[str]) -> dict[str, Array]:
+    """Return the horizontal direction [2] along the structure that an object is against, by object."""
     structures = {structure.name: structure for structure in scene.structures}
-    found = {}
+    directions = {}
     for relation in scene.relations:
         if relation.kind == "against" and relation.subject in names and relation.object in structures:
             points = structures[relation.object].visual.vertices[:, :2]
             _, _, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
-            found[relation.subject] = axes[0]
-    return found
+            directions[relation.subject] = axes[0]
+    return directions

@@ -1,4 +1,4 @@
-"""Objects that stand on or in another object: they go along with it and are put down onto its pieces."""
+"""Placement of objects on or in another object: they follow it and are lowered onto its collision pieces."""
 
 from __future__ import annotations
 
@@ -8,89 +8,91 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, invert, rigid, rotation_about
-from cousins.scene.layout.collision_bodies import Body, clearance_below, overlaps
-from cousins.scene.layout.repair import CONTACT_GAP_M, TOUCH_M
+from cousins.scene.layout.collision_bodies import CollisionBody, clearance_below, find_overlaps
+from cousins.scene.layout.repair import CONTACT_GAP_M, CONTACT_TOLERANCE_M
 from cousins.vary.cousins import Library
-from cousins.vary.placement.layout_plan import Plan
-from cousins.vary.recipes import Layout
+from cousins.vary.placement.layout_plan import LayoutPlan
+from cousins.vary.recipes import LayoutRange
 
-TRIES: Final = 8
-"""Most tries to put an object onto or into its carrier; each is drawn nearer to the twin's place."""
-LIFT_M: Final = 0.005
-"""Height above the carrier's highest point from which it is let down [m]."""
+MAX_TRIES: Final = 8
+"""Most tries to place an object on or in its carrier; each is sampled closer to the pose in the twin."""
+START_HEIGHT_M: Final = 0.005
+"""Height above the highest point of the carrier from which an object is lowered [m]."""
 
 
-def put_down(
-    plan: Plan,
+def place_supported_objects(
+    plan: LayoutPlan,
     library: Library,
-    variants: Mapping[str, str],
+    variant_keys: Mapping[str, str],
     poses: Mapping[str, Array],
-    ranges: Layout,
+    ranges: LayoutRange,
     amount: float,
     rng: np.random.Generator,
 ) -> dict[str, Array] | None:
-    """Return `world_from_asset` by name of what no layout from above has placed; None where one finds no place.
+    """Return `world_from_asset` [4, 4] by name of the objects that are not in `poses`; None where one cannot be placed.
 
-    Fixed objects stay where they are, and so does what stands on them.
+    Fixed objects and the objects that they support keep their poses.
     """
-    found: dict[str, Array] = {}
-    bodies: dict[str, Body] = {}
+    new_poses: dict[str, Array] = {}
+    bodies: dict[str, CollisionBody] = {}
     for name, placed in plan.objects.items():
-        if name not in variants or name in poses:
+        if name not in variant_keys or name in poses:
             continue
         carrier = plan.carriers.get(name, ("", ""))[1]
-        if placed.fixed or carrier not in variants or plan.objects[carrier].fixed:
-            found[name] = placed.world_from_asset
+        if placed.fixed or carrier not in variant_keys or plan.objects[carrier].fixed:
+            new_poses[name] = placed.world_from_asset
             continue
-        known = dict(poses) | found
-        for other in known.keys() - bodies.keys():
-            bodies[other] = plan.bodies[variants[other]].moved(known[other])
-        start = _start(plan, library, name, variants, known[carrier])
-        pose = _let_down(plan.bodies[variants[name]], start, carrier, bodies, ranges, amount, rng)
+        all_poses = dict(poses) | new_poses
+        for other in all_poses.keys() - bodies.keys():
+            bodies[other] = plan.bodies[variant_keys[other]].transformed(all_poses[other])
+        start = _carried_pose(plan, library, name, variant_keys, all_poses[carrier])
+        pose = _lower_onto(plan.bodies[variant_keys[name]], start, carrier, bodies, ranges, amount, rng)
         if pose is None:
             return None
-        found[name] = pose
-    return found
+        new_poses[name] = pose
+    return new_poses
 
 
-def _start(plan: Plan, library: Library, name: str, variants: Mapping[str, str], world_from_carrier: Array) -> Array:
-    """Return the pose that a rider has if it keeps its place on its carrier, as a share of the carrier's size."""
+def _carried_pose(
+    plan: LayoutPlan, library: Library, name: str, variant_keys: Mapping[str, str], world_from_carrier: Array
+) -> Array:
+    """Return the pose [4, 4] of an object that keeps its place on its carrier, relative to the carrier's size."""
     carrier = plan.carriers[name][1]
-    home = plan.objects[carrier]
-    carrier_from_rider = invert(home.world_from_asset) @ plan.objects[name].world_from_asset
-    ratio = library.variants[variants[carrier]].asset.size_m / np.maximum(home.asset.size_m, 1e-6)
-    carrier_from_rider[:3, 3] *= ratio
-    pose = world_from_carrier @ carrier_from_rider
+    twin_carrier = plan.objects[carrier]
+    carrier_from_object = invert(twin_carrier.world_from_asset) @ plan.objects[name].world_from_asset
+    ratio = library.variants[variant_keys[carrier]].asset.size_m / np.maximum(twin_carrier.asset.size_m, 1e-6)
+    carrier_from_object[:3, 3] *= ratio
+    pose = world_from_carrier @ carrier_from_object
     yaw = float(np.arctan2(pose[1, 0], pose[0, 0]))
     turn = rotation_about(np.array([0.0, 0.0, 1.0]), yaw)
-    return rigid(turn @ plan.resting[variants[name]].tilt, pose[:3, 3])
+    return rigid(turn @ plan.rest_orientations[variant_keys[name]].tilt, pose[:3, 3])
 
 
-def _let_down(
-    own: Body,
+def _lower_onto(
+    asset_body: CollisionBody,
     start: Array,
     carrier: str,
-    bodies: Mapping[str, Body],
-    ranges: Layout,
+    bodies: Mapping[str, CollisionBody],
+    ranges: LayoutRange,
     amount: float,
     rng: np.random.Generator,
 ) -> Array | None:
-    """Return the pose of a body let down from above its carrier, free of all others; None after `TRIES`."""
-    for attempt in range(TRIES):
-        reach = amount * (1.0 - attempt / (TRIES - 1))
+    """Return the pose [4, 4] of a body lowered onto its carrier, free of all other bodies; None after `MAX_TRIES`."""
+    for attempt in range(MAX_TRIES):
+        reach = amount * (1.0 - attempt / (MAX_TRIES - 1))
         pose = start.copy()
-        pose[:2, 3] += [reach * ranges.jitter_m.at(rng.uniform()) for _ in range(2)]
-        turn = rotation_about(np.array([0.0, 0.0, 1.0]), reach * ranges.yaw_rad.at(rng.uniform()))
+        pose[:2, 3] += [reach * ranges.jitter_m.at_quantile(rng.uniform()) for _ in range(2)]
+        turn = rotation_about(np.array([0.0, 0.0, 1.0]), reach * ranges.yaw_rad.at_quantile(rng.uniform()))
         pose[:3, :3] = turn @ pose[:3, :3]
-        body = own.moved(pose)
-        rise = float(bodies[carrier].box.high[2]) + LIFT_M - float(body.box.low[2])
-        body = body.moved(rigid(translation=np.array([0.0, 0.0, rise])))
-        way = clearance_below(body, bodies[carrier])
-        if not np.isfinite(way):
+        body = asset_body.transformed(pose)
+        rise = float(bodies[carrier].box.high[2]) + START_HEIGHT_M - float(body.box.low[2])
+        body = body.transformed(rigid(translation=np.array([0.0, 0.0, rise])))
+        drop_m = clearance_below(body, bodies[carrier])
+        if not np.isfinite(drop_m):
             continue
-        drop = rigid(translation=np.array([0.0, 0.0, CONTACT_GAP_M - way]))
-        body = body.moved(drop)
-        if not any(overlaps(body, other, tolerance_m=TOUCH_M) for other in bodies.values()):
-            pose[2, 3] += rise + CONTACT_GAP_M - way
+        lowering = rigid(translation=np.array([0.0, 0.0, CONTACT_GAP_M - drop_m]))
+        body = body.transformed(lowering)
+        if not any(find_overlaps(body, other, tolerance_m=CONTACT_TOLERANCE_M) for other in bodies.values()):
+            pose[2, 3] += rise + CONTACT_GAP_M - drop_m
             return pose
     return None

@@ -1,1 +1,1 @@
-"""One back-end a file; its file name is its public name."""
+"""Physics engines, one per file; the file name is the engine's public name."""

@@ -1,4 +1,4 @@
-"""An engine for tests: nothing moves by itself and nothing touches."""
+"""An engine for tests without forces and contacts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sim.physics.engine import Contact, require_finite, require_loadable
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How the fake steps."""
+    """How the fake engine steps."""
 
     timestep_s: float = 0.01
     """Duration of one step [s]."""
 
 
 def for_trials() -> Config:
-    """Return how cousins are tried."""
+    """Return the settings for stability trials of cousins."""
     return Config()
 
 
@@ -33,7 +33,7 @@ def build(config: Config) -> FakeEngine:
 
 
 class FakeEngine:
-    """The engine protocol over two dictionaries: objects keep their velocity and drift along it, without gravity."""
+    """An engine whose objects keep their linear velocity; without gravity, rotation and contacts."""
 
     name = "fake"
     version = "1"
@@ -46,7 +46,7 @@ class FakeEngine:
         self._joints: dict[tuple[str, str], float] = {}
 
     def load(self, scene: Scene) -> None:
-        """Take the scene as it lies."""
+        """Store the scene's poses, with zero velocities and joints at 0."""
         require_loadable(scene, engine=self.name)
         self._poses = {placed.asset.name: np.array(placed.world_from_asset) for placed in scene.objects}
         self._fixed = {placed.asset.name for placed in scene.objects if placed.fixed}
@@ -68,19 +68,19 @@ class FakeEngine:
         return {name: pose.copy() for name, pose in self._poses.items()}
 
     def velocities(self) -> Mapping[str, Array]:
-        """Return what was set."""
+        """Return the velocity [6] of every object that `set_velocity` stored."""
         return {name: velocity.copy() for name, velocity in self._velocities.items()}
 
     def set_pose(self, name: str, world_from_asset: Array) -> None:
-        """Put an object somewhere, at rest, its joints at 0."""
-        require_finite(world_from_asset, what=f"the pose of {name}", engine=self.name)
+        """Set an object's pose `world_from_asset` [4, 4], at rest, its joints at 0."""
+        require_finite(world_from_asset, description=f"the pose of {name}", engine=self.name)
         self._poses[name] = np.array(world_from_asset)
         self._velocities[name] = np.zeros(6)
         self._joints = {key: 0.0 if key[0] == name else value for key, value in self._joints.items()}
 
     def set_velocity(self, name: str, velocity: Array) -> None:
-        """Give an object a velocity; its spin is kept but turns nothing."""
-        require_finite(velocity, what=f"the velocity of {name}", engine=self.name)
+        """Set an object's velocity [6]; the angular part is stored but turns nothing."""
+        require_finite(velocity, description=f"the velocity of {name}", engine=self.name)
         self._velocities[name] = np.zeros(6) if name in self._fixed else np.array(velocity, dtype=np.float64)
 
     def joints(self) -> Mapping[tuple[str, str], float]:
@@ -88,18 +88,18 @@ class FakeEngine:
         return dict(self._joints)
 
     def set_joint(self, asset: str, joint: str, position: float) -> None:
-        """Put a joint somewhere."""
+        """Set the position of a joint [rad or m]."""
         self._joints[asset, joint] = position
 
     def allow_sleep(self) -> None:
-        """Do nothing: stepping costs nothing."""
+        """Do nothing: there is no cost to save."""
 
     def contacts(self) -> list[Contact]:
-        """Return none: nothing touches."""
+        """Return an empty list."""
         return []
 
     def close(self) -> None:
-        """Forget everything."""
+        """Drop all state."""
         self._poses, self._velocities, self._joints = {}, {}, {}
 
     def __enter__(self) -> Self:

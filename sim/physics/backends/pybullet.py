@@ -1,6 +1,6 @@
-"""PyBullet, without a window; one client an engine, so that nothing leaks from one scene to the next.
+"""PyBullet without a window, with one client per engine.
 
-How bodies behave is told in `sim.physics.bullet_objects`.
+`sim.physics.bullet_objects` documents the dynamics of its bodies.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pybullet
 from cousins.errors import EngineError
 from cousins.geometry import Array, invert
 from cousins.reconstruct.assets import Piece
-from cousins.scene.kinematics import joints_in_order
+from cousins.reconstruct.kinematics import joints_in_order
 from cousins.scene.scenes import Scene
-from sim.physics.bullet_bodies import BodyPlan, ShapePlan, Shapes, plan_object, plan_structure, same_ground
-from sim.physics.bullet_client import MOST_MADE, BulletClient, Stepping
-from sim.physics.bullet_objects import CONTACT_ERP, contacts_between, pose_of
-from sim.physics.engine import Contact, require_finite, require_loadable, require_sane
+from sim.physics.bullet_bodies import BodyPlan, ShapePlan, ShapePlanCache, plan_object, plan_structure, same_structures
+from sim.physics.bullet_client import MAX_CREATED, BulletClient, BulletSolver
+from sim.physics.bullet_objects import CONTACT_ERP, contacts_between, pose_from_bullet
+from sim.physics.engine import Contact, require_finite, require_loadable, require_valid_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +29,17 @@ class Config:
     """How Bullet steps."""
 
     timestep_s: float = 1.0 / 240.0
-    """Step that Bullet's own defaults are tuned for [s]."""
+    """Duration of one step [s], the one that Bullet's defaults are tuned for."""
     solver_iterations: int = 200
-    """Constraint iterations a step; with Bullet's 50, slender things at rest creep by 0.3 mm a second."""
+    """Solver iterations per step; with Bullet's default of 50, slender objects at rest creep by 0.3 mm/s."""
     contact_erp: float = CONTACT_ERP
-    """Share of an overlap that a step takes away."""
+    """Share of an overlap that one step removes."""
     margin_m: float = 1e-5
-    """Collision margin [m]; Bullet's own is 0.001. With 0 its depth of two faces that lie square is wrong by √3."""
+    """Collision margin [m]; Bullet's default is 0.001. With 0, its depth between two parallel faces is wrong by √3."""
 
 
 def for_trials() -> Config:
-    """Return how cousins are tried: what lies at rest takes a fifth of the iterations, and what sinks is soon done."""
+    """Return the settings for stability trials: a fifth of the iterations, and overlaps removed faster."""
     return Config(solver_iterations=40, contact_erp=0.3)
 
 
@@ -49,7 +49,7 @@ def build(config: Config) -> PyBulletEngine:
 
 
 class PyBulletEngine:
-    """The engine protocol over a DIRECT client."""
+    """The engine protocol on a DIRECT client."""
 
     name = "pybullet"
 
@@ -57,45 +57,45 @@ class PyBulletEngine:
         self.config = config
         self.version = str(pybullet.getAPIVersion())
         self.timestep_s = config.timestep_s
-        self._book: dict[str, ShapePlan] = {}
-        self._shapes = Shapes(most=MOST_MADE)
-        stepping = Stepping(
+        self._shape_plans: dict[str, ShapePlan] = {}
+        self._plan_cache = ShapePlanCache(max_plans=MAX_CREATED)
+        solver = BulletSolver(
             timestep_s=config.timestep_s,
             solver_iterations=config.solver_iterations,
             margin_m=config.margin_m,
             contact_erp=config.contact_erp,
         )
-        self._client: BulletClient | None = BulletClient(stepping, self._book)
+        self._client: BulletClient | None = BulletClient(solver, self._shape_plans)
         self._structures: list[BodyPlan] = []
         self._objects: dict[str, BodyPlan] = {}
         self._joints: dict[tuple[str, str], tuple[int, int]] = {}
 
     def load(self, scene: Scene) -> None:
-        """Build the scene as it lies, at rest, joints at 0; raises `EngineError`.
+        """Build the scene at its given poses, at rest, joints at 0; raises `EngineError`.
 
-        Structure and shapes that the last scene had too are kept. Bodies go last first, so that the future of a scene
-        does not depend on what was loaded before.
+        Structures and collision shapes that the previous scene shares are kept. Bodies are removed in reverse order of
+        creation, so that the simulation does not depend on the scenes loaded before.
         """
         require_loadable(scene, engine=self.name)
-        client = self._open()
-        old, self._structures = self._structures, []
-        self._book.clear()
-        structures = [plan_structure(one, self._key_of) for one in scene.structures]
-        if client.full or not old or not same_ground(old, structures):
-            client.empty()
+        client = self._require_client()
+        previous, self._structures = self._structures, []
+        self._shape_plans.clear()
+        structures = [plan_structure(structure, self._shape_key_of) for structure in scene.structures]
+        if client.needs_reset or not previous or not same_structures(previous, structures):
+            client.reset()
             for plan in structures:
-                client.make(plan)
+                client.create_body(plan)
         else:
             for name in reversed(self._objects):
-                client.remove(name)
-            client.tidy_up()
+                client.remove_body(name)
+            client.reset_broad_phase()
             for plan in structures:
                 client.set_dynamics(plan)
         self._objects, self._joints = {}, {}
         for placed in scene.objects:
             asset = placed.asset
-            plan = plan_object(placed, self._key_of, name=asset.name)
-            client.make(plan)
+            plan = plan_object(placed, self._shape_key_of, name=asset.name)
+            client.create_body(plan)
             self._objects[asset.name] = plan
             for index, joint in enumerate(joints_in_order(asset)):
                 if joint.kind != "fixed":
@@ -105,43 +105,43 @@ class PyBulletEngine:
 
     def step(self, count: int) -> None:
         """Advance by `count` steps; raises `EngineError` on a NaN or exploding state."""
-        client = self._open().number
+        client = self._require_client().client_id
         for _ in range(count):
             pybullet.stepSimulation(physicsClientId=client)
-        require_sane(self.poses(), self.velocities(), engine=self.name)
+        require_valid_state(self.poses(), self.velocities(), engine=self.name)
 
     def poses(self) -> Mapping[str, Array]:
         """Return `world_from_asset` [4, 4] of every object by name."""
-        client = self._open()
-        found = {}
+        client = self._require_client()
+        pose_of_object = {}
         for name, plan in self._objects.items():
-            pose = pybullet.getBasePositionAndOrientation(client.bodies[name], physicsClientId=client.number)
-            found[name] = pose_of(*pose) @ invert(plan.root_from_inertial)
-        return found
+            pose = pybullet.getBasePositionAndOrientation(client.bodies[name], physicsClientId=client.client_id)
+            pose_of_object[name] = pose_from_bullet(*pose) @ invert(plan.root_from_inertial)
+        return pose_of_object
 
     def velocities(self) -> Mapping[str, Array]:
         """Return by object the velocity of its root link's centre of mass [m/s] and its spin [rad/s], world, [6]."""
-        client = self._open()
+        client = self._require_client()
         return {
-            name: np.concatenate(pybullet.getBaseVelocity(client.bodies[name], physicsClientId=client.number))
+            name: np.concatenate(pybullet.getBaseVelocity(client.bodies[name], physicsClientId=client.client_id))
             for name in self._objects
         }
 
     def set_pose(self, name: str, world_from_asset: Array) -> None:
-        """Put an object somewhere, at rest, its joints at 0; raises `EngineError` on a NaN."""
-        require_finite(world_from_asset, what=f"the pose of {name}", engine=self.name)
-        self._open().put(self._objects[name], world_from_asset)
+        """Set an object's pose `world_from_asset` [4, 4], at rest, its joints at 0; raises `EngineError` on a NaN."""
+        require_finite(world_from_asset, description=f"the pose of {name}", engine=self.name)
+        self._require_client().set_pose(self._objects[name], world_from_asset)
         for asset, joint in self._joints:
             if asset == name:
                 self.set_joint(asset, joint, 0.0)
 
     def set_velocity(self, name: str, velocity: Array) -> None:
-        """Give an object a velocity as in `velocities`, its joints at rest; raises `EngineError` on a NaN."""
-        require_finite(velocity, what=f"the velocity of {name}", engine=self.name)
-        client = self._open()
+        """Set an object's velocity [6] as in `velocities`, its joints at rest; raises `EngineError` on a NaN."""
+        require_finite(velocity, description=f"the velocity of {name}", engine=self.name)
+        client = self._require_client()
         if not self._objects[name].fixed:
             pybullet.resetBaseVelocity(
-                client.bodies[name], velocity[:3].tolist(), velocity[3:].tolist(), physicsClientId=client.number
+                client.bodies[name], velocity[:3].tolist(), velocity[3:].tolist(), physicsClientId=client.client_id
             )
         for (asset, joint), position in self.joints().items():
             if asset == name:
@@ -149,29 +149,31 @@ class PyBulletEngine:
 
     def joints(self) -> Mapping[tuple[str, str], float]:
         """Return the position [rad or m] of every movable joint by (asset, joint)."""
-        client = self._open().number
+        client = self._require_client().client_id
         return {
             key: float(pybullet.getJointState(body, index, physicsClientId=client)[0])
             for key, (body, index) in self._joints.items()
         }
 
     def set_joint(self, asset: str, joint: str, position: float) -> None:
-        """Put a joint somewhere [rad or m], at rest; the asset's root stays where it is."""
-        require_finite(np.array(position), what=f"the position of joint {joint}", engine=self.name)
+        """Set the position of a joint [rad or m], at rest; the asset's root link does not move."""
+        require_finite(np.array(position), description=f"the position of joint {joint}", engine=self.name)
         body, index = self._joints[asset, joint]
-        pybullet.resetJointState(body, index, position, 0.0, physicsClientId=self._open().number)
+        pybullet.resetJointState(body, index, position, 0.0, physicsClientId=self._require_client().client_id)
 
     def allow_sleep(self) -> None:
-        """From now on, let bodies slower than `SLEEP_SPEED` for two seconds sleep; loading ends it."""
+        """Allow bodies that stay slower than `SLEEP_SPEED` for two seconds to sleep, until the next `load`."""
         for name in self._objects:
-            self._open().let_sleep(name)
+            self._require_client().enable_sleeping(name)
 
     def contacts(self) -> list[Contact]:
-        """Return the contacts of the present state between different objects or structures, without stepping."""
-        client = self._open()
+        """Return the contacts between different objects or structures in the current state, without stepping."""
+        client = self._require_client()
         names = [*self._objects, *(plan.name for plan in self._structures)]
-        still = {name for name, plan in self._objects.items() if plan.fixed} | {one.name for one in self._structures}
-        return contacts_between({name: client.bodies[name] for name in names}, still=still, client=client.number)
+        static = {name for name, plan in self._objects.items() if plan.fixed} | {
+            structure.name for structure in self._structures
+        }
+        return contacts_between({name: client.bodies[name] for name in names}, static=static, client=client.client_id)
 
     def close(self) -> None:
         """Free the engine."""
@@ -187,10 +189,10 @@ class PyBulletEngine:
     ) -> None:
         self.close()
 
-    def _open(self) -> BulletClient:
+    def _require_client(self) -> BulletClient:
         if self._client is None:
             raise EngineError("used after it was closed", engine=self.name)
         return self._client
 
-    def _key_of(self, pieces: tuple[Piece, ...]) -> str:
-        return self._shapes.of(pieces, self._book)
+    def _shape_key_of(self, pieces: tuple[Piece, ...]) -> str:
+        return self._plan_cache.key_for(pieces, self._shape_plans)

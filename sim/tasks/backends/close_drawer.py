@@ -11,29 +11,30 @@ from typing import Final
 
 import numpy as np
 
+from sim.bodies.capabilities import BodyCapabilities, BodyNeeds
 from sim.tasks.batch_rotations import nearness
 from sim.tasks.episode import Episode
-from sim.tasks.episode_batch import Rows
+from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.joint_tasks import (
     episode_of,
-    fallen,
     find_handle,
-    hinge_features,
-    joint_still,
-    left_m,
-    share_open,
-    stands,
-    starts_open,
+    handle_distance,
+    has_fallen,
+    is_standing,
+    joint_at_rest,
+    joint_features,
+    open_fraction,
+    open_start_regions,
 )
 from sim.tasks.shared_observations import tip_to_handle
-from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.task_view import View, knocked
+from sim.tasks.task import Refused, StepOutcome, Task, TaskContext
+from sim.tasks.task_view import TaskView, knocked_over
 
 LIBERO_M: Final = 0.005
 """Cabinets: out by no more [m]."""
 METAWORLD_M: Final = 0.065
 """drawer-close: handle to where it shall be, as its code has it [m]."""
-ROBOCASA: Final = 0.05
+ROBOCASA_FRACTION: Final = 0.05
 """Share of the joint's range."""
 
 
@@ -60,11 +61,11 @@ class Config:
 def build(config: Config) -> Task:
     """Return the task."""
 
-    def afford(known: Known, body: str) -> Episode | Refused:
-        found = find_handle(known, body, revolute=False, off_m=config.off_m, askew_rad=config.askew_rad)
-        if found is None:
+    def afford(context: TaskContext, body: BodyCapabilities) -> Episode | Refused:
+        match = find_handle(context, body, revolute=False, off_m=config.off_m, askew_rad=config.askew_rad)
+        if match is None:
             return Refused(reason="no drawer whose handle is free and before which a robot finds room")
-        handle, standing = found
+        handle, base_fields = match
         hinge, (low, high) = handle.hinge, config.start_share
         span = hinge.opened - hinge.closed
         starts = sorted((hinge.closed + low * span, hinge.closed + high * span))
@@ -73,32 +74,34 @@ def build(config: Config) -> Task:
             "its handle and the room before it are free"
         )
         return replace(
-            episode_of(handle, standing, proof),
+            episode_of(handle, base_fields, proof),
             joint_range=(starts[0], starts[1]),
-            starts=starts_open(handle, known, shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
+            starts=open_start_regions(handle, context, shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
         )
 
-    def judge(rows: Rows, view: View) -> Judged:
-        out, begun = share_open(rows, view), (rows.start_joint - rows.closed) / (rows.opened - rows.closed)
-        ours = (out <= config.share) & joint_still(view) & stands(rows, view) & ~knocked(rows, view.state)
-        left = left_m(rows, view, rows.closed)
+    def judge(batch: EpisodeBatch, view: TaskView) -> StepOutcome:
+        out, begun = open_fraction(batch, view), (batch.start_joint - batch.closed) / (batch.opened - batch.closed)
+        success = (
+            (out <= config.share) & joint_at_rest(view) & is_standing(batch, view) & ~knocked_over(batch, view.state)
+        )
+        left = handle_distance(batch, view, batch.closed)
         near = nearness(tip_to_handle(view))
-        done = np.clip((begun - out) / np.maximum(begun - config.share, 1e-3), 0.0, 1.0)
-        return Judged(
-            reward=np.where(ours, 1.0, 0.25 * near + 0.6 * done),
-            progress=np.where(ours, 1.0, 0.99 * done),
-            successes=np.stack([ours, left <= LIBERO_M, left <= METAWORLD_M, out <= ROBOCASA], axis=1),
-            failed=fallen(view),
+        closed_fraction = np.clip((begun - out) / np.maximum(begun - config.share, 1e-3), 0.0, 1.0)
+        return StepOutcome(
+            reward=np.where(success, 1.0, 0.25 * near + 0.6 * closed_fraction),
+            progress=np.where(success, 1.0, 0.99 * closed_fraction),
+            successes=np.stack([success, left <= LIBERO_M, left <= METAWORLD_M, out <= ROBOCASA_FRACTION], axis=1),
+            failed=has_fallen(view),
         )
 
     return Task(
         name="close_drawer",
-        bodies=("pusher", "gripper", "panda", "so101"),
+        needs=BodyNeeds(moves=("x", "y")),
         horizon_s=config.horizon_s,
         profiles=("ours", "libero", "metaworld", "robocasa"),
         config=config,
         afford=afford,
-        observe=hinge_features,
+        observe=joint_features,
         judge=judge,
         moves_base=True,
     )

@@ -7,16 +7,25 @@ from typing import Final
 
 import numpy as np
 
+from sim.bodies.capabilities import BodyCapabilities
 from sim.tasks.affordance_queries import part_of, starts_of
-from sim.tasks.batch_rotations import length
+from sim.tasks.batch_rotations import norms
 from sim.tasks.episode import Episode
-from sim.tasks.episode_batch import Rows
-from sim.tasks.gantry_placement import over
-from sim.tasks.grasp_tasks import drives_rest, grasp_features, grip_of, off_ground, sunk_m, takeable
-from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.task_view import View, knocked
+from sim.tasks.episode_batch import EpisodeBatch
+from sim.tasks.gantry_placement import base_over
+from sim.tasks.grasp_tasks import (
+    HAND_FROM_ABOVE,
+    arm_at_rest,
+    grasp_features,
+    grasp_state,
+    graspable_objects,
+    lift_off_fraction,
+    sink_depth,
+)
+from sim.tasks.task import Refused, StepOutcome, Task, TaskContext
+from sim.tasks.task_view import TaskView, knocked_over
 
-STEADY_M_S: Final = 0.05
+MAX_HOLD_SPEED_M_S: Final = 0.05
 """Slower than this what hangs in a hand is held still [m/s]."""
 ROBOSUITE_M: Final = 0.04
 """Lift: height over the table [m]."""
@@ -47,49 +56,51 @@ class Config:
 def build(config: Config) -> Task:
     """Return the task."""
 
-    def afford(known: Known, body: str) -> Episode | Refused:
-        takes = takeable(known)
-        if isinstance(takes, Refused):
-            return takes
-        held = takes[0]
-        asset = held.placed.asset
-        x, y, z = (float(value) for value in held.placed.world_from_asset[:3, 3])
+    def afford(context: TaskContext, body: BodyCapabilities) -> Episode | Refused:
+        targets = graspable_objects(context, opening_m=body.opening_m)
+        if isinstance(targets, Refused):
+            return targets
+        target = targets[0]
+        asset = target.placed.asset
+        x, y, z = (float(value) for value in target.placed.world_from_asset[:3, 3])
         return Episode(
-            proof=f"{asset.label} has a free grasp from above, {1e3 * held.grasp.width_m:.0f} mm wide, "
+            proof=f"{asset.label} has a free grasp from above, {1e3 * target.grasp.width_m:.0f} mm wide, "
             "and its weight is held by friction",
-            parts=(part_of(held.placed, known.signatures[asset.name], held.grasp),),
+            parts=(part_of(target.placed, context.signatures[asset.name], target.grasp),),
             goal_m=(x, y, z + config.goal_m),
-            starts=starts_of(known, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-            **over(known.cousin, body, hold_m=held.at_m[:2], axis=held.across[:2]),
+            starts=starts_of(context, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
+            **base_over(context.cousin, body, hold_m=target.at_m[:2], axis=target.across[:2]),
         )
 
-    def judge(rows: Rows, view: View) -> Judged:
-        grip, height = grip_of(rows, view), -sunk_m(view)
-        distance = length(view.goal_m - view.target_m)
-        slow = length(view.velocity_m_s) < STEADY_M_S
-        ours = (height > config.height_m) & view.touched & slow & ~knocked(rows, view.state)
+    def judge(batch: EpisodeBatch, view: TaskView) -> StepOutcome:
+        grip, height = grasp_state(batch, view), -sink_depth(view)
+        distance = norms(view.goal_m - view.target_m)
+        slow = norms(view.velocity_m_s) < MAX_HOLD_SPEED_M_S
+        success = (height > config.height_m) & view.touched & slow & ~knocked_over(batch, view.state)
         successes = [
-            ours,
-            (distance <= MANISKILL_M) & drives_rest(rows, view, most=MANISKILL_SPEED),
+            success,
+            (distance <= MANISKILL_M) & arm_at_rest(batch, view, max_speed=MANISKILL_SPEED),
             height > ROBOSUITE_M,
             distance <= METAWORLD_M,
         ]
         progress = np.clip(height / config.height_m, 0.0, 1.0) * view.touched
-        there, calm = 1.0 - np.tanh(8.0 * distance), 1.0 - np.tanh(4.0 * length(view.velocity_m_s))
-        staged = 0.4 * grip.ready + grip.gripped * (0.1 + off_ground(view) * (0.1 + there * (0.1 + 0.25 * calm)))
-        return Judged(
-            reward=np.where(ours, 1.0, staged),
+        goal_nearness, stillness = 1.0 - np.tanh(8.0 * distance), 1.0 - np.tanh(4.0 * norms(view.velocity_m_s))
+        staged = 0.4 * grip.ready + grip.gripped * (
+            0.1 + lift_off_fraction(view) * (0.1 + goal_nearness * (0.1 + 0.25 * stillness))
+        )
+        return StepOutcome(
+            reward=np.where(success, 1.0, staged),
             progress=progress,
             successes=np.stack(successes, axis=1),
-            failed=sunk_m(view) > 0.05,
+            failed=sink_depth(view) > 0.05,
         )
 
-    def observe(rows: Rows, view: View) -> np.ndarray:
-        return np.concatenate([grasp_features(rows, view), view.goal_m - view.target_m], axis=1)
+    def observe(batch: EpisodeBatch, view: TaskView) -> np.ndarray:
+        return np.concatenate([grasp_features(batch, view), view.goal_m - view.target_m], axis=1)
 
     return Task(
         name="lift",
-        bodies=("gripper", "panda", "so101"),
+        needs=HAND_FROM_ABOVE,
         horizon_s=config.horizon_s,
         profiles=("ours", "maniskill", "robosuite", "metaworld"),
         config=config,

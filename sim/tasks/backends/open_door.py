@@ -7,12 +7,14 @@ from typing import Final
 
 import numpy as np
 
+from sim.bodies.capabilities import BodyCapabilities
 from sim.tasks.episode import Episode
-from sim.tasks.episode_batch import Rows
-from sim.tasks.joint_tasks import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
+from sim.tasks.episode_batch import EpisodeBatch
+from sim.tasks.grasp_tasks import HAND_FROM_ABOVE
+from sim.tasks.joint_tasks import episode_of, find_handle, handle_distance, joint_at_rest, joint_features, open_fraction
 from sim.tasks.opening_tasks import judge_opening
-from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.task_view import View
+from sim.tasks.task import Refused, StepOutcome, Task, TaskContext
+from sim.tasks.task_view import TaskView
 
 ROBOSUITE_RAD: Final = 0.3
 """Door: turned by more [rad]."""
@@ -20,9 +22,9 @@ LIBERO_RAD: Final = 1.3
 """Microwave: turned by more [rad]."""
 METAWORLD_M: Final = 0.08
 """door-open: handle to where it shall be [m]."""
-ROBOCASA: Final = 0.90
+ROBOCASA_FRACTION: Final = 0.90
 """Share of the joint's range."""
-STILL_RAD_S: Final = 0.1
+MAX_REST_SPEED_RAD_S: Final = 0.1
 """Slower than this a door is at rest [rad/s]."""
 
 
@@ -41,39 +43,39 @@ class Config:
 def build(config: Config) -> Task:
     """Return the task."""
 
-    def afford(known: Known, body: str) -> Episode | Refused:
-        found = find_handle(known, body, revolute=True)
-        if found is None:
+    def afford(context: TaskContext, body: BodyCapabilities) -> Episode | Refused:
+        match = find_handle(context, body, revolute=True)
+        if match is None:
             return Refused(reason="no door whose handle is free and before which a robot finds room")
-        handle, standing = found
+        handle, base_fields = match
         closed, opened = handle.hinge.closed, handle.hinge.opened
         low, high = sorted((closed, closed + config.start_share * (opened - closed)))
         proof = (
             f"a door of {handle.placed.asset.label} turns by {np.rad2deg(handle.travel):.0f}° towards a robot; "
             "its handle and the room before it are free"
         )
-        return replace(episode_of(handle, standing, proof), joint_range=(low, high))
+        return replace(episode_of(handle, base_fields, proof), joint_range=(low, high))
 
-    def judge(rows: Rows, view: View) -> Judged:
-        opened = share_open(rows, view)
-        turned = np.abs(view.joint - rows.closed)
-        others = [
+    def judge(batch: EpisodeBatch, view: TaskView) -> StepOutcome:
+        opened = open_fraction(batch, view)
+        turned = np.abs(view.joint - batch.closed)
+        benchmark_successes = [
             turned > LIBERO_RAD,
             turned > ROBOSUITE_RAD,
-            left_m(rows, view, rows.opened) <= METAWORLD_M,
-            opened >= ROBOCASA,
+            handle_distance(batch, view, batch.opened) <= METAWORLD_M,
+            opened >= ROBOCASA_FRACTION,
         ]
-        still = joint_still(view, most=STILL_RAD_S)
-        return judge_opening(rows, view, share=config.share, still=still, others=others)
+        still = joint_at_rest(view, max_speed=MAX_REST_SPEED_RAD_S)
+        return judge_opening(batch, view, share=config.share, still=still, benchmark_successes=benchmark_successes)
 
     return Task(
         name="open_door",
-        bodies=("gripper", "panda", "so101"),
+        needs=HAND_FROM_ABOVE,
         horizon_s=config.horizon_s,
         profiles=("ours", "libero", "robosuite", "metaworld", "robocasa"),
         config=config,
         afford=afford,
-        observe=hinge_features,
+        observe=joint_features,
         judge=judge,
         moves_base=True,
     )

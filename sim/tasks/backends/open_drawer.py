@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from sim.bodies.capabilities import BodyCapabilities
 from sim.tasks.episode import Episode
-from sim.tasks.episode_batch import Rows
-from sim.tasks.joint_tasks import episode_of, find_handle, hinge_features, joint_still, left_m, share_open
+from sim.tasks.episode_batch import EpisodeBatch
+from sim.tasks.grasp_tasks import HAND_FROM_ABOVE
+from sim.tasks.joint_tasks import episode_of, find_handle, handle_distance, joint_at_rest, joint_features, open_fraction
 from sim.tasks.opening_tasks import judge_opening
-from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.task_view import View
+from sim.tasks.task import Refused, StepOutcome, Task, TaskContext
+from sim.tasks.task_view import TaskView
 
-MANISKILL: Final = 0.75
+MANISKILL_FRACTION: Final = 0.75
 """OpenCabinetDrawer: share of the joint's range, as its code has it."""
 MANISKILL_M_S: Final = 0.1
 """OpenCabinetDrawer: slower than this [m/s]."""
@@ -20,7 +22,7 @@ LIBERO_M: Final = 0.14
 """Cabinets: pulled out by more [m]."""
 METAWORLD_M: Final = 0.03
 """drawer-open: handle to where it shall be [m]."""
-ROBOCASA: Final = 0.95
+ROBOCASA_FRACTION: Final = 0.95
 """Share of the joint's range."""
 
 
@@ -39,37 +41,39 @@ class Config:
 def build(config: Config) -> Task:
     """Return the task."""
 
-    def afford(known: Known, body: str) -> Episode | Refused:
-        found = find_handle(known, body, revolute=False)
-        if found is None:
+    def afford(context: TaskContext, body: BodyCapabilities) -> Episode | Refused:
+        match = find_handle(context, body, revolute=False)
+        if match is None:
             return Refused(reason="no drawer whose handle is free and before which a robot finds room")
-        handle, standing = found
+        handle, base_fields = match
         closed, opened = handle.hinge.closed, handle.hinge.opened
         low, high = sorted((closed, closed + config.start_share * (opened - closed)))
         proof = (
             f"a drawer of {handle.placed.asset.label} slides {100 * handle.travel:.0f} cm towards a robot; "
             "its handle and the room before it are free"
         )
-        return replace(episode_of(handle, standing, proof), joint_range=(low, high))
+        return replace(episode_of(handle, base_fields, proof), joint_range=(low, high))
 
-    def judge(rows: Rows, view: View) -> Judged:
-        opened = share_open(rows, view)
-        others = [
-            (opened >= MANISKILL) & joint_still(view, most=MANISKILL_M_S),
-            left_m(rows, view, rows.closed) > LIBERO_M,
-            left_m(rows, view, rows.opened) <= METAWORLD_M,
-            opened >= ROBOCASA,
+    def judge(batch: EpisodeBatch, view: TaskView) -> StepOutcome:
+        opened = open_fraction(batch, view)
+        benchmark_successes = [
+            (opened >= MANISKILL_FRACTION) & joint_at_rest(view, max_speed=MANISKILL_M_S),
+            handle_distance(batch, view, batch.closed) > LIBERO_M,
+            handle_distance(batch, view, batch.opened) <= METAWORLD_M,
+            opened >= ROBOCASA_FRACTION,
         ]
-        return judge_opening(rows, view, share=config.share, still=joint_still(view), others=others)
+        return judge_opening(
+            batch, view, share=config.share, still=joint_at_rest(view), benchmark_successes=benchmark_successes
+        )
 
     return Task(
         name="open_drawer",
-        bodies=("gripper", "panda", "so101"),
+        needs=HAND_FROM_ABOVE,
         horizon_s=config.horizon_s,
         profiles=("ours", "maniskill", "libero", "metaworld", "robocasa"),
         config=config,
         afford=afford,
-        observe=hinge_features,
+        observe=joint_features,
         judge=judge,
         moves_base=True,
     )

@@ -8,23 +8,25 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, transform
+from sim.bodies.capabilities import BodyCapabilities
 from sim.tasks.affordance_queries import part_of, starts_of
-from sim.tasks.batch_rotations import length, nearness
-from sim.tasks.containment import containers_of, fits, in_place, inside
+from sim.tasks.batch_rotations import nearness, norms
+from sim.tasks.containment import containers_in_reach, fits_opening, is_inside, position_in_place
 from sim.tasks.episode import Episode
-from sim.tasks.episode_batch import Rows
-from sim.tasks.gantry_placement import over
+from sim.tasks.episode_batch import EpisodeBatch
+from sim.tasks.gantry_placement import base_over
 from sim.tasks.grasp_tasks import (
-    STILL_M_S,
+    HAND_FROM_ABOVE,
+    MAX_REST_SPEED_M_S,
     grasp_features,
-    grip_of,
+    grasp_state,
+    graspable_objects,
     half_height,
-    off_ground,
-    sunk_m,
-    takeable,
+    lift_off_fraction,
+    sink_depth,
 )
-from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.task_view import View, knocked
+from sim.tasks.task import Refused, StepOutcome, Task, TaskContext
+from sim.tasks.task_view import TaskView, knocked_over
 
 OVER_M: Final = 0.03
 """Air under what is carried over a rim [m]."""
@@ -53,32 +55,34 @@ class Config:
 def build(config: Config) -> Task:
     """Return the task."""
 
-    def afford(known: Known, body: str) -> Episode | Refused:
-        takes = takeable(known)
-        if isinstance(takes, Refused):
-            return takes
-        for container in containers_of(known):
-            held = next((one for one in takes if fits(one, container, known)), None)
-            if held is None:
+    def afford(context: TaskContext, body: BodyCapabilities) -> Episode | Refused:
+        targets = graspable_objects(context, opening_m=body.opening_m)
+        if isinstance(targets, Refused):
+            return targets
+        for container in containers_in_reach(context):
+            target = next((candidate for candidate in targets if fits_opening(candidate, container, context)), None)
+            if target is None:
                 continue
-            asset, cavity = held.placed.asset, container.cavity
+            asset, cavity = target.placed.asset, container.cavity
             rim_m = transform(container.placed.world_from_asset, np.array(cavity.center_m))
             return Episode(
                 proof=f"{asset.label} has a free grasp from above and passes the opening of "
                 f"{container.placed.asset.label}, {1e3 * cavity.opening_m:.0f} mm wide",
-                parts=(part_of(held.placed, known.signatures[asset.name], held.grasp),),
+                parts=(part_of(target.placed, context.signatures[asset.name], target.grasp),),
                 place=container.placed.asset.name,
                 goal_m=cavity.center_m,
                 goal_radius_m=cavity.opening_m / 2.0,
                 depth_m=cavity.depth_m,
-                starts=starts_of(known, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-                **over(known.cousin, body, hold_m=held.at_m[:2], axis=held.across[:2], carried_to_m=rim_m[:2]),
+                starts=starts_of(context, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
+                **base_over(
+                    context.cousin, body, hold_m=target.at_m[:2], axis=target.across[:2], carried_to_m=rim_m[:2]
+                ),
             )
         return Refused(reason="no empty container in reach whose opening an object passes that a hand takes from above")
 
     return Task(
         name="place",
-        bodies=("gripper", "panda", "so101"),
+        needs=HAND_FROM_ABOVE,
         horizon_s=config.horizon_s,
         profiles=("ours", "libero", "robosuite", "metaworld", "robocasa"),
         config=config,
@@ -89,45 +93,45 @@ def build(config: Config) -> Task:
     )
 
 
-def place_features(rows: Rows, view: View) -> Array:
-    """Return what a policy sees of an object and of the opening that it shall pass."""
+def place_features(batch: EpisodeBatch, view: TaskView) -> Array:
+    """Return observations of an object and of the opening that it shall pass [n, 38]."""
     return np.concatenate(
         [
-            grasp_features(rows, view),
+            grasp_features(batch, view),
             view.goal_m - view.target_m,
             view.goal_m - view.tip_m,
-            rows.goal_radius_m[:, None],
-            rows.depth_m[:, None],
+            batch.goal_radius_m[:, None],
+            batch.depth_m[:, None],
         ],
         axis=1,
     )
 
 
-def judge_place(rows: Rows, view: View) -> Judged:
-    """Tell how far an object got; that it touches the container is taken from its rest inside."""
-    grip, local, within = grip_of(rows, view), in_place(rows, view), inside(rows, view)
-    still = length(view.velocity_m_s) < STILL_M_S
-    flat = length(local[:, :2])
-    ours = within & still & grip.released & ~knocked(rows, view.state)
-    centre = (flat < rows.goal_radius_m) & (local[:, 2] < 0.0) & (local[:, 2] > -rows.depth_m)
+def judge_place(batch: EpisodeBatch, view: TaskView) -> StepOutcome:
+    """Return the outcome of a step; contact with the container is taken from rest inside it."""
+    grip, local, within = grasp_state(batch, view), position_in_place(batch, view), is_inside(batch, view)
+    still = norms(view.velocity_m_s) < MAX_REST_SPEED_M_S
+    flat = norms(local[:, :2])
+    success = within & still & grip.released & ~knocked_over(batch, view.state)
+    centre = (flat < batch.goal_radius_m) & (local[:, 2] < 0.0) & (local[:, 2] > -batch.depth_m)
     successes = [
-        ours,
+        success,
         centre & still,
         within & (grip.away_m > ROBOSUITE_M),
-        length(local) <= METAWORLD_M,
-        within & still & (flat < ROBOCASA * rows.goal_radius_m) & (grip.away_m > ROBOCASA_M),
+        norms(local) <= METAWORLD_M,
+        within & still & (flat < ROBOCASA * batch.goal_radius_m) & (grip.away_m > ROBOCASA_M),
     ]
     aim = view.goal_m.copy()
     aim[:, 2] += half_height(view.target_rotation, view.size_m) + OVER_M
-    near = nearness(length(aim - view.target_m))
-    above = flat < 0.5 * rows.goal_radius_m
-    carried = 0.2 + 0.1 * off_ground(view) + 0.3 * near
+    near = nearness(norms(aim - view.target_m))
+    above = flat < 0.5 * batch.goal_radius_m
+    carried = 0.2 + 0.1 * lift_off_fraction(view) + 0.3 * near
     staged = np.where(grip.gripped, np.where(above, np.maximum(carried, 0.6), carried), 0.2 * grip.ready)
     left = 0.75 + 0.2 * np.clip(grip.away_m / 0.1, 0.0, 1.0) * ~view.touched
     progress = np.where(within, 0.9, np.where(grip.gripped, 0.3 + 0.5 * near, 0.2 * grip.ready))
-    return Judged(
-        reward=np.where(ours, 1.0, np.where(within, left, staged)),
-        progress=np.where(ours, 1.0, progress),
+    return StepOutcome(
+        reward=np.where(success, 1.0, np.where(within, left, staged)),
+        progress=np.where(success, 1.0, progress),
         successes=np.stack(successes, axis=1),
-        failed=sunk_m(view) > 0.05,
+        failed=sink_depth(view) > 0.05,
     )

@@ -9,19 +9,20 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array
-from cousins.scene.scenes import Placed
-from sim.tasks.affordance_queries import base_of, ground_of, is_free, outline, outlines, part_of, starts_of, target_of
+from cousins.scene.scenes import PlacedAsset
+from sim.bodies.capabilities import BodyCapabilities, BodyNeeds
+from sim.tasks.affordance_queries import base_of, ground_of, has_room, outline, outlines, part_of, starts_of, target_of
 from sim.tasks.episode import Episode
 from sim.tasks.sliding_tasks import judge_slide, slide_features
-from sim.tasks.task import Known, Refused, Task
+from sim.tasks.task import Refused, Task, TaskContext
 
-WAYS_M: Final = (0.15, 0.12, 0.1, 0.18)
+PULL_DISTANCES_M: Final = (0.15, 0.12, 0.1, 0.18)
 """How far, best first [m]."""
-TURNS: Final = (0.0, 0.3, -0.3, 0.6, -0.6)
+PULL_HEADINGS_RAD: Final = (0.0, 0.3, -0.3, 0.6, -0.6)
 """Headings against the straight way to the robot, best first [rad]."""
-SHARES: Final = (0.35, 0.7, 1.0)
+CHECKED_FRACTIONS: Final = (0.35, 0.7, 1.0)
 """Where on its way an object must find room."""
-NEAREST_M: Final = 0.18
+MIN_BASE_DISTANCE_M: Final = 0.18
 """So near to its base a robot does not work [m]."""
 
 
@@ -42,32 +43,34 @@ class Config:
 def build(config: Config) -> Task:
     """Return the task."""
 
-    def afford(known: Known, body: str) -> Episode | Refused:
+    def afford(context: TaskContext, body: BodyCapabilities) -> Episode | Refused:
         del body
-        placed = target_of(known)
+        placed = target_of(context)
         if isinstance(placed, Refused):
             return placed
-        ground = ground_of(known, placed.asset.name)
+        ground = ground_of(context, placed.asset.name)
         if ground is None:
             return Refused(reason="the object does not stand on a structure that it could slide over")
-        move = _free_move(known, placed)
+        move = _free_move(context, placed)
         if move is None:
             return Refused(reason="no free way towards the robot")
         x, y, z = (float(value) for value in placed.world_from_asset[:3, 3] + move)
         far_cm = 100.0 * float(np.hypot(move[0], move[1]))
         return Episode(
             proof=f"{placed.asset.label} stands free on {ground.name}; {far_cm:.0f} cm towards the robot are free",
-            parts=(part_of(placed, known.signatures[placed.asset.name]),),
+            parts=(part_of(placed, context.signatures[placed.asset.name]),),
             goal_m=(x, y, z),
             goal_radius_m=config.goal_radius_m,
             ground_friction=ground.friction.value,
-            starts=starts_of(known, [placed.asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-            **base_of(known.cousin),
+            starts=starts_of(
+                context, [placed.asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad
+            ),
+            **base_of(context.cousin),
         )
 
     return Task(
         name="pull",
-        bodies=("pusher", "gripper", "panda", "so101"),
+        needs=BodyNeeds(moves=("x", "y")),
         horizon_s=config.horizon_s,
         profiles=("ours", "maniskill", "metaworld"),
         config=config,
@@ -77,17 +80,17 @@ def build(config: Config) -> Task:
     )
 
 
-def _free_move(known: Known, placed: Placed) -> Array | None:
+def _free_move(context: TaskContext, placed: PlacedAsset) -> Array | None:
     """Return a level move [3] towards the robot whose whole way is free; None where there is none."""
-    way = np.array(known.cousin.task.robot_base_m[:2]) - placed.world_from_asset[:2, 3]
-    far_m, heading = float(np.hypot(*way)), float(np.arctan2(way[1], way[0]))
-    others = outlines(known, but=[placed.asset.name])
-    ground = ground_of(known, placed.asset.name)
-    for length_m, turn in itertools.product(WAYS_M, TURNS):
-        if far_m - length_m < NEAREST_M:
+    to_base = np.array(context.cousin.task.robot_base_m[:2]) - placed.world_from_asset[:2, 3]
+    far_m, heading = float(np.hypot(*to_base)), float(np.arctan2(to_base[1], to_base[0]))
+    obstacles = outlines(context, but=[placed.asset.name])
+    ground = ground_of(context, placed.asset.name)
+    for length_m, turn in itertools.product(PULL_DISTANCES_M, PULL_HEADINGS_RAD):
+        if far_m - length_m < MIN_BASE_DISTANCE_M:
             continue
         move = length_m * np.array([np.cos(heading + turn), np.sin(heading + turn), 0.0])
-        shown = [outline(known, placed.asset.name, move_m=share * move) for share in SHARES]
-        if all(is_free(shape, others, ground) for shape in shown):
+        moved_outlines = [outline(context, placed.asset.name, move_m=share * move) for share in CHECKED_FRACTIONS]
+        if all(has_room(shape, obstacles, ground) for shape in moved_outlines):
             return move
     return None

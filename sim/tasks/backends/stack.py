@@ -8,27 +8,37 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array, transform
-from cousins.scene.scenes import Placed
+from cousins.scene.scenes import PlacedAsset
+from sim.bodies.capabilities import BodyCapabilities
 from sim.tasks.affordance_queries import ground_of, in_reach, part_of, starts_of
-from sim.tasks.batch_rotations import length, nearness
+from sim.tasks.batch_rotations import nearness, norms
 from sim.tasks.episode import Episode
-from sim.tasks.episode_batch import Rows
-from sim.tasks.gantry_placement import over
-from sim.tasks.grasp_tasks import STILL_M_S, Held, grasp_features, grip_of, off_ground, sunk_m, takeable
-from sim.tasks.task import Judged, Known, Refused, Task
-from sim.tasks.task_view import View, knocked
+from sim.tasks.episode_batch import EpisodeBatch
+from sim.tasks.gantry_placement import base_over
+from sim.tasks.grasp_tasks import (
+    HAND_FROM_ABOVE,
+    MAX_REST_SPEED_M_S,
+    GraspTarget,
+    grasp_features,
+    grasp_state,
+    graspable_objects,
+    lift_off_fraction,
+    sink_depth,
+)
+from sim.tasks.task import Refused, StepOutcome, Task, TaskContext
+from sim.tasks.task_view import TaskView, knocked_over
 
-HIGHEST_M: Final = 0.3
+MAX_TOP_HEIGHT_M: Final = 0.3
 """Highest top over what the robot stands on [m]."""
-LEVEL_M: Final = 0.015
+HEIGHT_TOLERANCE_M: Final = 0.015
 """How far from its height on the top an object may be [m]."""
 LIBERO_M: Final = 0.03
 """On: distance in the plane [m]."""
 ROBOCASA_M: Final = 0.25
 """The gripper is farther away [m]."""
-LEAST_M: Final = 0.015
+MIN_TOP_RADIUS_M: Final = 0.015
 """Least radius of a top [m]."""
-SHARE: Final = 0.25
+MIN_TOP_RADIUS_FRACTION: Final = 0.25
 """Least radius of a top over the object's longest level side."""
 
 
@@ -47,23 +57,23 @@ class Config:
 def build(config: Config) -> Task:
     """Return the task."""
 
-    def afford(known: Known, body: str) -> Episode | Refused:
-        takes = takeable(known)
-        if isinstance(takes, Refused):
-            return takes
-        for held in takes:
-            ground = ground_of(known, held.placed.asset.name)
+    def afford(context: TaskContext, body: BodyCapabilities) -> Episode | Refused:
+        targets = graspable_objects(context, opening_m=body.opening_m)
+        if isinstance(targets, Refused):
+            return targets
+        for target in targets:
+            ground = ground_of(context, target.placed.asset.name)
             if ground is None:
                 continue
-            lower = _lower(known, held)
+            lower = _support_object(context, target)
             if lower is None:
                 continue
-            return _episode(known, body, held, lower, config)
+            return _episode(context, body, target, lower, config)
         return Refused(reason="no level top in reach, wide enough for an object that a hand takes from above")
 
     return Task(
         name="stack",
-        bodies=("gripper", "panda", "so101"),
+        needs=HAND_FROM_ABOVE,
         horizon_s=config.horizon_s,
         profiles=("ours", "libero", "robocasa"),
         config=config,
@@ -74,76 +84,85 @@ def build(config: Config) -> Task:
     )
 
 
-def _lower(known: Known, held: Held) -> Placed | None:
+def _support_object(context: TaskContext, target: GraspTarget) -> PlacedAsset | None:
     """Return the object with the widest free top that the held one stands on."""
-    carriers = {relation.object for relation in known.cousin.relations if relation.kind in ("on", "inside")}
-    side = float(np.max(np.abs(held.placed.world_from_asset[:2, :3]) @ known.signatures[held.placed.asset.name].size_m))
-    found = []
-    for placed in known.scene.objects:
-        support = known.signatures[placed.asset.name].support
-        if support is None or placed.asset.name in carriers or placed is held.placed:
+    carriers = {relation.object for relation in context.cousin.relations if relation.kind in ("on", "inside")}
+    side = float(
+        np.max(np.abs(target.placed.world_from_asset[:2, :3]) @ context.signatures[target.placed.asset.name].size_m)
+    )
+    candidates = []
+    for placed in context.scene.objects:
+        support = context.signatures[placed.asset.name].support
+        if support is None or placed.asset.name in carriers or placed is target.placed:
             continue
         top = transform(placed.world_from_asset, np.array(support.center_m))
         level = placed.world_from_asset[2, 2] > 0.99
-        wide = support.radius_m >= max(LEAST_M, SHARE * side)
-        if level and wide and in_reach(known, top) and top[2] - known.cousin.task.robot_base_m[2] <= HIGHEST_M:
-            found.append((-support.radius_m, placed.asset.name, placed))
-    return min(found, key=lambda one: one[:2])[2] if found else None
+        wide = support.radius_m >= max(MIN_TOP_RADIUS_M, MIN_TOP_RADIUS_FRACTION * side)
+        if (
+            level
+            and wide
+            and in_reach(context, top)
+            and top[2] - context.cousin.task.robot_base_m[2] <= MAX_TOP_HEIGHT_M
+        ):
+            candidates.append((-support.radius_m, placed.asset.name, placed))
+    return min(candidates, key=lambda candidate: candidate[:2])[2] if candidates else None
 
 
-def _foot_m(held: Held, known: Known) -> float:
+def _height_over_foot(target: GraspTarget, context: TaskContext) -> float:
     """Return how high an object's origin is over what it stands on [m]."""
-    size = np.array(known.signatures[held.placed.asset.name].size_m)
-    return float(0.5 * (np.abs(held.placed.world_from_asset[2, :3]) @ size))
+    size = np.array(context.signatures[target.placed.asset.name].size_m)
+    return float(0.5 * (np.abs(target.placed.world_from_asset[2, :3]) @ size))
 
 
-def _episode(known: Known, body: str, held: Held, lower: Placed, config: Config) -> Episode:
-    asset = held.placed.asset
-    support = known.signatures[lower.asset.name].support
+def _episode(
+    context: TaskContext, body: BodyCapabilities, target: GraspTarget, lower: PlacedAsset, config: Config
+) -> Episode:
+    asset = target.placed.asset
+    support = context.signatures[lower.asset.name].support
     assert support is not None
-    goal_m = np.array(support.center_m) + _foot_m(held, known) * lower.world_from_asset[2, :3]
+    goal_m = np.array(support.center_m) + _height_over_foot(target, context) * lower.world_from_asset[2, :3]
     x, y, z = (float(value) for value in goal_m)
     carried_to_m = transform(lower.world_from_asset, goal_m)[:2]
     return Episode(
         proof=f"{asset.label} has a free grasp from above; the top of {lower.asset.label} is level over "
         f"{2e3 * support.radius_m:.0f} mm and free",
-        parts=(part_of(held.placed, known.signatures[asset.name], held.grasp),),
+        parts=(part_of(target.placed, context.signatures[asset.name], target.grasp),),
         place=lower.asset.name,
         goal_m=(x, y, z),
         goal_radius_m=min(support.radius_m, 0.03),
-        starts=starts_of(known, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
-        **over(known.cousin, body, hold_m=held.at_m[:2], axis=held.across[:2], carried_to_m=carried_to_m),
+        starts=starts_of(context, [asset.name], shift_m=config.start_shift_m, turn_rad=config.start_turn_rad),
+        **base_over(context.cousin, body, hold_m=target.at_m[:2], axis=target.across[:2], carried_to_m=carried_to_m),
     )
 
 
-def _observe(rows: Rows, view: View) -> Array:
+def _observe(batch: EpisodeBatch, view: TaskView) -> Array:
     return np.concatenate(
         [
-            grasp_features(rows, view),
-            rows.width_m[:, :1],
+            grasp_features(batch, view),
+            batch.width_m[:, :1],
             view.goal_m - view.target_m,
             view.goal_m - view.tip_m,
-            rows.goal_radius_m[:, None],
+            batch.goal_radius_m[:, None],
         ],
         axis=1,
     )
 
 
-def _judge(rows: Rows, view: View) -> Judged:
-    grip = grip_of(rows, view)
-    way = view.goal_m - view.target_m
-    flat, level = length(way[:, :2]), np.abs(way[:, 2]) < LEVEL_M
-    still = length(view.velocity_m_s) < STILL_M_S
-    on = (flat < rows.goal_radius_m) & level
-    ours = on & still & grip.released & ~knocked(rows, view.state)
-    successes = [ours, level & still & (flat < LIBERO_M), on & still & (grip.away_m > ROBOCASA_M)]
-    near = nearness(length(way + np.array([0.0, 0.0, 0.02]) * (flat > rows.goal_radius_m)[:, None]))
-    staged = np.where(grip.gripped, 0.2 + 0.1 * off_ground(view) + 0.35 * near, 0.2 * grip.ready)
+def _judge(batch: EpisodeBatch, view: TaskView) -> StepOutcome:
+    grip = grasp_state(batch, view)
+    to_goal = view.goal_m - view.target_m
+    flat, level = norms(to_goal[:, :2]), np.abs(to_goal[:, 2]) < HEIGHT_TOLERANCE_M
+    still = norms(view.velocity_m_s) < MAX_REST_SPEED_M_S
+    on = (flat < batch.goal_radius_m) & level
+    success = on & still & grip.released & ~knocked_over(batch, view.state)
+    successes = [success, level & still & (flat < LIBERO_M), on & still & (grip.away_m > ROBOCASA_M)]
+    near = nearness(norms(to_goal + np.array([0.0, 0.0, 0.02]) * (flat > batch.goal_radius_m)[:, None]))
+    staged = np.where(grip.gripped, 0.2 + 0.1 * lift_off_fraction(view) + 0.35 * near, 0.2 * grip.ready)
     left = 0.7 + 0.25 * np.clip(grip.away_m / 0.1, 0.0, 1.0) * ~view.touched
     progress = np.where(on, 0.9, np.where(grip.gripped, 0.3 + 0.5 * near, 0.2 * grip.ready))
-    return Judged(
-        reward=np.where(ours, 1.0, np.where(on & still, left, staged)),
-        progress=np.where(ours, 1.0, progress),
+    return StepOutcome(
+        reward=np.where(success, 1.0, np.where(on & still, left, staged)),
+        progress=np.where(success, 1.0, progress),
         successes=np.stack(successes, axis=1),
-        failed=sunk_m(view) > 0.05,
+        failed=sink_depth(view) > 0.05,
     )

@@ -1,4 +1,4 @@
-"""Cousins for RLlib: environments by their ids, and a training whose rollouts a Ray cluster collects."""
+"""Cousins for RLlib: environments by id, and training with rollouts from a Ray cluster."""
 
 from sim.train.rllib.registration import register
 from sim.train.rllib.training import train_on_ray

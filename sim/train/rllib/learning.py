@@ -1,4 +1,4 @@
-"""PPO of RLlib: made from settings, turned into a policy's arrays, and started from them."""
+"""PPO of RLlib: built from settings, converted to the arrays of a policy, and initialised from them."""
 
 from __future__ import annotations
 
@@ -15,54 +15,57 @@ from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LI
 
 from cousins.errors import InputError
 from cousins.geometry import Array
-from sim.train.config import Learning, Training
-from sim.train.policies import COUNT, MEAN, VARIANCE
-from sim.train.rllib.normalising import NOTHING, Moments, Normaliser
-from sim.train.rllib.rows import ROWS, rows_each
-from sim.train.training_progress import COUNTED
+from sim.train.config import LearningConfig, TrainingConfig
+from sim.train.policies import OBSERVATION_COUNT, OBSERVATION_MEAN, OBSERVATION_VARIANCE
+from sim.train.rllib.normalising import NO_OBSERVATIONS, Moments, ObservationNormaliser
+from sim.train.rllib.rows import ROWS_ENV_ID, rows_per_worker
+from sim.train.training_progress import CURVE_METRICS
 
-EPISODES: Final = "cousins_episodes"
-RESTORE_S: Final = 120.0
-"""A worker that was replaced gets so long to come up [s]."""
-_DEVIATION: Final = "pi.log_std"
-_LAST: Final = "pi.net.mlp"
-_HIDDEN: Final = "encoder.actor_encoder.net.mlp"
-_SMALL: Final = 0.01
-"""The actor's last layer starts so much smaller than its others, near no action at all."""
+EPISODES_METRIC: Final = "cousins_episodes"
+"""Name of the logged number of ended episodes."""
+WORKER_RESTORE_TIMEOUT_S: Final = 120.0
+"""Time limit for a replaced worker to start [s]."""
+_LOG_DEVIATION: Final = "pi.log_std"
+_LAST_LAYER: Final = "pi.net.mlp"
+_HIDDEN_LAYERS: Final = "encoder.actor_encoder.net.mlp"
+_LAST_LAYER_SCALE: Final = 0.01
+"""Initial scale of the actor's last layer, so that the first actions are near zero."""
 
 
-class _Listener(RLlibCallback):
-    """Counts a worker's episodes as they end."""
+class _EpisodeCounter(RLlibCallback):
+    """Counts the episodes of a worker as they end."""
 
-    def on_episode_end(self, *, episode: Any, metrics_logger: Any, **others: Any) -> None:
-        """Add up an episode's metrics."""
-        del others
-        told = episode.get_infos(-1)
-        metrics_logger.log_value(EPISODES, 1, reduce="sum")
-        for name in COUNTED:
-            metrics_logger.log_value(f"{EPISODES}_{name}", float(told[name]), reduce="sum")
+    def on_episode_end(self, *, episode: Any, metrics_logger: Any, **unused: Any) -> None:
+        """Log the metrics of an episode as sums."""
+        del unused
+        metrics = episode.get_infos(-1)
+        metrics_logger.log_value(EPISODES_METRIC, 1, reduce="sum")
+        for name in CURVE_METRICS:
+            metrics_logger.log_value(f"{EPISODES_METRIC}_{name}", float(metrics[name]), reduce="sum")
 
     def on_env_runners_recreated(
-        self, *, algorithm: Any, env_runner_group: Any, env_runner_indices: list[int], **others: Any
+        self, *, algorithm: Any, env_runner_group: Any, env_runner_indices: list[int], **unused: Any
     ) -> None:
-        """Let workers that came in the place of dead ones go on where all are."""
-        del others
-        done = algorithm.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0)
-        go_on(env_runner_group, int(done), workers=algorithm.config.num_env_runners, only=env_runner_indices)
+        """Set the number of steps taken in workers that replace dead ones."""
+        del unused
+        steps = algorithm.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0)
+        set_steps_taken(
+            env_runner_group, int(steps), workers=algorithm.config.num_env_runners, worker_ids=env_runner_indices
+        )
 
 
-def make_algorithm(pack: str, training: Training, *, workers: int) -> Algorithm:
-    """Return PPO of RLlib over so many workers; Ray must run, and know what `register` tells it."""
-    learning, each = training.learning, rows_each(training, workers)
+def make_algorithm(pack: str, training: TrainingConfig, *, workers: int) -> Algorithm:
+    """Return PPO of RLlib with `workers` workers; Ray must be running, and `register` must have been called."""
+    learning, rows = training.learning, rows_per_worker(training, workers)
     config = (
         PPOConfig()
-        .environment(ROWS, env_config={"pack": pack, "training": training, "workers": workers})
+        .environment(ROWS_ENV_ID, env_config={"pack": pack, "training": training, "workers": workers})
         .env_runners(
             num_env_runners=workers,
-            num_envs_per_env_runner=each,
+            num_envs_per_env_runner=rows,
             gym_env_vectorize_mode="vector_entry_point",
             rollout_fragment_length=learning.rollout,
-            env_to_module_connector=lambda *_, **__: Normaliser(),
+            env_to_module_connector=lambda *_, **__: ObservationNormaliser(),
             create_local_env_runner=False,
         )
         .learners(num_learners=0)
@@ -78,80 +81,86 @@ def make_algorithm(pack: str, training: Training, *, workers: int) -> Algorithm:
             grad_clip=0.5,
             grad_clip_by="global_norm",
             num_epochs=learning.epochs,
-            train_batch_size_per_learner=learning.rollout * each * workers,
-            minibatch_size=min(learning.batch, learning.rollout * each * workers),
+            train_batch_size_per_learner=learning.rollout * rows * workers,
+            minibatch_size=min(learning.batch, learning.rollout * rows * workers),
         )
-        .rl_module(model_config=_network(learning))
+        .rl_module(model_config=_model_config(learning))
         .fault_tolerance(
             restart_failed_env_runners=True,
             restart_failed_sub_environments=False,
-            env_runner_restore_timeout_s=RESTORE_S,
+            env_runner_restore_timeout_s=WORKER_RESTORE_TIMEOUT_S,
         )
-        .callbacks(_Listener)
+        .callbacks(_EpisodeCounter)
         .debugging(seed=training.seed, log_level="CRITICAL")
         .reporting(min_time_s_per_iteration=0, min_sample_timesteps_per_iteration=0)
     )
     config.clip_actions, config.normalize_actions = True, False
     algorithm = config.build_algo()
-    _put_weights(algorithm, _begun(_weights(algorithm), learning))
+    _put_weights(algorithm, _initial_weights(_weights(algorithm), learning))
     return algorithm
 
 
-def arrays_of(algorithm: Algorithm) -> dict[str, Array]:
-    """Return all weights and running means: what a policy file holds."""
-    seen = _normaliser(algorithm).known
+def policy_arrays(algorithm: Algorithm) -> dict[str, Array]:
+    """Return all weights and running statistics by name, arrays of any shape [...]: the content of a policy file."""
+    moments = _normaliser(algorithm).merged
     weights = {name: np.array(value) for name, value in _weights(algorithm).items() if not name.endswith("_const")}
-    return weights | {MEAN: seen.mean, VARIANCE: seen.variance, COUNT: np.array(seen.count)}
+    return weights | {
+        OBSERVATION_MEAN: moments.mean,
+        OBSERVATION_VARIANCE: moments.variance,
+        OBSERVATION_COUNT: np.array(moments.count),
+    }
 
 
-def put_arrays(algorithm: Algorithm, found: Mapping[str, Array]) -> None:
-    """Let an algorithm start from the arrays of another one; raises `InputError` where they are of another shape."""
+def load_policy_arrays(algorithm: Algorithm, arrays: Mapping[str, Array]) -> None:
+    """Initialise an algorithm with arrays [...] of another one; raises `InputError` where shapes differ."""
     weights = _weights(algorithm)
-    wanted = {name: value.shape for name, value in weights.items() if not name.endswith("_const")}
-    if {name: value.shape for name, value in found.items() if not name.startswith("observation.")} != wanted:
+    expected_shapes = {name: value.shape for name, value in weights.items() if not name.endswith("_const")}
+    if {name: value.shape for name, value in arrays.items() if not name.startswith("observation.")} != expected_shapes:
         raise InputError(
             "a policy of other arrays than RLlib's",
             expected="one that --runner ray trained, with the same network, task and body",
             hint="Start from another policy, or leave out --runner ray.",
         )
-    _put_weights(algorithm, weights | {name: found[name] for name in wanted})
-    count = float(found[COUNT])
-    seen = Moments(count=count, mean=found[MEAN], squares=found[VARIANCE] * count)
-    state = {"known": seen.told(), "fresh": NOTHING.told()}
+    _put_weights(algorithm, weights | {name: arrays[name] for name in expected_shapes})
+    count = float(arrays[OBSERVATION_COUNT])
+    moments = Moments(count=count, mean=arrays[OBSERVATION_MEAN], squares=arrays[OBSERVATION_VARIANCE] * count)
+    state = {"known": moments.to_list(), "fresh": NO_OBSERVATIONS.to_list()}
     _normaliser(algorithm).set_state(state)
     group = algorithm.env_runner_group
-    group.foreach_env_runner(lambda worker: _only_normaliser(worker._env_to_module).set_state(state))
+    group.foreach_env_runner(lambda worker: _normaliser_in(worker._env_to_module).set_state(state))
 
 
-def layers_of(algorithm: Algorithm) -> tuple[tuple[str, str], ...]:
+def layer_names(algorithm: Algorithm) -> tuple[tuple[str, str], ...]:
     """Return the names of weight and bias of each layer of the actor, in order."""
     names = [name.removesuffix(".weight") for name in _weights(algorithm) if name.endswith(".weight")]
-    hidden, last = ([name for name in names if name.startswith(prefix)] for prefix in (_HIDDEN, _LAST))
+    hidden, last = ([name for name in names if name.startswith(prefix)] for prefix in (_HIDDEN_LAYERS, _LAST_LAYER))
     inner = sorted(hidden, key=lambda name: int(name.rsplit(".", 1)[1]))
     return tuple((f"{name}.weight", f"{name}.bias") for name in (*inner, *last))
 
 
-def go_on(group: Any, steps: int, *, workers: int, only: list[int] | None = None) -> None:
-    """Let workers' samplers know how many steps all have taken."""
-    each = steps // workers
-    group.foreach_env_runner(lambda worker: worker.env.env.go_on(each), remote_worker_ids=only)
+def set_steps_taken(group: Any, steps: int, *, workers: int, worker_ids: list[int] | None = None) -> None:
+    """Set the number of steps taken in the samplers of workers; all `workers` together have taken `steps`."""
+    worker_steps = steps // workers
+    group.foreach_env_runner(lambda worker: worker.env.env.set_steps_taken(worker_steps), remote_worker_ids=worker_ids)
 
 
-def _network(learning: Learning) -> DefaultModelConfig:
+def _model_config(learning: LearningConfig) -> DefaultModelConfig:
     return DefaultModelConfig(
         fcnet_hiddens=list(learning.network), fcnet_activation="tanh", free_log_std=True, vf_share_layers=False
     )
 
 
-def _begun(weights: dict[str, Array], learning: Learning) -> dict[str, Array]:
-    """Return weights that start as our other learners do: hardly any action, and its deviation as it is set."""
-    small = {name: value * _SMALL for name, value in weights.items() if name.startswith(_LAST)}
-    return weights | small | {_DEVIATION: np.full_like(weights[_DEVIATION], learning.log_deviation)}
+def _initial_weights(weights: dict[str, Array], learning: LearningConfig) -> dict[str, Array]:
+    """Return initial weights like those of the other learners: actions near zero, with the configured deviation."""
+    scaled_last_layer = {
+        name: value * _LAST_LAYER_SCALE for name, value in weights.items() if name.startswith(_LAST_LAYER)
+    }
+    return weights | scaled_last_layer | {_LOG_DEVIATION: np.full_like(weights[_LOG_DEVIATION], learning.log_deviation)}
 
 
 def _weights(algorithm: Algorithm) -> dict[str, Array]:
-    found = algorithm.learner_group.get_weights()[DEFAULT_MODULE_ID]
-    return {name: np.asarray(value) for name, value in found.items()}
+    module_weights = algorithm.learner_group.get_weights()[DEFAULT_MODULE_ID]
+    return {name: np.asarray(value) for name, value in module_weights.items()}
 
 
 def _put_weights(algorithm: Algorithm, weights: dict[str, Array]) -> None:
@@ -159,9 +168,9 @@ def _put_weights(algorithm: Algorithm, weights: dict[str, Array]) -> None:
     algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group, inference_only=True)
 
 
-def _normaliser(algorithm: Algorithm) -> Normaliser:
-    return _only_normaliser(algorithm.env_to_module_connector)
+def _normaliser(algorithm: Algorithm) -> ObservationNormaliser:
+    return _normaliser_in(algorithm.env_to_module_connector)
 
 
-def _only_normaliser(pipeline: Any) -> Normaliser:
-    return next(one for one in pipeline.connectors if isinstance(one, Normaliser))
+def _normaliser_in(pipeline: Any) -> ObservationNormaliser:
+    return next(connector for connector in pipeline.connectors if isinstance(connector, ObservationNormaliser))

@@ -1,4 +1,4 @@
-"""Cousins by name: `register()`, then `PPOConfig().environment("cousins/Push-v0", env_config={"pack": …})`.
+"""Cousins for RLlib by id: `register()`, then `PPOConfig().environment("cousins/Push-v0", env_config={"pack": …})`.
 
 Needs the extra `rllib`.
 """
@@ -13,15 +13,15 @@ from ray.tune.registry import register_env
 
 from sim.envs.env import CousinsEnv
 from sim.envs.registration import TASKS, env_id
-from sim.train.rllib.rows import ROWS, rows_of
+from sim.train.rllib.rows import ROWS_ENV_ID, make_worker_env
 
 
 def register() -> None:
-    """Tell Ray of the environments of all tasks by Gymnasium's ids, and of the rows that a training asks for."""
+    """Register the environments of all tasks with Ray under their Gymnasium ids, and the rows of a training."""
     for task in TASKS:
-        register_env(env_id(task), partial(_made, task))
-    register_env(ROWS, rows_of)
+        register_env(env_id(task), partial(_make_env, task))
+    register_env(ROWS_ENV_ID, make_worker_env)
 
 
-def _made(task: str, config: Mapping[str, Any]) -> CousinsEnv:
+def _make_env(task: str, config: Mapping[str, Any]) -> CousinsEnv:
     return CousinsEnv(**{"task": task, **config})

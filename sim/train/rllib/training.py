@@ -1,8 +1,8 @@
-"""Train a policy with PPO of RLlib, whose rollouts workers on a Ray cluster collect.
+"""Train a policy with PPO of RLlib, with rollouts that workers on a Ray cluster collect.
 
-The folder is that of `sim.train.training`: a policy for numpy alone, `training.json`, `logs` for TensorBoard; what
-RLlib needs to go on lies in `rllib-N`. Workers begin new episodes when a training goes on, and how fast each one is
-changes which transitions are learned from together: no two runs are the same, bit for bit.
+The folder is laid out as in `sim.train.training`: a policy for numpy alone, `training.json`, `logs` for TensorBoard;
+the state of RLlib is in `rllib-N`. A resumed training begins new episodes, and the speed of the workers decides which
+transitions share an update: runs are not reproducible bit for bit.
 """
 
 from __future__ import annotations
@@ -23,49 +23,56 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from torch.utils.tensorboard import SummaryWriter
 
 from cousins.errors import EngineError, InputError
-from sim.train.config import FLOOR, Training
-from sim.train.policies import Card, Policy, read_policy, write_policy, write_whole
-from sim.train.rllib.learning import EPISODES, arrays_of, go_on, layers_of, make_algorithm, put_arrays
+from sim.train.config import VARIANCE_FLOOR, TrainingConfig
+from sim.train.policies import Policy, PolicyCard, read_policy, write_atomically, write_policy
+from sim.train.rllib.learning import (
+    EPISODES_METRIC,
+    layer_names,
+    load_policy_arrays,
+    make_algorithm,
+    policy_arrays,
+    set_steps_taken,
+)
 from sim.train.rllib.registration import register
-from sim.train.training_envs import environment_of
+from sim.train.training_envs import make_training_env
 from sim.train.training_progress import (
-    COUNTED,
-    LOGS,
-    MARKS,
-    RECORD,
-    Mark,
-    Progress,
-    Trained,
-    read_record,
-    require_free,
-    require_same,
-    unreadable,
+    CURVE_METRICS,
+    CURVE_POINTS,
+    LOGS_FOLDER,
+    TRAINING_FILE,
+    ProgressReport,
+    TrainingProgress,
+    TrainingResult,
+    damaged_training_error,
+    read_training_record,
+    require_no_training,
+    require_same_settings,
 )
 
 RUNNER: Final = "ray"
-STORE_BYTES: Final = 200_000_000
-"""Memory of a local cluster for what is passed on: a few thousand transitions."""
-PATIENCE_S: Final = 180.0
-"""A run gives up when for so long no worker has given a step [s]."""
-LOGS_OF_RAY: Final = "Ray keeps its logs in /tmp/ray/session_latest/logs"
-QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-"""Nothing is reported to anybody, and Ray's own warnings are not for whoever trains a policy."""
+OBJECT_STORE_BYTES: Final = 200_000_000
+"""Object store of a local cluster [bytes]: a few thousand transitions."""
+STALL_TIMEOUT_S: Final = 180.0
+"""Time without a step from any worker after which a run fails [s]."""
+RAY_LOGS_HINT: Final = "Ray keeps its logs in /tmp/ray/session_latest/logs"
+QUIET_ENVIRONMENT: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Environment variables that disable Ray's usage reports and its internal warnings."""
 
 
 @dataclass(kw_only=True)
-class _Ended:
-    """Episodes since the last mark."""
+class _EpisodeTotals:
+    """Sums over the episodes since the last checkpoint."""
 
     count: int = 0
-    sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0.0))
+    sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CURVE_METRICS, 0.0))
 
-    def add(self, told: dict[str, Any]) -> None:
-        """Count what an iteration's results tell."""
-        count = told.get(EPISODES, 0.0)
-        if count == count and count > 0:  # RLlib tells of nothing as NaN
+    def add(self, results: dict[str, Any]) -> None:
+        """Add the episodes of an iteration's results."""
+        count = results.get(EPISODES_METRIC, 0.0)
+        if count == count and count > 0:  # RLlib reports no episodes as NaN
             self.count += int(count)
-            for name in COUNTED:
-                self.sums[name] += float(told[f"{EPISODES}_{name}"])
+            for name in CURVE_METRICS:
+                self.sums[name] += float(results[f"{EPISODES_METRIC}_{name}"])
 
     def point(self, steps: int) -> dict[str, float]:
         """Return a point of the learning curve."""
@@ -75,20 +82,20 @@ class _Ended:
 
 def train_on_ray(
     pack: str | Path,
-    training: Training,
+    training: TrainingConfig,
     output: Path,
     *,
     workers: int = 2,
     resume: bool = False,
     start: Path | None = None,
-    tell: Callable[[Progress], None] | None = None,
-) -> Trained:
-    """Train a policy and write its folder, with rollouts from so many workers; `start` is a policy to start from.
+    on_progress: Callable[[ProgressReport], None] | None = None,
+) -> TrainingResult:
+    """Train a policy with rollouts from `workers` workers and write its folder `output`; `start` is a policy folder.
 
-    The cluster is that of RAY_ADDRESS, else one of this machine for the time of the run; every node must find the pack
-    by the same path or reference. A worker that dies is replaced and its transitions are lost. With `resume` weights,
-    optimiser and running means go on, and episodes begin anew. Raises `InputError`, and `EngineError` where workers
-    give nothing.
+    The cluster is that of RAY_ADDRESS, otherwise a local one for the duration of the run; every node must find the pack
+    under the same path or reference. A worker that dies is replaced and its transitions are lost. With `resume`
+    weights, optimiser and running statistics are restored, and new episodes begin. Raises `InputError`, and
+    `EngineError` where workers deliver no steps.
     """
     if training.learning.algorithm != "ppo":
         raise InputError(
@@ -97,90 +104,101 @@ def train_on_ray(
             hint="Leave out --runner ray, or take --algo ppo.",
         )
     if not resume:
-        require_free(output)
-    place = os.fspath(Path(pack).resolve()) if Path(pack).is_dir() else os.fspath(pack)
-    mark, record = Mark(training=training, digest=""), read_record(output, runner=RUNNER) if resume else {}
-    card = _card(place, training)
-    mark = replace(mark, digest=card.digest)
+        require_no_training(output)
+    pack_path = os.fspath(Path(pack).resolve()) if Path(pack).is_dir() else os.fspath(pack)
+    record = read_training_record(output, runner=RUNNER) if resume else {}
+    progress = TrainingProgress(training=training, digest="")
+    card = _initial_card(pack_path, training)
+    progress = replace(progress, digest=card.digest)
     if record:
-        mark = _taken_up(record, mark, output)
-    given = None if start is None else read_policy(start)
-    with _cluster(workers), _algorithm(place, training, workers) as algorithm:
-        if given is not None:
-            put_arrays(algorithm, given.arrays)
-            mark = replace(mark, before=given.card.steps)
+        progress = _resumed_progress(record, progress, output)
+    start_policy = None if start is None else read_policy(start)
+    with _cluster(workers), _algorithm(pack_path, training, workers) as algorithm:
+        if start_policy is not None:
+            load_policy_arrays(algorithm, start_policy.arrays)
+            progress = replace(progress, prior_steps=start_policy.card.steps)
         if record:
             algorithm.restore_from_path(os.fspath((output / record["rllib"]).resolve()))
-            go_on(algorithm.env_runner_group, int(mark.curve[-1]["steps"]), workers=workers)
+            set_steps_taken(algorithm.env_runner_group, int(progress.curve[-1]["steps"]), workers=workers)
         output.mkdir(parents=True, exist_ok=True)
-        mark, replaced = _learn(algorithm, mark, card, output, tell=tell)
-    return Trained(policy=read_policy(output), seconds=mark.seconds, curve=mark.curve, replaced=replaced)
+        progress, replaced = _learn(algorithm, progress, card, output, on_progress=on_progress)
+    return TrainingResult(
+        policy=read_policy(output), seconds=progress.seconds, curve=progress.curve, workers_replaced=replaced
+    )
 
 
 def _learn(
-    algorithm: Algorithm, mark: Mark, card: Card, output: Path, *, tell: Callable[[Progress], None] | None
-) -> tuple[Mark, int]:
-    """Iterate until all steps are done; return the last mark, and how many workers were replaced."""
-    training = mark.training
-    every = max(1, training.steps // MARKS)
-    steps = int(mark.curve[-1]["steps"]) if mark.curve else 0
-    began = time.monotonic() - mark.seconds
-    heard, replaced, ended = time.monotonic(), 0, _Ended()
-    with SummaryWriter(os.fspath(output / LOGS)) as log:
+    algorithm: Algorithm,
+    progress: TrainingProgress,
+    card: PolicyCard,
+    output: Path,
+    *,
+    on_progress: Callable[[ProgressReport], None] | None,
+) -> tuple[TrainingProgress, int]:
+    """Iterate until all steps are taken; return the final progress and the number of replaced workers."""
+    training = progress.training
+    interval = max(1, training.steps // CURVE_POINTS)
+    steps = int(progress.curve[-1]["steps"]) if progress.curve else 0
+    start_s = time.monotonic() - progress.seconds
+    last_step_s, replaced, ended = time.monotonic(), 0, _EpisodeTotals()
+    with SummaryWriter(os.fspath(output / LOGS_FOLDER)) as log:
         while steps < training.steps:
-            done = steps
+            steps_before = steps
             result = algorithm.train()
-            told = result.get("env_runners", {})
-            steps += int(told.get("num_env_steps_sampled", 0))
-            ended.add(told)
+            runner_results = result.get("env_runners", {})
+            steps += int(runner_results.get("num_env_steps_sampled", 0))
+            ended.add(runner_results)
             replaced = int(result["fault_tolerance"]["num_remote_worker_restarts"])
-            if steps > done:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > PATIENCE_S:
-                raise EngineError(f"no worker has given a step for {PATIENCE_S:.0f} s; {LOGS_OF_RAY}", engine=RUNNER)
-            if steps // every == done // every and steps < training.steps:
+            if steps > steps_before:
+                last_step_s = time.monotonic()
+            elif time.monotonic() - last_step_s > STALL_TIMEOUT_S:
+                raise EngineError(
+                    f"no worker has given a step for {STALL_TIMEOUT_S:.0f} s; {RAY_LOGS_HINT}", engine=RUNNER
+                )
+            if steps // interval == steps_before // interval and steps < training.steps:
                 continue
-            mark = mark.grown(ended.point(steps), time.monotonic() - began)
-            ended = _Ended()
-            _write(algorithm, mark, replace(card, steps=mark.before + steps), output)
-            _log(log, mark, result)
-            if tell is not None:
-                tell(mark.progress(replaced=replaced))
-    return mark, replaced
+            progress = progress.with_point(ended.point(steps), time.monotonic() - start_s)
+            ended = _EpisodeTotals()
+            _save_checkpoint(algorithm, progress, replace(card, steps=progress.prior_steps + steps), output)
+            _log_curve(log, progress, result)
+            if on_progress is not None:
+                on_progress(progress.report(workers_replaced=replaced))
+    return progress, replaced
 
 
-def _write(algorithm: Algorithm, mark: Mark, card: Card, output: Path) -> None:
-    """Write a mark; the one before stays good until this one is there whole."""
-    write_policy(Policy(card=replace(card, layers=layers_of(algorithm)), arrays=arrays_of(algorithm)), output)
-    name = f"rllib-{card.steps - mark.before}"
-    part = output / f"{name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    algorithm.save_to_path(os.fspath(part.resolve()))
+def _save_checkpoint(algorithm: Algorithm, progress: TrainingProgress, card: PolicyCard, output: Path) -> None:
+    """Write a checkpoint; the previous one stays valid until this one is complete."""
+    write_policy(Policy(card=replace(card, layers=layer_names(algorithm)), arrays=policy_arrays(algorithm)), output)
+    name = f"rllib-{card.steps - progress.prior_steps}"
+    partial_folder = output / f"{name}.part"
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    algorithm.save_to_path(os.fspath(partial_folder.resolve()))
     shutil.rmtree(output / name, ignore_errors=True)
-    part.rename(output / name)
-    write_whole(output / RECORD, (json.dumps(mark.told() | {"runner": RUNNER, "rllib": name}) + "\n").encode())
+    partial_folder.rename(output / name)
+    record = progress.to_record() | {"runner": RUNNER, "rllib": name}
+    write_atomically(output / TRAINING_FILE, (json.dumps(record) + "\n").encode())
     for old in output.glob("rllib-*"):
         if old.name != name:
             shutil.rmtree(old)
 
 
-def _log(log: SummaryWriter, mark: Mark, result: dict[str, Any]) -> None:
-    """Write a mark's numbers for TensorBoard: ours, and what RLlib tells of its learner."""
-    last = mark.curve[-1]
+def _log_curve(log: SummaryWriter, progress: TrainingProgress, result: dict[str, Any]) -> None:
+    """Write the numbers of a checkpoint for TensorBoard: the learning curve, and the metrics of RLlib's learner."""
+    point = progress.curve[-1]
     learner = result.get("learners", {}).get("default_policy", {})
     numbers = {f"train/{name}": value for name, value in learner.items() if isinstance(value, float)}
-    numbers |= {f"cousins/{name}": value for name, value in last.items()}
+    numbers |= {f"cousins/{name}": value for name, value in point.items()}
     for name, value in numbers.items():
         if value == value:
-            log.add_scalar(name, float(value), int(last["steps"]))
+            log.add_scalar(name, float(value), int(point["steps"]))
     log.flush()
 
 
-def _card(pack: str, training: Training) -> Card:
-    """Return what the policy will be; what no worker could make raises `InputError` here, before Ray starts."""
-    digest, env = environment_of(pack, replace(training, rows=1))
+def _initial_card(pack: str, training: TrainingConfig) -> PolicyCard:
+    """Return the card of the policy to be trained; raises `InputError` for invalid settings before Ray starts."""
+    digest, env = make_training_env(pack, replace(training, rows=1))
     try:
-        return Card(
+        return PolicyCard(
             task=training.task,
             body=env.episodes.worlds.body.name,
             control=training.control,
@@ -190,7 +208,7 @@ def _card(pack: str, training: Training) -> Card:
             layers=(),
             activation="tanh",
             squashed=False,
-            variance_floor=FLOOR,
+            variance_floor=VARIANCE_FLOOR,
             algorithm=training.learning.algorithm,
             digest=digest,
             seed=training.seed,
@@ -200,40 +218,44 @@ def _card(pack: str, training: Training) -> Card:
         env.close()
 
 
-def _taken_up(record: dict[str, Any], wanted: Mark, folder: Path) -> Mark:
+def _resumed_progress(record: dict[str, Any], progress: TrainingProgress, folder: Path) -> TrainingProgress:
     try:
-        require_same(record, wanted)
+        require_same_settings(record, progress)
         if not (folder / Path(record["rllib"]).name).is_dir():
             raise ValueError(f"no {record['rllib']}")
-        return replace(wanted, before=record["before"], seconds=record["seconds"], curve=tuple(record["curve"]))
+        return replace(progress, prior_steps=record["before"], seconds=record["seconds"], curve=tuple(record["curve"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise unreadable(folder, error) from error
+        raise damaged_training_error(folder, error) from error
 
 
 @contextmanager
 def _cluster(workers: int) -> Iterator[None]:
-    """Connect to the cluster of RAY_ADDRESS, or start one on this machine; one that runs already is taken."""
+    """Connect to the cluster of RAY_ADDRESS, or start a local one; a running one is reused."""
     if ray.is_initialized():
         register()
         yield
         return
-    for name, value in QUIET.items():
+    for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     address = os.environ.get("RAY_ADDRESS")
-    own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+    local_options: dict[str, Any] = {
+        "num_cpus": workers,
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+    }
     ray.init(
         address=address or "local",
         log_to_driver=False,
         logging_level=logging.ERROR,
-        **({} if address else own),
+        **({} if address else local_options),
     )
     try:
-        room = int(ray.cluster_resources().get("CPU", 0))
-        if room < workers:
+        cpu_count = int(ray.cluster_resources().get("CPU", 0))
+        if cpu_count < workers:
             raise InputError(
-                f"{workers} workers on a cluster of {room} cores",
+                f"{workers} workers on a cluster of {cpu_count} cores",
                 expected="a core for each worker",
-                hint=f"Type --workers {room}, or let more nodes join.",
+                hint=f"Type --workers {cpu_count}, or let more nodes join.",
             )
         register()
         yield
@@ -242,7 +264,7 @@ def _cluster(workers: int) -> Iterator[None]:
 
 
 @contextmanager
-def _algorithm(pack: str, training: Training, workers: int) -> Iterator[Algorithm]:
+def _algorithm(pack: str, training: TrainingConfig, workers: int) -> Iterator[Algorithm]:
     algorithm = make_algorithm(pack, training, workers=workers)
     try:
         yield algorithm

@@ -1,1 +1,1 @@
-"""Engines that step batches of worlds; each file is one."""
+"""Engines that step batches of worlds, one per file."""

@@ -1,8 +1,8 @@
-"""Batches of worlds under MuJoCo: a compiled model for each cousin, data of its own for each row.
+"""Batches of worlds in MuJoCo: one compiled model per cousin, one data object per row.
 
-Models are compiled once and kept; rows that show the same cousin share one. A row is stepped whole by one thread, so
-threads change how long a step takes and nothing else. Automatic resets are off: a state that breaks is told. Objects
-at rest may sleep until something touches them.
+Models are compiled once and kept; rows with the same cousin share one. A row is stepped by one thread, so the number of
+threads changes only the duration of a step. Automatic resets are off, so that an exploding state is reported. Objects
+at rest may sleep until they are touched.
 """
 
 from __future__ import annotations
@@ -19,49 +19,49 @@ import numpy as np
 from cousins.errors import EngineError
 from cousins.geometry import Array, quat_wxyz_from_rotation
 from sim.bodies.body import Body
-from sim.bodies.kinematics import chain_of
-from sim.physics.engine import FASTEST_M_S, Contact, require_finite
-from sim.worlds.faults import NOTHING_SHOWN, cut_commands, exploded
+from sim.bodies.kinematics import tip_chain
+from sim.physics.engine import MAX_SPEED_M_S, Contact, require_finite
+from sim.worlds.faults import NO_COUSIN, clip_commands, explosion_fault
 from sim.worlds.mujoco_compiler import contacts_of
-from sim.worlds.mujoco_models import Compiled, Models
-from sim.worlds.mujoco_rows import Row, Table
-from sim.worlds.worlds import Slots, Source, State
+from sim.worlds.mujoco_models import CompiledCousin, ModelCache
+from sim.worlds.mujoco_rows import MujocoRow, StateTable
+from sim.worlds.worlds import CousinSource, Slots, State
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How MuJoCo steps a batch."""
+    """Settings of MuJoCo for a batch."""
 
     timestep_s: float = 1.0 / 480.0
-    """Step [s]. Pushed 18 cm, things end 3 mm from where steps of 0.5 ms bring them, with 1/240 s 7 mm at 0.6 the cost:
-    steps over half the contacts' time constant soften these."""
+    """Duration of one step [s]. Objects pushed by 18 cm end 3 mm from where steps of 0.5 ms bring them; with 1/240 s
+    7 mm, at 0.6 of the cost, because steps above half the contacts' time constant soften these."""
     sleep: bool = True
-    """Whether what rests may sleep until it is touched."""
+    """Whether objects at rest may sleep until they are touched."""
     threads: int = 1
-    """Threads that step rows side by side."""
+    """Number of threads that step rows in parallel."""
     cache_mb: float = 2048.0
-    """Memory for compiled cousins [MB]; the last used are kept. One of ten objects takes 1.5 to 2."""
+    """Memory for compiled cousins [MB]; the most recently used are kept. One of ten objects takes 1.5 to 2."""
     folder: Path | None = None
-    """Where compiled cousins are kept on disk, if anywhere: read from there they take 1 ms, made anew 50."""
+    """Folder for compiled cousins on disk, if any; reading one takes 1 ms, compiling it 50 ms."""
 
 
-def build(source: Source, body: Body, *, rows: int, slots: Slots, config: Config | None = None) -> MujocoWorlds:
-    """Return a batch of rows that show nothing yet."""
+def build(source: CousinSource, body: Body, *, rows: int, slots: Slots, config: Config | None = None) -> MujocoWorlds:
+    """Return a batch of rows without cousins."""
     return MujocoWorlds(source, body, rows=rows, slots=slots, config=config or Config())
 
 
 class MujocoWorlds:
-    """The protocol of worlds over one model a cousin and one data a row."""
+    """The `Worlds` protocol on one MuJoCo model per cousin and one data object per row."""
 
     name = "mujoco"
 
-    def __init__(self, source: Source, body: Body, *, rows: int, slots: Slots, config: Config) -> None:
+    def __init__(self, source: CousinSource, body: Body, *, rows: int, slots: Slots, config: Config) -> None:
         self.version = str(mujoco.__version__)
         self.timestep_s = config.timestep_s
         self.size = rows
         self.body = body
         self.slots = slots
-        self.models = Models(
+        self.models = ModelCache(
             source,
             body,
             slots,
@@ -70,153 +70,157 @@ class MujocoWorlds:
             cache_mb=config.cache_mb,
             folder=config.folder,
         )
-        self._chain = chain_of(body)
-        self._most = np.array([drive.most_speed for drive in body.drives])
-        self._rows: list[Row | None] = [None] * rows
-        self._faults = [NOTHING_SHOWN] * rows
-        self._table = Table(rows, slots, len(body.drives))
-        self._others = ThreadPoolExecutor(config.threads - 1) if config.threads > 1 else None
+        self._chain = tip_chain(body)
+        self._max_speeds = np.array([drive.max_speed for drive in body.drives])
+        self._rows: list[MujocoRow | None] = [None] * rows
+        self._faults = [NO_COUSIN] * rows
+        self._states = StateTable(rows, slots, len(body.drives))
+        self._pool = ThreadPoolExecutor(config.threads - 1) if config.threads > 1 else None
         self._threads = config.threads
 
-    def show(self, row: int, index: int) -> None:
-        """Let a row show a cousin from its start: at rest, drives at home; raises `EngineError`."""
-        before = self._rows[row]
-        if before is None or before.compiled.index != index:
-            self._rows[row], self._faults[row] = None, NOTHING_SHOWN
-            if before is not None:
-                self._table.leave(row)
-                self.models.give_back(before.compiled, before)
+    def load_cousin(self, row: int, index: int) -> None:
+        """Load a cousin into a row in its initial state: at rest, drives at home; raises `EngineError`."""
+        previous = self._rows[row]
+        if previous is None or previous.compiled.index != index:
+            self._rows[row], self._faults[row] = None, NO_COUSIN
+            if previous is not None:
+                self._states.clear_row(row)
+                self.models.release(previous.compiled, previous)
             self._rows[row] = _row_of(self.models.model(index))
         now = self._row(row)
         now.begin()
         self._faults[row] = ""
-        self._table.enter(row, now)
+        self._states.set_row(row, now)
 
-    def shown(self, row: int) -> int:
-        """Return the number of the cousin that a row shows; raises `EngineError` where it shows none."""
+    def cousin_index(self, row: int) -> int:
+        """Return the number of the cousin in a row; raises `EngineError` where it has none."""
         return self._row(row).compiled.index
 
     def place(self, row: int, name: str, world_from_object: Array) -> None:
-        """Put a free object somewhere, at rest; raises `EngineError` for a fixed or absent one, or on a NaN."""
-        require_finite(world_from_object, what=f"the pose of {name}", engine=self.name)
+        """Set the pose `world_from_object` [4, 4] of a free object, at rest; raises `EngineError`."""
+        require_finite(world_from_object, description=f"the pose of {name}", engine=self.name)
         now = self._row(row)
         column = self.slots.objects.index(name) if name in self.slots.objects else -1
         if column < 0 or not now.columns.free[column]:
             raise EngineError(f"row {row} has no free object {name!r}", engine=self.name)
-        at = now.columns.root_q[column]
-        now.qpos[at : at + 3] = world_from_object[:3, 3]
-        now.qpos[at + 3 : at + 7] = quat_wxyz_from_rotation(world_from_object[:3, :3])
+        address = now.columns.root_q[column]
+        now.qpos[address : address + 3] = world_from_object[:3, 3]
+        now.qpos[address + 3 : address + 7] = quat_wxyz_from_rotation(world_from_object[:3, :3])
         now.qvel[now.compiled.model.dof_treeid == now.compiled.model.dof_treeid[now.columns.root_v[column]]] = 0.0
-        self._disturbed(row)
+        self._state_changed(row)
 
     def set_joint(self, row: int, joint: int, position: float) -> None:
-        """Put a joint (a column of `Slots.joints`) somewhere [rad or m], at rest; raises `EngineError`."""
-        require_finite(np.array(position), what=f"the position of joint {joint}", engine=self.name)
+        """Set the position of a joint (a column of `Slots.joints`) [rad or m], at rest; raises `EngineError`."""
+        require_finite(np.array(position), description=f"the position of joint {joint}", engine=self.name)
         now = self._row(row)
         if now.columns.joint_q[joint] >= len(now.qpos):
             raise EngineError(f"row {row} has no joint {self.slots.joints[joint]}", engine=self.name)
         now.qpos[now.columns.joint_q[joint]] = position
         now.qvel[now.columns.joint_v[joint]] = 0.0
-        self._disturbed(row)
+        self._state_changed(row)
 
     def set_drives(self, row: int, position: Array) -> None:
-        """Put the body's drives somewhere [drives], at rest; raises `EngineError` on a NaN."""
-        require_finite(position, what="the position of a drive", engine=self.name)
+        """Set the positions of the robot's drives [drives], at rest; raises `EngineError` on a NaN."""
+        require_finite(position, description="the position of a drive", engine=self.name)
         now = self._row(row)
         now.qpos[now.columns.drive_q] = position
         now.qvel[now.columns.drive_v] = 0.0
-        self._disturbed(row)
+        self._state_changed(row)
 
     def step(self, drive_velocity: Array, count: int) -> list[str]:
-        """Advance all rows by `count` steps at these target speeds [n, drives], cut to the drives' own limits.
+        """Advance all rows by `count` steps at target velocities [n, drives], clipped to the limits of the drives.
 
-        Returns by row what broke, empty where nothing did, until the row is shown a cousin again.
+        Returns the fault of each row, empty where there is none, until a cousin is loaded into it again.
         """
         commands = drive_velocity
-        if not np.all(np.abs(drive_velocity) <= self._most):
-            commands, wrong = cut_commands(self.body, drive_velocity)
-            self._faults = [fault or told for fault, told in zip(self._faults, wrong, strict=True)]
+        if not np.all(np.abs(drive_velocity) <= self._max_speeds):
+            commands, command_faults = clip_commands(self.body, drive_velocity)
+            self._faults = [
+                fault or command_fault for fault, command_fault in zip(self._faults, command_faults, strict=True)
+            ]
         live = [row for row in range(self.size) if not self._faults[row]]
-        self._table.keep()
-        left = iter(live)
-        if self._others is None or len(live) < 2:
-            self._advance(left, commands, count)
+        self._states.save_positions()
+        pending = iter(live)
+        if self._pool is None or len(live) < 2:
+            self._advance(pending, commands, count)
         else:
-            jobs = [self._others.submit(self._advance, left, commands, count) for _ in range(self._threads - 1)]
-            self._advance(left, commands, count)
+            jobs = [self._pool.submit(self._advance, pending, commands, count) for _ in range(self._threads - 1)]
+            self._advance(pending, commands, count)
             for job in jobs:
                 job.result()
-        for row in self._table.broken(FASTEST_M_S):
-            velocity = self._table.state(self._chain).velocity[row]
-            self._faults[row] = self._faults[row] or exploded(self.slots.objects, velocity) or "the body exploded"
+        for row in self._states.broken(MAX_SPEED_M_S):
+            velocity = self._states.state(self._chain).velocity[row]
+            self._faults[row] = (
+                self._faults[row] or explosion_fault(self.slots.objects, velocity) or "the body exploded"
+            )
         for row in live:
             if self._faults[row]:
-                self._table.halt(row)
-        self._table.touch([(row, self._row(row).data) for row in live if not self._faults[row]])
+                self._states.halt(row)
+        self._states.update_touched([(row, self._row(row).data) for row in live if not self._faults[row]])
         return list(self._faults)
 
     def read(self) -> State:
-        """Return the present state; the arrays are the caller's."""
-        return self._table.state(self._chain)
+        """Return the current state in new arrays."""
+        return self._states.state(self._chain)
 
     def contacts(self, row: int) -> list[Contact]:
-        """Return the contacts of a row; the body goes by the name of `BODY`."""
+        """Return the contacts of a row; the robot is named `ROBOT_NAME`."""
         compiled = self._row(row).compiled
-        aside = _row_of(compiled)
-        found = contacts_of(compiled.model, aside.data, self._row(row).qpos)
-        self.models.give_back(compiled, aside)
-        return found
+        scratch = _row_of(compiled)
+        contacts = contacts_of(compiled.model, scratch.data, self._row(row).qpos)
+        self.models.release(compiled, scratch)
+        return contacts
 
     def snapshot(self, row: int) -> bytes:
-        """Return all that decides a row's future while it shows its cousin; raises `EngineError` for a broken row."""
+        """Return the full simulation state of a row with its current cousin; raises `EngineError` for a broken row."""
         now = self._row(row)
         if self._faults[row]:
             raise EngineError(f"row {row} is broken: {self._faults[row]}", engine=self.name)
-        return now.snapshot() + self._table.touched[row].tobytes()
+        return now.snapshot() + self._states.touched[row].tobytes()
 
     def restore(self, row: int, snapshot: bytes) -> None:
-        """Bring back what `snapshot` of a row that shows the same cousin returned: the same future, bit for bit."""
+        """Restore a snapshot of a row with the same cousin; the simulation continues from it bit for bit."""
         now = self._row(row)
         length = len(snapshot) - len(self.slots.objects)
         if not now.restore(snapshot[:length]):
             raise EngineError(f"row {row} shows another cousin than the snapshot", engine=self.name)
         self._faults[row] = ""
-        self._table.enter(row, now)
-        self._table.touched[row] = np.frombuffer(snapshot[length:], dtype=bool)
+        self._states.set_row(row, now)
+        self._states.touched[row] = np.frombuffer(snapshot[length:], dtype=bool)
 
     def close(self) -> None:
         """Free the engine."""
-        if self._others is not None:
-            self._others.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
         self._rows = [None] * self.size
         self._faults = ["closed"] * self.size
         self.models.clear()
 
-    def _row(self, row: int) -> Row:
-        found = self._rows[row]
-        if found is None:
+    def _row(self, row: int) -> MujocoRow:
+        state = self._rows[row]
+        if state is None:
             raise EngineError(f"row {row} shows no cousin", engine=self.name)
-        return found
+        return state
 
-    def _advance(self, left: Iterator[int], commands: Array, count: int) -> None:
-        """Step the rows that are left, one after the other; several threads share the iterator."""
-        for number in left:
+    def _advance(self, pending: Iterator[int], commands: Array, count: int) -> None:
+        """Step the pending rows one after another; several threads share the iterator."""
+        for number in pending:
             row: Any = self._rows[number]
             row.ctrl[:] = commands[number]
             try:
                 mujoco.mj_step(row.compiled.model, row.data, count)
             except mujoco.FatalError as error:
                 self._faults[number] = f"MuJoCo gave up: {error}"
-            self._table.copy(number, row)
+            self._states.copy_state(number, row)
 
-    def _disturbed(self, row: int) -> None:
-        """Let the solver forget; MuJoCo itself wakes what was moved."""
+    def _state_changed(self, row: int) -> None:
+        """Clear the solver's warm start and copy the state; MuJoCo itself wakes moved bodies."""
         now = self._row(row)
         now.data.qacc_warmstart[:] = 0.0
-        self._table.copy(row, now)
+        self._states.copy_state(row, now)
 
 
-def _row_of(compiled: Compiled) -> Row:
-    """Return memory for a row that shows this model: what another has left, or new."""
-    left = compiled.spare.pop() if compiled.spare else None
-    return left if isinstance(left, Row) else Row(compiled)
+def _row_of(compiled: CompiledCousin) -> MujocoRow:
+    """Return data for a row with this model, reused from an earlier row where possible."""
+    memory = compiled.free_memory.pop() if compiled.free_memory else None
+    return memory if isinstance(memory, MujocoRow) else MujocoRow(compiled)

@@ -1,7 +1,6 @@
-"""Worlds under PyBullet: one DIRECT client a row, in this process or spread over worker processes.
+"""Batches of worlds in PyBullet: one DIRECT client per row, in this process or in worker processes.
 
-How bodies behave is told in `sim.physics.bullet_objects`, what a change to another cousin takes in
-`sim.worlds.bullet_rows`.
+`sim.physics.bullet_objects` documents the dynamics of bodies, `sim.worlds.bullet_rows` how a row changes its cousin.
 """
 
 from __future__ import annotations
@@ -16,167 +15,167 @@ import pybullet
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
-from sim.physics.bullet_bodies import Shapes
-from sim.physics.bullet_client import MOST_MADE, Stepping
+from sim.physics.bullet_bodies import ShapePlanCache
+from sim.physics.bullet_client import MAX_CREATED, BulletSolver
 from sim.physics.engine import Contact
 from sim.worlds.bullet_plans import WorldPlan, plan_world
-from sim.worlds.bullet_state import frames, halt, layout_of, note_frames, state_of
-from sim.worlds.bullet_workers import Crew, Workers, here
-from sim.worlds.faults import NOTHING_SHOWN, cut_commands
-from sim.worlds.worlds import Slots, Source, State
+from sim.worlds.bullet_state import empty_frames, row_layout, set_frames, state_of, zero_velocities
+from sim.worlds.bullet_workers import RowExecutor, WorkerPool, local_rows
+from sim.worlds.faults import NO_COUSIN, clip_commands
+from sim.worlds.worlds import CousinSource, Slots, State
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How Bullet steps, and where."""
+    """Settings of PyBullet for a batch."""
 
     timestep_s: float = 1.0 / 240.0
-    """Step that Bullet's own defaults are tuned for [s]."""
+    """Duration of one step [s], the one that Bullet's defaults are tuned for."""
     solver_iterations: int = 50
-    """Most constraint iterations a step, Bullet's own."""
+    """Largest number of solver iterations per step, Bullet's default."""
     residual: float = 1e-9
-    """Squared change of the impulses at which the solver stops: 0.008 N a step, where what rests creeps by 1 µm/s."""
+    """Squared impulse change at which the solver stops [N²·s²]: 0.008 N per step; bodies at rest creep by 1 µm/s."""
     sleep: bool = True
-    """Whether what rests for two seconds may sleep until it is touched."""
+    """Whether objects at rest for two seconds may sleep until they are touched."""
     margin_m: float = 1e-5
-    """Collision margin [m]; Bullet's own is 0.001."""
+    """Collision margin [m]; Bullet's default is 0.001."""
     workers: int = 0
-    """Processes that the rows are spread over; with 0 all rows are stepped in this one."""
+    """Number of worker processes for the rows; with 0, all rows are stepped in this process."""
     stall_s: float = 20.0
-    """A worker that does not answer for so long is killed and replaced [s]."""
-    plans: int = 256
-    """Cousins that are kept ready to be shown."""
-    shapes: int = 4096
-    """Collision shapes that are kept ready."""
-    made: int = MOST_MADE
-    """Shapes and bodies that a row makes until its client is emptied, which takes as long as showing fifteen cousins;
-    what is removed before leaves some 6 kB each, 12 MB a row."""
+    """Time after which a worker that does not answer is killed and replaced [s]."""
+    max_plans: int = 256
+    """Largest number of cousins whose plans are kept."""
+    max_shapes: int = 4096
+    """Largest number of collision shapes that are kept."""
+    max_created: int = MAX_CREATED
+    """Shapes and bodies created in a row until its client is reset, which takes as long as loading fifteen cousins;
+    removed ones leak some 6 kB each until then, 12 MB per row."""
 
 
-def build(source: Source, body: Body, *, rows: int, slots: Slots, config: Config | None = None) -> PyBulletWorlds:
-    """Return rows that show nothing yet."""
+def build(source: CousinSource, body: Body, *, rows: int, slots: Slots, config: Config | None = None) -> PyBulletWorlds:
+    """Return a batch of rows without cousins."""
     return PyBulletWorlds(source, body, rows=rows, slots=slots, config=Config() if config is None else config)
 
 
 class PyBulletWorlds:
-    """The protocol of worlds over PyBullet."""
+    """The `Worlds` protocol on PyBullet."""
 
     name = "pybullet"
 
-    def __init__(self, source: Source, body: Body, *, rows: int, slots: Slots, config: Config) -> None:
+    def __init__(self, source: CousinSource, body: Body, *, rows: int, slots: Slots, config: Config) -> None:
         self.version = str(pybullet.getAPIVersion())
         self.timestep_s, self.size, self.body, self.slots = config.timestep_s, rows, body, slots
         self.config = config
         self._source = source
-        self._layout = layout_of(slots, body)
-        self._numbers = np.zeros((rows, self._layout.size))
-        self._frames = frames(rows, slots)
-        self._shown = [-1] * rows
-        self._apart: set[int] = set()
-        self._shapes = Shapes(config.shapes)
-        self._plans: OrderedDict[int, WorldPlan] = OrderedDict()
-        stepping = Stepping(
+        self._row_layout = row_layout(slots, body)
+        self._values = np.zeros((rows, self._row_layout.size))
+        self._frames = empty_frames(rows, slots)
+        self._cousin_of_row = [-1] * rows
+        self._checked: set[int] = set()
+        self._shape_cache = ShapePlanCache(config.max_shapes)
+        self._plan_cache: OrderedDict[int, WorldPlan] = OrderedDict()
+        solver = BulletSolver(
             timestep_s=config.timestep_s,
             solver_iterations=config.solver_iterations,
             residual=config.residual,
             margin_m=config.margin_m,
             sleep=config.sleep,
-            most_made=config.made,
+            max_created=config.max_created,
         )
-        self._crew: Crew = (
-            Workers(body, slots, stepping, rows=rows, workers=config.workers, stall_s=config.stall_s)
+        self._executor: RowExecutor = (
+            WorkerPool(body, slots, solver, rows=rows, workers=config.workers, stall_s=config.stall_s)
             if config.workers
-            else here(body, slots, stepping, rows=rows)
+            else local_rows(body, slots, solver, rows=rows)
         )
 
     @property
     def replaced(self) -> int:
-        """Workers that died or stalled and were replaced."""
-        return self._crew.replaced
+        """Number of workers that died or stalled and were replaced."""
+        return self._executor.replaced
 
     @property
     def worker_ids(self) -> list[int]:
-        """Process numbers of the workers, none without any."""
-        return self._crew.worker_ids
+        """Process ids of the workers; empty without workers."""
+        return self._executor.worker_ids
 
-    def show(self, row: int, index: int) -> None:
-        """Let a row show a cousin from its start: at rest, drives at home; raises `EngineError`."""
-        self._shown[row], self._numbers[row], self._frames.present[row] = -1, 0.0, False
-        plan = self._plan(index)
-        numbers = self._crew.ask(row, "show", plan)
-        if index not in self._apart:
-            self._crew.ask(row, "require_apart")
-            self._apart.add(index)
-        self._numbers[row] = numbers
-        note_frames(self._frames, row, self.slots, plan)
-        self._shown[row] = index
+    def load_cousin(self, row: int, index: int) -> None:
+        """Load a cousin into a row in its initial state: at rest, drives at home; raises `EngineError`."""
+        self._cousin_of_row[row], self._values[row], self._frames.present[row] = -1, 0.0, False
+        plan = self._plan_of(index)
+        values = self._executor.call(row, "load_cousin", plan)
+        if index not in self._checked:
+            self._executor.call(row, "require_apart")
+            self._checked.add(index)
+        self._values[row] = values
+        set_frames(self._frames, row, self.slots, plan)
+        self._cousin_of_row[row] = index
 
-    def shown(self, row: int) -> int:
-        """Return the number of the cousin that a row shows; raises `EngineError` where it shows none."""
-        if self._shown[row] < 0:
+    def cousin_index(self, row: int) -> int:
+        """Return the number of the cousin in a row; raises `EngineError` where it has none."""
+        if self._cousin_of_row[row] < 0:
             raise EngineError(f"row {row} shows no cousin", engine=self.name)
-        return self._shown[row]
+        return self._cousin_of_row[row]
 
     def place(self, row: int, name: str, world_from_object: Array) -> None:
-        """Put a free object somewhere, at rest."""
-        self._numbers[row] = self._ask(row, "place", name, world_from_object)
+        """Set the pose `world_from_object` [4, 4] of a free object, at rest."""
+        self._values[row] = self._call(row, "place", name, world_from_object)
 
     def set_joint(self, row: int, joint: int, position: float) -> None:
-        """Put a joint (a column of `Slots.joints`) somewhere [rad or m], at rest."""
-        self._numbers[row] = self._ask(row, "set_joint", joint, position)
+        """Set the position of a joint (a column of `Slots.joints`) [rad or m], at rest."""
+        self._values[row] = self._call(row, "set_joint", joint, position)
 
     def set_drives(self, row: int, position: Array) -> None:
-        """Put the body's drives somewhere [drives], at rest."""
-        self._numbers[row] = self._ask(row, "set_drives", np.asarray(position, dtype=np.float64))
+        """Set the positions of the robot's drives [drives], at rest."""
+        self._values[row] = self._call(row, "set_drives", np.asarray(position, dtype=np.float64))
 
     def step(self, drive_velocity: Array, count: int) -> list[str]:
-        """Advance all rows; return by row what broke, again and again until the row is shown a cousin."""
-        commands, wrong = cut_commands(self.body, drive_velocity)
-        wrong = [told if shown >= 0 else NOTHING_SHOWN for told, shown in zip(wrong, self._shown, strict=True)]
-        answers = self._crew.step(commands, count, wrong)
-        for row, (fault, numbers) in enumerate(answers):
+        """Advance all rows by `count` steps at target velocities [n, drives]; return each row's fault, else ''."""
+        commands, faults = clip_commands(self.body, drive_velocity)
+        faults = [fault if index >= 0 else NO_COUSIN for fault, index in zip(faults, self._cousin_of_row, strict=True)]
+        answers = self._executor.step(commands, count, faults)
+        for row, (fault, values) in enumerate(answers):
             if fault:
-                halt(self._numbers[row], self._layout)
+                zero_velocities(self._values[row], self._row_layout)
             else:
-                self._numbers[row] = numbers
+                self._values[row] = values
         return [fault for fault, _ in answers]
 
     def read(self) -> State:
-        """Return the present state; the arrays are the caller's."""
-        return state_of(self._numbers, self._layout, self._frames, self.body)
+        """Return the current state in new arrays."""
+        return state_of(self._values, self._row_layout, self._frames, self.body)
 
     def contacts(self, row: int) -> list[Contact]:
-        """Return the contacts of a row; the body goes by the name of `BODY`."""
-        found: list[Contact] = self._ask(row, "contacts")
-        return found
+        """Return the contacts of a row; the robot is named `ROBOT_NAME`."""
+        contacts: list[Contact] = self._call(row, "contacts")
+        return contacts
 
     def snapshot(self, row: int) -> bytes:
-        """Return all that decides a row's future while it shows its cousin.
+        """Return the full simulation state of a row with its current cousin.
 
-        Bullet's contact points and sleep cannot be taken along, so the row itself goes on without them, too: its
-        future is that of the snapshot, and differs by micrometres from what it would have been.
+        Bullet's cached contact points and sleep timers cannot be saved, so the row itself continues without them: from
+        the state of the snapshot, which differs by micrometres from a run without it.
         """
-        taken, self._numbers[row] = self._ask(row, "snapshot")
-        return bytes(taken)
+        data, self._values[row] = self._call(row, "snapshot")
+        return bytes(data)
 
     def restore(self, row: int, snapshot: bytes) -> None:
-        """Bring back what `snapshot` of a row that shows the same cousin returned: the same future, bit for bit."""
-        self._numbers[row] = self._ask(row, "restore", snapshot)
+        """Restore a snapshot of a row with the same cousin; the simulation continues from it bit for bit."""
+        self._values[row] = self._call(row, "restore", snapshot)
 
     def close(self) -> None:
         """Free the engine and end the workers."""
-        self._crew.close()
+        self._executor.close()
 
-    def _ask(self, row: int, what: str, *given: Any) -> Any:
-        self.shown(row)
-        return self._crew.ask(row, what, *given)
+    def _call(self, row: int, method: str, *arguments: Any) -> Any:
+        self.cousin_index(row)
+        return self._executor.call(row, method, *arguments)
 
-    def _plan(self, index: int) -> WorldPlan:
-        plan = self._plans.pop(index, None)
+    def _plan_of(self, index: int) -> WorldPlan:
+        plan = self._plan_cache.pop(index, None)
         if plan is None:
             scene, task = self._source.scene(index), self._source.cousin(index).task
-            plan = plan_world(index, scene, task, self.body, self._shapes)
-            if len(self._plans) >= self.config.plans:
-                self._plans.popitem(last=False)
-        self._plans[index] = plan
+            plan = plan_world(index, scene, task, self.body, self._shape_cache)
+            if len(self._plan_cache) >= self.config.max_plans:
+                self._plan_cache.popitem(last=False)
+        self._plan_cache[index] = plan
         return plan

@@ -8,7 +8,7 @@ import numpy as np
 
 from cousins.geometry import rigid
 from cousins.reconstruct.assets import Asset, Joint, Piece
-from sim.physics.simple_assets import articulated, box_piece, hull_piece, link, prop
+from sim.physics.simple_assets import articulated_asset, box_piece, hull_piece, make_link, rigid_asset
 
 CUP_RADIUS_M = 0.035
 CUP_WALL_M = 0.004
@@ -34,16 +34,16 @@ def wall(radius_m: float, height_m: float, *, count: int = 16) -> list[Piece]:
 
 
 def cup() -> Asset:
-    return prop("cup", wall(CUP_RADIUS_M, CUP_HEIGHT_M))
+    return rigid_asset("cup", wall(CUP_RADIUS_M, CUP_HEIGHT_M))
 
 
 def box(x: float, y: float, z: float) -> Asset:
-    return prop("box", [box_piece([x, y, z])])
+    return rigid_asset("box", [box_piece([x, y, z])])
 
 
 def table() -> Asset:
     legs = [box_piece([0.05, 0.05, 0.45], center_m=(x, y, -0.025)) for x in (-0.27, 0.27) for y in (-0.17, 0.17)]
-    return prop("table", [box_piece([0.6, 0.4, 0.04], center_m=(0.0, 0.0, 0.22)), *legs])
+    return rigid_asset("table", [box_piece([0.6, 0.4, 0.04], center_m=(0.0, 0.0, 0.22)), *legs])
 
 
 def cabinet(*, handle: bool = True, upper: float = 1.6) -> Asset:
@@ -72,5 +72,5 @@ def cabinet(*, handle: bool = True, upper: float = 1.6) -> Asset:
         lower=0.0,
         upper=upper,
     )
-    links = [link("body", [*sides, *ends, back], mass_kg=5.0), link("door", door, mass_kg=1.0)]
-    return articulated("cabinet", links, joints=[hinge])
+    links = [make_link("body", [*sides, *ends, back], mass_kg=5.0), make_link("door", door, mass_kg=1.0)]
+    return articulated_asset("cabinet", links, joints=[hinge])

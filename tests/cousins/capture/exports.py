@@ -1,6 +1,6 @@
-"""The room written as every app would export it.
+"""The synthetic room in the export format of every supported app.
 
-Writers return the export's files as bytes by name, laid out as the apps lay them out, foreign conventions included.
+Writers return the export's files as bytes by name, in the layout and conventions of each app.
 """
 
 from __future__ import annotations
@@ -155,24 +155,24 @@ def _camera(camera: Intrinsics) -> dict[str, float]:
 
 def lzfse_plain(data: bytes) -> bytes:
     """A stream of plain blocks."""
-    blocks = [data[at : at + 5000] for at in range(0, len(data), 5000)]
+    blocks = [data[start : start + 5000] for start in range(0, len(data), 5000)]
     return b"".join(b"bvx-" + len(block).to_bytes(4, "little") + block for block in blocks) + b"bvx$"
 
 
 def lzfse_codes(data: bytes) -> bytes:
     """One LZVN block: runs of equal bytes as matches of distance 1, the rest as literals."""
     codes = bytearray()
-    at = 0
-    while at < len(data):
-        codes += bytes([0xE1, data[at]])
+    position = 0
+    while position < len(data):
+        codes += bytes([0xE1, data[position]])
         run = 1
-        while run < 272 and at + run < len(data) and data[at + run] == data[at]:
+        while run < 272 and position + run < len(data) and data[position + run] == data[position]:
             run += 1
         if run >= 19:
             codes += bytes([0x07, 1, 0, 0xF0, run - 20] if run >= 20 else [0x07, 1, 0])
-            at += run if run >= 20 else 4
+            position += run if run >= 20 else 4
         else:
-            at += 1
+            position += 1
     codes += b"\x06" + bytes(7)
     return b"bvxn" + len(data).to_bytes(4, "little") + len(codes).to_bytes(4, "little") + bytes(codes) + b"bvx$"
 

@@ -47,7 +47,7 @@ class Shot:
 def shots(count: int = 10, *, portrait: bool = False) -> tuple[Shot, ...]:
     size = (192, 256) if portrait else (256, 192)
     color = Intrinsics(width=size[0], height=size[1], fx=190.0, fy=191.0, cx=size[0] / 2 + 3.3, cy=size[1] / 2 - 4.7)
-    made = []
+    frames = []
     for index in range(count):
         angle = 0.35 * index
         eye = np.array([1.5 * np.cos(angle), 1.2 * np.sin(angle), 1.3 + 0.05 * index])
@@ -60,7 +60,7 @@ def shots(count: int = 10, *, portrait: bool = False) -> tuple[Shot, ...]:
         confidence[-3:, :] = 1
         confidence[:, :2] = 0
         jpeg = phone_jpeg(paint(cast(pose, color)[1])) if index % 3 == 0 else None
-        made.append(
+        frames.append(
             Shot(
                 time_s=5000.25 + 0.2 * index,
                 world_from_camera=pose,
@@ -70,7 +70,7 @@ def shots(count: int = 10, *, portrait: bool = False) -> tuple[Shot, ...]:
                 jpeg=jpeg,
             )
         )
-    return tuple(made)
+    return tuple(frames)
 
 
 def cast(world_from_camera: Array, camera: Intrinsics) -> tuple[Array, Array]:
@@ -96,7 +96,7 @@ def paint(points: Array) -> Array:
 
 
 def phone_jpeg(color: Array) -> bytes:
-    """A JPEG with EXIF, XMP, comment and a second picture, all of which tell where it was taken."""
+    """A JPEG with EXIF, XMP, comment and a second picture, all of which contain the place of recording."""
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[0x010E] = CANARY.decode()

@@ -1,4 +1,4 @@
-"""A corpus of hostile and broken archives: each is refused quickly, with the right class, and leaves nothing."""
+"""A corpus of malicious and broken archives: each is rejected quickly, with the right error class, leaving no files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cousins.capture.decoders import archives
-from cousins.capture.decoders.archives import open_source
+from cousins.capture.decoders.archives import open_export
 from cousins.capture.ingest import ingest
 from cousins.errors import ArchiveError, CaptureError, InputError
 from tests.cousins.capture.exports import export
@@ -141,7 +141,7 @@ def refused(data: bytes, tmp_path: Path) -> InputError:
     assert time.process_time() - began < 5.0
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
     assert {entry.name for entry in tmp_path.iterdir()} <= {"scan.zip", "out"}
-    assert caught.value.found
+    assert caught.value.observed
     assert caught.value.expected
     assert caught.value.hint.endswith(".")
     return caught.value
@@ -190,18 +190,18 @@ def test_what_a_mac_adds_to_a_zip_is_ignored(tmp_path: Path) -> None:
 def test_too_many_entries_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_ENTRIES", 5)
     path = write_zip(export("scanner3d", count=2), tmp_path / "scan.zip")
-    with pytest.raises(ArchiveError, match="entries"), open_source(path):
+    with pytest.raises(ArchiveError, match="entries"), open_export(path):
         pass
-    with pytest.raises(CaptureError, match="files"), open_source(write_folder(export("scanner3d"), tmp_path / "in")):
+    with pytest.raises(CaptureError, match="files"), open_export(write_folder(export("scanner3d"), tmp_path / "in")):
         pass
 
 
 def test_a_member_above_the_limit_is_not_read(tmp_path: Path) -> None:
     path = write_zip({"a.json": b"x" * 1000}, tmp_path / "scan.zip")
-    with open_source(path) as source, pytest.raises(CaptureError, match="1,000 bytes"):
-        source.read("a.json", most=999)
-    with open_source(path) as source:
-        assert source.read("a.json", most=1000) == b"x" * 1000
+    with open_export(path) as source, pytest.raises(CaptureError, match="1,000 bytes"):
+        source.read("a.json", max_bytes=999)
+    with open_export(path) as source:
+        assert source.read("a.json", max_bytes=1000) == b"x" * 1000
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:

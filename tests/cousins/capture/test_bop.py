@@ -1,4 +1,4 @@
-"""BOP scenes whose world nobody tells: an object that stands still is one."""
+"""BOP scenes without world poses: a static object defines the world frame."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def without_world(*, first_shows_it: bool = True) -> Files:
     truth = shots(6)
     files = bop(truth)
     cameras: dict[str, dict[str, Any]] = json.loads(files["scene_camera.json"])
-    shown = {}
+    records = {}
     for index, (key, record) in enumerate(cameras.items()):
         del record["cam_R_w2c"], record["cam_t_w2c"]
         model = _entry(7, invert(truth[index].world_from_camera) @ WORLD_FROM_MODEL)
         other = _entry(2, np.eye(4))
-        shown[key] = [other, other, *([model] if index or first_shows_it else [])]
+        records[key] = [other, other, *([model] if index or first_shows_it else [])]
     return {
         **files,
         "scene_camera.json": json.dumps(cameras).encode(),
-        "scene_gt.json": json.dumps(shown).encode(),
+        "scene_gt.json": json.dumps(records).encode(),
     }
 
 
@@ -55,5 +55,5 @@ def test_images_without_any_world_are_refused_and_a_single_one_is_read(tmp_path:
     files = without_world(first_shows_it=False)
     with pytest.raises(CaptureError, match="6 images without a world"):
         ingest(write_folder(files, tmp_path / "in"), tmp_path / "out")
-    one = {name: data for name, data in files.items() if not name.startswith("depth/") or "000000" in name}
-    assert len(ingest(write_folder(one, tmp_path / "one"), tmp_path / "single").frames) == 1
+    single_image = {name: data for name, data in files.items() if not name.startswith("depth/") or "000000" in name}
+    assert len(ingest(write_folder(single_image, tmp_path / "one"), tmp_path / "single").frames) == 1

@@ -1,4 +1,4 @@
-"""The canonical folder: whole or not there, the same bytes each time, nothing in it that was not checked."""
+"""The canonical folder is written atomically, with the same bytes each time, and every value of it is validated."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
     assert sorted(tree(tmp_path / "a"))[:2] == ["capture.json", "confidence/000000.png"]
 
 
-def test_the_digest_tells_every_difference_but_the_name(tmp_path: Path) -> None:
+def test_the_digest_changes_with_everything_but_the_name(tmp_path: Path) -> None:
     capture = written(tmp_path / "a")
     frame = capture.frames[1]
     digest = capture_digest(capture)
@@ -76,9 +76,9 @@ def test_the_digest_tells_every_difference_but_the_name(tmp_path: Path) -> None:
         replace(frame, depth_camera=replace(frame.depth_camera, fx=frame.depth_camera.fx + 0.01)),
         replace(frame, color_path=capture.frames[0].color_path),
     ]
-    others = [replace(capture, frames=(capture.frames[0], other, capture.frames[2])) for other in changed]
-    others += [replace(capture, gravity_known=False), replace(capture, warnings=("guessed",))]
-    assert len({digest, *(capture_digest(other) for other in others)}) == len(others) + 1
+    variants = [replace(capture, frames=(capture.frames[0], other, capture.frames[2])) for other in changed]
+    variants += [replace(capture, gravity_known=False), replace(capture, warnings=("guessed",))]
+    assert len({digest, *(capture_digest(other) for other in variants)}) == len(variants) + 1
     assert capture_digest(replace(capture, name="other")) == digest
 
 
@@ -166,7 +166,7 @@ def test_frames_that_go_back_in_time_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "error_text"),
     [
         ({"depth_m": np.ones((6, 9))}, "camera says"),
         ({"confidence": np.full((6, 8), 3, np.uint8)}, "0, 1 or 2"),
@@ -177,13 +177,13 @@ def test_frames_that_go_back_in_time_are_refused(tmp_path: Path) -> None:
         ({"color": b"GIF89a", "color_camera": CAMERA}, "JPEG"),
     ],
 )
-def test_a_frame_that_contradicts_itself_is_refused(changed: dict[str, Any], said: str, tmp_path: Path) -> None:
-    with writer(tmp_path / "a") as to, pytest.raises(CaptureError, match=said):
+def test_a_frame_that_contradicts_itself_is_refused(changed: dict[str, Any], error_text: str, tmp_path: Path) -> None:
+    with writer(tmp_path / "a") as to, pytest.raises(CaptureError, match=error_text):
         add(to, **changed)
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "error_text"),
     [
         (["schema"], "cousins-capture-9", "schema"),
         (["frames"], [], "no frames"),
@@ -195,7 +195,7 @@ def test_a_frame_that_contradicts_itself_is_refused(changed: dict[str, Any], sai
         (["frames", 0, "timestamp_s"], None, "timestamp"),
     ],
 )
-def test_a_spoilt_record_is_refused(path: list[Any], value: Any, said: str, tmp_path: Path) -> None:
+def test_a_spoilt_record_is_refused(path: list[Any], value: Any, error_text: str, tmp_path: Path) -> None:
     written(tmp_path / "a")
     record = json.loads((tmp_path / "a" / "capture.json").read_text())
     place = record
@@ -203,7 +203,7 @@ def test_a_spoilt_record_is_refused(path: list[Any], value: Any, said: str, tmp_
         place = place[key]
     place[path[-1]] = value
     (tmp_path / "a" / "capture.json").write_text(json.dumps(record))
-    with pytest.raises(CaptureError, match=said):
+    with pytest.raises(CaptureError, match=error_text):
         load_capture(tmp_path / "a")
 
 

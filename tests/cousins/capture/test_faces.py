@@ -1,4 +1,4 @@
-"""Faces are blurred beyond recovery, whichever way up, and everything else stays."""
+"""Faces are blurred irreversibly in any orientation, and all other pixels are unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cousins.capture.faces import blur_faces, blurred, find_faces
+from cousins.capture.faces import blur_boxes, blur_faces, find_faces
 from cousins.capture.ingest import ingest
 from cousins.capture.io.capture_folder import load_capture
 from cousins.errors import InputError
@@ -49,7 +49,7 @@ def test_a_face_is_found_once_at_its_place_whichever_way_up(turns: int) -> None:
 
 def test_a_blurred_face_holds_a_few_colours_and_the_rest_is_untouched() -> None:
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3)).astype(np.uint8)
-    result = blurred(image, np.array([[50.0, 40.0, 40.0, 40.0], [150.0, 110.0, 30.0, 30.0]]))
+    result = blur_boxes(image, np.array([[50.0, 40.0, 40.0, 40.0], [150.0, 110.0, 30.0, 30.0]]))
     inside = result[30:90, 40:100]
     assert len(np.unique(inside.reshape(-1, 3), axis=0)) <= 16
     untouched = np.ones((120, 160), bool)
@@ -58,7 +58,7 @@ def test_a_blurred_face_holds_a_few_colours_and_the_rest_is_untouched() -> None:
     np.testing.assert_array_equal(result[untouched], image[untouched])
 
 
-def test_faces_of_a_capture_are_blurred_counted_and_told(tmp_path: Path) -> None:
+def test_faces_of_a_capture_are_blurred_and_counted_in_a_warning(tmp_path: Path) -> None:
     ingest(write_folder(export("canonical", count=4), tmp_path / "in"), tmp_path / "capture")
     pictures = sorted((tmp_path / "capture/rgb").iterdir())
     camera = load_capture(tmp_path / "capture").frames[0].color_camera

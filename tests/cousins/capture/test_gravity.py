@@ -1,4 +1,4 @@
-"""The way up is found where the export does not tell it, and never invented where it does."""
+"""The up direction is estimated where the export does not contain it, and kept where it does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cousins.capture.gravity import View, estimate_up, level_from_world
+from cousins.capture.gravity import PosedDepth, estimate_up, level_from_surfaces
 from cousins.capture.ingest import ingest
 from cousins.geometry import (
     Array,
@@ -25,10 +25,10 @@ TILT = rigid(rotation_about(np.array([1.0, 0.4, 0.2]), 1.1), np.array([0.3, -2.0
 UP = np.array([0.0, 0.0, 1.0])
 
 
-def views(world_from_room: Array, *, roll_rad: float = 0.0) -> list[View]:
+def views(world_from_room: Array, *, roll_rad: float = 0.0) -> list[PosedDepth]:
     roll = rigid(rotation_about(UP, roll_rad))
     return [
-        View(
+        PosedDepth(
             world_from_camera=world_from_room @ shot.world_from_camera @ roll,
             depth_camera=shot.depth_camera,
             depth_m=shot.depth_mm / 1000.0,
@@ -45,23 +45,23 @@ def test_up_is_found_in_any_world(world_from_room: Array) -> None:
 
 
 def test_a_declared_up_that_fits_is_kept_exactly() -> None:
-    level, sentence = level_from_world(views(np.eye(4)), declared_up=UP)
+    level, sentence = level_from_surfaces(views(np.eye(4)), declared_up=UP)
     assert (level == np.eye(4)).all()
     assert "confirms +z" in sentence
 
 
 def test_a_declared_up_that_is_wrong_is_mended() -> None:
-    level, sentence = level_from_world(views(TILT), declared_up=UP)
+    level, sentence = level_from_surfaces(views(TILT), declared_up=UP)
     np.testing.assert_allclose((level @ TILT)[:3, 2], UP, atol=0.01)
     assert "estimated from level surfaces" in sentence
 
 
 def test_without_depth_up_is_a_guess_and_said_to_be_one() -> None:
     blind = [
-        View(world_from_camera=v.world_from_camera, depth_camera=v.depth_camera, depth_m=v.depth_m * 0)
+        PosedDepth(world_from_camera=v.world_from_camera, depth_camera=v.depth_camera, depth_m=v.depth_m * 0)
         for v in views(TILT)
     ]
-    level, sentence = level_from_world(blind, declared_up=None)
+    level, sentence = level_from_surfaces(blind, declared_up=None)
     assert (level == np.eye(4)).all()
     assert "guess" in sentence
 
@@ -71,14 +71,14 @@ def test_a_wall_does_not_overrule_the_declared_up() -> None:
     yaw = rigid(rotation_about(UP, 0.5))
     camera = Intrinsics(width=64, height=48, fx=48.0, fy=48.0, cx=31.5, cy=23.5)
     wall = [
-        View(
+        PosedDepth(
             world_from_camera=yaw @ look_at(np.array([x, -1.0, 1.2]), np.array([x, 0.0, 1.2])),
             depth_camera=camera,
             depth_m=np.ones((48, 64)),
         )
         for x in np.linspace(0.0, 1.0, 8)
     ]
-    level, _ = level_from_world(wall, declared_up=UP)
+    level, _ = level_from_surfaces(wall, declared_up=UP)
     assert (level == np.eye(4)).all()
 
 

@@ -1,4 +1,4 @@
-"""Exports spoilt in every way we can think of: read, or refused with our own error; never anything else."""
+"""Fuzzed exports: each is read, or rejected with an error of this project; no other exception escapes."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Memory:
         self.files = files
         self.names = frozenset(files)
 
-    def read(self, name: str, *, most: int = 1 << 28) -> bytes:
-        if name not in self.files or len(self.files[name]) > most:
+    def read(self, name: str, *, max_bytes: int = 1 << 28) -> bytes:
+        if name not in self.files or len(self.files[name]) > max_bytes:
             raise CaptureError(f"no {name}", expected="it", hint="None.")
         return self.files[name]
 
@@ -155,14 +155,14 @@ def spoil(value: Any, data: st.DataObject) -> None:
 @FEW
 @given(data=st.data())
 def test_a_spoilt_zip(kind: str, data: st.DataObject, tmp_path: Path) -> None:
-    whole = bytearray(zip_of(kind))
+    intact = bytearray(zip_of(kind))
     for _ in range(data.draw(st.integers(0, 6))):
         near_end = data.draw(st.booleans())
-        low = max(0, len(whole) - 1500) if near_end else 0
-        whole[data.draw(st.integers(low, len(whole) - 1))] = data.draw(st.integers(0, 255))
+        low = max(0, len(intact) - 1500) if near_end else 0
+        intact[data.draw(st.integers(low, len(intact) - 1))] = data.draw(st.integers(0, 255))
     if data.draw(st.booleans()):
-        whole = whole[: data.draw(st.integers(0, len(whole)))]
-    (tmp_path / "scan.zip").write_bytes(bytes(whole))
+        intact = intact[: data.draw(st.integers(0, len(intact)))]
+    (tmp_path / "scan.zip").write_bytes(bytes(intact))
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     try:
         ingest(tmp_path / "scan.zip", tmp_path / "out")
@@ -185,25 +185,25 @@ def test_damaged_images_are_read_or_refused(data: st.DataObject) -> None:
         "png": (png(shot.depth_mm), partial(decode_gray, bits=16)),
         "jpeg": (shot.jpeg, strip_metadata),
     }
-    whole, decode = decoders[data.draw(st.sampled_from(sorted(decoders)))]
-    spoilt = bytearray(whole)
+    intact, decode = decoders[data.draw(st.sampled_from(sorted(decoders)))]
+    spoilt = bytearray(intact)
     for _ in range(data.draw(st.integers(1, 10))):
         spoilt[data.draw(st.integers(0, min(len(spoilt), 500) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(spoilt)))
     with contextlib.suppress(CaptureError):
-        decode(bytes(spoilt[:cut]) if data.draw(st.booleans()) else bytes(spoilt), where="image")
+        decode(bytes(spoilt[:cut]) if data.draw(st.booleans()) else bytes(spoilt), context="image")
 
 
 def test_an_image_that_claims_to_be_huge_is_refused_before_decoding() -> None:
     image = bytearray(png(shots(1)[0].depth_mm))
     image[16:24] = (30_000).to_bytes(4, "big") * 2
     with pytest.raises(CaptureError, match="at most"):
-        decode_gray(bytes(image), bits=16, where="depth")
+        decode_gray(bytes(image), bits=16, context="depth")
     color = bytearray(phone_jpeg(shots(1)[0].depth_mm[:8, :8, None].repeat(3, 2).astype("uint8")))
     start = color.find(b"\xff\xc0")
     color[start + 5 : start + 9] = (60_000).to_bytes(2, "big") * 2
     with pytest.raises(CaptureError, match="at most"):
-        check_decodes(bytes(color), where="colour")
+        check_decodes(bytes(color), context="colour")
 
 
 @pytest.mark.parametrize("kind", KINDS)

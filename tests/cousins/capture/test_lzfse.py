@@ -68,42 +68,42 @@ VECTORS = {"bumps": (BUMPS, bumps()), "squares": (SQUARES, squares()), "runs": (
 @pytest.mark.parametrize("name", VECTORS)
 def test_streams_of_the_reference_encoder_are_decoded(name: str) -> None:
     packed, plain = VECTORS[name]
-    assert lzfse.decode(base64.b64decode(packed), len(plain), where=name) == plain
+    assert lzfse.decode(base64.b64decode(packed), len(plain), context=name) == plain
 
 
 def test_blocks_follow_each_other() -> None:
     streams = [base64.b64decode(packed)[:-4] for packed, _ in VECTORS.values()]
     plain = b"".join(plain for _, plain in VECTORS.values())
-    assert lzfse.decode(b"".join(streams) + b"bvx$", len(plain), where="all") == plain
+    assert lzfse.decode(b"".join(streams) + b"bvx$", len(plain), context="all") == plain
 
 
 def test_a_block_with_plain_tables_is_decoded() -> None:
     packed = base64.b64decode(SQUARES)
-    (literals, literal_bytes, literal_bits, matches, match_bytes, match_bits), states, frequencies, start = lzfse._v2(
-        packed, 0, where="v2"
+    (literals, literal_bytes, literal_bits, matches, match_bytes, match_bits), states, frequencies, start = (
+        lzfse._parse_v2_header(packed, 0, context="v2")
     )
     counts = (6000, literal_bytes + match_bytes, literals, matches, literal_bytes, match_bytes)
     head = b"bvx1" + struct.pack("<6I", *counts)
     head += struct.pack("<i4Hi3H", literal_bits, *states[3:], match_bits, *states[:3])
     head += struct.pack("<360H", *frequencies)
-    assert lzfse.decode(head + bytes(772 - len(head)) + packed[start:], 6000, where="v1") == squares()
+    assert lzfse.decode(head + bytes(772 - len(head)) + packed[start:], 6000, context="v1") == squares()
 
 
 def test_what_the_writers_of_the_law_book_make_is_decoded() -> None:
     for data in (runs(), bytes(700), bytes(20), bytes(19), b"", squares()):
         for write in (lzfse_plain, lzfse_codes):
-            assert lzfse.decode(write(data), len(data), where="written") == data
+            assert lzfse.decode(write(data), len(data), context="written") == data
 
 
 @pytest.mark.parametrize("size", [0, 899, 901, 10_000_000])
 def test_a_stream_of_another_size_is_refused(size: int) -> None:
     with pytest.raises(CaptureError, match="bytes"):
-        lzfse.decode(base64.b64decode(RUNS), size, where="runs")
+        lzfse.decode(base64.b64decode(RUNS), size, context="runs")
 
 
 def test_a_stream_without_an_end_is_refused() -> None:
     with pytest.raises(CaptureError, match="cut off"):
-        lzfse.decode(base64.b64decode(RUNS)[:-4], 900, where="runs")
+        lzfse.decode(base64.b64decode(RUNS)[:-4], 900, context="runs")
 
 
 @settings(max_examples=1000, deadline=None, derandomize=True)
@@ -114,10 +114,10 @@ def test_damaged_streams_are_decoded_or_refused(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 5))):
         spoilt[data.draw(st.integers(4, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(CaptureError):
-        assert len(lzfse.decode(bytes(spoilt), len(plain), where="spoilt")) == len(plain)
+        assert len(lzfse.decode(bytes(spoilt), len(plain), context="spoilt")) == len(plain)
 
 
-def test_an_old_recording_that_tells_no_depth_size_has_the_lidar_s(tmp_path: Path) -> None:
+def test_an_old_recording_without_depth_size_has_that_of_the_lidar(tmp_path: Path) -> None:
     meta = '{"w": 720, "h": 960, "fps": 60, "K": [700, 0, 0, 0, 700, 0, 360, 480, 1], "poses": [[0, 0, 0, 1, 0, 0, 0]]}'
     depth = np.full((256, 192), 1.5, "<f4").tobytes()
     files: Files = {"metadata": meta.encode(), "rgbd/0.depth": lzfse_plain(depth)}

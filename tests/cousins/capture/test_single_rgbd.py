@@ -1,4 +1,4 @@
-"""One colour and one depth image: a capture that says what it is."""
+"""One colour and one depth image: a single-view capture with its warnings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cousins.capture.decoders.matlab import small_arrays
+from cousins.capture.decoders.matlab import read_small_arrays
 from cousins.capture.ingest import ingest
 from cousins.capture.quality.assessment import assess_quality
 from cousins.capture.quality.convention_check import check_camera_convention
@@ -62,7 +62,7 @@ def test_a_single_frame_is_read_levelled_and_marked(scale: float, tmp_path: Path
     assess_quality(capture)
 
 
-def test_a_matlab_file_tells_the_camera(tmp_path: Path) -> None:
+def test_the_camera_is_read_from_a_matlab_file(tmp_path: Path) -> None:
     files = dict(single(0.0002))
     del files["camera.json"]
     k = shots(1)[0].depth_camera.matrix
@@ -121,9 +121,9 @@ def test_spoilt_files_are_read_or_refused(data: st.DataObject, tmp_path: Path) -
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_spoilt_matlab_file_gives_arrays_or_is_refused(data: st.DataObject) -> None:
-    whole = matlab({"intrinsic_matrix": np.eye(3)})
-    raw = bytearray(whole[:128] + zlib.decompress(whole[136:]))
+    intact = matlab({"intrinsic_matrix": np.eye(3)})
+    raw = bytearray(intact[:128] + zlib.decompress(intact[136:]))
     for _ in range(data.draw(st.integers(1, 6))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(CaptureError):
-        small_arrays(bytes(raw), where="spoilt")
+        read_small_arrays(bytes(raw), context="spoilt")

@@ -59,7 +59,7 @@ def read(files: Files, folder: Path) -> Capture:
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_recording_tells_the_truth_also_when_the_video_lacks_its_first_picture(first: int, tmp_path: Path) -> None:
+def test_a_recording_is_read_exactly_also_when_the_video_lacks_its_first_picture(first: int, tmp_path: Path) -> None:
     capture = read(stray(first=first), tmp_path)
     assert len(capture.frames) == COUNT
     assert capture.gravity_known

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from cousins.errors import UnknownNameError
-from cousins.families.finishes import FINISHES, texture
+from cousins.families.finishes import FINISHES, make_texture
 
 
 @pytest.mark.parametrize("name", sorted(FINISHES))
 def test_a_texture_is_seamless_and_the_same_for_the_same_chance(name: str) -> None:
-    image = texture(name, np.random.default_rng(3), 64)
+    image = make_texture(name, np.random.default_rng(3), 64)
     assert image.shape == (64, 64, 3)
     assert image.dtype == np.uint8
-    np.testing.assert_array_equal(image, texture(name, np.random.default_rng(3), 64))
-    assert np.any(image != texture(name, np.random.default_rng(4), 64))
+    np.testing.assert_array_equal(image, make_texture(name, np.random.default_rng(3), 64))
+    assert np.any(image != make_texture(name, np.random.default_rng(4), 64))
     levels = image.astype(np.float64)
     for axis in (0, 1):
         inside = np.abs(np.diff(levels, axis=axis)).mean(axis=(0, 1, 2))
@@ -24,9 +24,9 @@ def test_a_texture_is_seamless_and_the_same_for_the_same_chance(name: str) -> No
         assert seam <= max(jumps.max(), inside) + 1e-9
 
 
-def test_the_promised_kinds_are_there_and_a_wrong_one_is_told() -> None:
+def test_all_documented_finishes_exist_and_an_unknown_one_is_an_error() -> None:
     assert {"wood", "metal", "plastic", "ceramic", "fabric", "cardboard"} <= set(FINISHES)
     assert FINISHES["metal"].metallic == 1.0
     assert all(0.0 <= finish.roughness <= 1.0 for finish in FINISHES.values())
     with pytest.raises(UnknownNameError, match="no finish named 'gold'"):
-        texture("gold", np.random.default_rng(0), 8)
+        make_texture("gold", np.random.default_rng(0), 8)

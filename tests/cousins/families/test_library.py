@@ -14,22 +14,22 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cousins.affordances import signature_of
+from cousins.affordances import measure_affordances
 from cousins.errors import InputError, StageError
-from cousins.families.family import family
-from cousins.families.library import LibraryAsset, checked_licence, keep, listed, load_library
-from cousins.importers.library import asset_from, source_digest, sources_of
+from cousins.families.family import load_family
+from cousins.families.library import LibraryAsset, list_assets, load_library, require_licence, save_asset
+from cousins.importers.library import asset_file_digest, find_asset_files, import_asset
 from flows.cli import run
 
 
 def cup() -> LibraryAsset:
     rng = np.random.default_rng(0)
-    made = family("cup")
-    asset = made.build(made.draw(rng), name="cup", rng=rng, texture_px=8)
+    cups = load_family("cup")
+    asset = cups.build(cups.sample(rng), name="cup", rng=rng, texture_px=8)
     return LibraryAsset(
         name="mine/cup",
         asset=asset,
-        signature=signature_of(asset),
+        signature=measure_affordances(asset),
         licence="CC0-1.0",
         origin="a test",
         source_digest="0" * 64,
@@ -40,10 +40,10 @@ CUP = cup()
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> tuple[Path, LibraryAsset]:
-    one = cup()
-    keep(tmp_path / "library", one)
-    return tmp_path / "library", one
+def library(tmp_path: Path) -> tuple[Path, LibraryAsset]:
+    entry = cup()
+    save_asset(tmp_path / "library", entry)
+    return tmp_path / "library", entry
 
 
 @pytest.fixture
@@ -60,31 +60,35 @@ def meshes(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_kept_comes_back_whole(kept: tuple[Path, LibraryAsset]) -> None:
-    folder, one = kept
+def test_a_saved_asset_is_loaded_unchanged(library: tuple[Path, LibraryAsset]) -> None:
+    folder, library_asset = library
     (again,) = load_library(folder)
-    assert (again.name, again.licence, again.origin) == (one.name, one.licence, one.origin)
-    assert again.signature == one.signature
-    np.testing.assert_array_equal(again.asset.links[0].visual.vertices, one.asset.links[0].visual.vertices)
-    np.testing.assert_array_equal(again.asset.links[0].visual.texture, one.asset.links[0].visual.texture)
-    assert [head.name for head in listed(folder)] == ["mine/cup"]
+    assert (again.name, again.licence, again.origin) == (
+        library_asset.name,
+        library_asset.licence,
+        library_asset.origin,
+    )
+    assert again.signature == library_asset.signature
+    np.testing.assert_array_equal(again.asset.links[0].visual.vertices, library_asset.asset.links[0].visual.vertices)
+    np.testing.assert_array_equal(again.asset.links[0].visual.texture, library_asset.asset.links[0].visual.texture)
+    assert [head.name for head in list_assets(folder)] == ["mine/cup"]
 
 
-def test_an_asset_of_the_same_name_takes_the_place_of_the_older(kept: tuple[Path, LibraryAsset]) -> None:
-    folder, one = kept
-    before = listed(folder)[0].digest
-    assert keep(folder, one) == before
-    after = keep(folder, replace(one, licence="MIT"))
-    assert [head.digest for head in listed(folder)] == [after]
+def test_an_asset_of_the_same_name_takes_the_place_of_the_older(library: tuple[Path, LibraryAsset]) -> None:
+    folder, library_asset = library
+    before = list_assets(folder)[0].digest
+    assert save_asset(folder, library_asset) == before
+    after = save_asset(folder, replace(library_asset, licence="MIT"))
+    assert [head.digest for head in list_assets(folder)] == [after]
     assert len(list((folder / "assets").iterdir())) == 2
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.floats(0.0, 1.0, exclude_max=True), st.integers(0, 7))
-def test_a_flipped_bit_is_found(place: float, bit: int) -> None:
+def test_a_flipped_bit_is_detected(place: float, bit: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        digest = keep(folder, CUP)
+        digest = save_asset(folder, CUP)
         path = folder / "assets" / f"{digest}.bin"
         data = bytearray(path.read_bytes())
         data[int(place * len(data))] ^= 1 << bit
@@ -96,8 +100,8 @@ def test_a_flipped_bit_is_found(place: float, bit: int) -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b'{"name": 3}', b"{", b'{"name":1,"licence":1,"origin":1,"source_digest":1}']
 )
-def test_a_broken_description_is_told(kept: tuple[Path, LibraryAsset], text: bytes) -> None:
-    folder, _ = kept
+def test_a_damaged_description_is_an_input_error(library: tuple[Path, LibraryAsset], text: bytes) -> None:
+    folder, _ = library
     next((folder / "assets").glob("*.json")).write_bytes(text)
     with pytest.raises(InputError, match="expected a library as `cousins assets add` wrote it"):
         load_library(folder)
@@ -107,54 +111,54 @@ def test_a_broken_description_is_told(kept: tuple[Path, LibraryAsset], text: byt
     "text", ["CC-BY-4.0", "MIT OR Apache-2.0", "LicenseRef-mine", "GPL-2.0-only WITH Classpath-exception-2.0"]
 )
 def test_spdx_expressions_are_licences(text: str) -> None:
-    assert checked_licence(text) == text
+    assert require_licence(text) == text
 
 
 @pytest.mark.parametrize("text", [None, "", "free for all!", "<b>", "MIT OR", "x" * 90])
 def test_without_a_licence_nothing_is_added(text: str | None) -> None:
     with pytest.raises(InputError, match="expected the SPDX name"):
-        checked_licence(text)
+        require_licence(text)
 
 
 def test_meshes_are_found_named_and_labelled_and_pieces_left_out(meshes: Path) -> None:
-    sources = sources_of(meshes)
-    assert [(one.name, one.label) for one in sources] == [
+    sources = find_asset_files(meshes)
+    assert [(entry.name, entry.label) for entry in sources] == [
         ("shop/blue_mug", "blue mug"),
         ("shop/box", "box"),
         ("shop/broken", "broken"),
     ]
-    digests = {source_digest(one, "MIT", None) for one in sources}
+    digests = {asset_file_digest(entry, "MIT", None) for entry in sources}
     assert len(digests) == 3
-    assert source_digest(sources[0], "CC0-1.0", None) not in digests
+    assert asset_file_digest(sources[0], "CC0-1.0", None) not in digests
     with pytest.raises(InputError, match="no folder"):
-        sources_of(meshes / "nothing")
+        find_asset_files(meshes / "nothing")
     (meshes / "empty").mkdir()
     with pytest.raises(InputError, match="no mesh in 'empty'"):
-        sources_of(meshes / "empty")
+        find_asset_files(meshes / "empty")
 
 
-def test_usd_is_one_rigid_thing_and_says_so(tmp_path: Path) -> None:
+def test_a_usd_file_is_one_rigid_asset_with_a_fallback(tmp_path: Path) -> None:
     head = '#usda 1.0\n(\n defaultPrim = "crate"\n metersPerUnit = 1\n upAxis = "Z"\n)\n'
     (tmp_path / "crate.usda").write_text(head + 'def Cube "crate"\n{\n double size = 0.2\n}\n')
-    one = asset_from(sources_of(tmp_path)[0], licence="MIT")
-    np.testing.assert_allclose(one.asset.size_m, 0.2, atol=1e-9)
-    assert "its parts were joined to one rigid thing: joints of USD are not read" in one.asset.fallbacks
+    entry = import_asset(find_asset_files(tmp_path)[0], licence="MIT")
+    np.testing.assert_allclose(entry.asset.size_m, 0.2, atol=1e-9)
+    assert "its parts were joined to one rigid thing: joints of USD are not read" in entry.asset.fallbacks
 
 
 def test_an_open_surface_that_encloses_nothing_is_refused(tmp_path: Path) -> None:
     trimesh.Trimesh([[0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]], [[0, 1, 2]]).export(tmp_path / "leaf.ply")
     with pytest.raises(StageError, match="encloses nothing"):
-        asset_from(sources_of(tmp_path)[0], licence="MIT")
+        import_asset(find_asset_files(tmp_path)[0], licence="MIT")
 
 
-def test_the_command_adds_what_can_be_made_tells_what_failed_and_adds_nothing_twice(
+def test_the_command_adds_valid_meshes_lists_failures_and_adds_nothing_twice(
     meshes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["assets", "add", str(meshes), "--licence", "CC0-1.0", "--library", str(tmp_path / "lib"), "--json"]
     assert run(words, sys.stdout) == 0
     first = json.loads(capsys.readouterr().out)
-    assert [one["name"] for one in first["added"]] == ["shop/blue_mug", "shop/box"]
-    assert [Path(one["file"]).name for one in first["failed"]] == ["broken.ply"]
+    assert [entry["name"] for entry in first["added"]] == ["shop/blue_mug", "shop/box"]
+    assert [Path(entry["file"]).name for entry in first["failed"]] == ["broken.ply"]
     mug, _ = load_library(tmp_path / "lib")
     assert mug.asset.material == "ceramic"
     assert mug.asset.label_source == "file name"

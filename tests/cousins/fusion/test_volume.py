@@ -87,9 +87,9 @@ def test_a_frame_without_a_mask_clears_what_it_looks_through() -> None:
     behind = [replace(ball_frame(k, frames[k].world_from_camera), index=100 + k) for k in range(12)]
     empty = [replace(frame, depth_m=np.full_like(frame.depth_m, 1.5)) for frame in behind]
     masks = {frame.index: frame.depth_m > 0.0 for frame in frames}
-    kept = fuse(frames, masks=masks).extract()
+    uncarved = fuse(frames, masks=masks).extract()
     cleared = fuse([*frames, *empty, *empty, *empty], masks=masks).extract()
-    assert len(cleared.faces) < 0.2 * len(kept.faces)
+    assert len(cleared.faces) < 0.2 * len(uncarved.faces)
 
 
 def test_colours_are_those_of_the_frames() -> None:
@@ -133,9 +133,9 @@ def test_two_processes_write_the_same_bytes() -> None:
         "m = t.fuse(t.ball_frames(8)).extract();"
         "print(hashlib.sha256(m.vertices.tobytes() + m.faces.tobytes()).hexdigest())"
     )
-    here = __file__.rsplit("/", 1)[0]
+    folder = __file__.rsplit("/", 1)[0]
     digests = [
-        subprocess.run([sys.executable, "-c", script, here], capture_output=True, text=True, check=True).stdout
+        subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     ]
     assert digests[0] == digests[1]

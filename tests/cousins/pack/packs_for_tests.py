@@ -14,7 +14,7 @@ from cousins.pack.twins import twin_cousin
 from cousins.pack.writer import write_pack
 from cousins.reconstruct.assets import Asset
 from cousins.scene.looks import Light, Look
-from cousins.vary.cousins import AXES, Cousin, Library, Split, Stand, Task, Variant
+from cousins.vary.cousins import AXES, Cousin, GoalSpec, Library, ObjectInstance, Split, Variant
 from tests.cousins.scene.scenes_for_tests import ball_asset, box_asset, can_asset, table_scene
 
 META = PackMeta(
@@ -47,11 +47,11 @@ def signature(asset: Asset) -> Signature:
 
 
 def variant(
-    key: str, asset: Asset, *, of: str, kind: str, licence: str = "Apache-2.0", held_out: bool = False
+    key: str, asset: Asset, *, twin_object: str, kind: str, licence: str = "Apache-2.0", held_out: bool = False
 ) -> Variant:
     return Variant(
         key=key,
-        of=of,
+        twin_object=twin_object,
         kind=kind,
         asset=asset,
         signature=signature(asset),
@@ -65,15 +65,15 @@ def variant(
 def table_library(*, shapes: int = 3) -> Library:
     scene = table_scene()
     variants = {
-        placed.asset.name: variant(placed.asset.name, placed.asset, of=placed.asset.name, kind="twin")
+        placed.asset.name: variant(placed.asset.name, placed.asset, twin_object=placed.asset.name, kind="twin")
         for placed in scene.objects
     }
     for number in range(shapes):
         key = f"box-shape-{number:02d}"
         asset = box_asset(name=key, size=(0.19 + 0.01 / (number + 3), 0.11, 0.05))
-        variants[key] = variant(key, asset, of="box", kind="shape")
-    variants["can"] = variant("can", can_asset(), of="box", kind="family")
-    variants["ball"] = variant("ball", ball_asset(), of="", kind="clutter", licence="CC0-1.0", held_out=True)
+        variants[key] = variant(key, asset, twin_object="box", kind="shape")
+    variants["can"] = variant("can", can_asset(), twin_object="box", kind="family")
+    variants["ball"] = variant("ball", ball_asset(), twin_object="", kind="clutter", licence="CC0-1.0", held_out=True)
     return Library(scene=scene, variants=variants)
 
 
@@ -81,8 +81,8 @@ def cousin(library: Library, index: int, *, seed: int = 7) -> Cousin:
     """Return a cousin that follows from its number and the seed alone; it is not tested in physics."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
     twin = twin_cousin(library)
-    keys = sorted(key for key, one in library.variants.items() if one.of == "box")
-    stands = tuple(_moved(stand, keys, library, rng) for stand in twin.stands)
+    keys = sorted(key for key, variant in library.variants.items() if variant.twin_object == "box")
+    instances = tuple(_moved(instance, keys, library, rng) for instance in twin.objects)
     direction = np.array([*rng.normal(size=2), -1.0])
     direction /= np.linalg.norm(direction)
     camera = look_at(rng.uniform(0.8, 1.2, size=3) + np.array([0, 0, 1]), np.array([0.0, 0.0, 0.7]))
@@ -96,9 +96,9 @@ def cousin(library: Library, index: int, *, seed: int = 7) -> Cousin:
         twin,
         index=index,
         split=SPLIT_OF[index % len(SPLIT_OF)],
-        stands=stands,
+        objects=instances,
         look=look,
-        task=Task(
+        task=GoalSpec(
             target="box",
             goal_m=(float(rng.uniform()), 0.0, 0.7),
             goal_radius_m=0.05,
@@ -106,7 +106,7 @@ def cousin(library: Library, index: int, *, seed: int = 7) -> Cousin:
             robot_yaw_rad=float(rng.uniform()),
         ),
         distances={axis: float(rng.uniform()) for axis in AXES},
-        draw=(index, 0),
+        spawn_key=(index, 0),
     )
 
 
@@ -120,12 +120,12 @@ def small_pack(folder: Path, *, count: int = 12) -> str:
     return write_pack(folder, library, cousins(library, count), meta=META, rejections={"penetration": {"layout": 3}})
 
 
-def _moved(stand: Stand, keys: list[str], library: Library, rng: np.random.Generator) -> Stand:
-    key = keys[int(rng.integers(len(keys)))] if stand.name == "box" else stand.variant
+def _moved(instance: ObjectInstance, keys: list[str], library: Library, rng: np.random.Generator) -> ObjectInstance:
+    key = keys[int(rng.integers(len(keys)))] if instance.name == "box" else instance.variant
     angle = float(rng.uniform(0, np.pi))
-    x, y, z = stand.position_m
+    x, y, z = instance.position_m
     return replace(
-        stand,
+        instance,
         variant=key,
         position_m=(x + float(rng.normal(0, 0.05)), y + float(rng.normal(0, 0.05)), z),
         quat_wxyz=(float(np.cos(angle)), 0.0, 0.0, float(np.sin(angle))),

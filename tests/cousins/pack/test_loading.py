@@ -13,10 +13,10 @@ from pxr import Usd, UsdPhysics
 
 from cousins.errors import PackError
 from cousins.meshes import Mesh
-from cousins.pack.blobs import MAX_CONTENT_BYTES, expand, shrink
+from cousins.pack.blobs import MAX_DECOMPRESSED_BYTES, compress, decompress
 from cousins.pack.packs import Pack, open_folder
 from cousins.pack.records.mesh_bytes import mesh_bytes, read_meshes
-from cousins.plugins import load
+from cousins.plugins import load_backend
 from cousins.scene.io.mesh_writer import mesh_files
 from cousins.scene.io.obj import round_mesh
 from cousins.scene.scene_folder import write_scene
@@ -35,10 +35,10 @@ def test_mujoco_loads_a_cousin_from_memory(pack: Pack) -> None:
     xml, files = pack.mjcf(4)
     model = mujoco.MjModel.from_xml_string(xml, files)
     cousin = pack.cousin(4)
-    for stand in cousin.stands:
-        body = model.body(stand.name)
-        np.testing.assert_allclose(body.pos, stand.position_m, atol=1e-6)
-        assert body.mass[0] == pytest.approx(stand.mass_kg[0], rel=1e-6)
+    for instance in cousin.objects:
+        body = model.body(instance.name)
+        np.testing.assert_allclose(body.pos, instance.position_m, atol=1e-6)
+        assert body.mass[0] == pytest.approx(instance.mass_kg[0], rel=1e-6)
     assert model.camera("look__camera").id == 0
     assert {key: files[key.replace("/", "__")] for key in mesh_files(pack.scene(4))} == mesh_files(pack.scene(4))
     bare, fewer = pack.mjcf(4, visuals=False)
@@ -48,7 +48,7 @@ def test_mujoco_loads_a_cousin_from_memory(pack: Pack) -> None:
 
 @pytest.mark.parametrize("engine", ["mujoco", "pybullet"])
 def test_both_engines_load_a_cousin(pack: Pack, engine: str) -> None:
-    backend = load("sim.physics.backends", engine, kind="engine")
+    backend = load_backend("sim.physics.backends", engine, kind="engine")
     world = backend.build(backend.Config())
     with world as ready:
         ready.load(pack.scene(7))
@@ -57,12 +57,12 @@ def test_both_engines_load_a_cousin(pack: Pack, engine: str) -> None:
 def test_usd_of_a_cousin_holds_its_numbers(pack: Pack, tmp_path: Path) -> None:
     write_scene(pack.scene(2), tmp_path / "scene")
     stage = Usd.Stage.Open(str(tmp_path / "scene/scene.usda"))
-    for stand in pack.cousin(2).stands:
-        prim = stage.GetPrimAtPath(f"/World/Objects/{stand.name}")
+    for instance in pack.cousin(2).objects:
+        prim = stage.GetPrimAtPath(f"/World/Objects/{instance.name}")
         masses = [
-            UsdPhysics.MassAPI(one).GetMassAttr().Get() for one in Usd.PrimRange(prim) if one.HasAPI("PhysicsMassAPI")
+            UsdPhysics.MassAPI(inner).GetMassAttr().Get() for inner in Usd.PrimRange(prim) if inner.HasAPI("PhysicsMassAPI")
         ]
-        np.testing.assert_allclose(sorted(masses), sorted(stand.mass_kg), rtol=1e-6)
+        np.testing.assert_allclose(sorted(masses), sorted(instance.mass_kg), rtol=1e-6)
 
 
 def test_meshes_come_back_to_the_micrometre() -> None:
@@ -72,15 +72,15 @@ def test_meshes_come_back_to_the_micrometre() -> None:
         faces=bowl.faces,
         colors=(np.arange(len(bowl.vertices) * 3) % 256).reshape(-1, 3).astype(np.uint8),
     )
-    for given_mesh, found in zip([box, bowl, colored], read_meshes(mesh_bytes([box, bowl, colored])), strict=True):
+    for given_mesh, read_back in zip([box, bowl, colored], read_meshes(mesh_bytes([box, bowl, colored])), strict=True):
         rounded = round_mesh(given_mesh)
-        np.testing.assert_array_equal(found.vertices, rounded.vertices)
-        np.testing.assert_array_equal(found.faces, rounded.faces)
+        np.testing.assert_array_equal(read_back.vertices, rounded.vertices)
+        np.testing.assert_array_equal(read_back.faces, rounded.faces)
         for key in ("uv", "colors"):
-            mine, theirs = getattr(rounded, key), getattr(found, key)
-            assert (mine is None) == (theirs is None)
-            if mine is not None:
-                np.testing.assert_array_equal(theirs, mine)
+            expected, actual = getattr(rounded, key), getattr(read_back, key)
+            assert (expected is None) == (actual is None)
+            if expected is not None:
+                np.testing.assert_array_equal(actual, expected)
 
 
 def test_meshes_without_end_are_refused() -> None:
@@ -92,11 +92,11 @@ def test_meshes_without_end_are_refused() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=6))
 def test_broken_mesh_bytes_are_refused_or_meshes(place: int, noise: bytes) -> None:
-    raw = bytearray(expand(mesh_bytes([textured_box_mesh((0.2, 0.1, 0.05))])))
+    raw = bytearray(decompress(mesh_bytes([textured_box_mesh((0.2, 0.1, 0.05))])))
     place %= len(raw)
     raw[place : place + len(noise)] = noise
     try:
-        meshes = read_meshes(shrink(bytes(raw)))
+        meshes = read_meshes(compress(bytes(raw)))
     except PackError:
         return
     for mesh in meshes:
@@ -107,32 +107,32 @@ def test_broken_mesh_bytes_are_refused_or_meshes(place: int, noise: bytes) -> No
 @given(st.binary(max_size=200))
 def test_any_bytes_expand_or_are_refused(data: bytes) -> None:
     with pytest.raises(PackError):
-        expand(data)
-    assert expand(shrink(data)) == data
+        decompress(data)
+    assert decompress(compress(data)) == data
 
 
 @given(st.integers(0, 500), st.integers(0, 7))
-def test_a_flipped_bit_in_compressed_bytes_never_gives_more_than_was_told(place: int, bit: int) -> None:
-    data = bytearray(shrink(bytes(range(256)) * 20))
+def test_a_flipped_bit_in_compressed_bytes_never_gives_more_than_the_declared_length(place: int, bit: int) -> None:
+    data = bytearray(compress(bytes(range(256)) * 20))
     data[place % len(data)] ^= 1 << bit
     try:
-        assert len(expand(bytes(data))) < MAX_CONTENT_BYTES
+        assert len(decompress(bytes(data))) < MAX_DECOMPRESSED_BYTES
     except PackError:
         return
 
 
 def test_a_small_blob_cannot_fill_the_memory() -> None:
-    bomb = bytearray(shrink(bytes(50_000_000)))
+    bomb = bytearray(compress(bytes(50_000_000)))
     head = len(b"cousins bz2 1\n")
     assert len(bomb) < 1000
     bomb[head : head + 8] = (1000).to_bytes(8, "little")
     with pytest.raises(PackError, match="another length than it tells"):
-        expand(bytes(bomb))
+        decompress(bytes(bomb))
     bomb[head : head + 8] = (2**40).to_bytes(8, "little")
     with pytest.raises(PackError, match="a blob of another kind"):
-        expand(bytes(bomb))
+        decompress(bytes(bomb))
 
 
 def test_what_would_not_be_read_is_not_written() -> None:
     with pytest.raises(PackError, match="Make the meshes of that asset lighter"):
-        shrink(bytes(MAX_CONTENT_BYTES + 1))
+        compress(bytes(MAX_DECOMPRESSED_BYTES + 1))

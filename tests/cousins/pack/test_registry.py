@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 
 from cousins.errors import CousinsError, PackError, StoreError
 from cousins.pack.blobs import blob_key
-from cousins.pack.comparison import compare
+from cousins.pack.comparison import compare_packs
 from cousins.pack.manifests import manifest_bytes, read_manifest
 from cousins.pack.packs import Pack, open_folder, selection_of
 from cousins.pack.stores.folder import FolderStore
-from cousins.pack.transfer.pull import Pulled, open_pack, pull
+from cousins.pack.transfer.pull import PullResult, open_pack, pull
 from cousins.pack.transfer.push import push, sweep
-from cousins.pack.transfer.registry import PackStore, Reference, open_store, parse_reference, tags
+from cousins.pack.transfer.registry import PackReference, PackStore, open_store, parse_reference, tags
 from cousins.pack.transfer.selection import Selection
 from cousins.pack.verification import verify
 from cousins.pack.writer import write_pack
@@ -35,7 +35,7 @@ from cousins.scene.scene_folder import write_scene
 from tests.cousins.pack.packs_for_tests import META, cousins, small_pack, table_library
 from tests.cousins.pack.servers_for_tests import RangeHandler
 
-DEMO = Reference(name="demo", tag="v1")
+DEMO = PackReference(name="demo", tag="v1")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -66,7 +66,7 @@ def web(store_folder: Path) -> Iterator[str]:
     server.server_close()
 
 
-def pulled(text: str, folder: Path, tmp_path: Path, **limits: object) -> Pulled:
+def pulled(text: str, folder: Path, tmp_path: Path, **limits: object) -> PullResult:
     return pull(parse_reference(text), folder, selection=Selection(**limits), cache=tmp_path / "cache")  # type: ignore[arg-type]
 
 
@@ -86,13 +86,13 @@ def test_some_cousins_bring_nothing_but_what_they_need(pack_folder: Path, web: s
     assert done.cousins == 3
     overhead = RangeHandler.sent - done.bytes - (tmp_path / "p/pack.json").stat().st_size - 65
     assert overhead == 0, "the tag, the manifest and the blobs of these three"
-    whole = open_folder(pack_folder)
+    whole_pack = open_folder(pack_folder)
     for number in numbers:
-        mine = write_scene(pack.scene(number), tmp_path / "mine")
-        assert write_scene(whole.scene(number), tmp_path / "theirs") == mine
+        digest = write_scene(pack.scene(number), tmp_path / "mine")
+        assert write_scene(whole_pack.scene(number), tmp_path / "theirs") == digest
     assert verify(tmp_path / "p").ok
     with pytest.raises(PackError, match="no blob"):
-        pack.scene(whole.indices("train")[0])
+        pack.scene(whole_pack.indices("train")[0])
 
 
 def test_more_cousins_join_those_that_were_pulled(pack_folder: Path, store_folder: Path, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_without_a_network_the_cache_answers_and_says_so(web: str, tmp_path: Pat
     gone.address = "http://127.0.0.1:9"
     text = f"demo:v1@{web}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cousins.pack.stores.http.HttpStore._ask", _refused)
+        patch.setattr("cousins.pack.stores.http.HttpStore._request", _refused)
         done = pulled(text, tmp_path / "again", tmp_path)
         assert done.moved == 0
         assert "the tag demo:v1 is as it was seen last" in done.fallbacks[0]
@@ -185,7 +185,7 @@ def test_a_pull_that_is_killed_at_any_step_leaves_nothing_behind_in_the_end(
         folder, cache = tmp_path / f"p{left}", tmp_path / f"c{left}"
         with monkeypatch.context() as patch:
             steps["left"] = left
-            patch.setattr("cousins.pack.transfer.pull.THREADS", 1)
+            patch.setattr("cousins.pack.transfer.pull.FETCH_THREADS", 1)
             patch.setattr(Path, "replace", counted(Path.replace))
             patch.setattr("cousins.pack.transfer.cache.os.link", counted(os.link))
             with contextlib.suppress(Cut):
@@ -195,7 +195,7 @@ def test_a_pull_that_is_killed_at_any_step_leaves_nothing_behind_in_the_end(
         assert not (folder / ".pulling").exists()
 
 
-def test_a_full_disk_is_told_and_the_pull_goes_on(
+def test_a_full_disk_is_reported_and_the_pull_goes_on(
     pack_folder: Path, store_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -294,10 +294,10 @@ def test_a_sweep_removes_what_no_tag_stands_for(pack_folder: Path, tmp_path: Pat
     alone = set(files(tmp_path / "store"))
     push(pack_folder, store, DEMO)
     assert sweep(store, older_than_s=3600.0).files == 0, "somebody may be pushing"
-    told = sweep(store, older_than_s=0.0, dry=True)
+    planned = sweep(store, older_than_s=0.0, dry=True)
     assert set(files(tmp_path / "store")) >= alone
     done = sweep(store, older_than_s=0.0)
-    assert (done.files, done.manifests) == (told.files, told.manifests) == (done.files, 1)
+    assert (done.files, done.manifests) == (planned.files, planned.manifests) == (done.files, 1)
     assert done.files > 0
     pulled(f"demo:v1@{tmp_path / 'store'}", tmp_path / "p", tmp_path)
     assert files(tmp_path / "p") == files(pack_folder)
@@ -364,12 +364,12 @@ def test_every_flipped_bit_is_found(pack_folder: Path, tmp_path: Path) -> None:
     assert verify(tmp_path / "p").ok
 
 
-def test_what_is_missing_and_what_is_too_much_is_told(pack_folder: Path, tmp_path: Path) -> None:
+def test_missing_and_extra_files_are_reported(pack_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(pack_folder, tmp_path / "p")
     (tmp_path / "p/blobs/note").write_text("hello")
-    found = verify(tmp_path / "p")
-    assert found.ok
-    assert found.extra == ("blobs/note",)
+    report = verify(tmp_path / "p")
+    assert report.ok
+    assert report.extra == ("blobs/note",)
     gone = open_folder(tmp_path / "p").manifest.library.key
     (tmp_path / "p" / gone).unlink()
     assert verify(tmp_path / "p").bad == ((gone, "missing"),)
@@ -380,25 +380,25 @@ def test_the_difference_names_input_axis_and_variant(pack_folder: Path, tmp_path
     library = table_library()
     drawn = cousins(library, 80)
     changed = [
-        replace(one, look=replace(one.look, exposure=9.0), task=replace(one.task, goal_radius_m=0.5))
-        if one.index > 70
-        else one
-        for one in drawn
+        replace(cousin, look=replace(cousin.look, exposure=9.0), task=replace(cousin.task, goal_radius_m=0.5))
+        if cousin.index > 70
+        else cousin
+        for cousin in drawn
     ]
     meta = replace(META, lineage={**META.lineage, "twin": "2" * 64}, recipe={"axes": {"layout": 0.9}})
     asset = library.variants["can"]
     other = replace(library, variants={**library.variants, "can": replace(asset, licence="CC-BY-4.0")})
     write_pack(tmp_path / "p", other, changed[:-1], meta=meta, rejections={"penetration": {"layout": 4}})
-    found = compare(open_folder(pack_folder), open_folder(tmp_path / "p"))
-    told = {change.where: (change.first, change.second) for change in found.changes}
-    assert told["input twin"] == ("1" * 64, "2" * 64)
-    assert told["recipe axes.layout"] == (0.6, 0.9)
-    assert told["recipe axes.look.exposure"] == ([0.5, 1.5], "(none)")
-    assert told["rejections penetration.layout"] == (3, 4)
-    assert told["variant can: licence"] == ("Apache-2.0", "CC-BY-4.0")
-    assert found.cousins == {"same": 71, "look": 9, "task": 9}
-    assert (found.only_first, found.only_second) == (1, 0)
-    same = compare(open_folder(pack_folder), open_folder(pack_folder))
+    report = compare_packs(open_folder(pack_folder), open_folder(tmp_path / "p"))
+    planned = {change.where: (change.first, change.second) for change in report.changes}
+    assert planned["input twin"] == ("1" * 64, "2" * 64)
+    assert planned["recipe axes.layout"] == (0.6, 0.9)
+    assert planned["recipe axes.look.exposure"] == ([0.5, 1.5], "(none)")
+    assert planned["rejections penetration.layout"] == (3, 4)
+    assert planned["variant can: licence"] == ("Apache-2.0", "CC-BY-4.0")
+    assert report.cousins == {"same": 71, "look": 9, "task": 9}
+    assert (report.only_first, report.only_second) == (1, 0)
+    same = compare_packs(open_folder(pack_folder), open_folder(pack_folder))
     assert same.same
     assert same.changes == ()
 
@@ -435,22 +435,22 @@ def test_a_pack_from_a_stranger_is_read_or_refused(data: st.DataObject, pack_fol
 
 
 def _mutated(blob: bytes, data: st.DataObject) -> bytes:
-    from cousins.pack.blobs import expand, shrink
+    from cousins.pack.blobs import compress, decompress
 
     if data.draw(st.booleans()):
         place = data.draw(st.integers(0, len(blob) - 1))
         return blob[:place] + data.draw(st.binary(max_size=4)) + blob[place + 1 :]
-    tree = json.loads(expand(blob))
+    tree = json.loads(decompress(blob))
     path, node = [], tree
     while isinstance(node, dict | list) and node and data.draw(st.integers(0, 9)):
         keys = sorted(node) if isinstance(node, dict) else list(range(len(node)))
         path.append(keys[data.draw(st.integers(0, len(keys) - 1))])
         node = node[path[-1]]
     if not path:
-        return shrink(json.dumps(data.draw(_VALUES)).encode())
+        return compress(json.dumps(data.draw(_VALUES)).encode())
     parent = functools.reduce(lambda inner, key: inner[key], path[:-1], tree)
     parent[path[-1]] = data.draw(_VALUES)
-    return shrink(json.dumps(tree).encode())
+    return compress(json.dumps(tree).encode())
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

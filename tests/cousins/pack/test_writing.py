@@ -18,8 +18,8 @@ from cousins.pack.records.cousin_records import rounded_cousin
 from cousins.pack.writer import PackWriter, write_pack
 from cousins.scene.io.mesh_writer import mesh_files
 from cousins.scene.robot_formats.mjcf_writer import mjcf_file
-from cousins.scene.scene_folder import rounded, write_scene
-from cousins.vary.cousins import Library, realise
+from cousins.scene.scene_folder import round_scene, write_scene
+from cousins.vary.cousins import Library, build_scene
 from tests.cousins.pack.packs_for_tests import META, cousins, small_pack, table_library
 
 ROOT = Path(__file__).parents[3]
@@ -49,33 +49,37 @@ def test_a_pack_holds_the_twin_and_every_cousin_in_its_split(pack_folder: Path) 
 def test_a_cousin_comes_back_as_it_was_written(pack_folder: Path) -> None:
     library = table_library()
     pack = open_folder(pack_folder)
-    for one in cousins(library, 12):
-        assert pack.cousin(one.index) == rounded_cousin(one)
-        assert rounded_cousin(rounded_cousin(one)) == rounded_cousin(one)
+    for cousin in cousins(library, 12):
+        assert pack.cousin(cousin.index) == rounded_cousin(cousin)
+        assert rounded_cousin(rounded_cousin(cousin)) == rounded_cousin(cousin)
 
 
 def test_the_scene_of_a_pack_is_the_scene_of_its_library(pack_folder: Path, tmp_path: Path) -> None:
     pack = open_folder(pack_folder)
     library = table_library()
-    whole = Library(scene=library.scene, variants={k: rounded_variant(v) for k, v in library.variants.items()})
-    for one in cousins(library, 12)[2:5]:
-        mine = write_scene(realise(rounded_cousin(one), whole), tmp_path / f"mine{one.index}")
-        assert write_scene(pack.scene(one.index), tmp_path / f"theirs{one.index}") == mine
+    full_library = Library(scene=library.scene, variants={k: rounded_variant(v) for k, v in library.variants.items()})
+    for cousin in cousins(library, 12)[2:5]:
+        digest = write_scene(build_scene(rounded_cousin(cousin), full_library), tmp_path / f"mine{cousin.index}")
+        assert write_scene(pack.scene(cousin.index), tmp_path / f"theirs{cousin.index}") == digest
 
 
 def test_the_twin_in_a_pack_is_the_twin_for_the_engines(pack_folder: Path) -> None:
     twin = open_folder(pack_folder).scene(0)
-    assert mjcf_file(twin) == mjcf_file(replace(rounded(table_library().scene), look=twin.look))
+    assert mjcf_file(twin) == mjcf_file(replace(round_scene(table_library().scene), look=twin.look))
     assert mesh_files(twin) == mesh_files(table_library().scene)
 
 
 def test_the_whole_library_comes_back(pack_folder: Path) -> None:
     library = open_folder(pack_folder).library
-    known = table_library()
-    assert set(library.variants) == set(known.variants) - {"ball"}, "what no cousin shows is not kept"
-    for key, one in library.variants.items():
-        assert one.signature == rounded_variant(known.variants[key]).signature
-        assert (one.kind, one.of, one.licence) == (known.variants[key].kind, known.variants[key].of, one.licence)
+    table = table_library()
+    assert set(library.variants) == set(table.variants) - {"ball"}, "what no cousin shows is not kept"
+    for key, cousin in library.variants.items():
+        assert cousin.signature == rounded_variant(table.variants[key]).signature
+        assert (cousin.kind, cousin.twin_object, cousin.licence) == (
+            table.variants[key].kind,
+            table.variants[key].twin_object,
+            cousin.licence,
+        )
 
 
 def test_blocks_in_any_order_give_the_same_bytes(pack_folder: Path, tmp_path: Path) -> None:
@@ -115,7 +119,7 @@ def test_a_damaged_block_is_made_anew(tmp_path: Path) -> None:
     assert writer.has_block(0)
 
 
-def test_a_missing_block_is_told(tmp_path: Path) -> None:
+def test_a_missing_block_is_reported(tmp_path: Path) -> None:
     library = table_library()
     writer = PackWriter(tmp_path, key="k")
     writer.add_block(1, cousins(library, 8)[4:], {})
@@ -146,9 +150,9 @@ def test_a_pack_without_cousins_is_the_twin_alone(tmp_path: Path) -> None:
 
 
 def test_cousins_of_a_rare_split_are_found_however_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cousins.pack.writer.SPAN", 8)
+    monkeypatch.setattr("cousins.pack.writer.MAX_PAGE_SPAN", 8)
     library = table_library()
-    drawn = [replace(one, split="heldout_far" if one.index in (3, 30, 31) else "train") for one in cousins(library, 40)]
+    drawn = [replace(cousin, split="heldout_far" if cousin.index in (3, 30, 31) else "train") for cousin in cousins(library, 40)]
     write_pack(tmp_path, library, drawn, meta=META)
     pack = open_folder(tmp_path)
     assert pack.indices("heldout_far") == [3, 30, 31]
@@ -165,10 +169,10 @@ def test_a_pack_whose_last_step_is_cut_is_closed_by_the_next_attempt(
     library = table_library()
     for name in ("pack.json", "pack.sha256"):
 
-        def cut(fresh: Path, target: Path, *, last: str = name, whole: Callable[..., Path] = Path.replace) -> Path:
+        def cut(fresh: Path, target: Path, *, last: str = name, full_library: Callable[..., Path] = Path.replace) -> Path:
             if target.name == last:
                 raise KeyboardInterrupt
-            return whole(fresh, target)
+            return full_library(fresh, target)
 
         folder = tmp_path / name
         writer = PackWriter(folder, key="k")

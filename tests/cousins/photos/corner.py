@@ -1,4 +1,4 @@
-"""A floor before a wall, both printed all over, photographed from an arc: every ray's truth is known."""
+"""A textured floor and wall photographed from an arc, with analytic ground truth for every ray."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def photograph(pose: Array, camera: Intrinsics = CAMERA) -> Array:
 
 
 def jpeg(pixels: Array) -> bytes:
-    """Return a JPEG whose EXIF tells a name and a place."""
+    """Return a JPEG whose EXIF contains a name and a place."""
     exif = Image.Exif()
     exif[0x013B] = "Ada Lovelace"
     exif.get_ifd(0x8825)[2] = (51.5, 0.0, 0.0)

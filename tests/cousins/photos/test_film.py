@@ -9,7 +9,7 @@ from PIL import Image
 
 from cousins.errors import CaptureError
 from cousins.geometry import Array
-from cousins.photos.film import keyframes
+from cousins.photos.film import extract_keyframes
 
 av = pytest.importorskip("av", reason="the extra `photos` is not installed")
 
@@ -47,20 +47,20 @@ def moving(count: int) -> list[Array]:
 
 def test_a_film_gives_pictures_at_their_own_times() -> None:
     times = [20 * number + (7 if number % 3 else 0) for number in range(40)]
-    found = keyframes(film(moving(40), times), most=60)
-    assert 12 <= len(found) <= 40
-    told = [round(600 * (picture.time_s or 0.0)) for picture in found]
-    assert told == sorted(told)
-    assert set(told) <= set(times)
-    assert all((picture.width, picture.height, picture.focal_px) == (240, 160, None) for picture in found)
+    pictures = extract_keyframes(film(moving(40), times), max_count=60)
+    assert 12 <= len(pictures) <= 40
+    times_of_pictures = [round(600 * (picture.time_s or 0.0)) for picture in pictures]
+    assert times_of_pictures == sorted(times_of_pictures)
+    assert set(times_of_pictures) <= set(times)
+    assert all((picture.width, picture.height, picture.focal_px) == (240, 160, None) for picture in pictures)
 
 
 def test_blurred_pictures_are_passed_over() -> None:
     pictures = moving(40)
     for number in range(1, 40, 2):
         pictures[number] = np.asarray(Image.fromarray(pictures[number]).resize((30, 20)).resize((240, 160)))
-    found = keyframes(film(pictures, [20 * number for number in range(40)]), most=12)
-    assert all(round(30 * (picture.time_s or 0.0)) % 2 == 0 for picture in found)
+    keyframes = extract_keyframes(film(pictures, [20 * number for number in range(40)]), max_count=12)
+    assert all(round(30 * (picture.time_s or 0.0)) % 2 == 0 for picture in keyframes)
 
 
 def test_a_film_that_was_held_upright_comes_out_upright() -> None:
@@ -70,7 +70,7 @@ def test_a_film_that_was_held_upright_comes_out_upright() -> None:
     data = film(pictures, [20 * number for number in range(14)])
     place = data.index(IDENTITY, data.index(b"tkhd"))
     turned = data[:place] + HELD_UPRIGHT + data[place + len(IDENTITY) :]
-    picture = keyframes(turned, most=5)[0]
+    picture = extract_keyframes(turned, max_count=5)[0]
     assert (picture.width, picture.height) == (160, 240)
     red = np.asarray(Image.open(io.BytesIO(picture.jpeg)))[15, -15].astype(int)
     assert red[0] > 180 > 90 > red[1]
@@ -78,4 +78,4 @@ def test_a_film_that_was_held_upright_comes_out_upright() -> None:
 
 def test_what_is_no_film_is_refused() -> None:
     with pytest.raises(CaptureError, match=r"a film that cannot be decoded"):
-        keyframes(b"\0\0\0\x18ftypmp42" + bytes(100), most=5)
+        extract_keyframes(b"\0\0\0\x18ftypmp42" + bytes(100), max_count=5)

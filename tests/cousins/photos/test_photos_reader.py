@@ -9,12 +9,12 @@ import pytest
 
 from cousins.capture.backends.photos import Config, PhotosReader
 from cousins.capture.captures import Capture
-from cousins.capture.decoders.archives import open_source
+from cousins.capture.decoders.archives import open_export
 from cousins.capture.ingest import ingest
 from cousins.errors import CaptureError
 from cousins.geometry import rotation_angle_rad, transform, unproject
 from cousins.photos.dense import ASSUMED_ERROR
-from cousins.scale.check import ScaleCheck, rescaled
+from cousins.scale.check import ScaleCheck, rescale_capture
 from cousins.stereo.depth import StereoConfig
 from tests.cousins.photos.corner import jpeg, photograph, poses
 
@@ -30,7 +30,7 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Capture:
     (folder / "in").mkdir()
     for number, pose in enumerate(poses(COUNT)):
         (folder / "in" / f"IMG_{number + 8}_kitchen_ada.jpg").write_bytes(jpeg(photograph(pose)))
-    with open_source(folder / "in") as source:
+    with open_export(folder / "in") as source:
         assert READER.recognises(source)
         return READER.read(source, folder / "capture")
 
@@ -38,13 +38,13 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Capture:
 def test_photos_are_placed_as_they_were_taken_up_to_scale(capture: Capture) -> None:
     assert len(capture.frames) == COUNT
     truth = poses(COUNT)
-    eyes = np.stack([frame.world_from_camera[:3, 3] for frame in capture.frames])
+    centers = np.stack([frame.world_from_camera[:3, 3] for frame in capture.frames])
     real = np.stack([pose[:3, 3] for pose in truth])
-    ratios = np.linalg.norm(np.diff(eyes, axis=0), axis=1) / np.linalg.norm(np.diff(real, axis=0), axis=1)
+    ratios = np.linalg.norm(np.diff(centers, axis=0), axis=1) / np.linalg.norm(np.diff(real, axis=0), axis=1)
     assert np.ptp(ratios) / ratios.mean() < 0.05
-    for (one, other), (told, after) in zip(pairwise(capture.frames), pairwise(truth), strict=True):
-        turn = one.world_from_camera[:3, :3].T @ other.world_from_camera[:3, :3]
-        assert rotation_angle_rad(turn.T @ told[:3, :3].T @ after[:3, :3]) < np.deg2rad(0.7)
+    for (first, second), (true_first, true_second) in zip(pairwise(capture.frames), pairwise(truth), strict=True):
+        turn = first.world_from_camera[:3, :3].T @ second.world_from_camera[:3, :3]
+        assert rotation_angle_rad(turn.T @ true_first[:3, :3].T @ true_second[:3, :3]) < np.deg2rad(0.7)
 
 
 def test_the_floor_is_level(capture: Capture) -> None:
@@ -59,7 +59,7 @@ def test_the_floor_is_level(capture: Capture) -> None:
 
 def test_the_scale_is_assumed_until_something_measures_it(capture: Capture) -> None:
     assert (capture.scale.source, capture.scale.error) == ("assumed", ASSUMED_ERROR)
-    measured = rescaled(capture, ScaleCheck(ratio=3.0, error=0.004, by="1 typed distance"))
+    measured = rescale_capture(capture, ScaleCheck(ratio=3.0, error=0.004, by="1 typed distance"))
     assert (measured.scale.source, measured.scale.error) == ("measured by 1 typed distance", 0.004)
 
 
@@ -92,5 +92,5 @@ def test_photos_of_different_things_are_refused_with_what_to_do(tmp_path: Path) 
 def test_photos_beside_depth_or_poses_are_no_heap_of_photos(beside: str, tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg", beside):
         (tmp_path / name).write_bytes(b"\xff\xd8\xff")
-    with open_source(tmp_path) as source:
+    with open_export(tmp_path) as source:
         assert not READER.recognises(source)

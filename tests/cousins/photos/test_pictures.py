@@ -8,13 +8,13 @@ from PIL import Image
 
 from cousins.errors import CaptureError
 from cousins.photos.pictures import LONG_SIDE_PX, Picture, decode_photos
-from cousins.photos.tones import srgb_of_hdr
+from cousins.photos.tones import srgb_from_hdr
 
 OWNER, PLACE = "Ada Lovelace", b"51.5"
 
 
 def photo(*, size: tuple[int, int] = (400, 300), orientation: int = 1, focal_35: int | None = None) -> bytes:
-    """Return a JPEG, red in its upper left quarter as it is stored, whose EXIF tells owner and place."""
+    """Return a JPEG, red in its upper left quarter as it is stored, whose EXIF contains owner and place."""
     pixels = np.full((size[1], size[0], 3), 128, np.uint8)
     pixels[: size[1] // 2, : size[0] // 2] = (255, 0, 0)
     exif = Image.Exif()
@@ -36,9 +36,9 @@ def decoded(data: bytes) -> Picture:
 @pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
 def test_photos_come_out_as_they_were_held(orientation: int, corner: tuple[int, int]) -> None:
     picture = decoded(photo(orientation=orientation))
-    shown = np.asarray(Image.open(io.BytesIO(picture.jpeg)))
-    assert shown.shape[:2] == (picture.height, picture.width) == ((300, 400) if orientation < 5 else (400, 300))
-    red = shown[corner[0], corner[1]].astype(int)
+    pixels = np.asarray(Image.open(io.BytesIO(picture.jpeg)))
+    assert pixels.shape[:2] == (picture.height, picture.width) == ((300, 400) if orientation < 5 else (400, 300))
+    red = pixels[corner[0], corner[1]].astype(int)
     assert red[0] > 200 > 60 > red[1]
 
 
@@ -49,7 +49,7 @@ def test_owner_and_place_do_not_come_along() -> None:
     assert not Image.open(io.BytesIO(picture.jpeg)).getexif()
 
 
-def test_the_focal_length_is_told_by_the_diagonal_of_film() -> None:
+def test_the_focal_length_follows_from_the_35_mm_equivalent() -> None:
     assert decoded(photo()).focal_px is None
     assert decoded(photo(focal_35=26)).focal_px == pytest.approx(26 / 43.27 * 500.0)
 
@@ -65,7 +65,7 @@ def test_broken_photos_are_named_by_number_and_the_others_go_on() -> None:
     assert isinstance(first, Picture)
     assert isinstance(third, Picture)
     assert isinstance(second, CaptureError)
-    assert second.found.startswith("photo 2 that cannot be decoded")
+    assert second.observed.startswith("photo 2 that cannot be decoded")
 
 
 def test_heic_photos_are_read() -> None:
@@ -82,9 +82,9 @@ def test_heic_photos_are_read() -> None:
 @pytest.mark.parametrize(("curve", "white"), [("hlg", 0.75), ("pq", 0.5806)])
 def test_reference_white_of_films_becomes_nearly_white_and_black_stays_black(curve: str, white: float) -> None:
     signal = np.array([[[0.0] * 3, [0.5 * white] * 3, [white] * 3, [1.0] * 3]], dtype=np.float32)
-    shown = srgb_of_hdr(signal, curve=curve)[0]
-    assert (np.ptp(shown.astype(int), axis=1) <= 1).all()
-    levels = shown[:, 0].astype(int)
+    converted = srgb_from_hdr(signal, curve=curve)[0]
+    assert (np.ptp(converted.astype(int), axis=1) <= 1).all()
+    levels = converted[:, 0].astype(int)
     assert levels[0] == 0
     assert 205 <= levels[2] <= 245
     assert levels[3] >= 250

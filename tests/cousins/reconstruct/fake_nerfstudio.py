@@ -38,8 +38,8 @@ def train() -> None:
         sys.stdout.write("RuntimeError: CUDA out of memory.\n")
         sys.exit(1)
     (run / "config.yml").write_text("!!python/object:nerfstudio.engine.trainer.TrainerConfig\n")
-    told = {"transform": transform.tolist(), "scale": scale}
-    (run / "dataparser_transforms.json").write_text(json.dumps(told, indent=4))
+    record_of_parser = {"transform": transform.tolist(), "scale": scale}
+    (run / "dataparser_transforms.json").write_text(json.dumps(record_of_parser, indent=4))
 
 
 def export() -> None:
@@ -47,10 +47,10 @@ def export() -> None:
     out.mkdir(parents=True)
     parser = json.loads((run / "dataparser_transforms.json").read_text())
     transform, scale = np.array(parser["transform"]), parser["scale"]
-    known = np.load(os.environ["KNOWN_SCENE"])
-    points = scale * (known["points"] @ transform[:, :3].T + transform[:, 3])
+    scene = np.load(os.environ["KNOWN_SCENE"])
+    points = scale * (scene["points"] @ transform[:, :3].T + transform[:, 3])
     if sys.argv[1] == "gaussian-splat":
-        (out / "splat.ply").write_bytes(splat_ply(points, scale * known["scales"], known["harmonics"]))
+        (out / "splat.ply").write_bytes(splat_ply(points, scale * scene["scales"], scene["harmonics"]))
     else:
         (out / "poisson_mesh.ply").write_bytes(mesh_ply(points))
 

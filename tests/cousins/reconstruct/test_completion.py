@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cousins.reconstruct.support import base_height_m
-from cousins.reconstruct.surface.completion import Revolution, UprightBox, fit_solid
+from cousins.reconstruct.surface.completion import BoxSolid, RevolutionSolid, fit_solid
 from cousins.segment.segments import Plane, Segment, Segmentation
 
 
@@ -27,16 +27,16 @@ def seen_cup(rng: np.random.Generator) -> np.ndarray:
     return points + 0.001 * rng.normal(size=(900, 3))
 
 
-def test_three_seen_faces_of_a_box_tell_the_whole_box():
+def test_three_observed_faces_complete_a_box():
     solid = fit_solid(seen_box(np.random.default_rng(0)), base_m=0.0, tolerance_m=0.004)
-    assert isinstance(solid, UprightBox)
+    assert isinstance(solid, BoxSolid)
     assert 2.0 * np.sort(solid.half_m) == pytest.approx([0.10, 0.12, 0.20], abs=0.006)
     assert solid.center == pytest.approx([0.0, 0.0, 0.05], abs=0.004)
 
 
-def test_half_a_cup_tells_its_axis_and_radii():
+def test_half_a_cup_determines_its_axis_and_radii():
     solid = fit_solid(seen_cup(np.random.default_rng(0)), base_m=0.0, tolerance_m=0.006)
-    assert isinstance(solid, Revolution)
+    assert isinstance(solid, RevolutionSolid)
     assert solid.axis_xy == pytest.approx([0.3, 0.2], abs=0.002)
     assert solid.radii_m[[0, -1]] == pytest.approx([0.031, 0.049], abs=0.002)
 
@@ -57,23 +57,23 @@ def plane(height_m: float) -> Plane:
 
 
 def test_an_object_stands_on_the_plane_that_its_segment_names():
-    thing = Segment(name="object_0", label="thing", support="table")
-    scene = Segmentation(planes=(plane(0.7),), segments=(thing,))
-    assert base_height_m(scene, thing, np.array([0.0, 0.0, 0.8]), np.array([0.1, 0.1, 0.9])) == pytest.approx(0.7)
+    segment = Segment(name="object_0", label="thing", support="table")
+    scene = Segmentation(planes=(plane(0.7),), segments=(segment,))
+    assert base_height_m(scene, segment, np.array([0.0, 0.0, 0.8]), np.array([0.1, 0.1, 0.9])) == pytest.approx(0.7)
 
 
 def test_an_unnamed_support_is_found_only_close_below():
-    thing = Segment(name="object_0", label="thing")
-    scene = Segmentation(planes=(plane(0.7),), segments=(thing,))
+    segment = Segment(name="object_0", label="thing")
+    scene = Segmentation(planes=(plane(0.7),), segments=(segment,))
     corner = np.array([0.1, 0.1, 0.9])
-    assert base_height_m(scene, thing, np.array([0.0, 0.0, 0.71]), corner) == pytest.approx(0.7)
-    assert base_height_m(scene, thing, np.array([0.0, 0.0, 0.8]), corner) == pytest.approx(0.8)
+    assert base_height_m(scene, segment, np.array([0.0, 0.0, 0.71]), corner) == pytest.approx(0.7)
+    assert base_height_m(scene, segment, np.array([0.0, 0.0, 0.8]), corner) == pytest.approx(0.8)
 
 
 def test_an_object_on_another_stands_on_its_top():
     points = np.stack(np.meshgrid(np.linspace(0, 0.1, 10), np.linspace(0, 0.1, 10), [0.745]), axis=-1).reshape(-1, 3)
     carrier = Segment(name="object_0", label="book", points=points)
-    thing = Segment(name="object_1", label="thing", support="object_0")
-    scene = Segmentation(planes=(plane(0.7),), segments=(carrier, thing))
+    segment = Segment(name="object_1", label="thing", support="object_0")
+    scene = Segmentation(planes=(plane(0.7),), segments=(carrier, segment))
     low, high = np.array([0.0, 0.0, 0.75]), np.array([0.1, 0.1, 0.9])
-    assert base_height_m(scene, thing, low, high) == pytest.approx(0.745)
+    assert base_height_m(scene, segment, low, high) == pytest.approx(0.745)

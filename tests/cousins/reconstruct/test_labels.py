@@ -1,4 +1,4 @@
-"""Names told from the rebuilt shape."""
+"""Labels derived from the reconstructed shape."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import replace
 import trimesh
 
 from cousins.meshes import Mesh
-from cousins.reconstruct.labels import relabelled
+from cousins.reconstruct.labels import relabel_from_mesh
 from cousins.segment.segments import Segment
 
 BOX = Mesh.from_trimesh(trimesh.creation.box((0.19, 0.12, 0.05)))
-SEEN = Segment(name="object_0", label="box 21×13×6 cm", label_score=0.9)
+SEGMENT = Segment(name="object_0", label="box 21×13×6 cm", label_score=0.9)
 
 
 def test_a_name_by_geometry_takes_the_sizes_of_the_mesh() -> None:
-    assert relabelled(SEEN, BOX).label == "box 19×12×5 cm"
+    assert relabel_from_mesh(SEGMENT, BOX).label == "box 19×12×5 cm"
 
 
 def test_a_name_that_somebody_gave_stays() -> None:
-    named = replace(SEEN, label="tea tin", label_source="sam")
-    assert relabelled(named, BOX) is named
+    named = replace(SEGMENT, label="tea tin", label_source="sam")
+    assert relabel_from_mesh(named, BOX) is named

@@ -14,11 +14,11 @@ from cousins.reconstruct.materials import MATERIALS, material_for
         ("object 80×60×95 cm", 0.95, "unknown large"),
     ],
 )
-def test_a_label_tells_the_material(label: str, size: float, name: str) -> None:
+def test_a_label_determines_the_material(label: str, size: float, name: str) -> None:
     assert material_for(label, longest_side_m=size).name == name
 
 
-def test_every_row_tells_its_source_and_only_unknown_ones_are_defaults() -> None:
+def test_every_row_names_its_source_and_only_unknown_rows_are_defaults() -> None:
     for name, row in MATERIALS.items():
         expected = "default" if name.startswith("unknown") else "material table"
         assert {row.density_kg_m3.source, row.friction.source, row.restitution.source} == {expected}

@@ -1,4 +1,4 @@
-"""nerfstudio's side of the seam by programs that write its files: metres go in, metres come back."""
+"""nerfstudio's back-end on programs that write its files: metres go in, metres come back."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from PIL import Image
 from cousins.capture.captures import Capture, Frame, Scale
 from cousins.errors import InputError, StageError
 from cousins.geometry import Array, Intrinsics, look_at, rotation_about
-from cousins.reconstruct.backends.nerfstudio import Config, Nerfstudio, build, write_data
-from cousins.reconstruct.splats import Splats, basis, moved, read_splats
+from cousins.reconstruct.backends.nerfstudio import Config, Nerfstudio, build, write_dataset
+from cousins.reconstruct.splats import Splats, harmonics_basis, read_splats, transform_splats
 from cousins.scene.usd.check_worker import check_file
 from cousins.scene.usd.splats import read_splat_usd, write_splats
 from tests.cousins.reconstruct.fake_nerfstudio import splat_ply
@@ -27,7 +27,7 @@ HARMONICS = np.random.default_rng(7).normal(size=(300, 16, 3))
 
 
 def environment(folder: Path, *, cuda: bool = True) -> Path:
-    """A virtual environment as far as anyone looks into it."""
+    """A virtual environment with fake programs."""
     (folder / "bin").mkdir(parents=True)
     scripts = {"python": f"#!/bin/sh\necho {cuda}\n"}
     for name in ("ns-train", "ns-export"):
@@ -73,11 +73,11 @@ def test_splats_come_back_in_metres_within_a_tenth_of_a_millimetre(
     turned: str, backend: Nerfstudio, capture: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TURNED", turned)
-    heard: list[tuple[str, float]] = []
-    splats = backend.splats(capture, tmp_path / "work", tell=lambda what, share: heard.append((what, share)))
+    calls: list[tuple[str, float]] = []
+    splats = backend.splats(capture, tmp_path / "work", progress=lambda step, share: calls.append((step, share)))
     assert np.abs(splats.positions - POINTS).max() < 1e-4
     np.testing.assert_allclose(splats.scales, SCALES, rtol=1e-5)
-    assert heard == [
+    assert calls == [
         ("ns-train splatfacto", 0.5),
         ("ns-train splatfacto", 1.0),
         ("ns-train splatfacto", 1.0),
@@ -88,7 +88,7 @@ def test_splats_come_back_in_metres_within_a_tenth_of_a_millimetre(
 
 
 def test_a_mesh_comes_back_in_metres_with_its_colours(backend: Nerfstudio, capture: Capture, tmp_path: Path) -> None:
-    mesh = backend.mesh(capture, tmp_path / "work", tell=lambda *_: None)
+    mesh = backend.mesh(capture, tmp_path / "work", progress=lambda *_: None)
     assert np.abs(mesh.vertices - POINTS).max() < 1e-9
     assert mesh.colors is not None
     assert (mesh.colors == [10, 20, 30]).all()
@@ -96,7 +96,7 @@ def test_a_mesh_comes_back_in_metres_with_its_colours(backend: Nerfstudio, captu
 
 
 def test_the_data_set_holds_metres_and_gl_cameras(capture: Capture, tmp_path: Path) -> None:
-    write_data(capture, tmp_path / "data", rng=np.random.default_rng(0))
+    write_dataset(capture, tmp_path / "data", rng=np.random.default_rng(0))
     record = json.loads((tmp_path / "data/transforms.json").read_text())
     pose = np.array(record["frames"][3]["transform_matrix"])
     np.testing.assert_array_equal(pose[:3, 3], capture.frames[3].world_from_camera[:3, 3])
@@ -104,22 +104,22 @@ def test_the_data_set_holds_metres_and_gl_cameras(capture: Capture, tmp_path: Pa
     assert (record["frames"][0]["cx"], record["frames"][0]["cy"]) == (32.0, 24.0)
     few = replace(capture, frames=capture.frames[:5])
     with pytest.raises(InputError, match="5 colour pictures; expected at least 10"):
-        write_data(few, tmp_path / "few", rng=np.random.default_rng(0))
+        write_dataset(few, tmp_path / "few", rng=np.random.default_rng(0))
 
 
-def test_without_a_gpu_or_an_environment_it_says_so_before_any_work(tmp_path: Path) -> None:
+def test_a_missing_gpu_or_environment_is_an_error_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no nerfstudio in .*cousins setup nerfstudio"):
         build(Config(environment=tmp_path / "nothing"))
     with pytest.raises(InputError, match="no NVIDIA GPU that torch can use"):
         build(Config(environment=environment(tmp_path / "env", cuda=False)))
 
 
-def test_a_program_that_fails_is_told_with_its_last_lines(
+def test_a_failed_program_is_an_error_with_its_last_lines(
     backend: Nerfstudio, capture: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BROKEN", "1")
     with pytest.raises(StageError, match=r"(?s)ns-train ended with code 1:.*CUDA out of memory"):
-        backend.splats(capture, tmp_path / "work", tell=lambda *_: None)
+        backend.splats(capture, tmp_path / "work", progress=lambda *_: None)
 
 
 def known_splats() -> Splats:
@@ -129,7 +129,7 @@ def known_splats() -> Splats:
 def test_light_turns_with_the_splats() -> None:
     rotation = rotation_about(np.array([1.0, -2.0, 0.5]), 1.1)
     splats = known_splats()
-    turned = moved(splats, rotation, np.zeros(3), 1.0)
+    turned = transform_splats(splats, rotation, np.zeros(3), 1.0)
     seen_from = np.random.default_rng(1).normal(size=(50, 3))
     seen_from /= np.linalg.norm(seen_from, axis=1, keepdims=True)
     np.testing.assert_allclose(
@@ -138,13 +138,13 @@ def test_light_turns_with_the_splats() -> None:
 
 
 def _light(splats: Splats, directions: Array) -> Array:
-    return np.asarray(np.einsum("dk,nkc->ndc", basis(directions), splats.harmonics))
+    return np.asarray(np.einsum("dk,nkc->ndc", harmonics_basis(directions), splats.harmonics))
 
 
 def test_moving_splats_there_and_back_changes_nothing() -> None:
     rotation = rotation_about(np.array([0.2, 1.0, 0.3]), 2.0)
-    there = moved(known_splats(), rotation, np.array([1.0, 2.0, 3.0]), 0.13)
-    back = moved(there, rotation.T, -rotation.T @ np.array([1.0, 2.0, 3.0]) / 0.13, 1.0 / 0.13)
+    moved = transform_splats(known_splats(), rotation, np.array([1.0, 2.0, 3.0]), 0.13)
+    back = transform_splats(moved, rotation.T, -rotation.T @ np.array([1.0, 2.0, 3.0]) / 0.13, 1.0 / 0.13)
     np.testing.assert_allclose(back.positions, known_splats().positions, atol=1e-9)
     np.testing.assert_allclose(back.harmonics, known_splats().harmonics, atol=1e-9)
     np.testing.assert_allclose(np.abs(back.quats_wxyz[:, 0]), 1.0, atol=1e-12)

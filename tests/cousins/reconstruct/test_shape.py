@@ -10,13 +10,15 @@ from cousins.errors import StageError
 from cousins.geometry import Intrinsics, look_at, transform, unproject
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.shape import Shape, demand_seen, reconstruct_shape
+from cousins.reconstruct.shape import ReconstructedShape, reconstruct_shape, require_measured_surface
 from cousins.segment.segments import Plane, Segment, Segmentation
 
 CAMERA = Intrinsics(width=128, height=96, fx=96.0, fy=96.0, cx=63.5, cy=47.5)
 
 
-def scan(solid: trimesh.Trimesh, *, views: int = 30, arc_rad: float = 2.0 * np.pi, distance_m: float = 0.5) -> Shape:
+def scan(
+    solid: trimesh.Trimesh, *, views: int = 30, arc_rad: float = 2.0 * np.pi, distance_m: float = 0.5
+) -> ReconstructedShape:
     """Look at a solid on a table from all around, with LiDAR noise, and rebuild it."""
     rng = np.random.default_rng(4)
     table = trimesh.creation.box((2.0, 2.0, 0.02))
@@ -54,7 +56,7 @@ def scan(solid: trimesh.Trimesh, *, views: int = 30, arc_rad: float = 2.0 * np.p
     return reconstruct_shape(capture, segmentation, segment)
 
 
-def gaps_m(shape: Shape, truth: trimesh.Trimesh) -> np.ndarray:
+def gaps_m(shape: ReconstructedShape, truth: trimesh.Trimesh) -> np.ndarray:
     """Distances [m] from the rebuilt vertices to the true surface."""
     points, _ = trimesh.sample.sample_surface(truth, 40_000, seed=1)
     return np.asarray(cKDTree(points).query(shape.mesh.vertices)[0])
@@ -69,7 +71,7 @@ def bowl() -> trimesh.Trimesh:
 
 
 @pytest.fixture(scope="module")
-def box() -> tuple[Shape, trimesh.Trimesh]:
+def box() -> tuple[ReconstructedShape, trimesh.Trimesh]:
     solid = trimesh.creation.box((0.10, 0.06, 0.12))
     solid.apply_translation([0.0, 0.0, 0.06])
     return scan(solid), solid
@@ -154,6 +156,6 @@ def test_one_look_at_a_box_is_completed_to_a_box_and_the_back_is_not_called_obse
 
 def test_a_mesh_of_which_nothing_was_measured_makes_no_asset(box):
     shape, _ = box
-    demand_seen("object_3", shape.mesh, shape.observed)
+    require_measured_surface("object_3", shape.mesh, shape.observed)
     with pytest.raises(StageError, match=r"of object_3 only 0\.00 cm² of surface was measured, wanted at least 1 cm²"):
-        demand_seen("object_3", shape.mesh, np.zeros_like(shape.observed))
+        require_measured_surface("object_3", shape.mesh, np.zeros_like(shape.observed))

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from cousins.capture.formats.arkit import Z_UP_FROM_Y_UP
 from cousins.errors import CaptureError
 from cousins.geometry import Array, rigid, transform
-from cousins.rooms.furniture import asset_of
-from cousins.rooms.prims import read_prims
+from cousins.rooms.furniture import furniture_asset
+from cousins.rooms.prims import read_usd_room
 from cousins.rooms.room import Furniture, Panel
 from cousins.rooms.roomplan import read_roomplan
-from cousins.rooms.solids import cut, prisms, slab
-from cousins.rooms.wall_gaps import close
+from cousins.rooms.solids import convex_prisms, extruded_section, section_with_holes
+from cousins.rooms.wall_gaps import close_walls
 
 
 def columns(position: tuple[float, float, float], yaw: float = 0.0) -> list[float]:
@@ -106,41 +106,41 @@ def wall(start: tuple[float, float], stop: tuple[float, float], name: str = "wal
     return Panel(name=name, kind="wall", world_from_panel=pose, outline=outline)
 
 
-def test_a_small_gap_between_walls_is_filled_and_told() -> None:
+def test_a_small_gap_between_walls_is_filled_with_a_note() -> None:
     walls = [
         wall((0, 0), (4, 0), "south"),
         wall((4, 0), (4, 3), "east"),
         wall((4, 3), (0.3, 3), "north"),
         wall((0, 2.8), (0, 0), "west"),
     ]
-    closed = close(walls)
+    closed = close_walls(walls)
     (filler,) = closed.fillers
     assert np.ptp(filler.outline[:, 0]) == pytest.approx(np.hypot(0.3, 0.2))
     assert closed.notes == ("wall_filled_0 of 0.36 m was put between north and west: nobody scanned it",)
     assert closed.warnings == ()
 
 
-def test_a_wide_gap_stays_open_and_is_told() -> None:
+def test_a_wide_gap_stays_open_with_a_warning() -> None:
     walls = [wall((0, 0), (4, 0), "south"), wall((4, 0), (4, 3), "east"), wall((2, 3), (4, 3), "north")]
-    closed = close(walls)
+    closed = close_walls(walls)
     assert closed.fillers == ()
     assert closed.warnings == ("the walls do not close: open at an end of north, south",)
 
 
 def test_walls_that_meet_in_a_corner_or_a_tee_are_closed() -> None:
     box = [wall((0, 0), (4, 0)), wall((4, 0), (4, 3)), wall((4, 3), (0, 3)), wall((0, 3), (0, 0)), wall((2, 0), (2, 3))]
-    closed = close(box)
+    closed = close_walls(box)
     assert (closed.fillers, closed.warnings) == ((), ())
 
 
 def test_prisms_fill_a_wall_with_a_door_exactly_and_leave_the_door_free() -> None:
     outline = np.array([[-2.0, 0.0], [2.0, 0.0], [2.0, 2.5], [-2.0, 2.5]])
     door = np.array([[0.0, 0.0], [0.9, 0.0], [0.9, 2.0], [0.0, 2.0]])
-    section = cut(outline, [door])
-    pieces = prisms(section, low_m=0.0, high_m=0.1)
+    section = section_with_holes(outline, [door])
+    pieces = convex_prisms(section, low_m=0.0, high_m=0.1)
     assert [piece.kind for piece in pieces] == ["box"] * 3
     assert sum(piece.mesh.to_trimesh().volume for piece in pieces) == pytest.approx(0.1 * (4.0 * 2.5 - 0.9 * 2.0))
-    assert slab(section, low_m=0.0, high_m=0.1).to_trimesh().is_watertight
+    assert extruded_section(section, low_m=0.0, high_m=0.1).to_trimesh().is_watertight
 
 
 @settings(deadline=None)
@@ -153,8 +153,8 @@ def test_prisms_of_any_floor_are_convex_and_fill_it(points: list[tuple[float, fl
     ring = ring[first]
     if len(ring) < 3:
         return
-    section = cut(ring, [])
-    pieces = prisms(section, low_m=-0.05, high_m=0.0)
+    section = section_with_holes(ring, [])
+    pieces = convex_prisms(section, low_m=-0.05, high_m=0.0)
     volume = sum(piece.mesh.to_trimesh().volume for piece in pieces)
     assert volume == pytest.approx(0.05 * section.area(), abs=0.05 * 2e-5 * (len(ring) + 2) ** 2)
     for piece in pieces:
@@ -164,14 +164,14 @@ def test_prisms_of_any_floor_are_convex_and_fill_it(points: list[tuple[float, fl
 
 @pytest.mark.parametrize(("category", "count"), [("table", 5), ("chair", 6), ("sofa", 1)])
 def test_furniture_fills_its_box_with_convex_pieces(category: str, count: int) -> None:
-    thing = Furniture(
+    furniture = Furniture(
         name=f"{category}_0", category=category, world_from_box=np.eye(4), size_m=np.array([0.6, 0.5, 0.9])
     )
-    asset = asset_of(thing)
+    asset = furniture_asset(furniture)
     assert (asset.label, asset.label_source, asset.label_score) == (category, "RoomPlan", None)
     mesh = asset.links[0].visual.to_trimesh()
     assert mesh.is_watertight
-    np.testing.assert_allclose(mesh.extents, thing.size_m, atol=1e-6)
+    np.testing.assert_allclose(mesh.extents, furniture.size_m, atol=1e-6)
     assert len(asset.links[0].pieces) == count
     assert asset.observed_fraction == 0.0
     assert asset.links[0].mass_kg.source == "material table"
@@ -185,15 +185,15 @@ def test_a_real_room_reads_alike_from_json_and_usdz(shared_data: Callable[[str],
     from cousins.importers.rooms import read_room
 
     folder = shared_data("restricted/roomplan_libroom")
-    told, drawn = read_room(folder / "Room.json"), read_room(folder / "Room.usdz")
-    assert {panel.name for panel in told.panels} == {panel.name for panel in drawn.panels}
-    by_name = {panel.name: panel for panel in drawn.panels}
-    for panel in told.panels:
-        ours, theirs = corners_of(panel), corners_of(by_name[panel.name])
-        gaps = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
+    json_room, usd_room = read_room(folder / "Room.json"), read_room(folder / "Room.usdz")
+    assert {panel.name for panel in json_room.panels} == {panel.name for panel in usd_room.panels}
+    by_name = {panel.name: panel for panel in usd_room.panels}
+    for panel in json_room.panels:
+        json_corners, usd_corners = corners_of(panel), corners_of(by_name[panel.name])
+        gaps = np.linalg.norm(json_corners[:, None] - usd_corners[None], axis=2)
         assert max(gaps.min(axis=0).max(), gaps.min(axis=1).max()) < 1e-3
-    boxes = {each.name: each for each in drawn.furniture}
-    for each in told.furniture:
+    boxes = {each.name: each for each in usd_room.furniture}
+    for each in json_room.furniture:
         np.testing.assert_allclose(each.size_m, boxes[each.name].size_m, atol=1e-5)
         np.testing.assert_allclose(each.world_from_box, boxes[each.name].world_from_box, atol=1e-5)
 
@@ -209,16 +209,16 @@ JSON_VALUES = st.recursive(
 @given(st.data())
 def test_a_damaged_room_is_read_or_refused_with_our_error(data: st.DataObject) -> None:
     record = square_room()
-    where: Any = record
+    node: Any = record
     for _ in range(data.draw(st.integers(1, 4))):
-        keys = list(where) if isinstance(where, dict) else list(range(len(where)))
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
         if not keys:
             break
         key = data.draw(st.sampled_from(keys))
-        if data.draw(st.booleans()) or not isinstance(where[key], dict | list):
-            where[key] = data.draw(JSON_VALUES)
+        if data.draw(st.booleans()) or not isinstance(node[key], dict | list):
+            node[key] = data.draw(JSON_VALUES)
             break
-        where = where[key]
+        node = node[key]
     with contextlib.suppress(CaptureError):
         read_roomplan(encoded(record), name="room")
 
@@ -226,11 +226,11 @@ def test_a_damaged_room_is_read_or_refused_with_our_error(data: st.DataObject) -
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(["name", "pose", "points", "triangles", "error"]), JSON_VALUES, max_size=5))
 def test_damaged_solids_are_refused_with_our_error(solid: dict[str, Any]) -> None:
-    whole = {
+    valid = {
         "name": "Wall0",
         "pose": Z_UP_FROM_Y_UP.tolist(),
         "points": [[0, 0, 0], [1, 0, 0], [1, 1, 0]],
         "triangles": [[0, 1, 2]],
     }
     with contextlib.suppress(CaptureError):
-        read_prims({"solids": [whole, whole | solid]}, name="room")
+        read_usd_room({"solids": [valid, valid | solid]}, name="room")

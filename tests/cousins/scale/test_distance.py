@@ -1,4 +1,4 @@
-"""Typed distances: how they read, what they measure, how far they are to be believed."""
+"""Typed distances: parsing, measured scale and plausibility limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cousins.capture.captures import Capture, Frame, Scale
 from cousins.errors import CaptureError, InputError
 from cousins.geometry import Intrinsics, look_at
-from cousins.scale.check import ScaleCheck, combined, rescaled
+from cousins.scale.check import ScaleCheck, combine_checks, rescale_capture
 from cousins.scale.distance import PixelDistance, TagDistance, check_distances, needs_tags, parse_distance
 
 CAMERA = Intrinsics(width=256, height=192, fx=210.0, fy=210.0, cx=127.5, cy=95.5)
@@ -41,8 +41,8 @@ def capture_of(*, short: float = 1.0, noise_m: float = 0.0, source: str = "lidar
 def pixel_of(x: float, y: float) -> tuple[float, float]:
     """The colour pixel that shows (x, y, 0)."""
     pose = look_at(np.array([0.0, -0.8, 0.9]), np.zeros(3))
-    seen = pose[:3, :3].T @ (np.array([x, y, 0.0]) - pose[:3, 3])
-    return float(COLOR.fx * seen[0] / seen[2] + COLOR.cx), float(COLOR.fy * seen[1] / seen[2] + COLOR.cy)
+    point = pose[:3, :3].T @ (np.array([x, y, 0.0]) - pose[:3, 3])
+    return float(COLOR.fx * point[0] / point[2] + COLOR.cx), float(COLOR.fy * point[1] / point[2] + COLOR.cy)
 
 
 HALF_METRE = PixelDistance(frame=0, pixels=(pixel_of(-0.2, 0.0), pixel_of(0.2, 0.3)), length_m=0.5)
@@ -53,22 +53,22 @@ def test_two_pixels_on_a_slanted_plane_measure_their_distance() -> None:
 
 
 @pytest.mark.parametrize("short", [0.97, 1.04])
-def test_a_wrong_metre_is_found_within_the_error_that_is_told_and_mended(short: float) -> None:
+def test_a_wrong_scale_is_measured_within_its_error_and_corrected(short: float) -> None:
     capture = capture_of(short=short, noise_m=0.002)
     check = check_distances(capture, [HALF_METRE])
     assert check.error < 0.02
     assert abs(check.ratio * short - 1.0) < 3.0 * check.error
-    mended = rescaled(capture, check)
-    assert mended.scale.source.startswith("lidar, corrected by 1 typed distance (")
-    assert mended.scale.error == check.error
+    corrected = rescale_capture(capture, check)
+    assert corrected.scale.source.startswith("lidar, corrected by 1 typed distance (")
+    assert corrected.scale.error == check.error
 
 
 def test_a_capture_of_assumed_scale_believes_any_distance_and_says_measured() -> None:
     capture = capture_of(short=7.0, source="assumed")
     check = check_distances(capture, [HALF_METRE])
-    mended = rescaled(capture, check)
-    assert mended.scale.source == "measured by 1 typed distance"
-    assert check_distances(mended, [HALF_METRE]).ratio == pytest.approx(1.0, abs=1e-4)
+    corrected = rescale_capture(capture, check)
+    assert corrected.scale.source == "measured by 1 typed distance"
+    assert check_distances(corrected, [HALF_METRE]).ratio == pytest.approx(1.0, abs=1e-4)
 
 
 def test_tags_are_measured_between_their_centres() -> None:
@@ -105,8 +105,8 @@ def test_a_distance_that_cannot_be_is_refused(distance: PixelDistance, match: st
 
 
 def test_distances_that_contradict_each_other_have_a_larger_error() -> None:
-    agreeing = combined([ScaleCheck(ratio=ratio, error=0.01, by="x") for ratio in (1.0, 1.005)])
-    fighting = combined([ScaleCheck(ratio=ratio, error=0.01, by="x") for ratio in (0.9, 1.1)])
+    agreeing = combine_checks([ScaleCheck(ratio=ratio, error=0.01, by="x") for ratio in (1.0, 1.005)])
+    fighting = combine_checks([ScaleCheck(ratio=ratio, error=0.01, by="x") for ratio in (0.9, 1.1)])
     assert agreeing.error == pytest.approx(0.01 / np.sqrt(2.0))
     assert fighting.error > 0.09
 

@@ -12,7 +12,7 @@ from cousins.geometry import Array, rigid, rotation_about
 from cousins.meshes import Mesh, concatenate
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
-from cousins.scene.scenes import Placed, Relation, Scene, Structure
+from cousins.scene.scenes import PlacedAsset, Relation, Scene, Structure
 
 FRICTION = Quantity(value=0.5, low=0.3, high=0.7, source="material table")
 RESTITUTION = Quantity(value=0.3, low=0.1, high=0.5, source="material table")
@@ -201,13 +201,13 @@ def tilted(angle_rad: float, position: tuple[float, float, float]) -> Array:
 
 def table_scene(name: str = "table_scene") -> Scene:
     """A box and a bowl that stand exactly on a table, a cabinet that stands on the floor."""
-    box = Placed(
+    box = PlacedAsset(
         asset=box_asset(),
         world_from_asset=rigid(rotation_about(np.array([0.0, 0.0, 1.0]), 0.4), np.array([0.1, 0.05, 0.725])),
     )
-    bowl = Placed(asset=bowl_asset(), world_from_asset=rigid(translation=np.array([-0.2, -0.1, 0.735])))
+    bowl = PlacedAsset(asset=bowl_asset(), world_from_asset=rigid(translation=np.array([-0.2, -0.1, 0.735])))
     turned = rotation_about(np.array([0.0, 0.0, 1.0]), -1.2)
-    cabinet = Placed(asset=cabinet_asset(), world_from_asset=rigid(turned, np.array([1.3, 0.2, 0.25])))
+    cabinet = PlacedAsset(asset=cabinet_asset(), world_from_asset=rigid(turned, np.array([1.3, 0.2, 0.25])))
     return Scene(
         name=name,
         structures=(

@@ -11,11 +11,11 @@ from cousins.capture.captures import Capture, Frame, Scale
 from cousins.geometry import Array, Intrinsics, rigid, rotation_about
 from cousins.reconstruct.assets import Asset
 from cousins.scene.layout.assemble import assemble
-from cousins.scene.layout.collision_bodies import bodies_of, body_of_asset, clearance_below
+from cousins.scene.layout.collision_bodies import asset_body, clearance_below, scene_bodies
 from cousins.scene.layout.flat_feet import with_flat_foot
 from cousins.scene.layout.rest_poses import rest_rotation
-from cousins.scene.layout.structures import joined, leveled, smallest_rectangle, structure_of
-from cousins.scene.scenes import Placed, Relation
+from cousins.scene.layout.structures import join_corners, level_plane, smallest_rectangle, structure_from_plane
+from cousins.scene.scenes import PlacedAsset, Relation
 from cousins.segment.segments import Plane, Segment, Segmentation
 from tests.cousins.scene.scenes_for_tests import asset_of, bowl_asset, box_asset, hull_piece, link_of
 
@@ -49,7 +49,7 @@ def wall() -> Plane:
     return Plane(name="wall_0", kind="wall", normal=np.array([0.0, -1.0, 0.0]), offset_m=-0.45, outline=outline)
 
 
-def at(x: float, y: float, z: float, tilt: float = 0.0) -> Array:
+def pose_at(x: float, y: float, z: float, tilt: float = 0.0) -> Array:
     return rigid(rotation_about(np.array([1.0, 0.5, 0.0]), tilt), np.array([x, y, z]))
 
 
@@ -68,31 +68,31 @@ def test_a_support_level_within_noise_becomes_exactly_level_where_its_objects_st
     pose = rigid(rotation_about(np.array([1.0, 0.5, 0.0]), 0.02), np.array([0.1, 0.05, 0.7]))
     pose[:3, 3] += pose[:3, 2] * 0.025 + pose[:3, 0] * 0.0
     scene = assemble("s", [(box_asset(), pose)], Segmentation(planes=(tilted,), segments=()), capture())
-    slab = bodies_of(scene)["table"]
+    slab = scene_bodies(scene)["table"]
     assert any(np.allclose(normal, Z, atol=1e-12) for normal in slab.hulls[0].normals)
     np.testing.assert_allclose(scene.objects[0].world_from_asset[:3, 2], Z, atol=1e-6)
     assert np.linalg.norm(scene.objects[0].world_from_asset[:3, 3] - pose[:3, 3]) < 0.004
-    assert 0.0 <= clearance_below(bodies_of(scene)["box"], slab) <= 5e-4
+    assert 0.0 <= clearance_below(scene_bodies(scene)["box"], slab) <= 5e-4
     assert scene.relations == (Relation(kind="on", subject="box", object="table"),)
     assert scene.fallbacks == ()
 
 
 def test_a_ramp_keeps_its_tilt() -> None:
     ramp = table(0.2)
-    assert leveled(ramp, np.zeros(3)) is ramp
-    assert leveled(wall(), np.zeros(3)).normal[1] == -1.0
+    assert level_plane(ramp, np.zeros(3)) is ramp
+    assert level_plane(wall(), np.zeros(3)).normal[1] == -1.0
 
 
 def test_the_slab_has_its_upper_face_on_the_plane_and_the_wall_stands_behind_it() -> None:
-    top = structure_of(table(), []).pieces[0]
+    top = structure_from_plane(table(), []).pieces[0]
     np.testing.assert_allclose(top.link_from_piece[:3, 3], [0.0, 0.0, 0.675], atol=1e-9)
     assert top.mesh.vertices[:, 2].max() == pytest.approx(0.7, abs=1e-12)
-    behind = structure_of(wall(), []).pieces[0]
+    behind = structure_from_plane(wall(), []).pieces[0]
     assert behind.mesh.vertices[:, 1].min() == pytest.approx(0.45, abs=1e-12)
 
 
 def test_structure_reaches_under_what_stands_on_it_also_where_it_was_not_seen() -> None:
-    pose = at(0.43, 0.0, 0.725)
+    pose = pose_at(0.43, 0.0, 0.725)
     scene = assemble("s", [(box_asset(), pose)], Segmentation(planes=(table(),), segments=()), capture())
     structure = scene.structures[0]
     assert structure.visual.vertices[:, 0].max() > 0.43 + 0.095
@@ -101,7 +101,7 @@ def test_structure_reaches_under_what_stands_on_it_also_where_it_was_not_seen() 
 
 
 def test_an_object_without_a_seen_support_gets_one_and_the_scene_says_so() -> None:
-    built = [(box_asset("low"), at(0.0, 0.0, 0.025)), (box_asset("high"), at(0.0, 0.6, 0.525))]
+    built = [(box_asset("low"), pose_at(0.0, 0.0, 0.025)), (box_asset("high"), pose_at(0.0, 0.6, 0.525))]
     scene = assemble("s", built, Segmentation(planes=(), segments=()), capture())
     assert [(structure.name, structure.kind) for structure in scene.structures] == [
         ("floor_added", "floor"),
@@ -115,45 +115,47 @@ def test_an_object_without_a_seen_support_gets_one_and_the_scene_says_so() -> No
 
 
 def test_carriers_come_before_what_they_carry() -> None:
-    built = [(box_asset("top", (0.1, 0.1, 0.05)), at(0.0, 0.0, 0.775)), (box_asset("bottom"), at(0.0, 0.0, 0.725))]
+    built = [(box_asset("top", (0.1, 0.1, 0.05)), pose_at(0.0, 0.0, 0.775)), (box_asset("bottom"), pose_at(0.0, 0.0, 0.725))]
     scene = assemble("s", built, Segmentation(planes=(table(),), segments=()), capture())
     assert [placed.asset.name for placed in scene.objects] == ["bottom", "top"]
     assert Relation(kind="on", subject="top", object="bottom") in scene.relations
 
 
-def test_a_plane_through_an_object_that_carries_nothing_is_dropped_and_told() -> None:
+def test_a_plane_that_cuts_an_object_and_supports_nothing_is_dropped_with_a_note() -> None:
     seat = replace(table(height_m=0.5, size=0.3), name="seat")
     block = box_asset("block", (0.4, 0.4, 1.0))
     floor = table(height_m=0.0, size=3.0, kind="floor")
-    scene = assemble("s", [(block, at(0.0, 0.0, 0.5))], Segmentation(planes=(floor, seat), segments=()), capture())
+    scene = assemble("s", [(block, pose_at(0.0, 0.0, 0.5))], Segmentation(planes=(floor, seat), segments=()), capture())
     assert [structure.name for structure in scene.structures] == ["floor"]
     assert scene.fallbacks == ("plane seat was dropped: it carries nothing and runs through block",)
 
 
-def test_the_support_that_the_segmenter_told_counts() -> None:
+def test_the_support_from_the_segmenter_counts() -> None:
     low = replace(table(height_m=0.69), name="lower")
     segments = (Segment(name="box", label="box", support="lower"),)
     segmentation = Segmentation(planes=(table(0.01), low), segments=segments)
-    scene = assemble("s", [(box_asset(), at(0.0, 0.0, 0.74))], segmentation, capture())
+    scene = assemble("s", [(box_asset(), pose_at(0.0, 0.0, 0.74))], segmentation, capture())
     assert scene.objects[0].world_from_asset[2, 3] == pytest.approx(0.725, abs=0.002)
 
 
 def test_floor_and_wall_are_drawn_out_to_where_they_meet() -> None:
-    floor, side = joined([table(height_m=0.0, kind="floor"), wall()])
+    floor, side = join_corners([table(height_m=0.0, kind="floor"), wall()])
     assert floor.outline[:, 1].max() == pytest.approx(0.45)
     assert side.outline[:, 2].min() == pytest.approx(0.0, abs=1e-12)
-    apart = joined([table(height_m=-1.0, kind="floor"), wall()])
+    apart = join_corners([table(height_m=-1.0, kind="floor"), wall()])
     assert len(apart[0].outline) == len(apart[1].outline) == 4
 
 
 def test_an_uneven_underside_becomes_a_flat_foot_and_the_object_keeps_its_pose() -> None:
-    placed = Placed(asset=uneven_asset((0.0, 0.003, 0.001, 0.0035, 0.002, 0.003)), world_from_asset=at(0.1, 0.0, 0.75))
-    body = body_of_asset(placed.asset).moved(placed.world_from_asset)
+    placed = PlacedAsset(
+        asset=uneven_asset((0.0, 0.003, 0.001, 0.0035, 0.002, 0.003)), world_from_asset=pose_at(0.1, 0.0, 0.75)
+    )
+    body = asset_body(placed.asset).transformed(placed.world_from_asset)
     before = rest_rotation(body, max_tilt_rad=0.5)
     assert before is not None
     footed = with_flat_foot(placed)
     assert footed is not None
-    after = body_of_asset(footed.asset).moved(footed.world_from_asset)
+    after = asset_body(footed.asset).transformed(footed.world_from_asset)
     assert rest_rotation(after, max_tilt_rad=0.5) == pytest.approx(np.eye(3), abs=1e-6)
     assert after.box.low[2] == pytest.approx(body.box.low[2])
     np.testing.assert_allclose(after.box.high, body.box.high, atol=1e-9)
@@ -162,14 +164,14 @@ def test_an_uneven_underside_becomes_a_flat_foot_and_the_object_keeps_its_pose()
 
 
 def test_an_object_that_could_not_stand_gets_no_foot() -> None:
-    placed = Placed(asset=uneven_asset((0.0, 0.03, 0.03, 0.03, 0.03, 0.03)), world_from_asset=at(0.0, 0.0, 0.75))
+    placed = PlacedAsset(asset=uneven_asset((0.0, 0.03, 0.03, 0.03, 0.03, 0.03)), world_from_asset=pose_at(0.0, 0.0, 0.75))
     assert with_flat_foot(placed) is None
 
 
 def test_a_box_and_a_bowl_need_no_foot() -> None:
     scene = assemble(
         "s",
-        [(box_asset(), at(0.2, 0.0, 0.725)), (bowl_asset(), at(-0.2, 0.0, 0.735))],
+        [(box_asset(), pose_at(0.2, 0.0, 0.725)), (bowl_asset(), pose_at(-0.2, 0.0, 0.735))],
         Segmentation(planes=(table(),), segments=()),
         capture(),
     )

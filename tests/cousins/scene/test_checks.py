@@ -275,7 +275,7 @@ def test_a_link_that_is_only_a_frame_needs_no_collider_and_a_seen_one_does(tmp_p
     assert check_file(tmp_path / "lamp.usda") == []
 
 
-def test_units_are_a_warning_with_physics_and_only_told_without(tmp_path: Path) -> None:
+def test_units_are_a_warning_with_physics_and_an_info_without(tmp_path: Path) -> None:
     stage = good_stage(tmp_path / "lamp.usda")
     y_up(stage)
     stage.Save()
@@ -286,9 +286,9 @@ def test_units_are_a_warning_with_physics_and_only_told_without(tmp_path: Path) 
     plain.SetDefaultPrim(UsdGeom.Xform.Define(plain, "/Box").GetPrim())
     box_looks(plain, "/Box/looks", 10.0)
     plain.Save()
-    found = check_file(tmp_path / "plain.usda")
-    assert rules(found) == {"no-physics", "wrong-unit"}
-    assert {finding.severity for finding in found} == {"info"}
+    findings = check_file(tmp_path / "plain.usda")
+    assert rules(findings) == {"no-physics", "wrong-unit"}
+    assert {finding.severity for finding in findings} == {"info"}
 
 
 def test_pieces_that_fill_a_solid_are_not_far_from_its_looks(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_pieces_that_fill_a_solid_are_not_far_from_its_looks(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("change", "rule"), BROKEN, ids=lambda value: getattr(value, "__name__", value))
-def test_a_broken_file_is_told_by_its_rule(tmp_path: Path, change: Callable[[Usd.Stage], None], rule: str) -> None:
+def test_a_broken_file_is_reported_by_its_rule(tmp_path: Path, change: Callable[[Usd.Stage], None], rule: str) -> None:
     root = tmp_path / "inside"
     root.mkdir()
     (root / "notes.txt").write_text("no layer")
@@ -363,9 +363,9 @@ def test_values_of_the_wrong_type_are_findings_and_stop_no_other_rule(tmp_path: 
     text = (tmp_path / "lamp.usda").read_text()
     assert old in text
     (tmp_path / "lamp.usda").write_text(text.replace(old, new))
-    found = check(tmp_path / "lamp.usda")
-    assert rules(found) & {"unreadable-value", "unreadable-layer", "wrong-unit"} or len(found) > 1
-    assert not any("ended with code" in finding.message for finding in found)
+    findings = check(tmp_path / "lamp.usda")
+    assert rules(findings) & {"unreadable-value", "unreadable-layer", "wrong-unit"} or len(findings) > 1
+    assert not any("ended with code" in finding.message for finding in findings)
 
 
 def test_a_package_that_is_truncated_is_a_finding(folder: Path, tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ def test_a_package_that_is_truncated_is_a_finding(folder: Path, tmp_path: Path) 
     assert any(finding.severity == "error" for finding in check(path))
 
 
-def test_a_changed_file_of_a_scene_folder_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_changed_file_of_a_scene_folder_is_reported(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     model = copy / "scene.xml"

@@ -11,13 +11,13 @@ import pytest
 
 from cousins.errors import SceneError
 from cousins.geometry import Array, rigid, rotation_about
-from cousins.scene.inertia import principal_inertia
+from cousins.reconstruct.inertia import principal_inertia
+from cousins.reconstruct.kinematics import asset_from_links
+from cousins.rounding import round_pose
 from cousins.scene.io.paths import body_name
-from cousins.scene.io.rounding import round_pose
-from cousins.scene.kinematics import asset_from_links
 from cousins.scene.robot_formats.mjcf_writer import mjcf_file, write_mjcf
 from cousins.scene.robot_formats.urdf_writer import urdf_files, write_urdf
-from cousins.scene.scenes import Placed, Scene
+from cousins.scene.scenes import PlacedAsset, Scene
 from tests.cousins.scene.scenes_for_tests import box_asset, can_asset, table_scene, tilted, with_pose
 
 mujoco = pytest.importorskip("mujoco")
@@ -81,8 +81,8 @@ def test_pybullet_reads_the_masses_inertias_and_joints_of_every_asset(scene: Sce
         assert [joint[1].decode() for joint in joints] == [
             f"{placed.asset.name}__{joint.name}" for joint in placed.asset.joints
         ]
-        for found, joint in zip(joints, placed.asset.joints, strict=True):
-            assert (found[8], found[9]) == (joint.lower, joint.upper)
+        for joint_info, joint in zip(joints, placed.asset.joints, strict=True):
+            assert (joint_info[8], joint_info[9]) == (joint.lower, joint.upper)
         links = [(-1, placed.asset.name)] + [(index, joint[12].decode()) for index, joint in enumerate(joints)]
         for index, name in links:
             dynamics = pybullet.getDynamicsInfo(body, index)
@@ -97,8 +97,8 @@ def test_pybullet_reads_the_masses_inertias_and_joints_of_every_asset(scene: Sce
             base = rigid(
                 np.array(pybullet.getMatrixFromQuaternion(state[5])).reshape(3, 3), np.array(state[4], dtype=float)
             )
-            wanted = asset_from_links(placed.asset)[joints[index][12].decode().split("__")[1]]
-            np.testing.assert_allclose(base, wanted, atol=1e-6)
+            expected_pose = asset_from_links(placed.asset)[joints[index][12].decode().split("__")[1]]
+            np.testing.assert_allclose(base, expected_pose, atol=1e-6)
     structures = pybullet.loadURDF(str(folder / "structures.urdf"), useFixedBase=True)
     assert [pybullet.getJointInfo(structures, index)[12].decode() for index in range(2)] == ["floor", "table"]
     pybullet.disconnect(client)
@@ -165,14 +165,14 @@ def test_principal_inertia_rebuilds_the_tensor_and_keeps_the_axes_of_a_diagonal_
 @pytest.mark.parametrize("name", ["../up", "a/b", "a b", "", "-x", "é", "x" * 65])
 def test_a_name_that_is_not_path_safe_is_refused(name: str) -> None:
     scene = table_scene()
-    placed = Placed(asset=can_asset(name), world_from_asset=np.eye(4))
+    placed = PlacedAsset(asset=can_asset(name), world_from_asset=np.eye(4))
     with pytest.raises(SceneError, match="expected letters, digits"):
         mjcf_file(replace(scene, objects=(*scene.objects, placed)))
 
 
 def test_two_bodies_of_one_name_are_refused() -> None:
     scene = table_scene()
-    twin = Placed(asset=box_asset("Table"), world_from_asset=np.eye(4))
+    twin = PlacedAsset(asset=box_asset("Table"), world_from_asset=np.eye(4))
     with pytest.raises(SceneError, match="'table' twice"):
         urdf_files(replace(scene, objects=(*scene.objects, twin)))
 

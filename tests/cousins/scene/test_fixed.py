@@ -37,7 +37,7 @@ def folder(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_fixed_object_is_read_back_fixed(folder: Path) -> None:
-    assert {one.asset.name: one.fixed for one in read_scene(folder).objects} == {
+    assert {link.asset.name: link.fixed for link in read_scene(folder).objects} == {
         "cabinet": True,
         "box": False,
         "bowl": True,

@@ -14,11 +14,11 @@ from cousins.capture.captures import Scale
 from cousins.geometry import Array, rigid, rotation_about
 from cousins.meshes import concatenate
 from cousins.reconstruct.assets import Asset
-from cousins.scene.layout.collision_bodies import bodies_of, clearance_below, overlaps
-from cousins.scene.layout.minkowski import difference, hull_of
+from cousins.scene.layout.collision_bodies import clearance_below, find_overlaps, scene_bodies
+from cousins.scene.layout.minkowski import convex_hull, minkowski_difference
 from cousins.scene.layout.relations import find_relations
 from cousins.scene.layout.repair import repair
-from cousins.scene.scenes import Placed, Relation, Scene
+from cousins.scene.scenes import PlacedAsset, Relation, Scene
 from tests.cousins.scene.scenes_for_tests import (
     asset_of,
     ball_asset,
@@ -40,13 +40,13 @@ def scene_of(*objects: tuple[Asset, Array]) -> Scene:
     return Scene(
         name="small",
         structures=(slab("table", "table", (2.0, 2.0), 0.0, (0.0, 0.0)),),
-        objects=tuple(Placed(asset=asset, world_from_asset=pose) for asset, pose in objects),
+        objects=tuple(PlacedAsset(asset=asset, world_from_asset=pose) for asset, pose in objects),
         relations=(),
         scale=Scale(source="lidar", error=0.01),
     )
 
 
-def at(x: float, y: float, z: float, *, turn: float = 0.0, tilt: float = 0.0) -> Array:
+def pose_at(x: float, y: float, z: float, *, turn: float = 0.0, tilt: float = 0.0) -> Array:
     return rigid(rotation_about(np.array([1.0, 0.4, 0.0]), tilt) @ rotation_about(Z, turn), np.array([x, y, z]))
 
 
@@ -64,12 +64,12 @@ def chair_asset(leg_errors_m: tuple[float, float, float, float]) -> Asset:
 
 
 def assert_in_contact_and_free(scene: Scene) -> None:
-    bodies = bodies_of(scene)
+    bodies = scene_bodies(scene)
     for placed in scene.objects:
         body = bodies[placed.asset.name]
-        others = [other for name, other in bodies.items() if name != body.name]
-        assert not any(overlaps(body, other, tolerance_m=1e-6) for other in others)
-        assert 0.0 <= min(clearance_below(body, other) for other in others) <= 5e-4
+        other_bodies = [other for name, other in bodies.items() if name != body.name]
+        assert not any(find_overlaps(body, other, tolerance_m=1e-6) for other in other_bodies)
+        assert 0.0 <= min(clearance_below(body, other) for other in other_bodies) <= 5e-4
 
 
 def test_a_scene_that_is_right_is_left_alone() -> None:
@@ -83,7 +83,7 @@ def test_a_scene_that_is_right_is_left_alone() -> None:
 
 
 def test_a_tilted_sunk_box_ends_level_on_the_table() -> None:
-    scene, report = repair(scene_of((box_asset(), at(0.1, 0.2, 0.018, turn=0.7, tilt=0.03))))
+    scene, report = repair(scene_of((box_asset(), pose_at(0.1, 0.2, 0.018, turn=0.7, tilt=0.03))))
     pose = scene.objects[0].world_from_asset
     np.testing.assert_allclose(pose[:3, 2], Z, atol=1e-6)
     assert pose[2, 3] == pytest.approx(0.025, abs=2e-5)
@@ -92,15 +92,15 @@ def test_a_tilted_sunk_box_ends_level_on_the_table() -> None:
 
 
 def test_a_box_that_lies_steeper_than_noise_is_not_turned() -> None:
-    _, report = repair(scene_of((box_asset(), at(0.0, 0.0, 0.06, tilt=0.2))))
+    _, report = repair(scene_of((box_asset(), pose_at(0.0, 0.0, 0.06, tilt=0.2))))
     assert report.turned_rad["box"] == 0.0
 
 
 def test_a_chair_with_uneven_feet_stands_on_three_of_them() -> None:
-    scene, report = repair(scene_of((chair_asset((0.0, 0.004, -0.003, 0.002)), at(0.0, 0.0, 0.22))))
+    scene, report = repair(scene_of((chair_asset((0.0, 0.004, -0.003, 0.002)), pose_at(0.0, 0.0, 0.22))))
     assert report.status == "converged"
     assert 0.0 < report.turned_rad["chair"] < np.deg2rad(2.0)
-    body = bodies_of(scene)["chair"]
+    body = scene_bodies(scene)["chair"]
     feet = sorted(float(hull.low[2]) for hull in body.hulls[1:5])
     assert feet[2] == pytest.approx(1e-5, abs=2e-6)
     assert feet[3] < 0.01
@@ -108,7 +108,7 @@ def test_a_chair_with_uneven_feet_stands_on_three_of_them() -> None:
 
 def test_overlapping_boxes_are_parted_sideways_by_the_least_way() -> None:
     scene, report = repair(
-        scene_of((box_asset("left"), at(0.0, 0.0, 0.025)), (box_asset("right"), at(0.0, 0.115, 0.025)))
+        scene_of((box_asset("left"), pose_at(0.0, 0.0, 0.025)), (box_asset("right"), pose_at(0.0, 0.115, 0.025)))
     )
     assert report.status == "converged"
     assert report.violation_after_m == 0.0
@@ -117,7 +117,7 @@ def test_overlapping_boxes_are_parted_sideways_by_the_least_way() -> None:
 
 
 def test_a_box_in_a_wall_is_pushed_out_of_the_wall_not_the_wall_out_of_the_box() -> None:
-    scene = scene_of((box_asset(), at(0.0, 0.0, 0.025)))
+    scene = scene_of((box_asset(), pose_at(0.0, 0.0, 0.025)))
     wall = replace(slab("wall_0", "wall", (1.0, 0.05), 1.0, (0.0, 0.08)), kind="wall")
     wall = replace(wall, pieces=(box_piece((1.0, 0.05, 1.0), (0.0, 0.08, 0.5)),))
     repaired, report = repair(replace(scene, structures=(*scene.structures, wall)))
@@ -127,7 +127,7 @@ def test_a_box_in_a_wall_is_pushed_out_of_the_wall_not_the_wall_out_of_the_box()
 
 
 def test_a_stack_is_raised_together() -> None:
-    scene, report = repair(scene_of((box_asset("low"), at(0.0, 0.0, 0.02)), (box_asset("high"), at(0.01, 0.0, 0.07))))
+    scene, report = repair(scene_of((box_asset("low"), pose_at(0.0, 0.0, 0.02)), (box_asset("high"), pose_at(0.01, 0.0, 0.07))))
     assert report.status == "converged"
     heights = [placed.world_from_asset[2, 3] for placed in scene.objects]
     np.testing.assert_allclose(heights, [0.025, 0.075], atol=5e-5)
@@ -137,7 +137,7 @@ def test_a_stack_is_raised_together() -> None:
 def test_every_push_lowers_the_total_overlap() -> None:
     rng = np.random.default_rng(3)
     objects = [
-        (box_asset(f"box_{i}"), at(*rng.uniform(-0.12, 0.12, 2), 0.023, turn=rng.uniform(0, 3), tilt=0.01))
+        (box_asset(f"box_{i}"), pose_at(*rng.uniform(-0.12, 0.12, 2), 0.023, turn=rng.uniform(0, 3), tilt=0.01))
         for i in range(5)
     ]
     scene, report = repair(scene_of(*objects))
@@ -152,9 +152,9 @@ def test_every_push_lowers_the_total_overlap() -> None:
 def test_a_ball_dropped_into_a_bowl_rests_inside_it() -> None:
     scene, report = repair(
         scene_of(
-            (bowl_asset(), at(0.0, 0.0, 0.033)),
-            (ball_asset(), at(0.005, 0.0, 0.05)),
-            (can_asset(), at(0.15, 0.0, 0.06)),
+            (bowl_asset(), pose_at(0.0, 0.0, 0.033)),
+            (ball_asset(), pose_at(0.005, 0.0, 0.05)),
+            (can_asset(), pose_at(0.15, 0.0, 0.06)),
         )
     )
     assert report.status == "converged"
@@ -168,7 +168,7 @@ def test_a_ball_dropped_into_a_bowl_rests_inside_it() -> None:
 def test_relations_come_from_pieces_not_from_boxes() -> None:
     """A ball under the overhang of a table-like asset is within its box, yet neither in nor on it."""
     table = chair_asset((0.0, 0.0, 0.0, 0.0))
-    scene, _ = repair(scene_of((table, at(0.0, 0.0, 0.215)), (ball_asset(), at(0.0, 0.0, 0.035))))
+    scene, _ = repair(scene_of((table, pose_at(0.0, 0.0, 0.215)), (ball_asset(), pose_at(0.0, 0.0, 0.035))))
     kinds = {(relation.kind, relation.subject, relation.object) for relation in find_relations(scene)}
     assert ("on", "ball", "table") in kinds
     assert ("on", "chair", "table") in kinds
@@ -180,16 +180,16 @@ def test_relations_come_from_pieces_not_from_boxes() -> None:
 @given(seed=st.integers(0, 10**6), offset=st.floats(0.0, 0.15))
 def test_the_push_along_a_direction_just_parts_two_hulls(seed: int, offset: float) -> None:
     rng = np.random.default_rng(seed)
-    first = hull_of(rng.normal(size=(12, 3)) * 0.05)
-    second = hull_of(rng.normal(size=(12, 3)) * 0.05 + offset)
-    pair = difference(first, second)
+    first = convex_hull(rng.normal(size=(12, 3)) * 0.05)
+    second = convex_hull(rng.normal(size=(12, 3)) * 0.05 + offset)
+    pair = minkowski_difference(first, second)
     if pair.depth_m <= 0.0:
         assert pair.distance_m > 0.0
         return
     direction = pair.horizontal_direction()
-    way = pair.push(direction)
-    parted = difference(first.moved(rigid(translation=direction * (way + 1e-7))), second)
-    nearly = difference(first.moved(rigid(translation=direction * (way - 1e-5))), second)
+    distance = pair.push_distance(direction)
+    parted = minkowski_difference(first.transformed(rigid(translation=direction * (distance + 1e-7))), second)
+    nearly = minkowski_difference(first.transformed(rigid(translation=direction * (distance - 1e-5))), second)
     assert parted.depth_m <= 0.0 < nearly.depth_m
     assert parted.distance_m < 1e-6
 
@@ -199,7 +199,7 @@ def test_a_locked_heap_ends_with_a_status_and_loses_nothing() -> None:
     for index, x in enumerate((-0.09, 0.09)):
         wall = replace(slab(f"wall_{index}", "wall", (0.1, 1.0), 1.0, (x, 0.0)), kind="wall")
         walls.append(replace(wall, pieces=(box_piece((0.1, 1.0, 3.0), (x * 1.5, 0.0, 0.5)),)))
-    scene = scene_of((box_asset(), at(0.0, 0.0, 0.025)))
+    scene = scene_of((box_asset(), pose_at(0.0, 0.0, 0.025)))
     scene, report = repair(replace(scene, structures=(*scene.structures, *walls)))
     assert report.status == "nothing movable"
     assert 0.0 < report.violation_after_m <= report.violation_before_m
@@ -208,7 +208,7 @@ def test_a_locked_heap_ends_with_a_status_and_loses_nothing() -> None:
 
 
 def test_moving_an_object_by_hand_is_seen_in_its_relations() -> None:
-    scene = with_pose(table_scene(), "box", at(0.1, 0.05, 0.95))
+    scene = with_pose(table_scene(), "box", pose_at(0.1, 0.05, 0.95))
     assert not any(relation.subject == "box" for relation in find_relations(scene))
 
 
@@ -239,10 +239,10 @@ def rough_book(rng: np.random.Generator) -> Asset:
 def test_what_stands_on_a_rough_top_gets_a_flat_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scene = scene_of(
-        (rough_book(rng), at(0.0, 0.0, 0.016)), (box_asset("tin", (0.07, 0.07, 0.06)), at(0.0, 0.0, 0.062))
+        (rough_book(rng), pose_at(0.0, 0.0, 0.016)), (box_asset("tin", (0.07, 0.07, 0.06)), pose_at(0.0, 0.0, 0.062))
     )
     repaired, report = repair(scene)
-    book, tin = bodies_of(repaired)["book"], bodies_of(repaired)["tin"]
+    book, tin = scene_bodies(repaired)["book"], scene_bodies(repaired)["tin"]
     tops = np.array([hull.high[2] for hull in book.hulls])
     assert np.ptp(tops) < 1e-9
     assert repaired.objects[0].asset.completions[-1] == "flat top"
@@ -253,7 +253,7 @@ def test_what_stands_on_a_rough_top_gets_a_flat_one(seed: int) -> None:
 
 def test_a_top_that_is_no_plane_is_left_as_it_is() -> None:
     scene = scene_of(
-        (ball_asset("ball", 0.05), at(0.0, 0.0, 0.05)), (box_asset("lid", (0.07, 0.07, 0.01)), at(0, 0, 0.107))
+        (ball_asset("ball", 0.05), pose_at(0.0, 0.0, 0.05)), (box_asset("lid", (0.07, 0.07, 0.01)), pose_at(0, 0, 0.107))
     )
     assert "flat top" not in repair(scene)[0].objects[0].asset.completions
 
@@ -261,8 +261,8 @@ def test_a_top_that_is_no_plane_is_left_as_it_is() -> None:
 def test_the_layout_prefers_short_ways() -> None:
     """A box stands 2 cm deep in the side of a tall one: it moves those 2 cm, nothing is lifted onto the other."""
     scene = scene_of(
-        (box_asset("tall", (0.1, 0.1, 0.3)), at(0.0, 0.0, 0.15)),
-        (box_asset("low", (0.1, 0.1, 0.06)), at(0.08, 0.0, 0.03)),
+        (box_asset("tall", (0.1, 0.1, 0.3)), pose_at(0.0, 0.0, 0.15)),
+        (box_asset("low", (0.1, 0.1, 0.06)), pose_at(0.08, 0.0, 0.03)),
     )
     _, report = repair(scene)
     assert report.status == "converged"

@@ -75,13 +75,13 @@ def test_mujoco_sees_the_same_picture(folder: Path) -> None:
     view = mujoco.MjvCamera()
     view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, model.camera("look__camera").id
     mujoco.mjv_updateScene(model, data, mujoco.MjvOption(), None, view, mujoco.mjtCatBit.mjCAT_ALL, scene)
-    seen = scene.camera[0]
-    sides = (seen.frustum_center - seen.frustum_width, seen.frustum_center + seen.frustum_width)
-    found = np.array([*sides, seen.frustum_bottom, seen.frustum_top]) / seen.frustum_near
-    np.testing.assert_allclose(found, window(CAMERA), atol=1e-5)
+    rendered_camera = scene.camera[0]
+    sides = (rendered_camera.frustum_center - rendered_camera.frustum_width, rendered_camera.frustum_center + rendered_camera.frustum_width)
+    frustum = np.array([*sides, rendered_camera.frustum_bottom, rendered_camera.frustum_top]) / rendered_camera.frustum_near
+    np.testing.assert_allclose(frustum, window(CAMERA), atol=1e-5)
     forward = (TARGET - EYE) / np.linalg.norm(TARGET - EYE)
-    np.testing.assert_allclose(seen.forward, forward, atol=1e-5)
-    assert seen.up[2] > 0.5
+    np.testing.assert_allclose(rendered_camera.forward, forward, atol=1e-5)
+    assert rendered_camera.up[2] > 0.5
     np.testing.assert_allclose(model.light("look__light_0").dir, [0.6, 0.0, -0.8], atol=1e-6)
     np.testing.assert_allclose(model.light("look__light_1").diffuse, [0.03, 0.03, 0.15], atol=1e-6)
     np.testing.assert_allclose(model.vis.headlight.ambient, [0.375] * 3, atol=1e-6)

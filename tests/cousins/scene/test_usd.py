@@ -12,7 +12,7 @@ from pxr import Usd, UsdGeom, UsdPhysics, UsdSemantics, UsdShade
 
 from cousins.geometry import rigid, rotation_about
 from cousins.scene.scene_folder import write_scene
-from cousins.scene.scenes import Placed, Scene
+from cousins.scene.scenes import PlacedAsset, Scene
 from cousins.scene.usd.reader import read_usd
 from tests.cousins.scene.scenes_for_tests import ball_asset, can_asset, table_scene, tilted, with_pose
 
@@ -22,8 +22,8 @@ mujoco = pytest.importorskip("mujoco")
 @pytest.fixture(scope="module")
 def scene() -> Scene:
     scene = with_pose(table_scene(), "cabinet", tilted(-1.1, (1.3, 0.2, 0.4)))
-    can = Placed(asset=can_asset(), world_from_asset=rigid(translation=np.array([0.2, -0.2, 0.755])))
-    ball = Placed(asset=ball_asset(), world_from_asset=rigid(translation=np.array([-0.3, 0.2, 0.735])))
+    can = PlacedAsset(asset=can_asset(), world_from_asset=rigid(translation=np.array([0.2, -0.2, 0.755])))
+    ball = PlacedAsset(asset=ball_asset(), world_from_asset=rigid(translation=np.array([-0.3, 0.2, 0.735])))
     return Scene(
         name=scene.name,
         structures=scene.structures,
@@ -143,9 +143,9 @@ def test_the_package_begins_with_the_root_layer_and_every_member_is_stored_and_a
 
 @pytest.mark.parametrize("axis", [[1.0, 0, 0], [0, 1.0, 0], [0, 0, -1.0], [0.6, -0.8, 0.0]])
 def test_the_joint_frame_turns_x_onto_any_axis(axis: list[float]) -> None:
-    from cousins.scene.usd.asset import _x_along
+    from cousins.scene.usd.asset import _rotation_x_onto
 
-    frame = _x_along(np.array(axis))
+    frame = _rotation_x_onto(np.array(axis))
     np.testing.assert_allclose(frame[:, 0], axis, atol=1e-12)
     np.testing.assert_allclose(frame @ frame.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(frame) == pytest.approx(1.0)

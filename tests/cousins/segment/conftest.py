@@ -1,4 +1,4 @@
-"""Small made scenes of boxes on a table, rendered exactly, with a little noise where a test asks for it."""
+"""Small synthetic scenes of boxes on a table, rendered exactly, with optional depth noise."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def film(meshes: Sequence[Mesh], poses: Sequence[Array], *, noise: float = 0.0) 
 
 
 @pytest.fixture(scope="session")
-def made() -> SimpleNamespace:
-    """Return what builds scenes: `box`, `film` and `views`."""
+def scene_builder() -> SimpleNamespace:
+    """Return the functions that build scenes: `box`, `film` and `views`."""
     return SimpleNamespace(box=box, film=film, views=views)

@@ -19,7 +19,7 @@ from PIL import Image
 from cousins.capture.captures import Frame
 from cousins.errors import InputError
 from cousins.geometry import Array, Intrinsics
-from cousins.segment.prompted.checkpoints import sizes_of
+from cousins.segment.prompted.checkpoints import network_sizes
 from cousins.segment.prompted.prompts import Prompts
 
 torch = pytest.importorskip("torch", reason="the extra `sam` is not installed")
@@ -70,57 +70,57 @@ def frame(folder: Path, *, depth: tuple[int, int] = (48, 64)) -> Frame:
 def load(path: Path, **options: Any) -> Any:
     from cousins.segment.prompted.torch_sam import load_model
 
-    return load_model(path, device="cpu", half=False, **options)
+    return load_model(path, device="cpu", bfloat16=False, **options)
 
 
 def test_a_checkpoint_of_segment_anything_answers_as_that_package_does(checkpoint: Path, tmp_path: Path) -> None:
     model = load(checkpoint)
-    looked = model.look(frame(tmp_path))
-    features = looked.features[0, :4, ::2, ::3].numpy()
+    encoded = model.encode(frame(tmp_path))
+    features = encoded.features[0, :4, ::2, ::3].numpy()
     assert features == pytest.approx(np.array(GOLDEN["embedding"]), abs=2e-4)
-    asked = {
+    inputs = {
         "input_points": torch.tensor([[[[40.0, 30.0]], [[100.0, 80.0]]]]),
         "input_labels": torch.ones(1, 2, 1, dtype=torch.int),
     }
     boxes = (None, torch.tensor([[[20.0, 10.0, 90.0, 70.0], [5.0, 5.0, 60.0, 90.0]]]))
     for box, answer in zip(boxes, GOLDEN["answers"], strict=True):
         with torch.inference_mode():
-            told = model.network(image_embeddings=looked.features, input_boxes=box, **asked)
-        assert told.iou_scores[0].numpy() == pytest.approx(np.array(answer["scores"]), abs=1e-3)
-        assert told.pred_masks[0, :, :, 3::7, 2::9].numpy() == pytest.approx(np.array(answer["logits"]), abs=2e-3)
+            outputs = model.network(image_embeddings=encoded.features, input_boxes=box, **inputs)
+        assert outputs.iou_scores[0].numpy() == pytest.approx(np.array(answer["scores"]), abs=1e-3)
+        assert outputs.pred_masks[0, :, :, 3::7, 2::9].numpy() == pytest.approx(np.array(answer["logits"]), abs=2e-3)
 
 
 def test_masks_come_at_the_depth_images_size_for_points_in_its_pixels(checkpoint: Path, tmp_path: Path) -> None:
-    looked = load(checkpoint).look(frame(tmp_path, depth=(24, 32)))
+    encoded = load(checkpoint).encode(frame(tmp_path, depth=(24, 32)))
     color_px = np.array([[[40.0, 30.0]], [[100.0, 80.0]]])
-    answers = looked.ask(Prompts(points=(color_px + 0.5) / 4.0 - 0.5))
+    answers = encoded.predict(Prompts(points=(color_px + 0.5) / 4.0 - 0.5))
     assert answers.masks.shape == (2, 3, 24, 32)
     assert answers.masks.dtype == np.bool_
     logits = np.array(GOLDEN["answers"][0]["logits"])
     assert np.array_equal(answers.masks[:, :, 3::7, 2::9], logits[:, :, :3] > 0.0)
 
 
-@pytest.mark.parametrize(("letter", "hidden", "layers", "heads", "whole"), [
+@pytest.mark.parametrize(("letter", "hidden", "layers", "heads", "global_blocks"), [
     ("b", 768, 12, 12, [2, 5, 8, 11]),
     ("l", 1024, 24, 16, [5, 11, 17, 23]),
     ("h", 1280, 32, 16, [7, 15, 23, 31]),
 ])  # fmt: skip
-def test_the_sizes_of_all_three_published_networks_are_told_by_shapes(
-    letter: str, hidden: int, layers: int, heads: int, whole: list[int]
+def test_the_sizes_of_all_three_published_networks_follow_from_shapes(
+    letter: str, hidden: int, layers: int, heads: int, global_blocks: list[int]
 ) -> None:
     shapes = {name: list(shape) for name, shape in GOLDEN["shapes"].items() if not name.startswith("image_encoder.bl")}
     shapes["image_encoder.pos_embed"] = [1, 64, 64, hidden]
     shapes["image_encoder.patch_embed.proj.weight"] = [hidden, 3, 16, 16]
     shapes["image_encoder.blocks.0.mlp.lin1.weight"] = [4 * hidden, hidden]
     for n in range(layers):
-        shapes[f"image_encoder.blocks.{n}.attn.rel_pos_h"] = [127 if n in whole else 27, hidden // heads]
-    vision = sizes_of({name: np.empty(shape, dtype=np.int8) for name, shape in shapes.items()})["vision_config"]
+        shapes[f"image_encoder.blocks.{n}.attn.rel_pos_h"] = [127 if n in global_blocks else 27, hidden // heads]
+    vision = network_sizes({name: np.empty(shape, dtype=np.int8) for name, shape in shapes.items()})["vision_config"]
     assert (vision["hidden_size"], vision["num_hidden_layers"], vision["num_attention_heads"]) == (
         hidden,
         layers,
         heads,
     )
-    assert (vision["global_attn_indexes"], vision["window_size"], vision["image_size"]) == (whole, 14, 1024)
+    assert (vision["global_attn_indexes"], vision["window_size"], vision["image_size"]) == (global_blocks, 14, 1024)
     assert letter in "blh"
 
 
@@ -190,13 +190,13 @@ def sam2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_folder_of_sam_2_is_loaded_and_answers(sam2: Path, tmp_path: Path) -> None:
     model = load(sam2)
     assert model.stretched
-    looked = model.look(frame(tmp_path))
+    encoded = model.encode(frame(tmp_path))
     points = np.array([[[10.0, 10.0]], [[40.0, 30.0]]])
-    bare = looked.ask(Prompts(points=points))
-    boxed = looked.ask(Prompts(points=points, boxes=np.array([[5.0, 5.0, 20.0, 20.0], [30.0, 20.0, 50.0, 40.0]])))
+    bare = encoded.predict(Prompts(points=points))
+    boxed = encoded.predict(Prompts(points=points, boxes=np.array([[5.0, 5.0, 20.0, 20.0], [30.0, 20.0, 50.0, 40.0]])))
     assert bare.masks.shape == boxed.masks.shape == (2, 3, 48, 64)
     assert not np.array_equal(bare.scores, boxed.scores)
-    assert np.array_equal(bare.scores, looked.ask(Prompts(points=points)).scores)
+    assert np.array_equal(bare.scores, encoded.predict(Prompts(points=points)).scores)
 
 
 def test_bfloat16_answers_nearly_as_float32(checkpoint: Path, tmp_path: Path) -> None:
@@ -204,27 +204,31 @@ def test_bfloat16_answers_nearly_as_float32(checkpoint: Path, tmp_path: Path) ->
 
     prompts = Prompts(points=np.array([[[19.5, 14.5]], [[49.5, 39.5]]]))
     full, half = (
-        load_model(checkpoint, device="cpu", half=h).look(frame(tmp_path)).ask(prompts) for h in (False, True)
+        load_model(checkpoint, device="cpu", bfloat16=h).encode(frame(tmp_path)).predict(prompts) for h in (False, True)
     )
     assert (full.masks == half.masks).mean() > 0.95
 
 
-def test_the_whole_segmenter_runs_on_a_checkpoint(checkpoint: Path, made: SimpleNamespace, tmp_path: Path) -> None:
-    """Made weights tell nothing apart: what comes out must keep the form, and every mask its frame's size."""
+def test_the_whole_segmenter_runs_on_a_checkpoint(
+    checkpoint: Path, scene_builder: SimpleNamespace, tmp_path: Path
+) -> None:
+    """With random weights the masks are arbitrary; the result must keep its form, and every mask its frame's size."""
     from cousins.segment.backends.sam import Config, build
 
-    capture, _ = made.film([made.box((-0.05, -0.05, 0.0), (0.05, 0.05, 0.1))], made.views(6), noise=0.002)
+    capture, _ = scene_builder.film(
+        [scene_builder.box((-0.05, -0.05, 0.0), (0.05, 0.05, 0.1))], scene_builder.views(6), noise=0.002
+    )
     Image.fromarray(PICTURE.astype(np.uint8)).save(tmp_path / "picture.png")
     frames = tuple(
-        replace(one, color_camera=one.depth_camera, color_path=tmp_path / "picture.png") for one in capture.frames
+        replace(each, color_camera=each.depth_camera, color_path=tmp_path / "picture.png") for each in capture.frames
     )
-    sam = build(Config(weights=checkpoint, device="cpu", keyframes=3))
+    sam = build(Config(weights=checkpoint, device="cpu", max_keyframes=3))
     once, again = (sam.segment(replace(capture, frames=frames), rng=np.random.default_rng(0)) for _ in range(2))
     assert [plane.kind for plane in once.planes] == ["table"]
-    assert [one.name for one in once.segments] == [one.name for one in again.segments]
-    for one, other in zip(once.segments, again.segments, strict=True):
-        assert np.array_equal(one.points, other.points)
-        assert {mask.shape for mask in one.masks.values()} <= {(192, 256)}
+    assert [segment.name for segment in once.segments] == [segment.name for segment in again.segments]
+    for first, second in zip(once.segments, again.segments, strict=True):
+        assert np.array_equal(first.points, second.points)
+        assert {mask.shape for mask in first.masks.values()} <= {(192, 256)}
 
 
 def test_cuda_is_refused_where_there_is_none(checkpoint: Path) -> None:

@@ -10,8 +10,8 @@ from cousins.geometry import transform
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset, Piece
 from cousins.scene.layout.collision_bodies import piece_hull
-from cousins.vary.library.deform import Bend, bent
-from sim.physics.simple_assets import hull_piece, prop
+from cousins.vary.library.deform import Deformation, deform
+from sim.physics.simple_assets import hull_piece, rigid_asset
 from tests.cousins.scene.scenes_for_tests import (
     asset_of,
     ball_asset,
@@ -25,14 +25,14 @@ from tests.cousins.scene.scenes_for_tests import (
     hull_piece as points_hull,
 )
 
-BENDS = {
-    "stretch": Bend(stretch=(1.2, 0.8, 1.1)),
-    "taper": Bend(taper=0.3),
-    "twist": Bend(twist_rad=0.5),
-    "bow": Bend(bow=(0.1, -0.05)),
-    "all": Bend(stretch=(1.1, 0.9, 1.2), taper=-0.2, twist_rad=-0.4, bow=(0.08, 0.1)),
+DEFORMATIONS = {
+    "stretch": Deformation(stretch=(1.2, 0.8, 1.1)),
+    "taper": Deformation(taper=0.3),
+    "twist": Deformation(twist_rad=0.5),
+    "bow": Deformation(bow=(0.1, -0.05)),
+    "all": Deformation(stretch=(1.1, 0.9, 1.2), taper=-0.2, twist_rad=-0.4, bow=(0.08, 0.1)),
 }
-WHOLE = {"box": box_asset, "can": can_asset, "ball": ball_asset, "bowl": bowl_asset}
+SINGLE_LINK_ASSETS = {"box": box_asset, "can": can_asset, "ball": ball_asset, "bowl": bowl_asset}
 
 
 def fine_block(size: tuple[float, float, float] = (0.08, 0.06, 0.12)) -> Asset:
@@ -52,27 +52,27 @@ def solid(asset: Asset) -> trimesh.Trimesh:
     return mesh
 
 
-@pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize("make", SINGLE_LINK_ASSETS.values(), ids=SINGLE_LINK_ASSETS)
 def test_no_bend_changes_nothing(make: type[Asset]) -> None:
     asset = make()
-    same = bent(asset, Bend(), name=asset.name)
+    same = deform(asset, Deformation(), name=asset.name)
     assert same.name == asset.name
     np.testing.assert_allclose(same.size_m, asset.size_m, atol=1e-9)
-    one, other = same.links[0], asset.links[0]
-    np.testing.assert_allclose(one.visual.vertices, other.visual.vertices, atol=1e-12)
-    assert one.mass_kg.value == pytest.approx(other.mass_kg.value, rel=1e-9)
-    np.testing.assert_allclose(one.center_of_mass_m, other.center_of_mass_m, atol=1e-12)
-    np.testing.assert_allclose(one.inertia_kg_m2, other.inertia_kg_m2, rtol=1e-9, atol=1e-15)
-    for piece, before in zip(one.pieces, other.pieces, strict=True):
+    link, original_link = same.links[0], asset.links[0]
+    np.testing.assert_allclose(link.visual.vertices, original_link.visual.vertices, atol=1e-12)
+    assert link.mass_kg.value == pytest.approx(original_link.mass_kg.value, rel=1e-9)
+    np.testing.assert_allclose(link.center_of_mass_m, original_link.center_of_mass_m, atol=1e-12)
+    np.testing.assert_allclose(link.inertia_kg_m2, original_link.inertia_kg_m2, rtol=1e-9, atol=1e-15)
+    for piece, before in zip(link.pieces, original_link.pieces, strict=True):
         assert piece.kind == before.kind
         np.testing.assert_allclose(piece.link_from_piece, before.link_from_piece, atol=1e-12)
         np.testing.assert_allclose(piece.size_m, before.size_m, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", BENDS)
+@pytest.mark.parametrize("name", DEFORMATIONS)
 def test_mass_follows_the_volume(name: str) -> None:
     block = fine_block()
-    changed = bent(block, BENDS[name], name="block")
+    changed = deform(block, DEFORMATIONS[name], name="block")
     ratio = solid(changed).volume / solid(block).volume
     mass, before = changed.links[0].mass_kg, block.links[0].mass_kg
     assert mass.value == pytest.approx(before.value * ratio, rel=1e-6)
@@ -87,7 +87,7 @@ def test_mass_follows_the_volume(name: str) -> None:
 )
 def test_the_centre_of_mass_and_the_inertia_are_those_of_the_bent_solid(name: str, share: float) -> None:
     """Stretching is exact; what bends keeps the stretched inertia, so it is right to a share of it."""
-    changed = bent(fine_block(), BENDS[name], name="block")
+    changed = deform(fine_block(), DEFORMATIONS[name], name="block")
     mesh = solid(changed)
     link = changed.links[0]
     np.testing.assert_allclose(link.center_of_mass_m, mesh.center_mass, atol=1e-6)
@@ -95,27 +95,27 @@ def test_the_centre_of_mass_and_the_inertia_are_those_of_the_bent_solid(name: st
     np.testing.assert_allclose(link.inertia_kg_m2, truth, atol=share * float(np.trace(truth)) / 3.0)
 
 
-@pytest.mark.parametrize("name", BENDS)
-@pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize("name", DEFORMATIONS)
+@pytest.mark.parametrize("make", SINGLE_LINK_ASSETS.values(), ids=SINGLE_LINK_ASSETS)
 def test_inertia_can_belong_to_a_body(make: type[Asset], name: str) -> None:
-    inertia = bent(make(), BENDS[name], name="x").links[0].inertia_kg_m2
+    inertia = deform(make(), DEFORMATIONS[name], name="x").links[0].inertia_kg_m2
     np.testing.assert_allclose(inertia, inertia.T)
     a, b, c = np.linalg.eigvalsh(inertia)
     assert a > 0.0
     assert a + b >= c * (1.0 - 1e-9)
 
 
-@pytest.mark.parametrize("name", BENDS)
+@pytest.mark.parametrize("name", DEFORMATIONS)
 @pytest.mark.parametrize("make", [box_asset, can_asset, bowl_asset])
 def test_a_level_foot_stays_level_and_the_box_stays_in_the_middle(make: type[Asset], name: str) -> None:
     asset = make()
-    changed = bent(asset, BENDS[name], name="x")
+    changed = deform(asset, DEFORMATIONS[name], name="x")
     for before, after in (
         (asset.links[0].visual.vertices, changed.links[0].visual.vertices),
         *(
-            (one.mesh.vertices, two.mesh.vertices)
-            for one, two in zip(asset.links[0].pieces, changed.links[0].pieces, strict=True)
-            if one.kind == two.kind == "mesh" and len(one.mesh.vertices) == len(two.mesh.vertices)
+            (one.mesh.vertices, deformed_piece.mesh.vertices)
+            for one, deformed_piece in zip(asset.links[0].pieces, changed.links[0].pieces, strict=True)
+            if one.kind == deformed_piece.kind == "mesh" and len(one.mesh.vertices) == len(deformed_piece.mesh.vertices)
         ),
     ):
         foot = before[:, 2] < before[:, 2].min() + 1e-9
@@ -133,11 +133,11 @@ def convex(piece: Piece) -> bool:
     return bool((inside <= 1e-9).all()) and piece.mesh.to_trimesh().is_convex
 
 
-@pytest.mark.parametrize("name", BENDS)
-@pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize("name", DEFORMATIONS)
+@pytest.mark.parametrize("make", SINGLE_LINK_ASSETS.values(), ids=SINGLE_LINK_ASSETS)
 def test_pieces_stay_convex_and_hug_the_looks(make: type[Asset], name: str) -> None:
     asset = make()
-    changed = bent(asset, BENDS[name], name="x")
+    changed = deform(asset, DEFORMATIONS[name], name="x")
     assert len(changed.links[0].pieces) == len(asset.links[0].pieces)
     assert all(convex(piece) for piece in changed.links[0].pieces)
     for points, count in ((changed.links[0].visual.vertices, 200),):
@@ -153,25 +153,27 @@ def test_pieces_stay_convex_and_hug_the_looks(make: type[Asset], name: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("make", "bend", "kinds"),
+    ("make", "deformation", "kinds"),
     [
-        (box_asset, Bend(stretch=(1.1, 0.9, 1.2)), {"box"}),
-        (can_asset, Bend(stretch=(1.1, 1.1, 0.9)), {"cylinder"}),
-        (can_asset, Bend(stretch=(1.1, 0.9, 1.0)), {"mesh"}),
-        (ball_asset, Bend(stretch=(1.1, 1.1, 1.1)), {"sphere"}),
-        (ball_asset, Bend(stretch=(1.1, 1.1, 1.0)), {"mesh"}),
-        (box_asset, Bend(taper=0.1), {"mesh"}),
+        (box_asset, Deformation(stretch=(1.1, 0.9, 1.2)), {"box"}),
+        (can_asset, Deformation(stretch=(1.1, 1.1, 0.9)), {"cylinder"}),
+        (can_asset, Deformation(stretch=(1.1, 0.9, 1.0)), {"mesh"}),
+        (ball_asset, Deformation(stretch=(1.1, 1.1, 1.1)), {"sphere"}),
+        (ball_asset, Deformation(stretch=(1.1, 1.1, 1.0)), {"mesh"}),
+        (box_asset, Deformation(taper=0.1), {"mesh"}),
     ],
 )
-def test_primitives_stay_what_they_are_where_they_can(make: type[Asset], bend: Bend, kinds: set[str]) -> None:
-    changed = bent(make(), bend, name="x")
+def test_primitives_stay_what_they_are_where_they_can(
+    make: type[Asset], deformation: Deformation, kinds: set[str]
+) -> None:
+    changed = deform(make(), deformation, name="x")
     assert {piece.kind for piece in changed.links[0].pieces} == kinds
 
 
 def test_an_asset_with_joints_is_only_stretched_and_alike_along_all_axes() -> None:
     cabinet = cabinet_asset()
-    changed = bent(cabinet, BENDS["all"], name="cabinet")
-    factor = float(np.prod(BENDS["all"].stretch)) ** (1.0 / 3.0)
+    changed = deform(cabinet, DEFORMATIONS["all"], name="cabinet")
+    factor = float(np.prod(DEFORMATIONS["all"].stretch)) ** (1.0 / 3.0)
     np.testing.assert_allclose(changed.size_m, cabinet.size_m * factor, rtol=1e-6)
     for link, before in zip(changed.links, cabinet.links, strict=True):
         np.testing.assert_allclose(link.visual.vertices, before.visual.vertices * factor, atol=1e-12)
@@ -187,18 +189,18 @@ def test_an_asset_with_joints_is_only_stretched_and_alike_along_all_axes() -> No
 def test_a_leaning_piece_is_stretched_where_it_lies() -> None:
     points = trimesh.creation.box(extents=(0.1, 0.02, 0.02)).vertices
     turn = trimesh.transformations.rotation_matrix(0.6, [0, 1, 0])
-    lean = prop("lean", [hull_piece(transform(turn, points))])
-    changed = bent(lean, Bend(stretch=(2.0, 1.0, 1.0)), name="lean")
+    lean = rigid_asset("lean", [hull_piece(transform(turn, points))])
+    changed = deform(lean, Deformation(stretch=(2.0, 1.0, 1.0)), name="lean")
     np.testing.assert_allclose(changed.size_m, lean.size_m * [2.0, 1.0, 1.0], rtol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("bend", "words"),
+    ("deformation", "text"),
     [
-        (Bend(), "stretch 1.00×1.00×1.00"),
-        (Bend(stretch=(1.2, 0.8, 1.0), taper=-0.25), "stretch 1.20×0.80×1.00, taper -0.25"),
-        (Bend(twist_rad=0.5, bow=(0.06, 0.08)), "stretch 1.00×1.00×1.00, twist +29°, bow 10 %"),
+        (Deformation(), "stretch 1.00×1.00×1.00"),
+        (Deformation(stretch=(1.2, 0.8, 1.0), taper=-0.25), "stretch 1.20×0.80×1.00, taper -0.25"),
+        (Deformation(twist_rad=0.5, bow=(0.06, 0.08)), "stretch 1.00×1.00×1.00, twist +29°, bow 10 %"),
     ],
 )
-def test_a_bend_tells_what_it_does(bend: Bend, words: str) -> None:
-    assert bend.words() == words
+def test_a_deformation_is_described_in_words(deformation: Deformation, text: str) -> None:
+    assert deformation.describe() == text

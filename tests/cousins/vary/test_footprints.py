@@ -16,9 +16,9 @@ from cousins.vary.placement.footprints import (
     footprint_of_asset,
     footprint_of_points,
     footprint_of_structure,
-    free,
-    joined,
-    rectangle,
+    have_clearance,
+    merge_footprints,
+    rectangle_footprint,
 )
 from sim.physics.simple_assets import slab
 from tests.cousins.scene.scenes_for_tests import bowl_asset, box_asset, cabinet_asset, can_asset
@@ -89,31 +89,31 @@ def apart(first: Array, second: Array) -> float:
 def test_the_distance_is_that_of_the_nearest_edges(seed: int) -> None:
     rng = np.random.default_rng(seed)
     (first, a), (second, b) = body(rng), body(rng)
-    truth = min(apart(one, other) for one in a for other in b)
+    truth = min(apart(outline, other) for outline in a for other in b)
     assert distance_m(first, second) == pytest.approx(truth, abs=1e-12)
     assert distance_m(second, first) == pytest.approx(truth, abs=1e-12)
 
 
 @settings(max_examples=150, deadline=None)
 @given(seeds, st.floats(0.0, 0.03))
-def test_free_bodies_keep_the_gap_wherever_their_heights_meet(seed: int, gap_m: float) -> None:
+def test_separated_bodies_keep_the_gap_wherever_their_heights_meet(seed: int, gap_m: float) -> None:
     rng = np.random.default_rng(seed)
     (first, a), (second, b) = body(rng), body(rng)
     truth = min(
         (
-            apart(one, other)
-            for one, low in zip(a, first.heights, strict=True)
+            apart(outline, other)
+            for outline, low in zip(a, first.heights, strict=True)
             for other, high in zip(b, second.heights, strict=True)
             if low[0] <= high[1] and high[0] <= low[1]
         ),
         default=np.inf,
     )
-    told = free(first, second, gap_m=gap_m)
-    assert told == free(second, first, gap_m=gap_m)
-    if told:
+    separated = have_clearance(first, second, gap_m=gap_m)
+    assert separated == have_clearance(second, first, gap_m=gap_m)
+    if separated:
         assert truth >= gap_m - 1e-12
     if truth > 1e-9:
-        assert free(first, second, gap_m=0.0)
+        assert have_clearance(first, second, gap_m=0.0)
 
 
 @settings(max_examples=100, deadline=None)
@@ -125,7 +125,7 @@ def test_a_region_covers_what_has_every_corner_over_it(seed: int) -> None:
     small = Footprint(points=corners, starts=shape.starts, heights=shape.heights)
     edge = min(from_segment(p, a, b) for p in corners for o in outlines for a, b in edges_of(o))
     if edge > 1e-9:
-        assert covers(region, small) == all(any(inside(point, one) for one in outlines) for point in corners)
+        assert covers(region, small) == all(any(inside(point, outline) for outline in outlines) for point in corners)
 
 
 @settings(max_examples=50, deadline=None)
@@ -134,63 +134,70 @@ def test_moving_both_alike_changes_nothing_between_them(seed: int) -> None:
     rng = np.random.default_rng(seed)
     (first, _), (second, _) = body(rng), body(rng)
     move = (*rng.uniform(-1.0, 1.0, 2), rng.uniform(-4.0, 4.0), rng.uniform(-1.0, 1.0))
-    assert distance_m(first.placed(*move), second.placed(*move)) == pytest.approx(distance_m(first, second), abs=1e-9)
-    assert first.placed(*move).bottom_m == pytest.approx(first.bottom_m + move[3])
+    assert distance_m(first.transformed(*move), second.transformed(*move)) == pytest.approx(
+        distance_m(first, second), abs=1e-9
+    )
+    assert first.transformed(*move).bottom_m == pytest.approx(first.bottom_m + move[3])
 
 
-def test_bodies_at_other_heights_are_free_however_they_overlap_from_above() -> None:
-    low, high = rectangle((0, 0), (0.1, 0.1), 0.3, (0.0, 0.1)), rectangle((0, 0), (0.1, 0.1), 0.0, (0.11, 0.2))
-    assert free(low, high, gap_m=0.05)
+def test_bodies_at_other_heights_are_separated_however_their_outlines_overlap() -> None:
+    low, high = (
+        rectangle_footprint((0, 0), (0.1, 0.1), 0.3, (0.0, 0.1)),
+        rectangle_footprint((0, 0), (0.1, 0.1), 0.0, (0.11, 0.2)),
+    )
+    assert have_clearance(low, high, gap_m=0.05)
     assert distance_m(low, high) == 0.0
-    assert not free(low, high.placed(0, 0, 0, -0.02), gap_m=0.0)
+    assert not have_clearance(low, high.transformed(0, 0, 0, -0.02), gap_m=0.0)
 
 
-def test_a_gap_is_a_gap() -> None:
-    first, second = (rectangle((x, 0), (0.05, 0.05), 0.0, (0.0, 0.1)) for x in (0.0, 0.12))
+def test_clearance_is_measured_against_the_gap() -> None:
+    first, second = (rectangle_footprint((x, 0), (0.05, 0.05), 0.0, (0.0, 0.1)) for x in (0.0, 0.12))
     assert distance_m(first, second) == pytest.approx(0.02)
-    assert free(first, second, gap_m=0.0199)
-    assert not free(first, second, gap_m=0.0201)
+    assert have_clearance(first, second, gap_m=0.0199)
+    assert not have_clearance(first, second, gap_m=0.0201)
 
 
-def test_joined_bodies_are_as_near_as_the_nearer_one() -> None:
+def test_merged_footprints_are_as_near_as_the_nearer_one() -> None:
     rng = np.random.default_rng(3)
-    one, other, third = (body(rng)[0] for _ in range(3))
-    third = third.placed(0.3, 0.0, 0.0, 0.0)
-    both = joined([one, other])
-    assert distance_m(both, third) == min(distance_m(one, third), distance_m(other, third))
-    assert (both.bottom_m, both.top_m) == (min(one.bottom_m, other.bottom_m), max(one.top_m, other.top_m))
+    first, second, third = (body(rng)[0] for _ in range(3))
+    third = third.transformed(0.3, 0.0, 0.0, 0.0)
+    both = merge_footprints([first, second])
+    assert distance_m(both, third) == min(distance_m(first, third), distance_m(second, third))
+    assert (both.bottom_m, both.top_m) == (min(first.bottom_m, second.bottom_m), max(first.top_m, second.top_m))
 
 
-@pytest.mark.parametrize("asset", [box_asset(), can_asset(), bowl_asset(), cabinet_asset()], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "asset", [box_asset(), can_asset(), bowl_asset(), cabinet_asset()], ids=lambda asset: asset.name
+)
 def test_an_assets_footprint_holds_all_its_pieces(asset) -> None:  # type: ignore[no-untyped-def]
     tilt = rotation_about(np.array([1.0, 0.2, 0.0]), 0.4)
     shape = footprint_of_asset(asset, tilt)
     assert len(shape.heights) == sum(len(link.pieces) for link in asset.links)
     root = asset.links[0]
-    whole = footprint_of_points([shape.points @ np.eye(2, 3) * 1.000001])
+    hull = footprint_of_points([shape.points @ np.eye(2, 3) * 1.000001])
     for piece in root.pieces:
         points = piece.mesh.vertices @ tilt.T
         assert shape.bottom_m - 1e-9 <= points[:, 2].min()
         assert points[:, 2].max() <= shape.top_m + 1e-9
-        assert covers(whole, footprint_of_points([points]))
+        assert covers(hull, footprint_of_points([points]))
     assert shape.radius_m == pytest.approx(np.linalg.norm(shape.points, axis=1).max())
 
 
-def test_an_open_door_is_seen_from_above() -> None:
+def test_an_open_door_widens_the_footprint() -> None:
     shut = footprint_of_asset(cabinet_asset(), np.eye(3))
     wide = footprint_of_asset(cabinet_asset(), np.eye(3), joints={"hinge": 1.2})
     assert np.ptp(wide.points[:, 0]) > np.ptp(shut.points[:, 0]) + 0.1
 
 
-def test_a_structure_lies_where_it_is_in_the_world() -> None:
+def test_the_footprint_of_a_structure_is_in_the_world_frame() -> None:
     table = footprint_of_structure(slab("table", size_m=(1.0, 0.6, 0.05), top_m=0.7))
     assert (table.bottom_m, table.top_m) == pytest.approx((0.65, 0.7))
-    assert covers(table, rectangle((0.4, 0.2), (0.05, 0.05), 0.0, (0.7, 0.8)))
-    assert not covers(table, rectangle((0.4, 0.26), (0.05, 0.05), 0.0, (0.7, 0.8)))
+    assert covers(table, rectangle_footprint((0.4, 0.2), (0.05, 0.05), 0.0, (0.7, 0.8)))
+    assert not covers(table, rectangle_footprint((0.4, 0.26), (0.05, 0.05), 0.0, (0.7, 0.8)))
 
 
 def test_a_piece_on_edge_from_above_still_has_an_outline() -> None:
     sheet = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.1, 0.0, 0.1], [0.0, 0.0, 0.1]])
     shape = footprint_of_points([sheet])
     assert np.ptp(shape.points[:, 0]) == pytest.approx(0.1, abs=1e-5)
-    assert not free(shape, rectangle((0.05, 0.0), (0.01, 0.01), 0.0, (0.0, 0.1)), gap_m=0.0)
+    assert not have_clearance(shape, rectangle_footprint((0.05, 0.0), (0.01, 0.01), 0.0, (0.0, 0.1)), gap_m=0.0)

@@ -52,9 +52,9 @@ def test_the_text_of_a_recipe_explains_every_section_and_field() -> None:
     for name in SECTIONS:
         assert lines[lines.index(f"[{name}]") - 1].startswith("# ")
     for _, field in FIELDS:
-        (at, *_) = [index for index, line in enumerate(lines) if line.startswith(f"{field} = ")]
-        assert lines[at - 1].startswith("# ")
-        assert lines[at - 1].endswith(".")
+        (line_number, *_) = [index for index, line in enumerate(lines) if line.startswith(f"{field} = ")]
+        assert lines[line_number - 1].startswith("# ")
+        assert lines[line_number - 1].endswith(".")
 
 
 @pytest.mark.parametrize(("section", "field"), FIELDS)
@@ -65,7 +65,7 @@ def test_every_field_can_be_set(section: str, field: str) -> None:
     assert back == Recipe()
 
 
-def test_an_empty_text_is_the_recipe_as_it_comes() -> None:
+def test_an_empty_text_is_the_default_recipe() -> None:
     assert parse_recipe("") == Recipe()
 
 
@@ -75,7 +75,7 @@ def test_a_file_may_set_some_distances_and_leave_the_others() -> None:
 
 
 def test_one_distance_for_all_axes_may_have_exceptions() -> None:
-    recipe = Recipe().at(0.25, axes={"look": 1.0})
+    recipe = Recipe().at_distance(0.25, axes={"look": 1.0})
     assert recipe.distance == dict.fromkeys(AXES, 0.25) | {"look": 1.0}
 
 
@@ -102,14 +102,14 @@ def test_one_distance_for_all_axes_may_have_exceptions() -> None:
         ("[layout", "a recipe that is no TOML"),
     ],
 )
-def test_what_is_wrong_in_a_recipe_is_named(text: str, words: str) -> None:
+def test_errors_name_the_invalid_field(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         parse_recipe(text)
 
 
 def test_an_unknown_axis_is_named_with_those_there_are() -> None:
     with pytest.raises(InputError, match="no axis named 'colour'; expected one of layout, clutter, shape, swap"):
-        Recipe().at(0.5, axes={"colour": 0.5})
+        Recipe().at_distance(0.5, axes={"colour": 0.5})
 
 
 words = st.sampled_from([*SECTIONS, *(field for _, field in FIELDS), *AXES, "distance", "uniform", "log_uniform", "x"])
@@ -155,13 +155,13 @@ def test_any_text_is_a_recipe_or_an_input_error(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(distributions, st.floats(0.0, 1.0))
-def test_a_drawn_value_lies_between_the_ends(distribution: Distribution, quantile: float) -> None:
-    low, high = distribution.ends
+def test_a_value_at_a_quantile_lies_between_the_bounds(distribution: Distribution, quantile: float) -> None:
+    low, high = distribution.bounds
     room = 1e-9 * max(abs(low), abs(high))
-    assert low - room <= distribution.at(quantile) <= high + room
+    assert low - room <= distribution.at_quantile(quantile) <= high + room
 
 
-def test_a_file_that_is_no_recipe_is_told(tmp_path: Path) -> None:
+def test_an_invalid_recipe_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no recipe 'none\.toml'.*cousins recipe init"):
         read_recipe(tmp_path / "none.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")

@@ -10,8 +10,8 @@ import pytest
 from cousins.errors import SceneError
 from cousins.geometry import Array, rotation_about
 from sim.bodies import Body, build
-from sim.bodies.controllers import Control, Controller, axes_of, ee_delta, joint_delta, joint_velocity
-from sim.bodies.kinematics import chain_of, reach
+from sim.bodies.controllers import Control, Controller, ee_delta, joint_delta, joint_velocity, tip_axes
+from sim.bodies.kinematics import tip_chain, tip_kinematics
 
 SHIPPED = ("pusher", "gripper", "panda")
 
@@ -25,11 +25,11 @@ def drawn(body: Body, rows: int) -> Array:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_end_effector_deltas_move_the_tip_by_what_they_say(name: str) -> None:
     body = build(name)
-    control = ee_delta(body, most_m_s=0.1)
+    control = ee_delta(body, max_m_s=0.1)
     arm = Controller(control, body, 2)
     q = np.array([[drive.home for drive in body.drives]] * 2)
     arm.reset(np.ones(2, dtype=bool), q)
-    begin = reach(chain_of(body), q).base_from_tip
+    begin = tip_kinematics(tip_chain(body), q).base_from_tip
     action = np.zeros((2, arm.action_size))
     action[:, :2] = [[1.0, 0.5], [-0.5, 1.0]]
     if "rz" in control.axes:
@@ -38,18 +38,18 @@ def test_end_effector_deltas_move_the_tip_by_what_they_say(name: str) -> None:
         q = q + arm.speeds(action, q) / control.rate_hz
     for _ in range(5):
         q = q + arm.speeds(0.0 * action, q) / control.rate_hz
-    end = reach(chain_of(body), q).base_from_tip
+    end = tip_kinematics(tip_chain(body), q).base_from_tip
     np.testing.assert_allclose(end[:, :2, 3] - begin[:, :2, 3], 0.025 * action[:, :2], atol=1e-3)
     np.testing.assert_allclose(end[:, 2, 3], begin[:, 2, 3], atol=1e-3)
-    turn = 0.4 * 5 * control.most_rad_s / control.rate_hz if "rz" in control.axes else 0.0
-    wanted = rotation_about(np.array([0.0, 0.0, 1.0]), turn) @ begin[0, :3, :3]
-    np.testing.assert_allclose(end[0, :3, :3], wanted, atol=5e-3)
+    turn = 0.4 * 5 * control.max_rad_s / control.rate_hz if "rz" in control.axes else 0.0
+    expected = rotation_about(np.array([0.0, 0.0, 1.0]), turn) @ begin[0, :3, :3]
+    np.testing.assert_allclose(end[0, :3, :3], expected, atol=5e-3)
 
 
 def test_an_axis_that_a_body_has_not_is_refused() -> None:
-    assert axes_of(build("pusher")) == ("x", "y")
-    assert axes_of(build("gripper")) == ("x", "y", "z", "rz")
-    assert axes_of(build("panda")) == ("x", "y", "z", "rx", "ry", "rz")
+    assert tip_axes(build("pusher")) == ("x", "y")
+    assert tip_axes(build("gripper")) == ("x", "y", "z", "rz")
+    assert tip_axes(build("panda")) == ("x", "y", "z", "rx", "ry", "rz")
     with pytest.raises(SceneError, match="the axis 'z' for pusher; expected some of x, y"):
         ee_delta(build("pusher"), axes=("x", "z"))
 
@@ -104,25 +104,25 @@ def test_a_late_command_acts_when_its_time_has_come() -> None:
     arm = Controller(control, body, 2)
     q = np.array([[drive.home for drive in body.drives]] * 2)
     arm.reset(np.ones(2, dtype=bool), q)
-    asked = [np.full((2, 5), 0.1 * step) for step in range(1, 5)]
-    speeds = [arm.speeds(action, q) for action in asked]
+    commands = [np.full((2, 5), 0.1 * step) for step in range(1, 5)]
+    speeds = [arm.speeds(action, q) for action in commands]
     np.testing.assert_allclose(speeds[0][:, :4], 0.0)
     np.testing.assert_allclose(speeds[0][:, 4:], 0.0, atol=1e-9)
     np.testing.assert_allclose(speeds[2][:, :3], 0.015)
     arm.reset(np.array([False, True]), q)
-    later = arm.speeds(asked[0], q)
+    later = arm.speeds(commands[0], q)
     np.testing.assert_allclose(later[0, :3], 0.045)
     np.testing.assert_allclose(later[1, :3], 0.0)
 
 
-def test_a_low_pass_smooths_what_the_arm_is_told_and_brings_it_as_far() -> None:
+def test_a_low_pass_smooths_commands_to_the_arm_and_brings_it_as_far() -> None:
     body = build("gripper")
     control = replace(joint_velocity(body), smoothing_s=0.1)
     arm = Controller(control, body, 2)
     q = np.array([[drive.home for drive in body.drives]] * 2)
     arm.reset(np.ones(2, dtype=bool), q)
-    told = np.concatenate([np.ones(10), np.zeros(40)])
-    speeds = np.array([arm.speeds(np.full((2, 5), value), q)[0] for value in told])
+    command = np.concatenate([np.ones(10), np.zeros(40)])
+    speeds = np.array([arm.speeds(np.full((2, 5), value), q)[0] for value in command])
     first, stays = speeds[0, 0], np.exp(-0.05 / 0.1)
     assert first == pytest.approx(0.15 * (1.0 - stays))
     np.testing.assert_allclose(speeds[1:10, 0], 0.15 * (1.0 - stays ** np.arange(2, 11)))
@@ -136,12 +136,12 @@ def test_a_low_pass_smooths_what_the_arm_is_told_and_brings_it_as_far() -> None:
 def test_actions_beyond_their_range_are_cut_and_speeds_stay_within_the_drives() -> None:
     body = build("panda")
     rng = np.random.default_rng(0)
-    most = np.array([drive.most_speed for drive in body.drives])
+    max_speed = np.array([drive.max_speed for drive in body.drives])
     for control in (joint_velocity(body), joint_delta(body), ee_delta(body)):
         arm = Controller(control, body, 4)
         q = drawn(body, 4)
         arm.reset(np.arange(4), q)
         for _ in range(20):
             speeds = arm.speeds(rng.normal(0.0, 1e6, (4, arm.action_size)), q)
-            assert np.all(np.abs(speeds) <= most)
+            assert np.all(np.abs(speeds) <= max_speed)
             q = np.clip(q + speeds / 20.0, -3.0, 3.0)

@@ -1,4 +1,4 @@
-"""Environments over worlds without physics: seeds, ends, resets, faults, what is told."""
+"""Environments over worlds without physics: seeds, episode ends, resets, faults, infos."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import sim
 from cousins.errors import InputError
 from sim.bodies import build
 from sim.bodies.controllers import Controller, ee_delta
-from sim.envs.cousin_sampler import Uniform
+from sim.envs.cousin_sampler import UniformAffordedSampler
 from sim.envs.env import CousinsEnv
 from sim.envs.episodes import EpisodeConfig, Episodes
-from sim.envs.robot_imperfections import Robot, RobotRanges
+from sim.envs.robot_imperfections import RobotImperfectionRanges, RobotImperfections
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.physics.simple_assets import place
 from sim.tasks import build_task
-from sim.tasks.task_source import Staged
+from sim.tasks.task_source import TaskSource
 from tests.cousins.scene.scenes_for_tests import box_asset
 from tests.sim.worlds_for_tests import TOP_M, FakeWorlds, box_scene, boxes
 
@@ -27,16 +27,25 @@ AHEAD = np.array([1.0, 0.0])
 
 
 def fake_env(
-    rows: int = 2, *, robot: Robot | RobotRanges | None = None, count: int = 3, horizon_s: float = 1.0, **options
+    rows: int = 2,
+    *,
+    robot: RobotImperfections | RobotImperfectionRanges | None = None,
+    count: int = 3,
+    horizon_s: float = 1.0,
+    **options,
 ) -> CousinsVectorEnv:  # type: ignore[no-untyped-def]
     source, body = boxes(count), build("pusher")
-    staged = Staged(source, build_task("push", horizon_s=horizon_s), body.name)
+    staged = TaskSource(source, build_task("push", horizon_s=horizon_s), body.name)
     indices = sorted(source.scenes)
     worlds = FakeWorlds(source, body, rows=rows, slots=staged.slots(indices))
     episodes = Episodes(
-        worlds, staged, Controller(ee_delta(body), body, rows), robot=robot or Robot(), config=EpisodeConfig()
+        worlds,
+        staged,
+        Controller(ee_delta(body), body, rows),
+        robot=robot or RobotImperfections(),
+        config=EpisodeConfig(),
     )
-    return CousinsVectorEnv(episodes, Uniform(staged, indices), label={"digest": "tiny"}, **options)
+    return CousinsVectorEnv(episodes, UniformAffordedSampler(staged, indices), provenance={"digest": "tiny"}, **options)
 
 
 def rolled(env: CousinsVectorEnv, steps: int, *, seed: int = 0) -> list[np.ndarray]:
@@ -55,16 +64,16 @@ def test_the_same_seed_gives_the_same_episodes_and_another_seed_others() -> None
 
 
 def test_row_i_of_many_does_what_a_batch_of_one_does() -> None:
-    many, one = fake_env(3), fake_env(1)
-    start, _ = many.reset(seed=[5, 6, 7])
-    alone, _ = one.reset(seed=[6])
+    batch, single = fake_env(3), fake_env(1)
+    start, _ = batch.reset(seed=[5, 6, 7])
+    alone, _ = single.reset(seed=[6])
     np.testing.assert_array_equal(start[1], alone[0])
     for _ in range(45):
-        seen, ours = many.step(np.tile(AHEAD, (3, 1))), one.step(AHEAD[None])
-        np.testing.assert_array_equal(seen[0][1], ours[0][0])
-        assert seen[1][1] == ours[1][0]
-        assert seen[3][1] == ours[3][0]
-        assert seen[4]["cousin"][1] == ours[4]["cousin"][0]
+        batch_step, single_step = batch.step(np.tile(AHEAD, (3, 1))), single.step(AHEAD[None])
+        np.testing.assert_array_equal(batch_step[0][1], single_step[0][0])
+        assert batch_step[1][1] == single_step[1][0]
+        assert batch_step[3][1] == single_step[3][0]
+        assert batch_step[4]["cousin"][1] == single_step[4]["cousin"][0]
 
 
 def test_with_next_step_the_ended_row_is_reset_by_the_following_step() -> None:
@@ -87,19 +96,19 @@ def test_with_next_step_the_ended_row_is_reset_by_the_following_step() -> None:
     assert ended[3].all()
 
 
-def test_with_same_step_what_was_seen_last_stays_beside_what_is_seen_first() -> None:
+def test_with_same_step_the_last_observation_is_kept_beside_the_first() -> None:
     env = fake_env(2, autoreset="same_step")
     env.reset(seed=0)
     for _ in range(20):
-        seen, _, _, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
+        observations, _, _, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
     assert truncated.all()
-    np.testing.assert_array_equal(seen[:, :2], 0.0)
+    np.testing.assert_array_equal(observations[:, :2], 0.0)
     assert info["final_obs"][0][0] > 0.2
     assert (info["final_info"]["metrics"]["length"] == 20).all()
     assert not env.step(np.tile(AHEAD, (2, 1)))[3].any()
 
 
-def test_with_resets_off_an_ended_row_stands_by_until_its_mask_resets_it() -> None:
+def test_with_resets_disabled_an_ended_row_is_idle_until_its_mask_resets_it() -> None:
     env = fake_env(2, autoreset="disabled")
     env.reset(seed=0)
     env.episodes.worlds.faults[0] = "a stalled worker"  # type: ignore[attr-defined]
@@ -109,13 +118,13 @@ def test_with_resets_off_an_ended_row_stands_by_until_its_mask_resets_it() -> No
     assert reward[0] == 0.0
     assert info["sim_fault"].tolist() == ["a stalled worker", ""]
     assert info["_metrics"].tolist() == [True, False]
-    seen, reward, _, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
+    observations, reward, _, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
     assert truncated.tolist() == [True, False]
     assert reward[0] == 0.0
     assert "sim_fault" not in info
     assert "metrics" not in info
     after, info = env.reset(options={"reset_mask": np.array([True, False])})
-    np.testing.assert_array_equal(after[1], seen[1])
+    np.testing.assert_array_equal(after[1], observations[1])
     assert not env.step(np.tile(AHEAD, (2, 1)))[3].any()
 
 
@@ -124,37 +133,37 @@ def test_a_fault_ends_only_its_own_row_and_the_next_episode_goes_on() -> None:
     env.reset(seed=0)
     bad = np.tile(AHEAD, (2, 1))
     bad[1] = np.nan
-    seen, _, _, truncated, info = env.step(bad)
+    observations, _, _, truncated, info = env.step(bad)
     assert truncated.tolist() == [False, True]
     assert info["sim_fault"][1] == "a command is NaN"
-    assert np.isfinite(seen).all()
+    assert np.isfinite(observations).all()
     _, _, _, truncated, info = env.step(np.tile(AHEAD, (2, 1)))
     assert not truncated.any()
     assert "sim_fault" not in info
     assert np.isfinite(env.step(np.tile(AHEAD, (2, 1)))[0]).all()
 
 
-def test_a_cousin_that_no_engine_loads_is_told_and_another_one_drawn() -> None:
+def test_a_cousin_that_no_engine_loads_is_reported_and_another_one_sampled() -> None:
     env = fake_env(1)
     env.episodes.worlds.refused = {1, 2}  # type: ignore[attr-defined]
-    told = [env.reset(seed=seed)[1] for seed in range(8)]
-    assert all(info["cousin"][0] == 0 for info in told)
-    assert any("no such luck" in str(info.get("skipped")) for info in told)
+    infos = [env.reset(seed=seed)[1] for seed in range(8)]
+    assert all(info["cousin"][0] == 0 for info in infos)
+    assert any("no such luck" in str(info.get("skipped")) for info in infos)
 
 
 def test_options_choose_the_cousin_and_one_that_affords_nothing_is_refused() -> None:
     env = fake_env(2)
     assert env.reset(options={"cousin": 2})[1]["cousin"].tolist() == [2, 2]
     assert env.reset(options={"cousin": [1, 0]})[1]["cousin"].tolist() == [1, 0]
-    env.episodes.staged.source.tasks[1] = env.episodes.staged.source.cousin(1).task.__class__(  # type: ignore[attr-defined]
+    env.episodes.task_source.source.tasks[1] = env.episodes.task_source.source.cousin(1).task.__class__(  # type: ignore[attr-defined]
         target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.0, robot_base_m=(0.0, 0.0, 0.0), robot_yaw_rad=0.0
     )
-    env.episodes.staged._episodes.clear()
+    env.episodes.task_source._episodes.clear()
     with pytest.raises(InputError, match="cousin 1, which does not afford push"):
         env.reset(options={"cousin": 1})
 
 
-def test_what_is_dragged_to_its_goal_and_held_is_a_success_and_was_one() -> None:
+def test_an_object_dragged_to_its_goal_and_held_is_a_success() -> None:
     env = fake_env(1, horizon_s=4.0)
     env.reset(seed=0, options={"cousin": 1})
     for _ in range(80):
@@ -185,50 +194,57 @@ def test_success_ends_an_episode_only_where_that_is_asked_for() -> None:
 
 def test_groups_show_masses_and_frictions_to_a_critic_alone() -> None:
     env = fake_env(2, observations="groups")
-    seen, _ = env.reset(seed=0, options={"cousin": [0, 2]})
-    assert set(seen) == {"policy", "privileged"}
-    assert env.single_observation_space.contains({name: value[0] for name, value in seen.items()})
-    masses = [env.episodes.staged.scene(index).objects[0].asset.links[0].mass_kg.value for index in (0, 2)]
-    np.testing.assert_allclose(seen["privileged"][:, 0], masses, rtol=1e-6)
+    observations, _ = env.reset(seed=0, options={"cousin": [0, 2]})
+    assert set(observations) == {"policy", "privileged"}
+    assert env.single_observation_space.contains({name: value[0] for name, value in observations.items()})
+    masses = [env.episodes.task_source.scene(index).objects[0].asset.links[0].mass_kg.value for index in (0, 2)]
+    np.testing.assert_allclose(observations["privileged"][:, 0], masses, rtol=1e-6)
 
 
-def test_noise_is_in_what_is_seen_and_not_in_how_it_is_judged() -> None:
-    clean, noisy = fake_env(1), fake_env(1, robot=Robot(position_noise_m=0.01, angle_noise_rad=0.05))
+def test_noise_is_in_the_observations_and_not_in_the_rewards() -> None:
+    clean, noisy = fake_env(1), fake_env(1, robot=RobotImperfections(position_noise_m=0.01, angle_noise_rad=0.05))
     first, second = clean.reset(seed=1)[0], noisy.reset(seed=1)[0]
     assert 1e-4 < np.abs(first - second).max() < 0.5
-    one, other = clean.step(AHEAD[None]), noisy.step(AHEAD[None])
-    assert one[1] == other[1]
+    clean_step, noisy_step = clean.step(AHEAD[None]), noisy.step(AHEAD[None])
+    assert clean_step[1] == noisy_step[1]
 
 
 def test_latency_and_gain_change_when_and_how_far_it_moves() -> None:
-    ways = {}
-    for name, robot in {"plain": Robot(), "late": Robot(latency_steps=2), "strong": Robot(gain=1.3)}.items():
+    positions = {}
+    for name, robot in {
+        "plain": RobotImperfections(),
+        "late": RobotImperfections(latency_steps=2),
+        "strong": RobotImperfections(gain=1.3),
+    }.items():
         source, body = boxes(1), build("pusher")
-        staged = Staged(source, build_task("push"), body.name)
+        staged = TaskSource(source, build_task("push"), body.name)
         worlds = FakeWorlds(source, body, rows=1, slots=staged.slots([0]))
         env = CousinsVectorEnv(
             Episodes(worlds, staged, Controller(ee_delta(body), body, 1), robot=robot, config=EpisodeConfig()),
-            Uniform(staged, [0]),
+            UniformAffordedSampler(staged, [0]),
         )
         env.reset(seed=0)
-        ways[name] = [float(env.step(AHEAD[None])[0][0, 0]) for _ in range(4)]
-    assert ways["late"][:2] == [0.0, 0.0]
-    assert ways["late"][2] == pytest.approx(ways["plain"][0], rel=1e-5)
-    assert ways["strong"][0] == pytest.approx(1.3 * ways["plain"][0], rel=1e-5)
+        positions[name] = [float(env.step(AHEAD[None])[0][0, 0]) for _ in range(4)]
+    assert positions["late"][:2] == [0.0, 0.0]
+    assert positions["late"][2] == pytest.approx(positions["plain"][0], rel=1e-5)
+    assert positions["strong"][0] == pytest.approx(1.3 * positions["plain"][0], rel=1e-5)
 
 
 def test_each_episode_draws_a_robot_of_its_own_whatever_the_other_rows_are() -> None:
-    ranges = RobotRanges()
-    many, one = fake_env(8, robot=ranges), fake_env(1, robot=ranges)
-    together, alone = many.reset(seed=[5] * 8, options={"cousin": 0})[0], one.reset(seed=5, options={"cousin": 0})[0]
+    ranges = RobotImperfectionRanges()
+    batch, single = fake_env(8, robot=ranges), fake_env(1, robot=ranges)
+    together, alone = (
+        batch.reset(seed=[5] * 8, options={"cousin": 0})[0],
+        single.reset(seed=5, options={"cousin": 0})[0],
+    )
     np.testing.assert_array_equal(together, np.repeat(alone, 8, axis=0))
-    many.reset(seed=0, options={"cousin": 0})
+    batch.reset(seed=0, options={"cousin": 0})
     moved = np.zeros((8, 4))
     for step in range(4):
-        moved[:, step] = many.step(np.tile(AHEAD, (8, 1)))[0][:, 0]
+        moved[:, step] = batch.step(np.tile(AHEAD, (8, 1)))[0][:, 0]
     first = [int(np.flatnonzero(row)[0]) for row in moved]
     assert len(set(first)) > 1
-    robots = many.episodes.robots.arrays()
+    robots = batch.episodes.robots.arrays()
     assert first == robots["late"].tolist()
     np.testing.assert_allclose(
         moved[np.arange(8), first] / moved[0, first[0]], robots["gain"][:, 0] / robots["gain"][0, 0], rtol=1e-5
@@ -295,36 +311,38 @@ def test_a_shadow_world_has_hidden_physics_and_says_what_it_is() -> None:
     assert envs.reset(seed=0)[1]["label"][0] == "sim-to-sim"
     assert "label" not in plain.reset(seed=0)[1]
     for _ in range(10):
-        hidden, told = envs.step(AHEAD[None])[0], plain.step(AHEAD[None])[0]
-    assert abs(hidden[0, 0] - told[0, 0]) > 0.01
+        hidden, believed = envs.step(AHEAD[None])[0], plain.step(AHEAD[None])[0]
+    assert abs(hidden[0, 0] - believed[0, 0]) > 0.01
     assert envs.spec.kwargs["digest"] == "tiny"
     envs.close()
     plain.close()
 
 
-def test_a_sampler_that_listens_hears_of_every_episode() -> None:
+def test_a_feedback_sampler_receives_every_episode() -> None:
     env = fake_env(2, autoreset="same_step")
 
-    class Listening(Uniform):
-        heard: list[tuple[int, dict[str, float]]] = []  # noqa: RUF012
+    class RecordingSampler(UniformAffordedSampler):
+        recorded: list[tuple[int, dict[str, float]]] = []  # noqa: RUF012
 
-        def hear(self, index: int, told: dict[str, float]) -> None:
-            self.heard.append((index, told))
+        def record_episode(self, index: int, metrics: dict[str, float]) -> None:
+            self.recorded.append((index, metrics))
 
-    env.sampler = Listening(env.episodes.staged, [0, 1, 2])
+    env.sampler = RecordingSampler(env.episodes.task_source, [0, 1, 2])
     env.reset(seed=0, options={"cousin": [2, 1]})
     for _ in range(20):
         env.step(np.tile(AHEAD, (2, 1)))
-    assert [index for index, _ in Listening.heard] == [2, 1]
-    assert Listening.heard[0][1]["length"] == 20.0
-    assert Listening.heard[0][1]["sim_fault"] == 0.0
+    assert [index for index, _ in RecordingSampler.recorded] == [2, 1]
+    assert RecordingSampler.recorded[0][1]["length"] == 20.0
+    assert RecordingSampler.recorded[0][1]["sim_fault"] == 0.0
 
 
 def test_a_first_cousin_that_no_engine_loads_does_not_keep_the_environment_from_being_made() -> None:
     source, body = boxes(3), build("pusher")
-    staged = Staged(source, build_task("push"), body.name)
+    staged = TaskSource(source, build_task("push"), body.name)
     worlds = FakeWorlds(source, body, rows=1, slots=staged.slots([0, 1, 2]))
     worlds.refused = {0}
-    episodes = Episodes(worlds, staged, Controller(ee_delta(body), body, 1), robot=Robot(), config=EpisodeConfig())
-    env = CousinsVectorEnv(episodes, Uniform(staged, [0, 1, 2]))
+    episodes = Episodes(
+        worlds, staged, Controller(ee_delta(body), body, 1), robot=RobotImperfections(), config=EpisodeConfig()
+    )
+    env = CousinsVectorEnv(episodes, UniformAffordedSampler(staged, [0, 1, 2]))
     assert env.reset(seed=0)[1]["cousin"][0] in (1, 2)

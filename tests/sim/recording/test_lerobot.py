@@ -1,4 +1,4 @@
-"""LeRobotDataset v3.0, read back as LeRobot's own loader does: names, dtypes, indices, times, videos."""
+"""LeRobotDataset v3.0, read back as LeRobot's own loader does: names, dtypes, indices, times, statistics, videos."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cousins.errors import InputError, UnknownNameError
-from sim.recording import Rollout, about_of, write_rollouts, writer_of
-from sim.recording.rendering import cameras_of
-from tests.sim.recording.rollouts_for_tests import recorded_env, some
+from sim.recording import Rollout, collect_rollouts, make_writer, run_metadata, write_rollouts
+from sim.recording.rendering import make_cameras
+from tests.sim.recording.rollouts_for_tests import recording_env, sample_rollouts
 
 LOADED = {
     "timestamp": "float32",
@@ -30,15 +30,15 @@ LOADED = {
 
 @pytest.fixture(scope="module")
 def rollouts() -> list[Rollout]:
-    return some(recorded_env(), 5)
+    return sample_rollouts(recording_env(), 5)
 
 
 @pytest.fixture(scope="module")
 def folder(rollouts: list[Rollout], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lerobot") / "set"
-    env = recorded_env()
+    env = recording_env()
     written = write_rollouts(
-        rollouts, about_of(env), folder, writer=writer_of("lerobot"), cameras=cameras_of(["fixed"], env)
+        rollouts, run_metadata(env), folder, writer=make_writer("lerobot"), cameras=make_cameras(["fixed"], env)
     )
     assert (written.episodes, written.steps) == (5, 50)
     return folder
@@ -63,22 +63,23 @@ def data_of(folder: Path) -> pa.Table:
 def test_the_info_names_the_version_and_counts_all(folder: Path) -> None:
     info = info_of(folder)
     assert info["codebase_version"] == "v3.0"
+    assert json.loads((folder / "meta/cousins.json").read_text())["about"]["digest"] == "tiny"
     assert (info["fps"], info["robot_type"]) == (20, "pusher")
     assert (info["total_episodes"], info["total_frames"], info["total_tasks"]) == (5, 50, 1)
     assert info["splits"] == {"train": "0:5"}
     assert {name: info["features"][name]["dtype"] for name in LOADED} == LOADED
 
 
-def test_each_column_is_of_the_dtype_and_shape_that_the_info_tells(folder: Path) -> None:
+def test_each_column_has_the_dtype_and_shape_of_the_info(folder: Path) -> None:
     features, table = info_of(folder)["features"], data_of(folder)
-    stored = {name: one for name, one in features.items() if one["dtype"] != "video"}
+    stored = {name: feature for name, feature in features.items() if feature["dtype"] != "video"}
     assert table.column_names == list(stored)
-    for name, one in stored.items():
-        kind = pa.from_numpy_dtype(np.dtype(one["dtype"]))
-        wanted = kind if one["shape"] == [1] else pa.list_(kind, one["shape"][0])
-        assert table.schema.field(name).type == wanted
+    for name, feature in stored.items():
+        kind = pa.from_numpy_dtype(np.dtype(feature["dtype"]))
+        expected_type = kind if feature["shape"] == [1] else pa.list_(kind, feature["shape"][0])
+        assert table.schema.field(name).type == expected_type
         assert table.column(name).null_count == 0
-        assert one["names"] is None or len(one["names"]) == one["shape"][-1]
+        assert feature["names"] is None or len(feature["names"]) == feature["shape"][-1]
 
 
 def test_episodes_follow_one_another_without_a_gap(folder: Path) -> None:
@@ -94,14 +95,6 @@ def test_episodes_follow_one_another_without_a_gap(folder: Path) -> None:
         first = after
     assert table["index"] == list(range(50))
     assert pq.ParquetFile(folder / "data/chunk-000/file-000.parquet").num_row_groups == 5
-
-
-def test_the_numbers_are_those_of_the_rollouts(folder: Path, rollouts: list[Rollout]) -> None:
-    table = data_of(folder).to_pydict()
-    for name, field in (("action", "action"), ("observation.policy", "policy"), ("next.reward", "reward")):
-        np.testing.assert_array_equal(np.array(table[name]), np.concatenate([getattr(one, field) for one in rollouts]))
-    assert [sheet["cousin"] for sheet in episodes_of(folder)] == [one.cousin for one in rollouts]
-    assert [sheet["seed"] for sheet in episodes_of(folder)] == [one.seed for one in rollouts]
 
 
 def test_pandas_reads_tasks_by_their_text(folder: Path) -> None:
@@ -140,69 +133,57 @@ def test_a_frame_of_the_film_lies_where_the_episode_says(folder: Path) -> None:
     assert frames[20].to_ndarray(format="rgb24").std() > 5.0
 
 
-def test_an_episode_that_never_began_is_told_beside_the_frames(tmp_path: Path) -> None:
-    env = recorded_env(2)
-    env.episodes.worlds.refused.add(1)  # type: ignore[attr-defined]
-    written = write_rollouts(some(env, 3), about_of(env), tmp_path / "set", writer=writer_of("lerobot"))
-    assert (written.episodes, written.faults, written.not_begun) == (3, 1, [1])
-    assert info_of(tmp_path / "set")["total_episodes"] == 2
-    told = json.loads((tmp_path / "set/meta/cousins.json").read_text())
-    assert [one["cousin"] for one in told["not_begun"]] == [1]
-    assert told["about"]["digest"] == "tiny"
-
-
-def test_nothing_is_left_where_no_episode_has_a_step(tmp_path: Path) -> None:
-    env = recorded_env(2)
-    env.episodes.worlds.refused.update({0, 1, 2})  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match="no episode with a step"):
-        write_rollouts(some(env, 3), about_of(env), tmp_path / "set", writer=writer_of("lerobot"))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_records_are_never_mixed(tmp_path: Path) -> None:
-    env = recorded_env()
-    (tmp_path / "set").mkdir()
-    with pytest.raises(InputError, match="there already"):
-        write_rollouts(some(env, 1), about_of(env), tmp_path / "set", writer=writer_of("lerobot"))
-
-
-def test_a_typo_in_a_format_or_camera_is_told() -> None:
+def test_a_typo_in_a_camera_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="no format named 'lerobt'"):
-        writer_of("lerobt")
+        make_writer("lerobt")
     with pytest.raises(UnknownNameError, match="no camera named 'wirst'"):
-        cameras_of(["wirst"], recorded_env())
+        make_cameras(["wirst"], recording_env())
 
 
 def test_joints_have_a_column_where_there_are_some(tmp_path: Path) -> None:
-    env = recorded_env(1)
-    one = some(env, 1)[0]
-    slots = replace(one.about.slots, joints=(("box", 0),))
-    opened = np.linspace(0.0, 0.2, one.steps)[:, None]
-    state = replace(one.state, joint_position=opened, joint_velocity=0.0 * opened)
-    told = replace(one.about, slots=slots)
-    write_rollouts([replace(one, about=told, state=state)], told, tmp_path / "set", writer=writer_of("lerobot"))
+    env = recording_env(1)
+    rollout = sample_rollouts(env, 1)[0]
+    slots = replace(rollout.metadata.slots, joints=(("box", 0),))
+    opened = np.linspace(0.0, 0.2, rollout.steps)[:, None]
+    state = replace(rollout.state, joint_position=opened, joint_velocity=0.0 * opened)
+    metadata = replace(rollout.metadata, slots=slots)
+    write_rollouts(
+        [replace(rollout, metadata=metadata, state=state)], metadata, tmp_path / "set", writer=make_writer("lerobot")
+    )
     feature = info_of(tmp_path / "set")["features"]["world.joints"]
     assert feature == {"dtype": "float32", "shape": [1], "names": ["box.0"]}
     assert data_of(tmp_path / "set").to_pydict()["world.joints"] == opened[:, 0].astype(np.float32).tolist()
 
 
 def test_steps_that_are_no_whole_number_a_second_are_refused(tmp_path: Path) -> None:
-    env = recorded_env(1)
-    told = replace(about_of(env), step_s=1.0 / 19.7)
+    env = recording_env(1)
+    metadata = replace(run_metadata(env), step_s=1.0 / 19.7)
     with pytest.raises(InputError, match="a whole number a second"):
-        write_rollouts(some(env, 1), told, tmp_path / "set", writer=writer_of("lerobot"))
+        write_rollouts(sample_rollouts(env, 1), metadata, tmp_path / "set", writer=make_writer("lerobot"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_no_policy_may_see_is_no_observation(folder: Path) -> None:
-    seen = {name for name in info_of(folder)["features"] if name.startswith("observation.")}
-    assert seen == {"observation.state", "observation.policy", "observation.images.fixed"}
+def test_privileged_columns_are_not_named_observation(folder: Path) -> None:
+    observed = {name for name in info_of(folder)["features"] if name.startswith("observation.")}
+    assert observed == {"observation.state", "observation.policy", "observation.images.fixed"}
 
 
 def test_where_no_episode_has_a_step_no_film_is_left_either(tmp_path: Path) -> None:
-    env = recorded_env(1)
+    env = recording_env(1)
     env.episodes.worlds.refused.update({0, 1, 2})  # type: ignore[attr-defined]
-    cameras = cameras_of(["fixed"], env)
+    cameras = make_cameras(["fixed"], env)
     with pytest.raises(InputError, match="no episode with a step"):
-        write_rollouts(some(env, 2), about_of(env), tmp_path / "set", writer=writer_of("lerobot"), cameras=cameras)
+        write_rollouts(
+            sample_rollouts(env, 2), run_metadata(env), tmp_path / "set", writer=make_writer("lerobot"), cameras=cameras
+        )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_statistics_leave_out_frames_that_are_not_finite(tmp_path: Path) -> None:
+    env = recording_env(1)
+    acts = iter([np.zeros((1, 2)), np.full((1, 2), np.nan)])
+    wild = collect_rollouts(env, [(0, 0)], act=lambda _: next(acts))
+    written = write_rollouts(wild, run_metadata(env), tmp_path / "set", writer=make_writer("lerobot"))
+    assert (written.steps, written.faults) == (2, 1)
+    stats = json.loads((tmp_path / "set/meta/stats.json").read_text())
+    assert (stats["action"]["count"], stats["action"]["mean"]) == ([1], [0.0, 0.0])

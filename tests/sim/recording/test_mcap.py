@@ -13,23 +13,25 @@ import pytest
 from mcap.reader import make_reader
 from PIL import Image
 
-from sim.recording import Rollout, about_of, gather, write_rollouts, writer_of
-from sim.recording.rendering import cameras_of
-from tests.sim.recording.rollouts_for_tests import recorded_env, some
+from sim.recording import Rollout, collect_rollouts, make_writer, run_metadata, write_rollouts
+from sim.recording.rendering import make_cameras
+from tests.sim.recording.rollouts_for_tests import recording_env, sample_rollouts
 
 Message = tuple[str, str, int, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def rollouts() -> list[Rollout]:
-    return some(recorded_env(), 3)
+    return sample_rollouts(recording_env(), 3)
 
 
 @pytest.fixture(scope="module")
 def folder(rollouts: list[Rollout], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mcap") / "set"
-    env = recorded_env()
-    write_rollouts(rollouts, about_of(env), folder, writer=writer_of("mcap"), cameras=cameras_of(["wrist"], env))
+    env = recording_env()
+    write_rollouts(
+        rollouts, run_metadata(env), folder, writer=make_writer("mcap"), cameras=make_cameras(["wrist"], env)
+    )
     return folder
 
 
@@ -43,18 +45,18 @@ def messages_of(path: Path) -> list[Message]:
 
 def metadata_of(path: Path) -> dict[str, dict[str, str]]:
     with path.open("rb") as stream:
-        return {one.name: one.metadata for one in make_reader(stream).iter_metadata()}
+        return {record.name: record.metadata for record in make_reader(stream).iter_metadata()}
 
 
-def test_each_episode_is_a_file_and_the_index_tells_them_all(folder: Path, rollouts: list[Rollout]) -> None:
+def test_each_episode_is_a_file_and_the_index_lists_them_all(folder: Path, rollouts: list[Rollout]) -> None:
     names = [f"episode-00000{number}.mcap" for number in range(3)]
     assert sorted(path.name for path in folder.iterdir()) == [*names, "episodes.json"]
-    told = json.loads((folder / "episodes.json").read_text())
-    assert [one["file"] for one in told["episodes"]] == names
-    assert [one["cousin"] for one in told["episodes"]] == [one.cousin for one in rollouts]
+    index = json.loads((folder / "episodes.json").read_text())
+    assert [episode["file"] for episode in index["episodes"]] == names
+    assert [episode["cousin"] for episode in index["episodes"]] == [episode.cousin for episode in rollouts]
 
 
-def test_all_topics_speak_at_each_step(folder: Path, rollouts: list[Rollout]) -> None:
+def test_all_topics_have_a_message_at_each_step(folder: Path, rollouts: list[Rollout]) -> None:
     messages = messages_of(folder / "episode-000001.mcap")
     topics = {"/observation/policy", "/observation/privileged", "/action", "/robot", "/joints", "/tf", "/step"}
     for topic in topics | {"/camera/wrist"}:
@@ -63,14 +65,14 @@ def test_all_topics_speak_at_each_step(folder: Path, rollouts: list[Rollout]) ->
     actions = [message["values"] for topic, _, _, message in messages if topic == "/action"]
     np.testing.assert_array_equal(np.array(actions, dtype=np.float32), rollouts[1].action)
     steps = [message for topic, _, _, message in messages if topic == "/step"]
-    assert [one["truncated"] for one in steps] == [False] * 9 + [True]
-    assert set(steps[0]["success"]) == set(rollouts[1].about.profiles)
+    assert [step["truncated"] for step in steps] == [False] * 9 + [True]
+    assert set(steps[0]["success"]) == set(rollouts[1].metadata.profiles)
 
 
 def test_every_message_has_what_its_schema_names(folder: Path) -> None:
     with (folder / "episode-000000.mcap").open("rb") as stream:
-        found = list(make_reader(stream).iter_messages())
-    for schema, channel, message in found:
+        messages = list(make_reader(stream).iter_messages())
+    for schema, channel, message in messages:
         assert (schema.encoding, channel.message_encoding) == ("jsonschema", "json")
         assert set(json.loads(message.data)) == set(json.loads(schema.data)["properties"])
 
@@ -86,37 +88,27 @@ def test_poses_are_transforms_of_the_world(folder: Path, rollouts: list[Rollout]
 
 def test_pictures_are_jpegs(folder: Path) -> None:
     messages = messages_of(folder / "episode-000000.mcap")
-    one = next(message for topic, _, _, message in messages if topic == "/camera/wrist")
-    assert Image.open(io.BytesIO(base64.b64decode(one["data"]))).size == (160, 120)
+    image = next(message for topic, _, _, message in messages if topic == "/camera/wrist")
+    assert Image.open(io.BytesIO(base64.b64decode(image["data"]))).size == (160, 120)
 
 
-def test_metadata_hold_the_digest_and_how_it_went(folder: Path, rollouts: list[Rollout]) -> None:
-    told = metadata_of(folder / "episode-000002.mcap")
-    assert told["about"]["digest"] == "tiny"
-    assert told["about"]["engine"] == "fake"
-    assert told["episode"]["cousin"] == "2"
-    assert told["episode"]["seed"] == str(rollouts[2].seed)
-    assert json.loads(told["episode"]["success_at_end"]) is False
+def test_metadata_hold_the_digest_and_the_outcome(folder: Path, rollouts: list[Rollout]) -> None:
+    metadata = metadata_of(folder / "episode-000002.mcap")
+    assert metadata["about"]["digest"] == "tiny"
+    assert metadata["about"]["engine"] == "fake"
+    assert metadata["episode"]["cousin"] == "2"
+    assert metadata["episode"]["seed"] == str(rollouts[2].seed)
+    assert json.loads(metadata["episode"]["success_at_end"]) is False
 
 
-def test_what_broke_and_what_never_began_is_on_record(tmp_path: Path) -> None:
-    env = recorded_env(2)
+def test_broken_episodes_and_those_that_never_began_are_recorded(tmp_path: Path) -> None:
+    env = recording_env(2)
     env.episodes.worlds.refused.add(1)  # type: ignore[attr-defined]
-    wild = gather(env, [(0, 0), (1, 0)], act=lambda seen: np.full((len(seen), 2), np.nan))
-    written = write_rollouts(wild, about_of(env), tmp_path / "set", writer=writer_of("mcap"))
+    wild = collect_rollouts(env, [(0, 0), (1, 0)], act=lambda seen: np.full((len(seen), 2), np.nan))
+    written = write_rollouts(wild, run_metadata(env), tmp_path / "set", writer=make_writer("mcap"))
     assert (written.episodes, written.faults, written.not_begun) == (2, 2, [1])
     messages = messages_of(tmp_path / "set/episode-000000.mcap")
-    assert next(one["values"] for topic, _, _, one in messages if topic == "/action") == [None, None]
-    assert next(one["fault"] for topic, _, _, one in messages if topic == "/step") == "a command is NaN"
+    assert next(message["values"] for topic, _, _, message in messages if topic == "/action") == [None, None]
+    assert next(message["fault"] for topic, _, _, message in messages if topic == "/step") == "a command is NaN"
     assert messages_of(tmp_path / "set/episode-000001.mcap") == []
     assert "no such luck" in metadata_of(tmp_path / "set/episode-000001.mcap")["episode"]["fault"]
-
-
-def test_a_data_set_holds_an_action_that_is_not_finite_and_its_statistics_leave_it_out(tmp_path: Path) -> None:
-    env = recorded_env(1)
-    acts = iter([np.zeros((1, 2)), np.full((1, 2), np.nan)])
-    wild = gather(env, [(0, 0)], act=lambda _: next(acts))
-    written = write_rollouts(wild, about_of(env), tmp_path / "set", writer=writer_of("lerobot"))
-    assert (written.steps, written.faults) == (2, 1)
-    stats = json.loads((tmp_path / "set/meta/stats.json").read_text())
-    assert (stats["action"]["count"], stats["action"]["mean"]) == ([1], [0.0, 0.0])

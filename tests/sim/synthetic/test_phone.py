@@ -10,7 +10,7 @@ from cousins.capture.captures import Capture
 from cousins.errors import CaptureError
 from cousins.geometry import invert, rigid, rotation_angle_rad, transform, unproject
 from cousins.meshes import Mesh
-from sim.synthetic.lidar_noise import LidarConfig, TrueDepth, measure, quiet, true_depth
+from sim.synthetic.lidar_noise import LidarConfig, TrueDepth, measure_depth, noiseless_lidar, true_depth
 from sim.synthetic.phone import (
     COLOR_CAMERA,
     DEPTH_SIZE,
@@ -18,8 +18,8 @@ from sim.synthetic.phone import (
     PhoneConfig,
     PhoneWorld,
     Truth,
-    exact,
-    record,
+    noiseless_phone,
+    record_capture,
     truth_segmentation,
 )
 from sim.synthetic.trajectory import drifted, orbit
@@ -52,7 +52,7 @@ def _config(config: PhoneConfig) -> PhoneConfig:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Capture, Truth]:
     folder = tmp_path_factory.mktemp("phone") / "capture"
-    return record(_world(), folder, config=_config(exact()), rng=np.random.default_rng(0))
+    return record_capture(_world(), folder, config=_config(noiseless_phone()), rng=np.random.default_rng(0))
 
 
 def _wall(range_m: float) -> TrueDepth:
@@ -70,7 +70,7 @@ def _range_errors(range_m: float, *, bias_m: float = 0.0) -> np.ndarray:
     errors = []
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        depth, _ = measure(_wall(range_m), CAMERA, bias_m=bias_m, config=LidarConfig(), rng=rng)
+        depth, _ = measure_depth(_wall(range_m), CAMERA, bias_m=bias_m, config=LidarConfig(), rng=rng)
         errors.append(depth * np.linalg.norm(unproject(np.ones(SHAPE), CAMERA), axis=-1) - range_m)
     return np.array(errors)
 
@@ -82,8 +82,8 @@ def test_a_pixel_errs_by_two_millimetres_and_half_a_percent_plus_half_of_that_sh
     sigma_m = 0.002 + 0.005 * range_m
     errors = _range_errors(range_m)
     assert errors.std() == pytest.approx(sigma_m * np.sqrt(1.25), rel=0.015)
-    own = errors[:, :, 1:] - errors[:, :, :-1]
-    assert own.std() == pytest.approx(sigma_m * np.sqrt(2.0), rel=0.03)
+    differences = errors[:, :, 1:] - errors[:, :, :-1]
+    assert differences.std() == pytest.approx(sigma_m * np.sqrt(2.0), rel=0.03)
     together = (errors[:, :, 1:] * errors[:, :, :-1]).mean()
     assert together == pytest.approx((0.5 * sigma_m) ** 2, rel=0.2)
     apart = (errors[:, :, 20:] * errors[:, :, :-20]).mean()
@@ -101,7 +101,7 @@ def test_pixels_on_an_edge_fly_between_fore_and_background_with_low_confidence()
     fine[:, 385:] = 0.6
     truth = true_depth(fine, np.ones(SHAPE), config=LidarConfig())
     assert np.all(truth.crossed == (np.arange(256) == 128)[None])
-    depth, confidence = measure(truth, CAMERA, bias_m=0.0, config=LidarConfig(), rng=np.random.default_rng(0))
+    depth, confidence = measure_depth(truth, CAMERA, bias_m=0.0, config=LidarConfig(), rng=np.random.default_rng(0))
     flying = (depth > 0.65) & (depth < 0.95)
     assert flying[:, 128].mean() > 0.6
     assert 0.2 < flying[:, [127, 129]].mean() < 0.35
@@ -121,10 +121,10 @@ def test_a_tilted_plane_has_no_edges_however_steep() -> None:
 def test_confidence_falls_at_grazing_incidence_and_far_away() -> None:
     rng = np.random.default_rng(0)
     grazing = replace(_wall(1.0), facing=np.full(SHAPE, 0.05))
-    assert measure(grazing, CAMERA, bias_m=0.0, config=LidarConfig(), rng=rng)[1].max() == 0
-    far, confidence = measure(_wall(4.0), CAMERA, bias_m=0.0, config=LidarConfig(), rng=rng)
+    assert measure_depth(grazing, CAMERA, bias_m=0.0, config=LidarConfig(), rng=rng)[1].max() == 0
+    far, confidence = measure_depth(_wall(4.0), CAMERA, bias_m=0.0, config=LidarConfig(), rng=rng)
     assert confidence.max() == 1
-    assert measure(_wall(6.0), CAMERA, bias_m=0.0, config=LidarConfig(), rng=rng)[0].max() == 0.0
+    assert measure_depth(_wall(6.0), CAMERA, bias_m=0.0, config=LidarConfig(), rng=rng)[0].max() == 0.0
     assert far.min() > 0.0
 
 
@@ -157,8 +157,8 @@ def test_the_walk_keeps_its_distance_and_looks_at_the_target() -> None:
     distances = np.linalg.norm(poses[:, :3, 3] - target, axis=1)
     assert distances.min() >= 0.5 - 1e-9
     assert distances.max() <= 0.9 + 1e-9
-    seen = np.array([transform(invert(pose), target) for pose in poses])
-    np.testing.assert_allclose(seen[:, :2], 0.0, atol=1e-9)
+    targets_in_camera = np.array([transform(invert(pose), target) for pose in poses])
+    np.testing.assert_allclose(targets_in_camera[:, :2], 0.0, atol=1e-9)
     assert np.all(poses[:, 2, 1] < 0.0)
 
 
@@ -198,7 +198,7 @@ def test_colour_images_have_the_size_that_was_asked_for_and_show_the_scene(recor
 
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path: Path) -> None:
     for name, seed in (("first", 1), ("second", 1), ("third", 2)):
-        record(_world(), tmp_path / name, config=_config(PhoneConfig()), rng=np.random.default_rng(seed))
+        record_capture(_world(), tmp_path / name, config=_config(PhoneConfig()), rng=np.random.default_rng(seed))
     files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file())
     assert len(files) == 3 + 3 + 2 + 1
     first, second, third = (
@@ -210,8 +210,10 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path: Pa
 
 def test_a_frame_does_not_change_when_more_are_kept_in_colour(tmp_path: Path) -> None:
     config = _config(PhoneConfig())
-    some, _ = record(_world(), tmp_path / "some", config=config, rng=np.random.default_rng(1))
-    every, _ = record(_world(), tmp_path / "every", config=replace(config, color_every=1), rng=np.random.default_rng(1))
+    some, _ = record_capture(_world(), tmp_path / "some", config=config, rng=np.random.default_rng(1))
+    every, _ = record_capture(
+        _world(), tmp_path / "every", config=replace(config, color_every=1), rng=np.random.default_rng(1)
+    )
     for a, b in zip(some.frames, every.frames, strict=True):
         np.testing.assert_array_equal(a.depth_m, b.depth_m)
 
@@ -219,15 +221,24 @@ def test_a_frame_does_not_change_when_more_are_kept_in_colour(tmp_path: Path) ->
 def test_two_bodies_of_one_name_are_refused(tmp_path: Path) -> None:
     body = _world().bodies[0]
     with pytest.raises(CaptureError, match="a name of its own for each"):
-        record(PhoneWorld(bodies=(body, body)), tmp_path / "capture", config=exact(), rng=np.random.default_rng(0))
+        record_capture(
+            PhoneWorld(bodies=(body, body)),
+            tmp_path / "capture",
+            config=noiseless_phone(),
+            rng=np.random.default_rng(0),
+        )
 
 
 def test_a_world_without_anything_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="an empty world"):
-        record(PhoneWorld(bodies=()), tmp_path / "capture", config=exact(), rng=np.random.default_rng(0))
+        record_capture(
+            PhoneWorld(bodies=()), tmp_path / "capture", config=noiseless_phone(), rng=np.random.default_rng(0)
+        )
 
 
 def test_a_quiet_lidar_is_exact() -> None:
-    depth, confidence = measure(_wall(1.0), CAMERA, bias_m=0.0, config=quiet(), rng=np.random.default_rng(0))
+    depth, confidence = measure_depth(
+        _wall(1.0), CAMERA, bias_m=0.0, config=noiseless_lidar(), rng=np.random.default_rng(0)
+    )
     np.testing.assert_allclose(depth, _wall(1.0).depth_m, rtol=1e-6)
     assert np.all(confidence == 2)

@@ -1,4 +1,4 @@
-"""Scripted robots that know all: they show that a task can be done and that its success is told."""
+"""Scripted robots with privileged state: proofs that tasks can be done and that their success is recognised."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Callable
 import numpy as np
 
 from cousins.geometry import Array
-from sim.tasks import Rows, View
-from sim.tasks.sliding_tasks import behind
+from sim.tasks import EpisodeBatch, TaskView
+from sim.tasks.sliding_tasks import push_start
 
 STEP_M = 0.012
 """Way of a tip in one action at 1, about [m]."""
-Script = Callable[[Rows, View, int, dict[str, float]], Array]
+Script = Callable[[EpisodeBatch, TaskView, int, dict[str, float]], Array]
 
 
-def toward(view: View, row: int, point: Array, *, speed: float = 1.0) -> Array:
+def toward(view: TaskView, row: int, point: Array, *, speed: float = 1.0) -> Array:
     """Return the action [k] that moves the tip to a point."""
     return np.clip((point - view.tip_m[row, : len(point)]) / STEP_M, -speed, speed)
 
 
-def push(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
+def push(rows: EpisodeBatch, view: TaskView, row: int, memory: dict[str, float]) -> Array:
     """Go round the object to its far side, then push it along the way to its goal."""
     target, goal, tip = view.target_m[row, :2], view.goal_m[row, :2], view.tip_m[row, :2]
-    way = goal - target
-    far = float(np.linalg.norm(way))
+    to_goal = goal - target
+    far = float(np.linalg.norm(to_goal))
     if far < 0.4 * rows.goal_radius_m[row]:
         return np.zeros(2)
-    unit = way / max(far, 1e-6)
+    unit = to_goal / max(far, 1e-6)
     side = np.array([-unit[1], unit[0]])
-    start = behind(view)[row] - 0.01 * unit
+    start = push_start(view)[row] - 0.01 * unit
     along, across = float((tip - target) @ unit), float((tip - target) @ side)
     round_m = 0.5 * float(np.hypot(*view.size_m[row, :2])) + 0.035
     if along > -0.02 and abs(across) < round_m + 0.01 and memory.get("pushing", 0.0) < 1.0:
@@ -44,13 +44,13 @@ def push(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
     return np.clip(unit * min(1.0, far / 0.08) - side * across / STEP_M, -1.0, 1.0) * 0.5
 
 
-def yaw_error(view: View, row: int) -> float:
+def yaw_error(view: TaskView, row: int) -> float:
     """Return how far the fingers must still turn about z [rad]."""
-    wanted, now = view.hold_axis[row, :2], view.finger_axis[row, :2]
-    return float(np.arctan2(now[0] * wanted[1] - now[1] * wanted[0], now @ wanted))
+    grasp_axis, now = view.hold_axis[row, :2], view.finger_axis[row, :2]
+    return float(np.arctan2(now[0] * grasp_axis[1] - now[1] * grasp_axis[0], now @ grasp_axis))
 
 
-def grasp(view: View, row: int, memory: dict[str, float]) -> Array | None:
+def grasp(view: TaskView, row: int, memory: dict[str, float]) -> Array | None:
     """Take the object from above; None once it is held."""
     hold = view.hold_m[row]
     phase = memory.setdefault("phase", 0.0)
@@ -73,23 +73,23 @@ def grasp(view: View, row: int, memory: dict[str, float]) -> Array | None:
     return None
 
 
-def lift(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
+def lift(rows: EpisodeBatch, view: TaskView, row: int, memory: dict[str, float]) -> Array:
     """Take and raise it to the goal."""
     action = grasp(view, row, memory)
     if action is not None:
         return action
-    way = view.goal_m[row] - view.target_m[row]
-    return np.array([*np.clip(way / STEP_M, -0.5, 0.5), 0.0, -1.0])
+    to_goal = view.goal_m[row] - view.target_m[row]
+    return np.array([*np.clip(to_goal / STEP_M, -0.5, 0.5), 0.0, -1.0])
 
 
-def carry(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
+def carry(rows: EpisodeBatch, view: TaskView, row: int, memory: dict[str, float]) -> Array:
     """Take it, carry it over the goal, let it down, open, and leave."""
     action = grasp(view, row, memory)
     if action is not None:
         memory["part"] = float(view.current[row])
         return action
     half = 0.5 * float(np.abs(view.target_rotation[row, 2]) @ view.size_m[row])
-    way = view.goal_m[row] - view.target_m[row]
+    to_goal = view.goal_m[row] - view.target_m[row]
     safe = 0.0 if rows.depth_m[row] == 0.0 else half + 0.02
     if memory["phase"] == 3.0:
         up = view.goal_m[row, 2] + half + 0.06 - view.target_m[row, 2]
@@ -97,18 +97,18 @@ def carry(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
             memory["phase"] = 4.0
         return np.array([0.0, 0.0, np.clip(up / STEP_M, -0.8, 0.8), 0.0, -1.0])
     if memory["phase"] == 4.0:
-        flat = way[:2]
-        height = way[2] + half + 0.06
+        flat = to_goal[:2]
+        height = to_goal[2] + half + 0.06
         if np.linalg.norm(flat) < 0.008:
             memory["phase"] = 5.0
         return np.array([*np.clip(flat / STEP_M, -0.65, 0.65), np.clip(height / STEP_M, -0.5, 0.5), 0.0, -1.0])
     if memory["phase"] == 5.0:
-        down = way[2] + safe
+        down = to_goal[2] + safe
         memory["down"] = memory.get("lowering", 0.0)
         memory["lowering"] = memory.get("lowering", 0.0) + 1
         if down > -0.004 or memory["lowering"] > 40:
             memory["phase"], memory["opening"] = 6.0, 0.0
-        return np.array([*np.clip(way[:2] / STEP_M, -0.33, 0.33), np.clip(down / STEP_M, -0.33, 0.33), 0.0, -1.0])
+        return np.array([*np.clip(to_goal[:2] / STEP_M, -0.33, 0.33), np.clip(down / STEP_M, -0.33, 0.33), 0.0, -1.0])
     memory["opening"] += 1
     if memory["opening"] < 8:
         return np.array([0.0, 0.0, 0.0, 0.0, 1.0])
@@ -117,10 +117,10 @@ def carry(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
     return np.array([0.0, 0.0, 0.6 if memory.get("opening", 0.0) < 36 else 0.0, 0.0, 1.0])
 
 
-def pull_handle(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
+def pull_handle(rows: EpisodeBatch, view: TaskView, row: int, memory: dict[str, float]) -> Array:
     """Hook a level bar from behind with one finger, or pinch the top of an upright one, and follow its way."""
     upright = bool(rows.revolute[row])
-    level = view.way[row] / np.linalg.norm(view.way[row, :2])
+    level = view.opening_direction[row] / np.linalg.norm(view.opening_direction[row, :2])
     side = np.array([-level[1], level[0], 0.0])
     inward = float((view.target_m[row] - view.hold_m[row]) @ side)
     point = view.hold_m[row] + (0.004 * level if upright else 0.056 * level + 0.6 * inward * side)
@@ -145,15 +145,15 @@ def pull_handle(rows: Rows, view: View, row: int, memory: dict[str, float]) -> A
     return np.array([*np.clip(level * speed + 0.2 * toward(view, row, point), -1.0, 1.0), turn, hand])
 
 
-def push_handle(rows: Rows, view: View, row: int, memory: dict[str, float]) -> Array:
+def push_handle(rows: EpisodeBatch, view: TaskView, row: int, memory: dict[str, float]) -> Array:
     """Stand before a handle and push it back."""
-    hold, way = view.hold_m[row, :2], view.way[row, :2]
-    before = hold + 0.05 * way
+    hold, opening = view.hold_m[row, :2], view.opening_direction[row, :2]
+    before = hold + 0.05 * opening
     if memory.get("pushing", 0.0) == 0.0:
         if np.linalg.norm(before - view.tip_m[row, :2]) < 0.02:
             memory["pushing"] = 1.0
         return toward(view, row, before)
     if abs(view.joint[row] - rows.closed[row]) < 0.004:
         return np.zeros(2)
-    across = np.array([-way[1], way[0]])
-    return np.clip(-0.4 * way + across * ((hold - view.tip_m[row, :2]) @ across) / STEP_M, -1.0, 1.0)
+    across = np.array([-opening[1], opening[0]])
+    return np.clip(-0.4 * opening + across * ((hold - view.tip_m[row, :2]) @ across) / STEP_M, -1.0, 1.0)

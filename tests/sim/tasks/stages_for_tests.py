@@ -10,11 +10,11 @@ from cousins.geometry import Array, quat_wxyz_from_rotation, rotation_about
 from sim.bodies import build
 from sim.bodies.controllers import Controller, joint_velocity
 from sim.envs.episodes import EpisodeConfig, Episodes
-from sim.envs.robot_imperfections import Robot
-from sim.tasks import Episode, Judged, Task, View, build_task
+from sim.envs.robot_imperfections import RobotImperfections
+from sim.tasks import Episode, StepOutcome, Task, TaskView, build_task
 from sim.tasks.shared_observations import body_features
-from sim.tasks.task_source import Staged
-from sim.tasks.task_view import see
+from sim.tasks.task_source import TaskSource
+from sim.tasks.task_view import task_view
 from tests.sim.worlds_for_tests import FakeWorlds, TinySource
 
 
@@ -28,7 +28,7 @@ class Stage:
 
     @property
     def episode(self) -> Episode:
-        return self.episodes.staged.afforded(0)
+        return self.episodes.task_source.afforded(0)
 
     def column(self, name: str) -> int:
         return self.worlds.slots.objects.index(name)
@@ -55,33 +55,33 @@ class Stage:
         self.worlds.joint[0, column] = hinge.closed + share * (hinge.opened - hinge.closed)
         self.worlds.joint_speed[0, column] = speed
 
-    def view(self) -> View:
+    def view(self) -> TaskView:
         state = self.worlds.read()
         rows = self.episodes.rows
-        return see(rows, state, current=None if self.task.choose is None else self.task.choose(rows, state))
+        return task_view(rows, state, current=None if self.task.choose is None else self.task.choose(rows, state))
 
-    def judged(self) -> Judged:
+    def outcome(self) -> StepOutcome:
         return self.task.judge(self.episodes.rows, self.view())
 
     def holds(self) -> set[str]:
         """Return the profiles whose condition holds now."""
-        judged = self.judged()
-        return {name for name, one in zip(self.task.profiles, judged.successes[0], strict=True) if one}
+        outcome = self.outcome()
+        return {name for name, holds_now in zip(self.task.profiles, outcome.successes[0], strict=True) if holds_now}
 
-    def seen(self) -> Array:
+    def observation(self) -> Array:
         """Return what a policy sees of the task and of the body."""
         view, rows = self.view(), self.episodes.rows
         return np.concatenate([body_features(rows, view)[0], self.task.observe(rows, view)[0]])
 
 
 def staged(task: str, source: TinySource, *, body: str | None = None, seed: int = 0, **options: object) -> Stage:
-    """Begin a task in the first cousin of a source, its start not drawn where options say so."""
-    chosen = build_task(task, **options)
-    machine = build(body or chosen.bodies[0])
-    wrapped = Staged(source, chosen, machine.name)
+    """Begin a task in the first cousin of a source, its start fixed where the options fix it."""
+    built_task = build_task(task, **options)
+    machine = build(body or built_task.bodies[0])
+    wrapped = TaskSource(source, built_task, machine.name)
     worlds = FakeWorlds(wrapped, machine, rows=1, slots=wrapped.slots([0]))
     controller = Controller(joint_velocity(machine), machine, 1)
-    episodes = Episodes(worlds, wrapped, controller, robot=Robot(), config=EpisodeConfig())
+    episodes = Episodes(worlds, wrapped, controller, robot=RobotImperfections(), config=EpisodeConfig())
     episodes.begin(0, 0, np.random.default_rng(seed))
     episodes.observe([0])
-    return Stage(task=chosen, episodes=episodes, worlds=worlds)
+    return Stage(task=built_task, episodes=episodes, worlds=worlds)

@@ -28,7 +28,7 @@ def test_every_task_has_an_environment_and_begins_with_our_own_profile() -> None
 
 
 @pytest.mark.parametrize(
-    ("short_m", "wanted"),
+    ("short_m", "expected"),
     [
         (0.0, {"ours", "maniskill", "metaworld"}),
         (0.049, {"ours", "maniskill", "metaworld"}),
@@ -37,10 +37,10 @@ def test_every_task_has_an_environment_and_begins_with_our_own_profile() -> None
         (0.101, set()),
     ],
 )
-def test_pushed_is_within_5_cm_for_us_and_metaworld_and_10_cm_for_maniskill(short_m: float, wanted: set[str]) -> None:
+def test_pushed_is_within_5_cm_for_us_and_metaworld_and_10_cm_for_maniskill(short_m: float, expected: set[str]) -> None:
     stage = staged("push", table_source(), **STILL)
     stage.put("box", [0.15 - short_m, 0.0, UP])
-    assert stage.holds() == wanted
+    assert stage.holds() == expected
 
 
 def test_what_still_moves_or_fell_or_knocked_another_over_is_not_pushed() -> None:
@@ -54,22 +54,22 @@ def test_what_still_moves_or_fell_or_knocked_another_over_is_not_pushed() -> Non
     assert "ours" not in stage.holds()
     stage.put("brick", [0.02, 0.2, UP], tilt_rad=0.4)
     assert "ours" in stage.holds()
-    assert not stage.judged().failed[0]
+    assert not stage.outcome().failed[0]
     stage.put("box", [0.15, 0.0, UP - 0.06])
-    assert stage.judged().failed[0]
+    assert stage.outcome().failed[0]
     assert "ours" not in stage.holds()
 
 
 def test_the_nearer_the_goal_the_more_it_is_worth() -> None:
     stage = staged("push", table_source(), **STILL)
-    found = []
+    outcomes = []
     for x in (0.0, 0.05, 0.09, 0.15):
         stage.put("box", [x, 0.0, UP])
-        judged = stage.judged()
-        found.append((float(judged.progress[0]), float(judged.reward[0])))
-    assert found == sorted(found)
-    assert found[0][0] == 0.0
-    assert found[-1] == (1.0, 1.0)
+        outcome = stage.outcome()
+        outcomes.append((float(outcome.progress[0]), float(outcome.reward[0])))
+    assert outcomes == sorted(outcomes)
+    assert outcomes[0][0] == 0.0
+    assert outcomes[-1] == (1.0, 1.0)
 
 
 def _lifted(stage: Stage, height_m: float, *, touched: bool = True) -> set[str]:
@@ -98,34 +98,34 @@ def _worth(stage: Stage, tip_m: Array, opening_m: float, *, raised_m: float = 0.
     hold = np.array([0.0, 0.0, UP + raised_m]) + stage.episodes.rows.hold_m[0, 0]
     stage.reach(hold + tip_m)
     stage.worlds.drives[0, 4:] = opening_m / 2.0
-    return float(stage.judged().reward[0])
+    return float(stage.outcome().reward[0])
 
 
 def test_every_stage_of_a_lift_is_worth_more_than_the_one_before() -> None:
     stage = staged("lift", table_source(), **STILL)
     width = float(stage.episodes.rows.width_m[0, 0])
-    there = np.zeros(3)
-    found = [
+    position = np.zeros(3)
+    outcomes = [
         _worth(stage, np.array([0.1, 0.1, 0.2]), 0.09),
         _worth(stage, np.array([0.05, 0.0, 0.0]), 0.09),
         _worth(stage, np.array([0.05, 0.0, 0.04]), 0.09),
         _worth(stage, np.array([0.0, 0.0, 0.06]), 0.09),
         _worth(stage, np.array([0.0, 0.0, 0.03]), 0.09),
-        _worth(stage, there, 0.09),
-        _worth(stage, there, width + 0.02),
-        _worth(stage, there, width + 0.01),
-        _worth(stage, there, width),
-        _worth(stage, there, width, raised_m=0.01, speed_m_s=0.25),
-        _worth(stage, there, width, raised_m=0.03, speed_m_s=0.25),
-        _worth(stage, there, width, raised_m=0.1, speed_m_s=0.25),
-        _worth(stage, there, width, raised_m=0.1, speed_m_s=0.08),
-        _worth(stage, there, width, raised_m=0.1),
+        _worth(stage, position, 0.09),
+        _worth(stage, position, width + 0.02),
+        _worth(stage, position, width + 0.01),
+        _worth(stage, position, width),
+        _worth(stage, position, width, raised_m=0.01, speed_m_s=0.25),
+        _worth(stage, position, width, raised_m=0.03, speed_m_s=0.25),
+        _worth(stage, position, width, raised_m=0.1, speed_m_s=0.25),
+        _worth(stage, position, width, raised_m=0.1, speed_m_s=0.08),
+        _worth(stage, position, width, raised_m=0.1),
     ]
-    assert found == sorted(found)
-    assert min(np.diff(found)) > 0.005
-    assert found[-1] == 1.0
-    assert _worth(stage, there, width, raised_m=0.25, speed_m_s=0.08) < found[-3], "flying past the goal pays less"
-    assert _worth(stage, np.array([0.0, 0.0, 0.02]), width) < found[8], "shut above the object is no grip"
+    assert outcomes == sorted(outcomes)
+    assert min(np.diff(outcomes)) > 0.005
+    assert outcomes[-1] == 1.0
+    assert _worth(stage, position, width, raised_m=0.25, speed_m_s=0.08) < outcomes[-3], "flying past pays less"
+    assert _worth(stage, np.array([0.0, 0.0, 0.02]), width) < outcomes[8], "shut above the object is no grip"
 
 
 def test_a_hand_that_is_shut_or_beside_gains_little_or_loses_by_going_down() -> None:
@@ -139,12 +139,12 @@ def test_a_hand_that_is_shut_or_beside_gains_little_or_loses_by_going_down() -> 
 
 def test_the_last_of_the_way_to_a_grasp_is_seen_magnified_and_the_whole_of_it_too() -> None:
     stage = staged("lift", table_source(), **STILL)
-    seen, ahead = [], stage.episodes.rows.world_from_base[0, :, 0]
+    observed, ahead = [], stage.episodes.rows.world_from_base[0, :, 0]
     for x in (0.0, 0.003, 0.2):
         _worth(stage, x * ahead, 0.06)
-        seen.append(build_task("lift").observe(stage.episodes.rows, stage.view())[0])
-    np.testing.assert_allclose(np.ptp(seen[:2], axis=0)[[0, 3]], [0.003, 0.1], atol=1e-9)
-    np.testing.assert_allclose([seen[2][0], seen[2][3]], [-0.2, -1.0], atol=1e-9)
+        observed.append(build_task("lift").observe(stage.episodes.rows, stage.view())[0])
+    np.testing.assert_allclose(np.ptp(observed[:2], axis=0)[[0, 3]], [0.003, 0.1], atol=1e-9)
+    np.testing.assert_allclose([observed[2][0], observed[2][3]], [-0.2, -1.0], atol=1e-9)
 
 
 def test_placed_is_inside_at_rest_and_let_go() -> None:
@@ -190,11 +190,11 @@ def test_a_drawer_is_open_at_75_percent_14_cm_95_percent_or_3_cm_from_its_end() 
     way_m = hinge.opened - hinge.closed
     for share in (0.0, 0.5, 0.7, 0.76, 0.9, 0.96):
         stage.open(share)
-        wanted = {"ours", "maniskill"} if share > 0.75 else set()
-        wanted |= {"libero"} if share * way_m > 0.14 else set()
-        wanted |= {"metaworld"} if (1.0 - share) * way_m <= 0.03 else set()
-        wanted |= {"robocasa"} if share >= 0.95 else set()
-        assert stage.holds() == wanted, share
+        expected = {"ours", "maniskill"} if share > 0.75 else set()
+        expected |= {"libero"} if share * way_m > 0.14 else set()
+        expected |= {"metaworld"} if (1.0 - share) * way_m <= 0.03 else set()
+        expected |= {"robocasa"} if share >= 0.95 else set()
+        assert stage.holds() == expected, share
     stage.open(0.8, speed=0.05)
     assert stage.holds() == {"maniskill", "libero"}
     stage.open(0.8, speed=0.2)
@@ -208,10 +208,10 @@ def test_a_drawer_is_closed_at_5_percent_65_mm_or_5_mm() -> None:
     way_m = hinge.opened - hinge.closed
     for share in (0.5, 0.2, 0.06, 0.04, 0.01):
         stage.open(share)
-        wanted = {"ours", "robocasa"} if share <= 0.05 else set()
-        wanted |= {"metaworld"} if share * way_m <= 0.065 else set()
-        wanted |= {"libero"} if share * way_m <= 0.005 else set()
-        assert stage.holds() == wanted, share
+        expected = {"ours", "robocasa"} if share <= 0.05 else set()
+        expected |= {"metaworld"} if share * way_m <= 0.065 else set()
+        expected |= {"libero"} if share * way_m <= 0.005 else set()
+        assert stage.holds() == expected, share
 
 
 @pytest.mark.parametrize(("task", "share"), [("close_drawer", 0.01), ("open_drawer", 0.9)])
@@ -222,15 +222,15 @@ def test_a_drawer_does_not_count_while_its_unit_moves_lies_or_has_fallen(task: s
     place = stage.worlds.position[0, stage.column("drawer_unit")].copy()
     stage.move("drawer_unit", np.array([0.03, 0.0, 0.0]))
     assert "ours" not in stage.holds()
-    assert stage.judged().reward[0] < 0.9
+    assert stage.outcome().reward[0] < 0.9
     stage.move("drawer_unit", np.zeros(3))
     assert "ours" in stage.holds()
     stage.put("drawer_unit", place, tilt_rad=0.7)
     assert "ours" not in stage.holds()
-    assert not stage.judged().failed[0]
+    assert not stage.outcome().failed[0]
     stage.put("drawer_unit", place - np.array([0.0, 0.0, 0.1]))
     assert "ours" not in stage.holds()
-    assert stage.judged().failed[0]
+    assert stage.outcome().failed[0]
 
 
 def test_a_door_is_open_at_75_percent_0_3_rad_1_3_rad_or_90_percent() -> None:
@@ -240,11 +240,11 @@ def test_a_door_is_open_at_75_percent_0_3_rad_1_3_rad_or_90_percent() -> None:
     turn = abs(hinge.opened - hinge.closed)
     for share in (0.1, 0.2, 0.72, 0.8, 0.92, 0.99):
         stage.open(share)
-        wanted = {"ours"} if share >= 0.75 else set()
-        wanted |= {"robosuite"} if share * turn > 0.3 else set()
-        wanted |= {"libero"} if share * turn > 1.3 else set()
-        wanted |= {"robocasa"} if share >= 0.9 else set()
-        assert stage.holds() - {"metaworld"} == wanted, share
+        expected = {"ours"} if share >= 0.75 else set()
+        expected |= {"robosuite"} if share * turn > 0.3 else set()
+        expected |= {"libero"} if share * turn > 1.3 else set()
+        expected |= {"robocasa"} if share >= 0.9 else set()
+        assert stage.holds() - {"metaworld"} == expected, share
     assert "metaworld" in stage.holds()
 
 
@@ -256,7 +256,7 @@ def test_the_handle_that_is_seen_is_where_the_joint_has_it() -> None:
         stage.open(0.2001)
         after = stage.view()
         moved = after.hold_m[0] - before.hold_m[0]
-        np.testing.assert_allclose(moved / np.linalg.norm(moved), before.way[0], atol=1e-3)
+        np.testing.assert_allclose(moved / np.linalg.norm(moved), before.opening_direction[0], atol=1e-3)
 
 
 def test_clearing_counts_what_is_in_the_bowl_and_goes_on_to_the_next() -> None:
@@ -268,12 +268,12 @@ def test_clearing_counts_what_is_in_the_bowl_and_goes_on_to_the_next() -> None:
     assert stage.view().current[0] == 0
     stage.put("box", bowl)
     assert stage.view().current[0] == 1
-    assert 0.5 <= stage.judged().progress[0] < 1.0
+    assert 0.5 <= stage.outcome().progress[0] < 1.0
     assert stage.holds() == set()
     stage.put("cube_1", bowl + np.array([0.0, 0.01, 0.0]))
     assert stage.holds() == {"ours"}
     stage.put("cube_1", [0.6, 0.0, 0.1])
-    assert stage.judged().failed[0]
+    assert stage.outcome().failed[0]
 
 
 def test_pulling_has_its_goal_nearer_to_the_robot() -> None:
@@ -291,7 +291,7 @@ def test_a_hand_is_paid_for_coming_to_a_door_and_more_for_closing_on_its_handle(
     worth = []
     for away in (0.3, 0.05, 0.0):
         stage.reach(handle + np.array([0.0, 0.0, away]))
-        worth.append(float(stage.judged().reward[0]))
+        worth.append(float(stage.outcome().reward[0]))
     for opening in (0.03, 0.006):
         stage.worlds.drives[0, -2:] = opening
         view = replace(stage.view(), touched=np.array([True]))

@@ -40,7 +40,7 @@ def test_rsl_rl_trains_with_a_critic_that_sees_more() -> None:
     assert any((old != new).any() for old, new in zip(before, runner.alg.get_policy().parameters(), strict=True))
 
 
-def test_rsl_rl_is_told_of_time_outs_and_of_metrics() -> None:
+def test_rsl_rl_receives_time_outs_and_metrics() -> None:
     pytest.importorskip("rsl_rl")
     from sim.train.rsl_rl import RslRlVecEnv
 
@@ -72,7 +72,7 @@ def test_skrl_trains_some_steps() -> None:
     assert (weights != before).any()
 
 
-def test_rllib_is_told_of_every_task() -> None:
+def test_every_task_is_registered_with_rllib() -> None:
     pytest.importorskip("ray.rllib", exc_type=ImportError)
     from ray.tune.registry import ENV_CREATOR, _global_registry
 

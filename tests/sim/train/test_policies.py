@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from cousins.errors import InputError
-from sim.train.policies import ARRAYS, CARD, MEAN, VARIANCE, Card, Policy, read_policy, write_policy
+from sim.train.policies import (
+    ARRAYS_FILE,
+    CARD_FILE,
+    OBSERVATION_MEAN,
+    OBSERVATION_VARIANCE,
+    Policy,
+    PolicyCard,
+    read_policy,
+    write_policy,
+)
 
 
 def tiny_policy(*, observations: int = 3, actions: int = 2, bias: float = 0.0, **changes: object) -> Policy:
@@ -35,10 +44,10 @@ def tiny_policy(*, observations: int = 3, actions: int = 2, bias: float = 0.0, *
         "first.bias": rng.normal(size=4),
         "last.weight": rng.normal(size=(actions, 4)),
         "last.bias": np.full(actions, bias),
-        MEAN: np.zeros(observations),
-        VARIANCE: np.ones(observations),
+        OBSERVATION_MEAN: np.zeros(observations),
+        OBSERVATION_VARIANCE: np.ones(observations),
     }
-    return Policy(card=Card(**(card | changes)), arrays=arrays)  # type: ignore[arg-type]
+    return Policy(card=PolicyCard(**(card | changes)), arrays=arrays)  # type: ignore[arg-type]
 
 
 def test_a_policy_that_was_written_acts_as_before(tmp_path: Path) -> None:
@@ -46,14 +55,14 @@ def test_a_policy_that_was_written_acts_as_before(tmp_path: Path) -> None:
     write_policy(policy, tmp_path)
     again = read_policy(tmp_path)
     assert again.card == policy.card
-    seen = np.random.default_rng(1).normal(size=(5, 3))
-    np.testing.assert_array_equal(again.act(seen), policy.act(seen))
+    observations = np.random.default_rng(1).normal(size=(5, 3))
+    np.testing.assert_array_equal(again.act(observations), policy.act(observations))
 
 
 def test_actions_stay_in_their_range_whatever_is_seen() -> None:
-    seen = np.random.default_rng(1).normal(scale=1e6, size=(50, 3))
+    observations = np.random.default_rng(1).normal(scale=1e6, size=(50, 3))
     for squashed in (False, True):
-        actions = tiny_policy(bias=5.0, squashed=squashed).act(seen)
+        actions = tiny_policy(bias=5.0, squashed=squashed).act(observations)
         assert actions.shape == (50, 2)
         assert np.abs(actions).max() <= 1.0
 
@@ -69,17 +78,17 @@ def test_a_folder_without_a_policy_is_refused(tmp_path: Path) -> None:
 )
 def test_a_card_that_does_not_fit_its_arrays_is_refused(tmp_path: Path, field: str, value: object) -> None:
     write_policy(tiny_policy(), tmp_path)
-    card = json.loads((tmp_path / CARD).read_text())
-    (tmp_path / CARD).write_text(json.dumps(card | {field: value}))
+    card = json.loads((tmp_path / CARD_FILE).read_text())
+    (tmp_path / CARD_FILE).write_text(json.dumps(card | {field: value}))
     with pytest.raises(InputError, match=r"a policy in .* that cannot be read"):
         read_policy(tmp_path)
 
 
 def test_damaged_arrays_are_refused(tmp_path: Path) -> None:
     write_policy(tiny_policy(), tmp_path)
-    data = (tmp_path / ARRAYS).read_bytes()
+    data = (tmp_path / ARRAYS_FILE).read_bytes()
     for spoilt in (b"", data[:40], b"\xff" * len(data)):
-        (tmp_path / ARRAYS).write_bytes(spoilt)
+        (tmp_path / ARRAYS_FILE).write_bytes(spoilt)
         with pytest.raises(InputError, match="cannot be read"):
             read_policy(tmp_path)
 

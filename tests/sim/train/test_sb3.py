@@ -11,17 +11,17 @@ from sim.train.sb3 import Sb3VecEnv
 from tests.sim.envs.test_env import fake_env
 
 
-def test_ended_rows_tell_what_was_seen_last_and_whether_time_was_up() -> None:
+def test_ended_rows_keep_the_last_observation_and_whether_time_was_up() -> None:
     env = Sb3VecEnv(fake_env(2, autoreset="same_step"))
     env.seed(0)
     env.reset()
     for _ in range(20):
-        seen, reward, done, infos = env.step(np.tile([1.0, 0.0], (2, 1)).astype(np.float32))
-    assert done.all()
+        observations, reward, has_ended, infos = env.step(np.tile([1.0, 0.0], (2, 1)).astype(np.float32))
+    assert has_ended.all()
     assert reward.dtype == np.float32
     for row, info in enumerate(infos):
         assert info["TimeLimit.truncated"]
-        assert info["terminal_observation"][0] > seen[row][0] + 0.2
+        assert info["terminal_observation"][0] > observations[row][0] + 0.2
         assert info["episode"]["l"] == 20
         assert info["episode"]["r"] == pytest.approx(info["metrics"]["return"])
         assert info["metrics"]["success_at_end"] is False

@@ -12,24 +12,24 @@ import torch
 from cousins.errors import InputError
 from sim.tasks.episode import Episode
 from sim.tasks.task import Refused
-from sim.tasks.task_source import Staged
-from sim.train.config import Learning, Training, learning_of
+from sim.tasks.task_source import TaskSource
+from sim.train.config import LearningConfig, TrainingConfig, default_learning
 from sim.train.evaluation import evaluate
 from sim.train.policies import read_policy
 from sim.train.sb3 import Sb3VecEnv
-from sim.train.sb3_learners import make_learner, normalised, put_arrays
+from sim.train.sb3_learners import load_policy_arrays, make_learner, normalise_env
 from sim.train.training import train
-from sim.train.training_envs import environment_of
+from sim.train.training_envs import make_training_env
 from tests.sim.worlds_for_tests import boxes
 
-PPO = Training(
-    steps=384, rows=2, cousins=(1, 2), learning=Learning(rollout=32, batch=32, epochs=2, network=(16, 16)), seed=1
+PPO = TrainingConfig(
+    steps=384, rows=2, cousins=(1, 2), learning=LearningConfig(rollout=32, batch=32, epochs=2, network=(16, 16)), seed=1
 )
 SAC = replace(
     PPO,
     steps=160,
     replay="prioritised",
-    learning=Learning(algorithm="sac", warm_up=32, batch=16, gradient_steps=2, network=(16, 16)),
+    learning=LearningConfig(algorithm="sac", warm_up=32, batch=16, gradient_steps=2, network=(16, 16)),
 )
 
 
@@ -42,7 +42,7 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize(("training", "steps"), [(PPO, 101), (SMOOTH, 101), (SAC, 57)], ids=["ppo", "gsde", "sac"])
 def test_a_training_that_is_killed_at_any_step_goes_on_bit_for_bit(
-    training: Training, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    training: TrainingConfig, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unbroken = train(boxes(3), training, tmp_path / "unbroken")
     step, left = Sb3VecEnv.step_wait, [steps]
@@ -67,79 +67,83 @@ def test_a_training_that_is_killed_at_any_step_goes_on_bit_for_bit(
 
 def test_a_training_asks_once_what_a_cousin_affords(monkeypatch: pytest.MonkeyPatch) -> None:
     source = boxes(3)
-    episode, afforded = Staged.episode, []
+    episode, afforded = TaskSource.episode, []
 
-    def counted(self: Staged, index: int) -> Episode | Refused:
+    def counted(self: TaskSource, index: int) -> Episode | Refused:
         if index not in self._episodes:
             afforded.append(index)
         return episode(self, index)
 
-    monkeypatch.setattr(Staged, "episode", counted)
-    digest, env = environment_of(source, PPO)
+    monkeypatch.setattr(TaskSource, "episode", counted)
+    digest, env = make_training_env(source, PPO)
     assert sorted(afforded) == [0, 1, 2]
-    assert env.label["digest"] == digest == source.digest
+    assert env.provenance["digest"] == digest == source.digest
     env.close()
 
 
 @pytest.mark.parametrize("training", [PPO, SMOOTH, SAC], ids=["ppo", "gsde", "sac"])
-def test_what_was_written_acts_as_the_learner_does(training: Training, tmp_path: Path) -> None:
+def test_what_was_written_acts_as_the_learner_does(training: TrainingConfig, tmp_path: Path) -> None:
     policy = train(boxes(3), training, tmp_path / "policy").policy
-    _, env = environment_of(boxes(3), training)
-    learner = make_learner(normalised(Sb3VecEnv(env), training.learning), training.learning, seed=0)
-    put_arrays(learner, policy.arrays)
-    seen = np.random.default_rng(0).normal(size=(20, policy.card.observations))
-    wanted, _ = learner.predict(learner.env.normalize_obs(seen), deterministic=True)
-    np.testing.assert_allclose(policy.act(seen), wanted, atol=1e-5)
+    _, env = make_training_env(boxes(3), training)
+    learner = make_learner(normalise_env(Sb3VecEnv(env), training.learning), training.learning, seed=0)
+    load_policy_arrays(learner, policy.arrays)
+    observations = np.random.default_rng(0).normal(size=(20, policy.card.observations))
+    expected, _ = learner.predict(learner.env.normalize_obs(observations), deterministic=True)
+    np.testing.assert_allclose(policy.act(observations), expected, atol=1e-5)
     env.close()
 
 
-def test_exploration_that_goes_on_deviates_as_much_as_is_asked_for() -> None:
-    steady = Learning(network=(64, 64), explore_steps=8)
+def test_held_exploration_has_the_configured_deviation() -> None:
+    steady = LearningConfig(network=(64, 64), explore_steps=8)
     for learning in (steady, replace(steady, explore_steps=0)):
-        _, env = environment_of(boxes(3), replace(PPO, learning=learning))
-        learner = make_learner(normalised(Sb3VecEnv(env), learning), learning, seed=0)
-        seen = torch.as_tensor(np.random.default_rng(0).normal(size=(200, env.single_observation_space.shape[0])))
-        deviation = learner.policy.get_distribution(seen.float()).distribution.stddev
+        _, env = make_training_env(boxes(3), replace(PPO, learning=learning))
+        learner = make_learner(normalise_env(Sb3VecEnv(env), learning), learning, seed=0)
+        observations = torch.as_tensor(
+            np.random.default_rng(0).normal(size=(200, env.single_observation_space.shape[0]))
+        )
+        deviation = learner.policy.get_distribution(observations.float()).distribution.stddev
         ratio = float(deviation.detach().mean()) / np.exp(learning.log_deviation)
         assert 0.5 < ratio <= 1.01
         env.close()
 
 
 @pytest.mark.parametrize("steps", [0, 8])
-def test_exploration_ends_as_small_as_is_asked_for(steps: int, tmp_path: Path) -> None:
+def test_exploration_decreases_to_the_configured_bound(steps: int, tmp_path: Path) -> None:
     learning = replace(PPO.learning, explore_steps=steps)
     free, bound = (
-        train(boxes(3), replace(PPO, steps=256, learning=one), tmp_path / str(n)).policy.arrays["log_std"]
-        for n, one in enumerate((learning, replace(learning, last_log_deviation=-2.0)))
+        train(boxes(3), replace(PPO, steps=256, learning=config), tmp_path / str(n)).policy.arrays["log_std"]
+        for n, config in enumerate((learning, replace(learning, last_log_deviation=-2.0)))
     )
-    most = -2.0 - (0.5 * np.log(16) if steps else 0.0)
-    assert free.min() > most + 1.0
-    np.testing.assert_allclose(bound, most, atol=1e-6)
+    max_log_deviation = -2.0 - (0.5 * np.log(16) if steps else 0.0)
+    assert free.min() > max_log_deviation + 1.0
+    np.testing.assert_allclose(bound, max_log_deviation, atol=1e-6)
 
 
-def test_an_update_ends_early_where_a_divergence_is_told(tmp_path: Path) -> None:
+def test_an_update_ends_early_where_a_divergence_is_set(tmp_path: Path) -> None:
     short = replace(PPO, steps=64)
     tight = replace(short, learning=replace(short.learning, most_divergence=1e-9))
-    free, held = (train(boxes(3), one, tmp_path / str(n)).policy.arrays for n, one in enumerate((short, tight)))
-    assert not np.array_equal(free["action_net.weight"], held["action_net.weight"])
+    free, limited = (
+        train(boxes(3), config, tmp_path / str(n)).policy.arrays for n, config in enumerate((short, tight))
+    )
+    assert not np.array_equal(free["action_net.weight"], limited["action_net.weight"])
 
 
 def test_where_a_hand_grasps_exploration_goes_on_and_updates_are_small() -> None:
-    assert learning_of("ppo", "lift").explore_steps == 8
-    assert learning_of("ppo", "lift").last_log_deviation == -2.0
-    assert learning_of("ppo", "lift").most_divergence == 0.03
-    assert learning_of("ppo", "push") == learning_of("ppo")
-    assert learning_of("ppo").explore_steps == 0
+    assert default_learning("ppo", "lift").explore_steps == 8
+    assert default_learning("ppo", "lift").last_log_deviation == -2.0
+    assert default_learning("ppo", "lift").most_divergence == 0.03
+    assert default_learning("ppo", "push") == default_learning("ppo")
+    assert default_learning("ppo").explore_steps == 0
 
 
 def test_the_same_seed_gives_the_same_policy_and_another_one_another(tmp_path: Path) -> None:
     short = replace(PPO, steps=64)
-    one, same, other = (
+    first, same, other = (
         train(boxes(3), replace(short, seed=seed), tmp_path / name).policy.arrays["action_net.weight"]
         for name, seed in (("one", 1), ("same", 1), ("other", 2))
     )
-    np.testing.assert_array_equal(one, same)
-    assert not np.array_equal(one, other)
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
 
 
 def test_a_training_starts_from_a_policy_and_counts_its_steps(tmp_path: Path) -> None:
@@ -192,11 +196,11 @@ def test_noise_changes_physics_and_no_shapes(tmp_path: Path) -> None:
 
 def test_every_episode_is_counted_and_a_start_is_the_same_for_every_policy(tmp_path: Path) -> None:
     policy = train(boxes(3), replace(PPO, steps=64), tmp_path / "policy").policy
-    found = evaluate(policy, pack=boxes(3), split=[0, 1, 2], episodes=7, rows=3)
-    assert len(found.tried) == found.at_end.n == 7
-    assert [(one.cousin, one.start) for one in found.tried] == [(n % 3, n // 3) for n in range(7)]
+    evaluation = evaluate(policy, pack=boxes(3), split=[0, 1, 2], episodes=7, rows=3)
+    assert len(evaluation.episodes) == evaluation.success_at_end.n == 7
+    assert [(episode.cousin, episode.start) for episode in evaluation.episodes] == [(n % 3, n // 3) for n in range(7)]
     again = evaluate(policy, pack=boxes(3), split=[0, 1, 2], episodes=7, rows=2)
-    assert again.tried == found.tried
+    assert again.episodes == evaluation.episodes
 
 
 @pytest.mark.parametrize(
@@ -205,35 +209,35 @@ def test_every_episode_is_counted_and_a_start_is_the_same_for_every_policy(tmp_p
         ({"worlds": "moon"}, "worlds 'moon'"),
         ({"replay": "best"}, "replay 'best'"),
         ({"robot": "perfect"}, "robot 'perfect'"),
-        ({"learning": Learning(algorithm="magic")}, "algorithm 'magic'"),  # type: ignore[arg-type]
+        ({"learning": LearningConfig(algorithm="magic")}, "algorithm 'magic'"),  # type: ignore[arg-type]
     ],
 )
 def test_unknown_words_are_refused(changes: dict[str, object], match: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=match):
         train(boxes(3), replace(PPO, **changes), tmp_path / "policy")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="algorithm 'magic'"):
-        learning_of("magic")
+        default_learning("magic")
 
 
 def test_robots_vary_after_a_share_of_the_steps_and_half_stay_perfect(tmp_path: Path) -> None:
-    from sim.envs.robot_imperfections import Robots
+    from sim.envs.robot_imperfections import RobotBatch
 
-    seen: list[bool] = []
-    drawn = Robots.begin
+    imperfect_robots: list[bool] = []
+    begin_robot = RobotBatch.begin
 
-    def noted(self: Robots, row: int, rng: np.random.Generator) -> int:
-        found = drawn(self, row, rng)
-        seen.append(bool((self.gain[row] != 1.0).any()))
-        return found
+    def record_begin(self: RobotBatch, row: int, rng: np.random.Generator) -> int:
+        latency_steps = begin_robot(self, row, rng)
+        imperfect_robots.append(bool((self.gain[row] != 1.0).any()))
+        return latency_steps
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Robots, "begin", noted)
+        patch.setattr(RobotBatch, "begin", record_begin)
         train(
             boxes(3),
             replace(PPO, worlds="cousins", cousins=(1, 2), steps=2000, horizon_s=0.5, robot_after=0.5),
             tmp_path / "policy",
         )
     # The first of each row is begun when the environment is made, before the training.
-    half = len(seen) // 2
-    assert not any(seen[PPO.rows : half - 4])
-    assert 0.2 < np.mean(seen[half + 4 :]) < 0.8
+    half = len(imperfect_robots) // 2
+    assert not any(imperfect_robots[PPO.rows : half - 4])
+    assert 0.2 < np.mean(imperfect_robots[half + 4 :]) < 0.8

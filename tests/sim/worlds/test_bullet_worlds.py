@@ -1,4 +1,4 @@
-"""What PyBullet's worlds do beyond the law book: clients that are emptied, shapes that are shared, workers."""
+"""PyBullet's worlds beyond the conformance tests: reset clients, shared shapes, workers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sim.bodies import build as body_of
 from sim.physics.bullet_bodies import BodyPlan
 from sim.physics.bullet_client import BulletClient
 from sim.physics.engine import Contact
-from sim.physics.simple_assets import box_piece, hull_piece, place, prop, scene_of, slab
+from sim.physics.simple_assets import box_piece, hull_piece, make_scene, place, rigid_asset, slab
 from sim.worlds.backends.pybullet import Config, PyBulletWorlds, build
-from sim.worlds.bullet_rows import carried_weights
-from sim.worlds.faults import cut_commands, exploded, require_apart
+from sim.worlds.bullet_rows import compensated_weights
+from sim.worlds.faults import clip_commands, explosion_fault, require_apart
 from sim.worlds.worlds import slots_of
 from tests.sim.worlds_for_tests import cousin_of, push_task, quick_pusher
 
@@ -41,15 +41,15 @@ class Stacks:
     def scene(self, index: int) -> Scene:
         hull = hull_piece(box_piece([0.06 + 0.02 * index, 0.06, 0.06]).mesh.vertices)
         spots = [(BASE[0] + 0.15, 0.0, BASE[2] + 0.03), (BASE[0] + 0.15, 0.0, BASE[2] + 0.09)]
-        things = [place(prop(f"{self.name}_{i}", [hull]), *spot) for i, spot in enumerate(spots)]
+        objects = [place(rigid_asset(f"{self.name}_{i}", [hull]), *spot) for i, spot in enumerate(spots)]
         ground = slab(size_m=(4.0 + (index == 2), 4.0, 0.1), top_m=BASE[2])
-        return scene_of(*things, structures=[ground])
+        return make_scene(*objects, structures=[ground])
 
 
 @pytest.fixture
 def worlds() -> Iterator[PyBulletWorlds]:
-    with closing(stacks()) as made:
-        yield made
+    with closing(stacks()) as batch:
+        yield batch
 
 
 def stacks(config: Config | None = None) -> PyBulletWorlds:
@@ -58,7 +58,7 @@ def stacks(config: Config | None = None) -> PyBulletWorlds:
 
 
 def future(worlds: PyBulletWorlds, index: int) -> bytes:
-    worlds.show(0, index)
+    worlds.load_cousin(0, index)
     for command in np.random.default_rng(0).uniform([0.1, -0.1], [0.5, 0.1], (8, 1, 2)):
         assert worlds.step(command, 12) == [""]
     state = worlds.read()
@@ -66,62 +66,62 @@ def future(worlds: PyBulletWorlds, index: int) -> bytes:
     return state.position_m.tobytes() + state.velocity.tobytes() + state.drive_position.tobytes()
 
 
-def test_the_future_is_the_same_whatever_was_shown_before(
+def test_the_simulation_does_not_depend_on_the_cousins_loaded_before(
     worlds: PyBulletWorlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also after the client was emptied, for another floor or because it had made enough bodies."""
     expected = [future(worlds, index) for index in range(3)]
     for index in (2, 0, 0, 1, 2, 1, 0):
         assert future(worlds, index) == expected[index]
-    emptied: list[BulletClient] = []
-    empty = BulletClient.empty
+    resets: list[BulletClient] = []
+    reset = BulletClient.reset
 
-    def noted(client: BulletClient) -> None:
-        emptied.append(client)
-        empty(client)
+    def counted_reset(client: BulletClient) -> None:
+        resets.append(client)
+        reset(client)
 
-    monkeypatch.setattr(BulletClient, "empty", noted)
-    with closing(stacks(Config(made=6))) as short:
+    monkeypatch.setattr(BulletClient, "reset", counted_reset)
+    with closing(stacks(Config(max_created=6))) as short:
         for index in (0, 1, 0, 0, 1):
             assert future(short, index) == expected[index]
-    assert len(emptied) > 2
+    assert len(resets) > 2
 
 
-def test_a_cousin_of_the_same_ground_is_shown_without_making_the_body_anew(
+def test_a_cousin_with_the_same_structures_is_loaded_without_creating_the_robot_again(
     worlds: PyBulletWorlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[str] = []
-    make = BulletClient.make
+    created: list[str] = []
+    create_body = BulletClient.create_body
     for index in (0, 1):
-        worlds.show(0, index)
+        worlds.load_cousin(0, index)
 
-    def noted(client: BulletClient, plan: BodyPlan, *, sleeps: bool = False) -> None:
-        made.append(plan.name)
-        make(client, plan, sleeps=sleeps)
+    def recorded_create_body(client: BulletClient, plan: BodyPlan, *, may_sleep: bool = False) -> None:
+        created.append(plan.name)
+        create_body(client, plan, may_sleep=may_sleep)
 
-    monkeypatch.setattr(BulletClient, "make", noted)
-    worlds.show(0, 0)
-    assert made == ["box_0", "box_1"]
+    monkeypatch.setattr(BulletClient, "create_body", recorded_create_body)
+    worlds.load_cousin(0, 0)
+    assert created == ["box_0", "box_1"]
 
 
 def test_a_snapshot_can_be_restored_in_another_process() -> None:
     source = Stacks()
     slots = slots_of(source, range(3))
     ends = []
-    with closing(build(source, quick_pusher(), rows=1, slots=slots)) as here:
-        here.show(0, 1)
-        here.step(np.array([[0.4, 0.0]]), 60)
-        kept = here.snapshot(0)
-        here.step(np.array([[0.4, 0.1]]), 60)
-        ends.append(here.read())
+    with closing(build(source, quick_pusher(), rows=1, slots=slots)) as local:
+        local.load_cousin(0, 1)
+        local.step(np.array([[0.4, 0.0]]), 60)
+        snapshot = local.snapshot(0)
+        local.step(np.array([[0.4, 0.1]]), 60)
+        ends.append(local.read())
     config = Config(workers=1)
-    with closing(build(source, quick_pusher(), rows=1, slots=slots, config=config)) as there:
-        there.show(0, 1)
-        there.restore(0, kept)
-        there.step(np.array([[0.4, 0.1]]), 60)
-        ends.append(there.read())
+    with closing(build(source, quick_pusher(), rows=1, slots=slots, config=config)) as remote:
+        remote.load_cousin(0, 1)
+        remote.restore(0, snapshot)
+        remote.step(np.array([[0.4, 0.1]]), 60)
+        ends.append(remote.read())
         with pytest.raises(EngineError, match="the cousin has no free object 'cup'"):
-            there.place(0, "cup", np.eye(4))
+            remote.place(0, "cup", np.eye(4))
     assert ends[0].position_m.tobytes() == ends[1].position_m.tobytes()
     assert ends[0].velocity.tobytes() == ends[1].velocity.tobytes()
 
@@ -133,58 +133,58 @@ def test_a_stalled_worker_does_not_hold_up_who_sends_it_a_large_cousin() -> None
                 return super().scene(index)
             points = np.random.default_rng(0).normal(size=(4000, 3))
             ball = hull_piece(0.05 * points / np.linalg.norm(points, axis=1)[:, None])
-            return scene_of(place(prop("box_0", [ball]), BASE[0] + 0.3, 0.0, BASE[2] + 0.06))
+            return make_scene(place(rigid_asset("box_0", [ball]), BASE[0] + 0.3, 0.0, BASE[2] + 0.06))
 
     source = Large()
     slots, config = slots_of(source, range(1)), Config(workers=1, stall_s=2.0)
-    with closing(build(source, quick_pusher(), rows=1, slots=slots, config=config)) as made:
-        made.show(0, 0)
-        os.kill(made.worker_ids[0], signal.SIGSTOP)
+    with closing(build(source, quick_pusher(), rows=1, slots=slots, config=config)) as batch:
+        batch.load_cousin(0, 0)
+        os.kill(batch.worker_ids[0], signal.SIGSTOP)
         with pytest.raises(EngineError, match="the worker of this row stalled for 2 s and was replaced"):
-            made.show(0, 1)
-        assert made.replaced == 1
-        made.show(0, 0)
-        assert made.step(np.zeros((1, 2)), 12) == [""]
+            batch.load_cousin(0, 1)
+        assert batch.replaced == 1
+        batch.load_cousin(0, 0)
+        assert batch.step(np.zeros((1, 2)), 12) == [""]
 
 
-def test_a_row_that_shows_nothing_says_so(worlds: PyBulletWorlds) -> None:
+def test_a_row_without_a_cousin_reports_it(worlds: PyBulletWorlds) -> None:
     with pytest.raises(EngineError, match="row 0 shows no cousin"):
-        worlds.shown(0)
+        worlds.cousin_index(0)
     with pytest.raises(EngineError, match="row 0 shows no cousin"):
         worlds.snapshot(0)
     assert worlds.step(np.zeros((1, 2)), 1) == ["no cousin is shown"]
     assert not worlds.read().present.any()
 
 
-def test_an_object_must_not_be_named_as_the_body() -> None:
+def test_an_object_must_not_have_the_name_of_the_robot() -> None:
     class Robots(Stacks):
         def scene(self, index: int) -> Scene:
             del index
-            return scene_of(place(prop("robot", [box_piece([0.1, 0.1, 0.1])]), 0.0, 0.0, 1.0))
+            return make_scene(place(rigid_asset("robot", [box_piece([0.1, 0.1, 0.1])]), 0.0, 0.0, 1.0))
 
     source = Robots()
     slots = slots_of(source, [0])
     with (
-        closing(build(source, quick_pusher(), rows=1, slots=slots)) as made,
+        closing(build(source, quick_pusher(), rows=1, slots=slots)) as batch,
         pytest.raises(EngineError, match="cousin 0 has an object named 'robot'"),
     ):
-        made.show(0, 0)
+        batch.load_cousin(0, 0)
 
 
-def test_only_a_body_that_gravity_moves_is_carried() -> None:
-    assert carried_weights(body_of("pusher")) == {}
+def test_gravity_is_compensated_only_for_robots_that_it_moves() -> None:
+    assert compensated_weights(body_of("pusher")) == {}
     gripper = body_of("gripper")
     masses = [link.mass_kg.value for link in gripper.asset.links[1:]]
-    assert sum(carried_weights(gripper).values()) == pytest.approx(9.81 * sum(masses))
+    assert sum(compensated_weights(gripper).values()) == pytest.approx(9.81 * sum(masses))
 
 
-def test_commands_are_cut_and_absurd_ones_told() -> None:
+def test_commands_are_clipped_and_absurd_ones_reported() -> None:
     body = body_of("pusher")
-    most = body.drives[0].most_speed
-    cut, told = cut_commands(body, np.array([[0.1, -9.0], [np.nan, 0.1], [0.1, -2e3], [np.inf, 0.0]]))
-    assert cut.tolist() == [[0.1, -most], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    max_speed = body.drives[0].max_speed
+    clipped, faults = clip_commands(body, np.array([[0.1, -9.0], [np.nan, 0.1], [0.1, -2e3], [np.inf, 0.0]]))
+    assert clipped.tolist() == [[0.1, -max_speed], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
     names = [drive.joint for drive in body.drives]
-    assert told == [
+    assert faults == [
         "",
         f"the command of drive {names[0]} is nan",
         f"the command of drive {names[1]} is -2e+03",
@@ -192,13 +192,13 @@ def test_commands_are_cut_and_absurd_ones_told() -> None:
     ]
 
 
-def test_what_explodes_is_told_by_name() -> None:
+def test_an_exploding_body_is_reported_by_name() -> None:
     velocity = np.zeros((3, 6))
-    assert exploded("abc", velocity) == ""
+    assert explosion_fault("abc", velocity) == ""
     velocity[1, 0] = 2e3
-    assert exploded("abc", velocity) == "b exploded: 2e+03 m/s or rad/s after a step"
+    assert explosion_fault("abc", velocity) == "b exploded: 2e+03 m/s or rad/s after a step"
     velocity[0, 5] = np.nan
-    assert exploded("abc", velocity) == "the state of a holds NaN or infinity"
+    assert explosion_fault("abc", velocity) == "the state of a holds NaN or infinity"
 
 
 def test_only_deep_overlaps_are_refused() -> None:

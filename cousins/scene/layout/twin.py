@@ -1,0 +1,68 @@
+"""The twin of a capture: what its frames gave, put together with every doubt about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from cousins.capture.captures import Capture
+from cousins.capture.io.capture_folder import capture_digest
+from cousins.capture.quality.assessment import QualityReport, assess_quality
+from cousins.errors import CaptureError
+from cousins.fusion.pose_refinement import Refined
+from cousins.reconstruct.objects import ReconstructedObject
+from cousins.scale.check import ASSUMED_PREFIX
+from cousins.scene.io.paths import safe_name
+from cousins.scene.layout.assemble import assemble
+from cousins.scene.scenes import Scene
+from cousins.segment.segments import Segmentation
+
+_NO_METRE: Final = (
+    "scale: assumed. Pictures without depth have no metre: all lengths may be half or twice as long. Measure one with "
+    "--scale-distance, lay down printed tags (--tag-size), or scan the room too (--scale-room)."
+)
+
+
+def assemble_twin(
+    capture: Capture,
+    refined: Refined,
+    segmentation: Segmentation,
+    objects: Sequence[ReconstructedObject],
+    *,
+    name: str | None = None,
+    quality: QualityReport | None = None,
+) -> Scene:
+    """Return the scene that a capture shows; poses and relations are repaired, but nothing is settled in physics yet.
+
+    `capture` is as the phone gave it, `refined` has its corrected poses and scale; `quality` is assessed where it is
+    not given. Objects that failed and findings about the capture become the scene's fallbacks and warnings. Raises
+    `CaptureError` where there is nothing to build.
+    """
+    quality = assess_quality(capture) if quality is None else quality
+    lost = [f"{item.name} was left out of the twin: {item.failure}" for item in objects if item.placed is None]
+    doubts = [f"{finding.message} {finding.fix}" for finding in quality.findings if finding.severity != "info"]
+    if refined.capture.scale.source.startswith(ASSUMED_PREFIX):
+        doubts.insert(0, _NO_METRE)
+    placed = [item.placed for item in objects if item.placed is not None]
+    if not placed and not segmentation.planes:
+        raise _empty_capture_error(capture, lost, doubts)
+    return assemble(
+        safe_name(name or capture.name),
+        placed,
+        segmentation,
+        refined.capture,
+        capture_digest=capture_digest(capture),
+        warnings=(*doubts, *refined.report.warnings),
+        fallbacks=tuple(lost),
+    )
+
+
+def _empty_capture_error(capture: Capture, lost: Sequence[str], doubts: Sequence[str]) -> CaptureError:
+    """Return the error of a capture that shows nothing to build a twin of."""
+    return CaptureError(
+        " ".join((f"no floor, table, wall or whole object in {len(capture.frames)} frames.", *lost, *doubts)).rstrip(
+            "."
+        ),
+        expected="things that stand on a floor or a table, with some of it around them",
+        hint="Film from 0.5 to 1 m, all the way around, so that what the things stand on is in the picture.",
+    )
