@@ -103,7 +103,7 @@ def mean_by_object(key: str, *, prefix: str) -> Getter:
     """Return the getter of the mean of a key over the objects whose names begin with a prefix."""
 
     def get(result: Result) -> float:
-        values = [row[key] for name, row in result["by_object"].items() if name.startswith(prefix)]
+        values: list[float] = [row[key] for name, row in result["by_object"].items() if name.startswith(prefix)]
         return sum(values) / max(len(values), 1)
 
     return get

@@ -56,7 +56,10 @@ BATCH_ROWS = 8
 HELD_STEPS = 20
 STALL_S = 2.0
 PROGRESS_INTERVAL_S = 60.0
-SMALL_CACHES: dict[str, dict[str, int]] = {"mujoco": {"cache_mb": 16}, "pybullet": {"plans": 16, "made": 250}}
+SMALL_CACHES: dict[str, dict[str, int]] = {
+    "mujoco": {"cache_mb": 16},
+    "pybullet": {"max_plans": 16, "max_created": 250},
+}
 """Small caches fill early, so that later growth of memory is not due to them."""
 UNUSED_TASK = GoalSpec(
     target="", goal_m=(0.0, 0.0, 0.0), goal_radius_m=0.1, robot_base_m=(-0.5, 0.0, 0.0), robot_yaw_rad=0.0

@@ -331,8 +331,8 @@ def bare_of(worlds: Any, drive_speeds: list[Array], substeps: int) -> Callable[[
                 physicsClientId=client,
             )
             for _ in range(substeps):
-                if row._weights:
-                    row._carry(robot)
+                if row._link_weights:
+                    row._apply_gravity_compensation(robot)
                 pybullet.stepSimulation(physicsClientId=client)
 
     return push

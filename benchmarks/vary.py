@@ -261,7 +261,7 @@ def compared(library: Library, recipe: Recipe, seed: int, size: int) -> dict[str
 def _plainly(blocks: BlockBuilder, splits: list[Any], seed: tuple[int, int]) -> list[Cousin]:
     """Return valid cousins of these splits, each the first that holds of independent uniform draws."""
     rng = np.random.default_rng(seed)
-    drawer = blocks.drawer
+    drawer = blocks.sampler
     sampled: list[Cousin] = []
     number = 0
     while len(sampled) < len(splits):
@@ -269,7 +269,7 @@ def _plainly(blocks: BlockBuilder, splits: list[Any], seed: tuple[int, int]) -> 
         number += 1
         if isinstance(drawn, Rejection):
             continue
-        tried = blocks.tried(replace(drawn, distances=distances(drawn, drawer.library, drawer.twin)))
+        tried = blocks.validate(replace(drawn, distances=distances(drawn, drawer.library, drawer.twin)))
         if not isinstance(tried, Rejection):
             sampled.append(tried)
     return sampled

@@ -26,6 +26,7 @@ _HOMES: Final = {
     "Segmentation": "cousins.segment.segments",
     "Task": "sim.tasks.task",
     "TrainingConfig": "sim.train.config",
+    "adapt_env": "sim.train.adapters",
     "assemble_twin": "cousins.scene.layout.twin",
     "check": "cousins.scene.checks",
     "evaluate": "sim.train.evaluation",
@@ -39,6 +40,7 @@ _HOMES: Final = {
     "read_capture": "cousins.capture.ingest",
     "reconstruct_objects": "cousins.reconstruct.objects",
     "refine_poses": "cousins.fusion.pose_refinement",
+    "register_rllib_envs": "sim.train.adapters",
     "scan": "flows.api",
     "segment_capture": "cousins.segment.backend_choice",
     "settle": "sim.validation.settle",
@@ -50,11 +52,17 @@ __all__ = [*sorted(_HOMES), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its module; raises `AttributeError` for others."""
+    """Import a public name from its module; raises `AttributeError` for others.
+
+    Raises `InputError` that names the extra where a library that the module needs is not installed.
+    """
+    from cousins.extras import missing_module_as_extra, requires_extra
+
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'cousins' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
+    with requires_extra("rl") if home.startswith("sim.train.") else missing_module_as_extra():
+        value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 

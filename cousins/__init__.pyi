@@ -26,6 +26,8 @@ from flows.pipeline.scan_options import ScanOptions as ScanOptions
 from sim.bodies.body import Body as Body
 from sim.envs.make_env import make_env as make_env
 from sim.tasks.task import Task as Task
+from sim.train.adapters import adapt_env as adapt_env
+from sim.train.adapters import register_rllib_envs as register_rllib_envs
 from sim.train.config import TrainingConfig as TrainingConfig
 from sim.train.evaluation import evaluate as evaluate
 from sim.train.policy_loading import load_policy as load_policy

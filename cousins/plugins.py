@@ -8,6 +8,7 @@ import pkgutil
 from types import ModuleType
 
 from cousins.errors import UnknownNameError
+from cousins.extras import missing_module_as_extra
 
 
 def backend_names(package: str) -> list[str]:
@@ -19,7 +20,8 @@ def backend_names(package: str) -> list[str]:
 def load_backend(package: str, name: str, *, kind: str) -> ModuleType:
     """Import and return the back-end `name`; `kind` is the noun used in the error, such as `segmenter`.
 
-    Raises `UnknownNameError` where the package has no such back-end.
+    Raises `UnknownNameError` where the package has no such back-end, `InputError` that names the extra where its
+    library is not installed.
     """
     available = backend_names(package)
     if name not in available:
@@ -30,4 +32,5 @@ def load_backend(package: str, name: str, *, kind: str) -> ModuleType:
             expected="one of " + ", ".join(available),
             hint=f"{guess}Known: {', '.join(available)}.",
         )
-    return importlib.import_module(f"{package}.{name}")
+    with missing_module_as_extra():
+        return importlib.import_module(f"{package}.{name}")

@@ -4,8 +4,6 @@
 scene folder with `--out`.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

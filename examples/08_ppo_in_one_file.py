@@ -1,13 +1,10 @@
 """Learn to push with PPO in one file, in the manner of CleanRL: nothing but torch, Gymnasium and a pack.
 
 Give a pack folder with `--pack`, or a twin's scene folder with `--out`. The default is a short run; 200,000 steps push
-the twin's object home. Steps in which a row is reset (NEXT_STEP) are left out.
+the twin's object to its goal. Steps in which a row is reset (NEXT_STEP) are left out.
 """
 
-from __future__ import annotations
-
 import argparse
-import runpy
 import tempfile
 from pathlib import Path
 
@@ -16,57 +13,58 @@ import numpy as np
 import torch
 from torch.distributions import Normal
 
-import sim  # noqa: F401  (registers the environments)
+import cousins
 
 GAMMA, LAMBDA, CLIP, ROLLOUT, ROWS = 0.97, 0.95, 0.2, 128, 8
 
 
-def network(size: int, out: int) -> torch.nn.Sequential:
-    layers = [torch.nn.Linear(size, 64), torch.nn.Tanh(), torch.nn.Linear(64, 64), torch.nn.Tanh()]
-    return torch.nn.Sequential(*layers, torch.nn.Linear(64, out))
+def network(inputs: int, outputs: int) -> torch.nn.Sequential:
+    layers = [torch.nn.Linear(inputs, 64), torch.nn.Tanh(), torch.nn.Linear(64, 64), torch.nn.Tanh()]
+    return torch.nn.Sequential(*layers, torch.nn.Linear(64, outputs))
 
 
 def learn(pack: Path, steps: int) -> None:
-    envs = gym.make_vec("cousins/Push-v0", num_envs=ROWS, pack=pack, split="twin")
-    envs = gym.wrappers.vector.NormalizeObservation(envs)
+    env = gym.wrappers.vector.NormalizeObservation(cousins.make_env(pack=pack, split="twin", num_envs=ROWS))
     torch.manual_seed(0)
-    size, out = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
-    actor, critic, log_std = network(size, out), network(size, 1), torch.nn.Parameter(torch.full((out,), -0.7))
-    optimiser = torch.optim.Adam([*actor.parameters(), *critic.parameters(), log_std], lr=1e-3)
-    seen, done, ends = torch.as_tensor(envs.reset(seed=0)[0], dtype=torch.float32), np.zeros(ROWS, bool), []
+    inputs, outputs = env.single_observation_space.shape[0], env.single_action_space.shape[0]
+    actor, critic = network(inputs, outputs), network(inputs, 1)
+    log_std = torch.nn.Parameter(torch.full((outputs,), -0.7))
+    weights = [*actor.parameters(), *critic.parameters(), log_std]
+    optimiser = torch.optim.Adam(weights, lr=1e-3)
+    state, reset, successes = torch.as_tensor(env.reset(seed=0)[0], dtype=torch.float32), np.zeros(ROWS, bool), []
     for step in range(0, steps, ROLLOUT * ROWS):
-        kept: list[tuple[torch.Tensor, ...]] = []
+        rollout: list[tuple[torch.Tensor, ...]] = []
         for _ in range(ROLLOUT):
             with torch.no_grad():
-                chance, value = Normal(actor(seen), log_std.exp()), critic(seen)[:, 0]
-            action = chance.sample()
-            after, reward, terminated, truncated, info = envs.step(action.numpy())
-            told = (torch.as_tensor(one) for one in (reward.astype(np.float32), ~done, terminated, truncated))
-            kept.append((seen, action, chance.log_prob(action).sum(1), value, *told))
-            done, seen = terminated | truncated, torch.as_tensor(after, dtype=torch.float32)
-            ends += info["metrics"]["success_once"][done].tolist() if "metrics" in info else []
-        states, actions, before, values, rewards, live, lost, late = map(torch.stack, zip(*kept, strict=True))
+                policy, value = Normal(actor(state), log_std.exp()), critic(state)[:, 0]
+            action = policy.sample()
+            next_state, reward, terminated, truncated, info = env.step(action.numpy())
+            outcome = map(torch.as_tensor, (reward.astype(np.float32), ~reset, terminated, truncated))
+            rollout.append((state, action, policy.log_prob(action).sum(1), value, *outcome))
+            reset, state = terminated | truncated, torch.as_tensor(next_state, dtype=torch.float32)
+            successes += info["metrics"]["success_once"][reset].tolist() if "metrics" in info else []
+        states, actions, log_probs, values, rewards, valid, ended, cut = map(torch.stack, zip(*rollout, strict=True))
         with torch.no_grad():
-            following = torch.cat([values[1:], critic(seen).T])
-        gains, gain = torch.zeros_like(rewards), torch.zeros(ROWS)
+            next_values = torch.cat([values[1:], critic(state).T])
+        advantages, advantage = torch.zeros_like(rewards), torch.zeros(ROWS)
         for t in reversed(range(ROLLOUT)):
-            error = rewards[t] + GAMMA * following[t] * ~lost[t] - values[t]
-            gain = error + GAMMA * LAMBDA * gain * ~(lost[t] | late[t])
-            gains[t] = gain
-        keep = live.flatten()
-        flat = [one.flatten(0, 1)[keep] for one in (states, actions, before, gains, values)]
-        states, actions, before, gains, values = flat
-        wanted, scaled = gains + values, (gains - gains.mean()) / (gains.std() + 1e-8)
+            error = rewards[t] + GAMMA * next_values[t] * ~ended[t] - values[t]
+            advantage = error + GAMMA * LAMBDA * advantage * ~(ended[t] | cut[t])
+            advantages[t] = advantage
+        columns = (states, actions, log_probs, advantages, values)
+        states, actions, log_probs, advantages, values = (column.flatten(0, 1)[valid.flatten()] for column in columns)
+        returns, scaled = advantages + values, (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         for batch in torch.cat([torch.randperm(len(states)) for _ in range(5)]).split(256):
-            ratio = (Normal(actor(states[batch]), log_std.exp()).log_prob(actions[batch]).sum(1) - before[batch]).exp()
-            surest = torch.min(ratio * scaled[batch], ratio.clamp(1 - CLIP, 1 + CLIP) * scaled[batch])
-            loss = 0.5 * (critic(states[batch])[:, 0] - wanted[batch]).square().mean() - surest.mean()
+            policy = Normal(actor(states[batch]), log_std.exp())
+            ratio = (policy.log_prob(actions[batch]).sum(1) - log_probs[batch]).exp()
+            clipped = torch.min(ratio * scaled[batch], ratio.clamp(1 - CLIP, 1 + CLIP) * scaled[batch])
+            loss = 0.5 * (critic(states[batch])[:, 0] - returns[batch]).square().mean() - clipped.mean()
             optimiser.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_([*actor.parameters(), *critic.parameters(), log_std], 0.5)
+            torch.nn.utils.clip_grad_norm_(weights, 0.5)
             optimiser.step()
-        share = np.mean(ends[-50:]) if ends else 0.0
-        print(f"{step + ROLLOUT * ROWS} steps: success {share:.0%} of {len(ends)} episodes")
+        share = np.mean(successes[-50:]) if successes else 0.0
+        print(f"{step + ROLLOUT * ROWS} steps: success {share:.0%} of {len(successes)} episodes")
 
 
 if __name__ == "__main__":
@@ -76,5 +74,7 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=4096, help="steps of all rows together (4096)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        small_pack = runpy.run_path(str(Path(__file__).with_name("07_environments.py")))["small_pack"]
-        learn(arguments.pack or small_pack(arguments.out, Path(scratch)), arguments.steps)
+        pack = arguments.pack or Path(scratch) / "pack"
+        if arguments.pack is None:
+            cousins.make_pack(arguments.out, pack, count=8, seed=7)
+        learn(pack, arguments.steps)

@@ -6,14 +6,13 @@ The file is the policy: `cousins eval examples/10_your_policy.py --task push --p
 would push from (2), and more. Give a pack folder with `--pack`, or a twin's scene folder with `--out`.
 """
 
-from __future__ import annotations
-
 import argparse
-import runpy
 import tempfile
 from pathlib import Path
 
 import numpy as np
+
+import cousins
 
 ROUND_M = 0.09
 """Farther than this from an object's middle, a stick goes round it [m]."""
@@ -22,7 +21,7 @@ STEP_M = 0.012
 
 
 def act(observations: np.ndarray) -> np.ndarray:
-    """Go round the object to its far side, then push it along the way to its goal."""
+    """Go round the object to its far side, then push it along the line to its goal."""
     to_object, to_goal, to_start = observations[:, 7:9], observations[:, 10:12], observations[:, 12:14]
     left = np.linalg.norm(to_goal, axis=1, keepdims=True)
     ahead = to_goal / np.maximum(left, 1e-6)
@@ -38,19 +37,18 @@ def act(observations: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    from sim.train.evaluation import evaluate, count_failures
-    from sim.train.python_policies import PythonPolicyCard, PythonPolicy
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, help="pack folder")
     parser.add_argument("--out", type=Path, default=Path("out/twin"), help="scene folder of the twin")
     arguments = parser.parse_args()
+    policy = cousins.load_policy(__file__, task="push")
     with tempfile.TemporaryDirectory() as scratch:
-        small_pack = runpy.run_path(str(Path(__file__).with_name("07_environments.py")))["small_pack"]
-        pack = arguments.pack or small_pack(arguments.out, Path(scratch))
+        pack = arguments.pack or Path(scratch) / "pack"
+        if arguments.pack is None:
+            cousins.make_pack(arguments.out, pack, count=8, seed=7)
         for split in ("twin", "train"):
-            found = evaluate(PythonPolicy(Path(__file__), PythonPolicyCard(task="push")), pack=pack, split=split, episodes=16)
-            print(f"{split}: {found.success_at_end.k} of {found.success_at_end.n} pushed home; failed {count_failures(found.episodes)}")
+            success = cousins.evaluate(policy, pack=pack, split=split, episodes=16).success_at_end
+            print(f"{split}: {success.k} of {success.n} pushed to the goal")
 
 
 if __name__ == "__main__":

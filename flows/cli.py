@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TextIO
 
 from cousins import __version__
 from cousins.errors import CousinsError, InputError
-from cousins.extras import EXTRA_OF_MODULE, requires_extra
+from cousins.extras import missing_module_as_extra
 
 COMMANDS = {
     "demo": "run the whole pipeline on a built-in simulated phone capture with known truth, to a trained policy",
@@ -83,7 +83,7 @@ def run(words: list[str], output: TextIO) -> int:
         if arguments is None:
             return 0
         command = _module(arguments.command)
-        with _missing_module_as_extra():
+        with missing_module_as_extra():
             result, code = command.run(arguments)
         text = json.dumps(result, allow_nan=False) if as_json else command.format_result(result)
         if text:
@@ -178,19 +178,6 @@ def _parser(command: str | None) -> _Parser:
 
 def _module(command: str) -> ModuleType:
     return importlib.import_module(f"flows.commands.{command.replace('-', '_')}")
-
-
-@contextmanager
-def _missing_module_as_extra() -> Iterator[None]:
-    """Turn a module that is not installed, and that an extra brings, into an `InputError` that names the extra."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        with requires_extra(extra):
-            raise
 
 
 @contextmanager

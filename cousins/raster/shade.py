@@ -75,7 +75,7 @@ def shade(
 def _painter(
     raster: Raster, number: int, mesh: Mesh, data: ShadingData, lighting: tuple[Array, Array, Array, Array]
 ) -> Callable[[int, int], None]:
-    """Return a function that paints one mesh into a band of rows; `lighting` is lamp direction, terms, visibility, image."""
+    """Return a function that shades one mesh in a band of rows; `lighting` is lamp, terms, visibility, image."""
     mode, values = _albedo_source(mesh)
     raster_arrays = (raster.body, raster.face, raster.barycentric, raster.depth_m)
     vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int64)

@@ -133,7 +133,7 @@ def _mean_extent(flat: Array, *, edge: float) -> float:
 def _capture_walls(capture: Capture, rng: np.random.Generator) -> _WallLines:
     """Return the largest walls that the capture shows."""
     walls = [wall for wall in find_planes(capture, rng=rng).planes if wall.plane.kind == "wall"]
-    planes = [wall.plane for wall in sorted(walls, key=lambda one: -one.area_m2)[:MAX_CAPTURE_WALLS]]
+    planes = [wall.plane for wall in sorted(walls, key=lambda wall: -wall.area_m2)[:MAX_CAPTURE_WALLS]]
     normals = np.array([plane.normal[:2] / np.linalg.norm(plane.normal[:2]) for plane in planes]).reshape(-1, 2)
     places = [float(normal @ plane.outline[:, :2].mean(axis=0)) for normal, plane in zip(normals, planes, strict=True)]
     return _WallLines(normals=normals, offsets_m=np.array(places))

@@ -184,6 +184,15 @@ class Recipe:
         distances = dict.fromkeys(AXES, distance) | dict(axes or {})
         return dataclasses.replace(self, distance=_distances(distances))
 
+    @staticmethod
+    def from_toml(text: str) -> Recipe:
+        """Return the recipe that TOML text describes; what it leaves out has its default. Raises `InputError`."""
+        return parse_recipe(text)
+
+    def to_toml(self) -> str:
+        """Return the recipe as commented TOML with every field."""
+        return recipe_toml(self)
+
 
 _SECTIONS: Final = ("layout", "clutter", "shape", "swap", "joints", "dynamics", "look", "task", "splits")
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Add a folder to a library, or list one."""
-    from cousins.families.library import require_licence, library_folder, load_library
+    from cousins.families.library import library_folder, load_library, require_licence
 
     library = arguments.library or library_folder()
     if arguments.action == "ls":
@@ -61,7 +61,7 @@ def format_result(result: dict[str, Any]) -> str:
 
 def _add(folder: Path, library: Path, licence: str, arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Add what is not there yet, each asset as soon as it is made; a failure is reported and stops nothing."""
-    from cousins.families.library import save_asset, list_assets
+    from cousins.families.library import list_assets, save_asset
     from cousins.importers.library import asset_file_digest, failure_reason, find_asset_files, import_asset
 
     known_digests = {asset.source_digest for asset in list_assets(library)}

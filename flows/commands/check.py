@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +21,6 @@ FOREIGN: Final = (
     "units, bodies, masses, joints and colliders by our rules",
 )
 """What is checked of any USD."""
-GATES: Final = ("gates in both engines",)
-"""What is checked of a scene folder without errors."""
 MAX_SHOWN_PER_RULE: Final = 3
 """Findings of one rule that are told in words."""
 
@@ -36,16 +35,18 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from cousins.codec import plain
     from cousins.scene.checks import check
     from cousins.scene.scene_folder import read_scene
+    from sim.physics.installed import installed_engines
     from sim.validation.gates import run_gates
 
     path: Path = arguments.path
     findings = check(path)
     is_scene_folder = (path / "scene.json").is_file()
     gated = is_scene_folder and not _broken(findings)
-    if gated:
+    engines = installed_engines()
+    if gated and engines:
         findings += gate_findings(run_gates(read_scene(path)))
     ok = not _broken(findings)
-    rules = [*(SCENE_CHECKS if is_scene_folder else ()), *FOREIGN, *(GATES if gated else ())]
+    rules = [*(SCENE_CHECKS if is_scene_folder else ()), *FOREIGN, *([describe_gates(engines)] if gated else [])]
     return {
         "ok": ok,
         "kind": "scene" if is_scene_folder else "usd",
@@ -66,6 +67,13 @@ def format_result(result: dict[str, Any]) -> str:
         if len(alike) > MAX_SHOWN_PER_RULE:
             lines.append(f"{severity}: and {len(alike) - MAX_SHOWN_PER_RULE} more of [{rule}]; --json lists them all")
     return "\n".join([*lines, "ok" if result["ok"] else "not ok: see the errors above"])
+
+
+def describe_gates(engines: Sequence[str]) -> str:
+    """Return in which engines the gates of a scene folder without errors run, or why they do not."""
+    if not engines:
+        return "no gates: no physics engine is installed, pip install 'cousins[sim]'"
+    return "gates in both engines" if len(engines) > 1 else f"gates in {engines[0]} alone: second engine not installed"
 
 
 def gate_findings(report: GateReport) -> list[Finding]:

@@ -29,8 +29,10 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from flows.pipeline.first_policy import first_policy
     from flows.pipeline.run_scan import ScanRequest, default_store, run_scan
     from flows.pipeline.scan_options import ScanOptions, resolve_options
+    from sim.physics.installed import require_engines
 
     require_free(arguments.output, force=arguments.force)
+    require_engines()
     options = ScanOptions(seed=arguments.seed, segmenter=arguments.segmenter, names=arguments.names)
     store = default_store()
     with stage_progress(arguments.progress_fd) as progress, store.block_sweeps():

@@ -44,11 +44,19 @@ LIBRARIES = (
     "xatlas",
     "coacd",
     "usd-core",
-    "pybullet",
-    "mujoco",
 )
-"""Libraries whose version may change a result."""
-EXTRAS = ("av", "ncnn", "opencv-python-headless", "pillow-heif", "pycolmap", "torch", "transformers")
+"""Libraries that are always installed and whose version may change a result."""
+EXTRAS = (
+    "av",
+    "mujoco",
+    "ncnn",
+    "opencv-python-headless",
+    "pillow-heif",
+    "pybullet",
+    "pycolmap",
+    "torch",
+    "transformers",
+)
 """The same where they are installed."""
 
 

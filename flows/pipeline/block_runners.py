@@ -10,13 +10,13 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
 from cousins.errors import StageError, UnknownNameError
-from cousins.extras import requires_extra
+from cousins.extras import missing_module_as_extra
 from flows.pipeline.make_pack import BlockJob, make_block
 
 RUNNERS: Final = ("local", "prefect", "ray", "dask")
 """Names of the runners."""
-MODULES: Final = {"ray": "prefect_ray", "dask": "prefect_dask"}
-"""What a runner needs beside the core: an extra of its name."""
+MODULES: Final = {"prefect": "prefect", "ray": "prefect_ray", "dask": "prefect_dask"}
+"""Module that a runner needs beside the core."""
 MAX_DEATHS: Final = 3
 """Workers that may die before a run gives up."""
 
@@ -44,7 +44,7 @@ def require_runner(runner: str) -> None:
         )
     module = MODULES.get(runner)
     if module is not None and importlib.util.find_spec(module) is None:
-        with requires_extra(runner):
+        with missing_module_as_extra():
             raise ModuleNotFoundError(f"no module {module}", name=module)
 
 

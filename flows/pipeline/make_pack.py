@@ -34,11 +34,10 @@ from cousins.vary.library.variants import LibraryBuild, make_library
 from cousins.vary.recipes import Recipe, parse_recipe, recipe_toml
 from flows.execution.code_version import code_version
 from flows.execution.progress import CountCallback
+from sim.physics.installed import require_engines, single_engine_fallbacks
 from sim.validation.affordance_proofs import AffordanceProver
 from sim.validation.candidate_blocks import BLOCK_SIZE, Block, BlockBuilder
 
-ENGINES: Final = ("mujoco", "pybullet")
-"""Engines that a cousin must hold in; the first lays it to rest."""
 CLUTTER: Final = 12
 """Things in a library that clutter is drawn from."""
 LIBRARY: Final = "library.bin"
@@ -86,15 +85,18 @@ class BlockJob:
     """Root of all randomness."""
     count: int
     """Number of cousins, beside the twin."""
+    engines: tuple[str, ...]
+    """Engines in which a cousin must be stable; the first brings it to rest."""
 
 
 def make_pack(request: VaryRequest, run: RunBlocks, *, store: Store, progress: CountCallback) -> dict[str, Any]:
-    """Make a pack and return what `--json` prints."""
+    """Make a pack, validated in all installed engines, and return what `--json` prints; raises `InputError`."""
     began = time.monotonic()
     _require_possible(request)
+    engines = require_engines()
     twin = scene_digest(request.scene)
     with store.block_sweeps():
-        path, candidates = _library(request, twin, store, progress)
+        path, candidates = _library(request, twin, engines, store, progress)
         job = BlockJob(
             library=str(path),
             recipe=recipe_toml(request.recipe),
@@ -104,6 +106,7 @@ def make_pack(request: VaryRequest, run: RunBlocks, *, store: Store, progress: C
             ),
             seed=request.seed,
             count=request.count,
+            engines=engines,
         )
         writer = PackWriter(request.output, key=job.key)
         total = math.ceil((request.count + 1) / BLOCK_SIZE)
@@ -116,7 +119,7 @@ def make_pack(request: VaryRequest, run: RunBlocks, *, store: Store, progress: C
             done += 1
             busy += seconds
             progress("blocks", done, total)
-        digest = writer.close(candidates.library, _meta(request, candidates, twin))
+        digest = writer.close(candidates.library, _meta(request, candidates, twin, engines))
     seconds = time.monotonic() - began
     pack = open_folder(request.output)
     info = pack.info()
@@ -137,7 +140,11 @@ def make_pack(request: VaryRequest, run: RunBlocks, *, store: Store, progress: C
         "bytes": info["bytes"],
         "bytes_per_cousin": round(_cousin_bytes(pack) / len(pack), 1),
         "warnings": [*candidates.library.scene.warnings, *_no_task(pack)],
-        "fallbacks": [*candidates.library.scene.fallbacks, *_no_far_split(candidates)],
+        "fallbacks": [
+            *candidates.library.scene.fallbacks,
+            *_no_far_split(candidates),
+            *single_engine_fallbacks(engines),
+        ],
     }
 
 
@@ -176,10 +183,12 @@ def _blocks(job: BlockJob) -> BlockBuilder:
     """Return what makes blocks; made once a process, and open until it ends."""
     candidates = decode(LibraryBuild, Path(job.library).read_bytes())
     recipe = parse_recipe(job.recipe)
-    return BlockBuilder(make_cousin_sampler(candidates.library, recipe, seed=job.seed), engines=ENGINES).__enter__()
+    return BlockBuilder(make_cousin_sampler(candidates.library, recipe, seed=job.seed), engines=job.engines).__enter__()
 
 
-def _library(request: VaryRequest, twin: str, store: Store, progress: CountCallback) -> tuple[Path, LibraryBuild]:
+def _library(
+    request: VaryRequest, twin: str, engines: tuple[str, ...], store: Store, progress: CountCallback
+) -> tuple[Path, LibraryBuild]:
     key = json_digest(
         {
             "stage": "library",
@@ -196,7 +205,7 @@ def _library(request: VaryRequest, twin: str, store: Store, progress: CountCallb
         progress("library", 0, 1)
         scene = read_scene(request.scene)
         user_sources = () if request.library is None else (library_candidates(load_library(request.library)),)
-        with AffordanceProver(ENGINES) as prove:
+        with AffordanceProver(engines) as prove:
             results.append(
                 make_library(
                     scene,
@@ -217,7 +226,7 @@ def _library(request: VaryRequest, twin: str, store: Store, progress: CountCallb
     return path, results[0] if results else decode(LibraryBuild, path.read_bytes())
 
 
-def _meta(request: VaryRequest, candidates: LibraryBuild, twin: str) -> PackMeta:
+def _meta(request: VaryRequest, candidates: LibraryBuild, twin: str, engines: tuple[str, ...]) -> PackMeta:
     scene = candidates.library.scene
     lineage = {"twin": twin, "recipe": json_digest(plain(request.recipe))}
     if scene.capture_digest:
@@ -227,8 +236,8 @@ def _meta(request: VaryRequest, candidates: LibraryBuild, twin: str) -> PackMeta
         seed=request.seed,
         recipe=plain(request.recipe),
         generator=f"cousins {__version__}",
-        gates={"engines": list(ENGINES), "refused_variants": dict(candidates.refused)},
-        fallbacks=(*scene.fallbacks, *_no_far_split(candidates)),
+        gates={"engines": list(engines), "refused_variants": dict(candidates.refused)},
+        fallbacks=(*scene.fallbacks, *_no_far_split(candidates), *single_engine_fallbacks(engines)),
         warnings=scene.warnings,
         lineage=lineage,
     )

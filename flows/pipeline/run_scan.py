@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from cousins.capture.quality.assessment import QualityReport
 from cousins.codec import decode
 from cousins.errors import InputError
+from cousins.extras import requires_extra
 from cousins.importers.recognition import ScanInput, recognise_input
 from cousins.scene.scenes import Scene
 from cousins.store import Store
@@ -28,6 +29,7 @@ from flows.pipeline.ground_truth import compare
 from flows.pipeline.scan_options import ScanOptions, resolve_options
 from flows.reporting.report import write_report
 from flows.reporting.summary import busy_seconds, stage_seconds, summary_of
+from sim.physics.installed import require_engines
 from sim.synthetic.phone import Truth
 from sim.validation.gates import GateReport
 
@@ -106,7 +108,8 @@ def run_scan(
     Nothing is left at the output where it fails; stages that are done are reused by the next run.
     """
     if runner == "prefect" or (runner == "auto" and os.environ.get("PREFECT_API_URL")):
-        from flows.scan import scan_with_prefect
+        with requires_extra("flows"):
+            from flows.scan import scan_with_prefect
 
         return scan_with_prefect(request, progress=progress, store=store)
     return run_scan_with(local_runner, request, progress=progress, store=store)
@@ -126,6 +129,7 @@ def run_scan_with(
     """Scan with the runner that the context manager `open_runner` gives; otherwise like `run_scan`."""
     started = time.monotonic()
     require_free(request.output, force=request.force)
+    require_engines()
     options = resolve_options(request.options)
     store = default_store() if store is None else store
     with watched_memory() as peak, store.block_sweeps():

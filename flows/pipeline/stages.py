@@ -38,6 +38,7 @@ from flows.reporting.pictures import draw_pictures, draw_scene
 from sim.validation.gates import GateReport, run_gates
 from sim.validation.settle import SettleResult, settle
 
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Checks:
     """What is known about a capture before any work."""

@@ -15,6 +15,7 @@ from flows.execution.executor import StageExecutor
 from flows.execution.stage import Reference
 from flows.pipeline.build_twin import CaptureResults, TwinResults
 from flows.pipeline.stages import Checks
+from sim.physics.installed import single_engine_fallbacks
 from sim.validation.gates import GateReport
 
 
@@ -74,7 +75,9 @@ def scene_summary(scene: Scene, gates: GateReport, *, more_warnings: Iterable[st
         "fixed": measured["fixed"],
         "gate_results": measured["results"],
         "warnings": warnings_of(scene, more_warnings, gates),
-        "fallbacks": fallbacks_of(scene),
+        "fallbacks": once(
+            [*fallbacks_of(scene), *single_engine_fallbacks([engine.engine for engine in gates.engines])]
+        ),
     }
 
 

@@ -24,6 +24,7 @@ from sim.envs.episodes import EpisodeConfig, Episodes
 from sim.envs.robot_imperfections import RobotImperfectionRanges, RobotImperfections
 from sim.envs.shadow import LABEL, ShadowSource, shadow_robot
 from sim.envs.vector_env import CousinsVectorEnv, Observations
+from sim.physics.installed import require_engines
 from sim.tasks import Task, build_task
 from sim.tasks.task_source import PhysicsSource, TaskSource
 from sim.worlds.worlds import CousinSource, Worlds
@@ -78,6 +79,7 @@ def make_env(
         robot = shadow_robot(shadow, drives=len(robot_body.drives))
     controller = Controller(_control_config(control, robot_body, control_hz), robot_body, num_envs)
     cousin_sampler: Sampler = sampler or UniformAffordedSampler(task_source, indices)
+    require_engines([engine])
     backend = load_backend(WORLD_BACKENDS, engine, kind="engine of worlds")
     config = backend.Config(**(engine_options or {}))
     physics_source = task_source if shadow is None else ShadowSource(task_source, seed=shadow)

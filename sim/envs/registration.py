@@ -24,7 +24,7 @@ def register_envs() -> None:
         gym.register(
             id=env_id(task),
             entry_point="sim.envs.env:CousinsEnv",
-            vector_entry_point="sim.envs.make_env:make_vector",
+            vector_entry_point="sim.envs.make_env:make_env",
             kwargs={"task": task},
             disable_env_checker=True,
         )

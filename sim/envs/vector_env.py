@@ -11,9 +11,11 @@ from gymnasium.vector import AutoresetMode
 
 from cousins.errors import EngineError, InputError
 from cousins.geometry import Array
+from sim.bodies.body import Body
 from sim.envs.cousin_sampler import FeedbackSampler, Sampler
 from sim.envs.episodes import OBSERVATION_LIMIT, Episodes, StepResult
 from sim.envs.metrics import EpisodeMetrics
+from sim.tasks.task import Task
 
 OBSERVATION_GROUPS: Final = ("policy", "privileged")
 """Groups of observations: of a policy, and those for a critic alone."""
@@ -71,6 +73,16 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.single_observation_space = self._make_observation_space(*(group.shape[1] for group in self._observed))
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, self.num_envs)
         self._has_begun = False
+
+    @property
+    def task(self) -> Task:
+        """The task of all rows."""
+        return self.episodes.task
+
+    @property
+    def body(self) -> Body:
+        """The body that acts in all rows."""
+        return self.episodes.controller.body
 
     @property
     def spec(self) -> gym.envs.registration.EnvSpec | None:

@@ -101,7 +101,7 @@ def collect_rollouts(
         raise InputError(
             f"an environment that resets itself ({env.autoreset_mode.name}) or shows one group of observations",
             expected=f"autoreset disabled and the groups {', '.join(OBSERVATION_GROUPS)}",
-            hint="make_vector(..., autoreset='disabled', observations='groups')",
+            hint="make_env(..., autoreset='disabled', observations='groups')",
         )
     for batch_start in range(0, len(episodes), env.num_envs):
         if begin is not None:

@@ -1,7 +1,7 @@
 """Cousins for Stable-Baselines3: a vectorised environment over rows of worlds, without a process for each.
 
 from stable_baselines3 import PPO
-PPO("MlpPolicy", Sb3VecEnv(make_vector(pack=…, num_envs=8, autoreset="same_step"))).learn(100_000)
+PPO("MlpPolicy", Sb3VecEnv(make_env(pack=…, num_envs=8, autoreset="same_step"))).learn(100_000)
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from cousins.plugins import load_backend
 from cousins.reconstruct.assets import Asset
 from cousins.vary.library.variants import lowest_point_m
 from sim.physics.engine import Engine
+from sim.physics.installed import require_engines
 from sim.physics.simple_assets import make_scene, place
 from sim.validation.probes import probe_cavity, sweep_joints
 from sim.validation.stability_trial import TrialConfig, run_trial
@@ -38,7 +39,7 @@ class AffordanceProver:
         self._engines: list[Engine] = []
 
     def __enter__(self) -> AffordanceProver:
-        for name in self._names:
+        for name in require_engines(self._names):
             module = load_backend("sim.physics.backends", name, kind="engine")
             self._engines.append(self._stack.enter_context(module.build(module.Config())))
         return self

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -26,8 +26,11 @@ from cousins.vary.object_instances import rounded_pose
 from cousins.vary.placement.clutter import max_clutter_count
 from cousins.vary.recipes import Splits
 from sim.physics.engine import Engine
-from sim.validation.slot_model import SlotModel, has_free_rigid_objects
+from sim.physics.installed import require_engines
 from sim.validation.stability_trial import TrialConfig, bullet_trial_config, mujoco_trial_config, run_trial
+
+if TYPE_CHECKING:
+    from sim.validation.slot_model import SlotModel
 
 BLOCK_SIZE: Final = 32
 """Number of cousins in a block."""
@@ -66,8 +69,9 @@ class BlockBuilder:
         self._engines: list[Engine] = []
 
     def __enter__(self) -> BlockBuilder:
-        if self._names[0] == SlotModel.name and has_free_rigid_objects(self.sampler.library):
-            self._slot_model = SlotModel(self.sampler.library, clutter=max_clutter_count(self.sampler.recipe))
+        require_engines(self._names)
+        if self._names[0] == "mujoco":
+            self._slot_model = self._make_slot_model()
         for name in self._names:
             module = load_backend("sim.physics.backends", name, kind="engine")
             self._engines.append(self._stack.enter_context(module.build(module.for_trials())))
@@ -101,6 +105,14 @@ class BlockBuilder:
             draws=draws,
             refused=dict(sorted(refused.items())),
         )
+
+    def _make_slot_model(self) -> SlotModel | None:
+        """Return the slot model of the library, None where nothing that is free is rigid; needs MuJoCo."""
+        from sim.validation.slot_model import SlotModel, has_free_rigid_objects
+
+        if not has_free_rigid_objects(self.sampler.library):
+            return None
+        return SlotModel(self.sampler.library, clutter=max_clutter_count(self.sampler.recipe))
 
     def _fill(self, split: Split, number: int, count: int, refused: Counter[str]) -> tuple[list[Cousin], int]:
         """Return `count` valid cousins of a split, farthest first, and the number of draws."""

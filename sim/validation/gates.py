@@ -11,6 +11,7 @@ import numpy as np
 
 from cousins.plugins import load_backend
 from cousins.scene.scenes import Scene
+from sim.physics.installed import require_engines
 from sim.physics.motion import pose_distance
 from sim.validation.probes import (
     CavityProbe,
@@ -163,10 +164,12 @@ class GateReport:
         }
 
 
-def run_gates(
-    scene: Scene, *, engines: Sequence[str] = ("pybullet", "mujoco"), config: GateConfig | None = None
-) -> GateReport:
-    """Run all gates of a scene in every engine; raises `EngineError` where the simulation fails."""
+def run_gates(scene: Scene, *, engines: Sequence[str] | None = None, config: GateConfig | None = None) -> GateReport:
+    """Run all gates of a scene in every engine; without `engines`, in all that are installed, PyBullet first.
+
+    Raises `InputError` where an engine is not installed, `EngineError` where the simulation fails.
+    """
+    engines = require_engines()[::-1] if engines is None else require_engines(engines)
     config = GateConfig() if config is None else config
     results: list[GateResult] = []
     stabilities: list[SceneStability] = []

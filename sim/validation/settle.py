@@ -23,6 +23,7 @@ from cousins.geometry import Array
 from cousins.plugins import load_backend
 from cousins.scene.scenes import PlacedAsset, Scene
 from sim.physics.engine import Engine
+from sim.physics.installed import require_engines
 from sim.physics.motion import find_supports, pose_distance, poses_are_close
 from sim.physics.separation import push_apart
 
@@ -62,8 +63,8 @@ class SettleConfig:
     """Bodies closer than this along the vertical touch [m]."""
     max_push_m: float = 0.001
     """Largest distance by which a body is pushed out of others at the end [m]."""
-    engines: tuple[str, ...] = ("pybullet", "mujoco")
-    """Engines in which the scene must stay at rest."""
+    engines: tuple[str, ...] | None = None
+    """Engines in which the scene must stay at rest; None for all that are installed, PyBullet first."""
     max_drift_m: float = 0.0025
     """Largest motion of an object at rest while an engine verifies the scene [m]: half of the gate's threshold."""
     max_drift_rad: float = math.radians(1.5)
@@ -113,9 +114,14 @@ class SettleResult:
         return {rest.name: rest.moved_m for rest in self.rests}
 
 
-def settle(scene: Scene, *, engine: str = "mujoco", config: SettleConfig | None = None) -> SettleResult:
-    """Return the scene at rest, settled in one engine and verified in all; raises `EngineError` if one fails."""
+def settle(scene: Scene, *, engine: str | None = None, config: SettleConfig | None = None) -> SettleResult:
+    """Return the scene at rest, settled in one engine and verified in all; raises `EngineError` if one fails.
+
+    Without `engine` it is settled in MuJoCo, or in the one engine that is installed. Raises `InputError` where an
+    engine is not installed.
+    """
     config = SettleConfig() if config is None else config
+    engine = require_engines()[0] if engine is None else require_engines([engine])[0]
     module = load_backend("sim.physics.backends", engine, kind="engine")
     scanned = {placed.asset.name: placed.world_from_asset for placed in scene.objects}
     start_scene, retried = scene, set[str]()
@@ -189,7 +195,7 @@ def _find_moving(scene: Scene, config: SettleConfig) -> dict[str, tuple[Array, b
     The pose of an object that overlaps another from the start is not usable: releasing it drives the two apart.
     """
     free = [placed.asset.name for placed in scene.objects if not placed.fixed]
-    for name in config.engines:
+    for name in require_engines()[::-1] if config.engines is None else require_engines(config.engines):
         module = load_backend("sim.physics.backends", name, kind="engine")
         with module.build(module.Config()) as engine:
             engine.load(scene)

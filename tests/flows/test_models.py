@@ -133,7 +133,7 @@ def test_the_kept_yolox_is_the_known_one(shared_data: object) -> None:
 
 TWO_FILE_WEIGHTS = Weights(
     name="two",
-    what="made",
+    purpose="made",
     licence="MIT",
     files=(
         WeightsFile(name="a.json", address="https://example.org/a.json", sha256=None),

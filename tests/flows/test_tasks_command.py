@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flows.cli import run
-from flows.commands.tasks import told
+from flows.commands.tasks import format_result
 from tests.cousins.pack.packs_for_tests import small_pack
 
 
@@ -40,7 +40,7 @@ def test_each_task_lists_its_cousins_by_split_with_a_proof(pack_folder: Path) ->
     assert push["example"] == push["cousins"][0]
     assert sum(rows["open_door"]["afforded"].values()) == 0
     assert sum(rows["open_door"]["refused"].values()) == 7
-    words = told(result)
+    words = format_result(result)
     assert "no door whose handle is free" in words
     assert f"{sum(push['of'].values())} of" not in words or push["proof"] in words
 

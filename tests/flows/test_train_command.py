@@ -40,7 +40,7 @@ def test_the_result_of_training_matches_its_policy(folder: Path) -> None:
     assert 0.0 <= result["success_at_end"] <= 1.0
     assert {file.name for file in (folder / "policy").iterdir()} >= {"policy.json", "policy.safetensors", "logs"}
     assert any((folder / "policy" / "logs").iterdir())
-    assert "128 steps" in train_command.told(result)
+    assert "128 steps" in train_command.format_result(result)
 
 
 def test_evaluation_counts_every_episode(folder: Path) -> None:

@@ -56,19 +56,19 @@ def _assemble(v: Parameters) -> Assembly:
     envelope = np.array([part.solid.bounding_box() for part in parts])
     low, high = envelope[:, :3].min(axis=0), envelope[:, 3:].max(axis=0)
     stretch = np.array([v["length_m"], v["width_m"], v["height_m"]]) / (high - low)
-    fitted = [part.scaled(*stretch.tolist()) for part in parts]
+    scaled_parts = [part.scaled(*stretch.tolist()) for part in parts]
     return single_body(
-        fitted, PartMaterial(material="fabric", finish="fabric"), PartMaterial(material="fabric", finish="fabric")
+        scaled_parts, PartMaterial(material="fabric", finish="fabric"), PartMaterial(material="fabric", finish="fabric")
     )
 
 
 def _egg(
-    center: tuple[float, float, float], radii: tuple[float, float, float], *, coat: int = 0, low: float = 0.0
+    center: tuple[float, float, float], radii: tuple[float, float, float], *, material_index: int = 0, low: float = 0.0
 ) -> SolidPart:
     """Return an ellipsoid, flat where it would reach below a height."""
     points = np.array(center) + np.array(radii) * _directions()
     points[:, 2] = np.maximum(points[:, 2], low)
-    return hull(points, material_index=coat)
+    return hull(points, material_index=material_index)
 
 
 def _directions() -> Array:

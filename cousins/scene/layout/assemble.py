@@ -54,7 +54,7 @@ def assemble(
     warnings: tuple[str, ...] = (),
     fallbacks: tuple[str, ...] = (),
 ) -> Scene:
-    """Return the scene that a capture shows: `built` holds each asset and its `world_from_asset`.
+    """Return the scene that a capture shows: `built` holds assets and poses `world_from_asset` [4, 4].
 
     Supports level within noise are made exactly level; where no plane carries an object, one is added and said
     so in the fallbacks; objects are moved onto what carries them and out of each other.

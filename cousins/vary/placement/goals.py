@@ -55,7 +55,9 @@ def twin_goal(library: Library, plan: LayoutPlan, *, reach_m: float) -> GoalSpec
     structure = max(counts, key=lambda name: (counts[name], plan.structure_footprints[name].top_m, name))
     names = [name for name in graspable_names if plan.carriers[name][1] == structure]
     base, yaw = _robot_base(plan, names)
-    footprints = {name: plan.rest_orientations[name].footprint_at(spot) for name, spot in plan.twin_poses.items()}
+    footprints = {
+        name: plan.rest_orientations[name].footprint_at(yaw_pose) for name, yaw_pose in plan.twin_poses.items()
+    }
     for name in names:
         world_from_asset = plan.objects[name].world_from_asset
         obstacles = [shape for other, shape in footprints.items() if other != name]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cousins.affordances import missing_affordances, measure_affordances
+from cousins.affordances import measure_affordances, missing_affordances
 from cousins.affordances.hulls import link_poses
 from cousins.errors import CaptureError, CousinsError
 from cousins.geometry import rotation_about
@@ -104,8 +104,12 @@ def test_shapes_lie_where_mujoco_has_them(name: str) -> None:
     mujoco_positions = data.geom_xpos[model.geom_contype != 0]
     asset = articulated_asset(LIBERO / f"{name}.xml", root=LIBERO, name=name, label=name)
     poses = link_poses(asset)
-    asset_positions = np.array([(poses[link.name] @ piece.link_from_piece)[:3, 3] for link in asset.links for piece in link.pieces])
-    np.testing.assert_allclose(asset_positions - asset_positions.mean(axis=0), mujoco_positions - mujoco_positions.mean(axis=0), atol=1e-6)
+    asset_positions = np.array(
+        [(poses[link.name] @ piece.link_from_piece)[:3, 3] for link in asset.links for piece in link.pieces]
+    )
+    np.testing.assert_allclose(
+        asset_positions - asset_positions.mean(axis=0), mujoco_positions - mujoco_positions.mean(axis=0), atol=1e-6
+    )
     axes = np.array([poses[joint.child][:3, :3] @ joint.axis for joint in asset.joints])
     np.testing.assert_allclose(axes, data.xaxis, atol=1e-6)
 
@@ -120,7 +124,7 @@ FINE = {"kind": "revolute", "parent": "a", "axis": "0 0 1", "lower": "0"}
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
+    ("change", "problem"),
     [
         ({"kind": "planar"}, "a joint of type 'planar'"),
         ({"parent": "nobody"}, "a joint from 'nobody' to 'b'"),

@@ -74,4 +74,6 @@ def test_a_finished_mesh_stands_on_a_floor(tmp_path: Path) -> None:
     scene = scene_of_mesh(tmp_path / "can.ply", "can", digest="0" * 64)
     (placed,) = scene.objects
     np.testing.assert_allclose(placed.asset.size_m, [0.08, 0.08, 0.12], atol=1e-3)
-    assert [(relation.kind, relation.subject, relation.object) for relation in scene.relations] == [("on", "object_0", "floor")]
+    assert [(relation.kind, relation.subject, relation.object) for relation in scene.relations] == [
+        ("on", "object_0", "floor")
+    ]

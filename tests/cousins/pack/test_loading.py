@@ -60,7 +60,9 @@ def test_usd_of_a_cousin_holds_its_numbers(pack: Pack, tmp_path: Path) -> None:
     for instance in pack.cousin(2).objects:
         prim = stage.GetPrimAtPath(f"/World/Objects/{instance.name}")
         masses = [
-            UsdPhysics.MassAPI(inner).GetMassAttr().Get() for inner in Usd.PrimRange(prim) if inner.HasAPI("PhysicsMassAPI")
+            UsdPhysics.MassAPI(inner).GetMassAttr().Get()
+            for inner in Usd.PrimRange(prim)
+            if inner.HasAPI("PhysicsMassAPI")
         ]
         np.testing.assert_allclose(sorted(masses), sorted(instance.mass_kg), rtol=1e-6)
 

@@ -1,4 +1,4 @@
-"""Packs are pushed atomically, pulled in part, resumed after any interruption, and nothing that is told is trusted."""
+"""Packs are pushed atomically, pulled in part, resumed after any interruption, and no content is trusted."""
 
 from __future__ import annotations
 

@@ -152,7 +152,10 @@ def test_a_pack_without_cousins_is_the_twin_alone(tmp_path: Path) -> None:
 def test_cousins_of_a_rare_split_are_found_however_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cousins.pack.writer.MAX_PAGE_SPAN", 8)
     library = table_library()
-    drawn = [replace(cousin, split="heldout_far" if cousin.index in (3, 30, 31) else "train") for cousin in cousins(library, 40)]
+    drawn = [
+        replace(cousin, split="heldout_far" if cousin.index in (3, 30, 31) else "train")
+        for cousin in cousins(library, 40)
+    ]
     write_pack(tmp_path, library, drawn, meta=META)
     pack = open_folder(tmp_path)
     assert pack.indices("heldout_far") == [3, 30, 31]
@@ -169,7 +172,9 @@ def test_a_pack_whose_last_step_is_cut_is_closed_by_the_next_attempt(
     library = table_library()
     for name in ("pack.json", "pack.sha256"):
 
-        def cut(fresh: Path, target: Path, *, last: str = name, full_library: Callable[..., Path] = Path.replace) -> Path:
+        def cut(
+            fresh: Path, target: Path, *, last: str = name, full_library: Callable[..., Path] = Path.replace
+        ) -> Path:
             if target.name == last:
                 raise KeyboardInterrupt
             return full_library(fresh, target)

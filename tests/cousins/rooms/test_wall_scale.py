@@ -22,7 +22,11 @@ LONG_M, WIDE_M, HIGH_M = 5.2, 3.9, 2.5
 def layout(*sides: tuple[Array, Array]) -> Room:
     """A layout scan in a frame of its own: turned by 40° and shifted."""
     world_from_layout = rigid(rotation_about(np.array([0.0, 0.0, 1.0]), np.deg2rad(40.0)), np.array([3.0, -7.0, 0.4]))
-    return Room(name="room", panels=tuple(wall(*side, number, world_from_layout) for number, side in enumerate(sides)), furniture=())
+    return Room(
+        name="room",
+        panels=tuple(wall(*side, number, world_from_layout) for number, side in enumerate(sides)),
+        furniture=(),
+    )
 
 
 def wall(start: Array, stop: Array, number: int, world_from_layout: Array) -> Panel:

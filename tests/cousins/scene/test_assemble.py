@@ -115,7 +115,10 @@ def test_an_object_without_a_seen_support_gets_one_and_the_scene_says_so() -> No
 
 
 def test_carriers_come_before_what_they_carry() -> None:
-    built = [(box_asset("top", (0.1, 0.1, 0.05)), pose_at(0.0, 0.0, 0.775)), (box_asset("bottom"), pose_at(0.0, 0.0, 0.725))]
+    built = [
+        (box_asset("top", (0.1, 0.1, 0.05)), pose_at(0.0, 0.0, 0.775)),
+        (box_asset("bottom"), pose_at(0.0, 0.0, 0.725)),
+    ]
     scene = assemble("s", built, Segmentation(planes=(table(),), segments=()), capture())
     assert [placed.asset.name for placed in scene.objects] == ["bottom", "top"]
     assert Relation(kind="on", subject="top", object="bottom") in scene.relations
@@ -164,7 +167,9 @@ def test_an_uneven_underside_becomes_a_flat_foot_and_the_object_keeps_its_pose()
 
 
 def test_an_object_that_could_not_stand_gets_no_foot() -> None:
-    placed = PlacedAsset(asset=uneven_asset((0.0, 0.03, 0.03, 0.03, 0.03, 0.03)), world_from_asset=pose_at(0.0, 0.0, 0.75))
+    placed = PlacedAsset(
+        asset=uneven_asset((0.0, 0.03, 0.03, 0.03, 0.03, 0.03)), world_from_asset=pose_at(0.0, 0.0, 0.75)
+    )
     assert with_flat_foot(placed) is None
 
 

@@ -127,7 +127,9 @@ def test_a_box_in_a_wall_is_pushed_out_of_the_wall_not_the_wall_out_of_the_box()
 
 
 def test_a_stack_is_raised_together() -> None:
-    scene, report = repair(scene_of((box_asset("low"), pose_at(0.0, 0.0, 0.02)), (box_asset("high"), pose_at(0.01, 0.0, 0.07))))
+    scene, report = repair(
+        scene_of((box_asset("low"), pose_at(0.0, 0.0, 0.02)), (box_asset("high"), pose_at(0.01, 0.0, 0.07)))
+    )
     assert report.status == "converged"
     heights = [placed.world_from_asset[2, 3] for placed in scene.objects]
     np.testing.assert_allclose(heights, [0.025, 0.075], atol=5e-5)
@@ -253,7 +255,8 @@ def test_what_stands_on_a_rough_top_gets_a_flat_one(seed: int) -> None:
 
 def test_a_top_that_is_no_plane_is_left_as_it_is() -> None:
     scene = scene_of(
-        (ball_asset("ball", 0.05), pose_at(0.0, 0.0, 0.05)), (box_asset("lid", (0.07, 0.07, 0.01)), pose_at(0, 0, 0.107))
+        (ball_asset("ball", 0.05), pose_at(0.0, 0.0, 0.05)),
+        (box_asset("lid", (0.07, 0.07, 0.01)), pose_at(0, 0, 0.107)),
     )
     assert "flat top" not in repair(scene)[0].objects[0].asset.completions
 

@@ -76,8 +76,13 @@ def test_mujoco_sees_the_same_picture(folder: Path) -> None:
     view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, model.camera("look__camera").id
     mujoco.mjv_updateScene(model, data, mujoco.MjvOption(), None, view, mujoco.mjtCatBit.mjCAT_ALL, scene)
     rendered_camera = scene.camera[0]
-    sides = (rendered_camera.frustum_center - rendered_camera.frustum_width, rendered_camera.frustum_center + rendered_camera.frustum_width)
-    frustum = np.array([*sides, rendered_camera.frustum_bottom, rendered_camera.frustum_top]) / rendered_camera.frustum_near
+    sides = (
+        rendered_camera.frustum_center - rendered_camera.frustum_width,
+        rendered_camera.frustum_center + rendered_camera.frustum_width,
+    )
+    frustum = (
+        np.array([*sides, rendered_camera.frustum_bottom, rendered_camera.frustum_top]) / rendered_camera.frustum_near
+    )
     np.testing.assert_allclose(frustum, window(CAMERA), atol=1e-5)
     forward = (TARGET - EYE) / np.linalg.norm(TARGET - EYE)
     np.testing.assert_allclose(rendered_camera.forward, forward, atol=1e-5)

@@ -300,7 +300,7 @@ def test_make_vec_gives_rows_and_a_wrong_digest_is_refused() -> None:
     envs.close()
     with pytest.raises(InputError, match="would not compare"):
         gym.make_vec("cousins/Push-v0", num_envs=3, pack=boxes(2), split=[0, 1], digest="other")
-    with pytest.raises(InputError, match="one of pusher, gripper"):
+    with pytest.raises(InputError, match="no body named 'hammer'; expected one of gripper, panda, pusher"):
         gym.make("cousins/Push-v0", pack=boxes(2), split=[0, 1], body="hammer")
 
 

@@ -62,9 +62,10 @@ def test_skrl_trains_some_steps() -> None:
     from skrl.envs.wrappers.torch import wrap_env
     from skrl.trainers.torch import SequentialTrainer
 
-    example = runpy.run_path(str(Path(__file__).parents[3] / "examples" / "09_other_learners.py"))
+    example = runpy.run_path(str(Path(__file__).parents[3] / "examples" / "11_skrl.py"))
     env = wrap_env(fake_env(4, autoreset="same_step"), wrapper="gymnasium", verbose=False)
-    agent = example["skrl_agent"](env, 16)
+    example["make_agent"].__globals__["STEPS"] = 16
+    agent = example["make_agent"](env)
     weights = agent.models["policy"].net[0].weight
     before = weights.detach().clone()
     plain = {"headless": True, "disable_progressbar": True, "close_environment_at_exit": False}

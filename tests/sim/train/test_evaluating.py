@@ -34,14 +34,14 @@ def test_a_world_that_breaks_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_cousin_that_no_engine_begins_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    show = MujocoWorlds.show
+    load_cousin = MujocoWorlds.load_cousin
 
     def refusing(self: MujocoWorlds, row: int, index: int) -> None:
         if index == 2:
             raise EngineError("no such luck", engine="mujoco")
-        show(self, row, index)
+        load_cousin(self, row, index)
 
-    monkeypatch.setattr(MujocoWorlds, "show", refusing)
+    monkeypatch.setattr(MujocoWorlds, "load_cousin", refusing)
     evaluation = evaluate(tiny_policy(observations=SIZE), pack=boxes(3), split=[0, 1, 2], episodes=3, rows=2)
     assert [episode.failure == "fault" for episode in evaluation.episodes] == [False, False, True]
     assert "no such luck" in evaluation.episodes[2].fault

@@ -1,0 +1,82 @@
+"""Install the wheel alone into a new environment and run every command there: `make base-check`, some minutes.
+
+The wheel is built from a copy of the sources, so nothing is left in the working tree; pip asks the package index. What
+is run and expected is that of `test_base_install`, with the packages that pip really installs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+from flows.cli import COMMANDS
+from tests.flows.base_install_commands import unexpected
+from tests.flows.base_install_inputs import write_inputs
+from tests.flows.hidden_packages import ROOT
+
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "cousins", "sim", "flows")
+"""What the wheel is built from."""
+SCRIPT = Path(__file__).with_name("base_install_commands.py")
+
+
+def main() -> None:
+    """Check the wheel; the exit code is 1 where a command fails without naming its extra."""
+    with tempfile.TemporaryDirectory(prefix="cousins-base-check-") as folder:
+        wrong = check_in(Path(folder))
+    for text in wrong:
+        sys.stdout.write(f"{text}\n")
+    sys.stdout.write("not ok\n" if wrong else "ok: every command works or names its extra\n")
+    sys.exit(1 if wrong else 0)
+
+
+def check_in(folder: Path) -> list[str]:
+    """Build, install and run in an empty folder; return what is wrong."""
+    inputs, work = folder / "inputs", folder / "work"
+    inputs.mkdir()
+    work.mkdir()
+    write_inputs(inputs)
+    python = install(build_wheel(folder), folder / "venv")
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "HIDDEN_PACKAGES")}
+    words = [str(python), str(SCRIPT), str(inputs), str(work)]
+    done = subprocess.run(words, cwd=work, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return unexpected(json.loads(done.stdout), COMMANDS)
+
+
+def build_wheel(folder: Path) -> Path:
+    """Return the wheel of the working tree."""
+    source = folder / "source"
+    source.mkdir()
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(ROOT / name, source / name)
+    pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(folder / "wheels"), str(source))
+    (wheel,) = (folder / "wheels").glob("cousins-*.whl")
+    return wheel
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """Install a wheel without extras into a new environment, check that the packages fit; return its Python."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin/python"
+    pip(str(python), "install", str(wheel))
+    pip(str(python), "check")
+    return python
+
+
+def pip(python: str, *words: str) -> None:
+    """Run pip with the pinned versions; raises `CalledProcessError`."""
+    environment = os.environ | {"PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
+    command = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", *words]
+    subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
