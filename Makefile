@@ -11,7 +11,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --d
 # One thread in each worker keeps two pytest workers from fighting over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench docs docs-check clean
 
 demo: $(VENV)/.run
 	$(BIN)/cousins demo -o $(OUT) --force
@@ -33,6 +33,15 @@ format: $(VENV)/.dev
 bench: $(VENV)/.bench
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(BENCH_FLAGS) || exit 1; done
 
+# The site, in out/site; pages that follow from the code are written anew first.
+docs: $(VENV)/.docs
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/zensical build --strict
+
+# Every console and Python block of README and docs, slow ones included: some twenty minutes.
+docs-check: $(VENV)/.dev
+	$(BIN)/python tests/docs/blocks.py
+
 clean:
 	rm -rf $(VENV) out
 
@@ -51,3 +60,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[sim,flows,vision,bench]'
 	touch $@ $(VENV)/.run
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(PIP) -e '.[docs]'
+	touch $@

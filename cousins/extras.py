@@ -10,6 +10,7 @@ from cousins.errors import InputError
 
 EXTRAS_OF_MODULE: Final[dict[str, tuple[str, ...]]] = {
     "av": ("video", "photos", "record"),
+    "botocore": ("s3",),
     "cv2": ("vision",),
     "dask": ("dask",),
     "distributed": ("dask",),

@@ -47,6 +47,14 @@ TAG_SIDE_M: Final = 0.06
 """Side of the tags [m]."""
 
 
+NEAR_LIMIT_M: Final = 0.3
+"""The simulated phone does not know that a real LiDAR guesses below this: no samples are drawn there [m]."""
+JPEG_QUALITY: Final = 78
+
+Panel = tuple[Array, str, tuple[int, int, int]]
+"""Picture [h, w, 3], the text below it, and the colour between them."""
+
+
 def desk(*, walls: bool = True) -> PhoneWorld:
     """Return the demo's desk, with or without the walls of its room."""
     world = demo_world(np.random.default_rng(SEED))
@@ -87,7 +95,8 @@ def camera_path(target: Path) -> None:
     """Draw where the camera was, from above, and the arc where it never was."""
     panels = []
     for config in (full_circle(), one_side()):
-        capture = scan(desk(), replace(config, color_every=1000))
+        config = replace(config, frames=60, color_every=1000, radius_m=(0.8, 0.9), elevation_deg=(25.0, 50.0))
+        capture = scan(desk(), config)
         coverage = measure_coverage(capture.frames, np.random.default_rng(0))
         assert coverage is not None
         findings = [finding for finding in assess_quality(capture).findings if finding.rule == "not-all-around"]
@@ -131,7 +140,8 @@ def heights(target: Path) -> None:
 
 def distances(target: Path) -> None:
     """Draw a mug with the phone's depth samples on it from three distances."""
-    whole, samples = [], []
+    whole: list[Panel | None] = []
+    samples: list[Panel | None] = []
     world = desk(walls=False)
     mug = next(body for body in world.bodies if body.name == "mug").world_mesh
     middle = 0.5 * (mug.vertices.min(axis=0) + mug.vertices.max(axis=0))
@@ -146,7 +156,7 @@ def distances(target: Path) -> None:
         )  # fmt: skip
         frame = scan(world, config).frames[0]
         whole.append((photo(frame), text, ink))
-        samples.append(_depth_samples(frame, mug))
+        samples.append(_depth_samples(frame, mug) if distance_m > NEAR_LIMIT_M else None)
     save(target / "distance.jpg", [whole, samples])
 
 
@@ -198,8 +208,8 @@ def pixels_of(points: Array, world_from_camera: Array, camera: Intrinsics) -> Ar
     return project(transform(invert(world_from_camera), points), camera)[0]
 
 
-def save(path: Path, rows: Sequence[Sequence[tuple[Array, str, tuple[int, int, int]]]]) -> None:
-    """Write rows of panels, each with a coloured text below."""
+def save(path: Path, rows: Sequence[Sequence[Panel | None]]) -> None:
+    """Write rows of panels; None leaves a place empty."""
     columns = max(len(row) for row in rows)
     width, height = PANEL_PX
     full_height = height + CAPTION_PX
@@ -207,12 +217,15 @@ def save(path: Path, rows: Sequence[Sequence[tuple[Array, str, tuple[int, int, i
     sheet = Image.new("RGB", size, "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(17)
     for row, panels in enumerate(rows):
-        for column, (image, text, ink) in enumerate(panels):
+        for column, panel in enumerate(panels):
+            if panel is None:
+                continue
+            image, text, ink = panel
             x, y = column * (width + GAP_PX), row * (full_height + GAP_PX)
             sheet.paste(Image.fromarray(image), (x, y))
             pen.rectangle((x, y + height, x + width - 1, y + height + 4), fill=ink)
             pen.multiline_text((x + 2, y + height + 9), textwrap.fill(text, 52), fill=INK, font=font, spacing=2)
-    sheet.save(path, quality=82, optimize=True)
+    sheet.save(path, quality=JPEG_QUALITY, optimize=True)
 
 
 def _twin_picture(capture: Capture, eye: Array) -> Array:
@@ -222,13 +235,13 @@ def _twin_picture(capture: Capture, eye: Array) -> Array:
 def _path_from_above(capture: Capture, coverage: Coverage, *, bad: bool) -> Array:
     """Return the desk from above with the camera's places, and in red the arc on which it never was."""
     world = desk(walls=False)
-    meshes = [body.world_mesh for body in world.bodies] + [mesh for _, mesh in world.structures]
+    meshes = [body.world_mesh for body in world.bodies] + [mesh for name, mesh in world.structures if name == "table"]
     width, height = PANEL_PX[0] * SUPERSAMPLES, PANEL_PX[1] * SUPERSAMPLES
-    focal = height * 8.0 / 2.3
+    focal = height * 8.0 / 2.0
     camera = Intrinsics(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
     pose = look_at(np.array([0.0, -0.001, DESK_M[2] + 8.0]), np.array(DESK_M))
     image = Image.fromarray(shade(render(meshes, camera, pose), meshes, background=NO_PHOTO))
-    image = Image.blend(image, Image.new("RGB", image.size, "white"), 0.35)
+    image = Image.blend(image, Image.new("RGB", image.size, "white"), 0.25)
     pen = ImageDraw.Draw(image)
 
     def pixels(points: Array) -> list[tuple[float, float]]:
@@ -248,6 +261,9 @@ def _path_from_above(capture: Capture, coverage: Coverage, *, bad: bool) -> Arra
         pen.line([place, tip], fill=BLUE, width=2 * SUPERSAMPLES)
         reach = 3.2 * SUPERSAMPLES
         pen.ellipse((place[0] - reach, place[1] - reach, place[0] + reach, place[1] + reach), fill=BLUE)
+    outward = 1.12 * (centers[0] - np.append(coverage.center[:2], centers[0, 2]))
+    beside = pixels((np.append(coverage.center[:2], centers[0, 2]) + outward)[None])[0]
+    pen.text(beside, "start", fill=BLUE, font=ImageFont.load_default(17 * SUPERSAMPLES), anchor="mm")
     return _smaller(np.asarray(image))
 
 
@@ -259,7 +275,7 @@ def _largest_gap(azimuths: Array) -> tuple[float, float]:
     return float(ordered[widest]), float(following[widest])
 
 
-def _depth_samples(frame: Frame, mug: Mesh) -> tuple[Array, str, tuple[int, int, int]]:
+def _depth_samples(frame: Frame, mug: Mesh) -> Panel:
     """Return the part of a photo around a mug with its depth samples, coloured by confidence."""
     image = frame.color()
     assert image is not None
@@ -323,7 +339,7 @@ def _on_table(x: float, y: float, yaw_rad: float) -> Array:
 
 def _tag_panel(
     capture: Capture, spots: dict[int, tuple[float, float, float]], *, careful: bool
-) -> tuple[Array, str, tuple[int, int, int]]:
+) -> Panel:
     """Return a photo in which every tag has its measured side written at it."""
     measured = tag_corners(capture)
     frame = capture.frames[len(capture.frames) // 2]

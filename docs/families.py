@@ -39,8 +39,8 @@ seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 tiles = []
 for number, name in enumerate(family_names()):
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-    made = load_family(name)
-    tiles.append(picture(made.build(made.sample(rng), name=name, rng=rng)))
+    object_family = load_family(name)
+    tiles.append(picture(object_family.build(object_family.sample(rng), name=name, rng=rng)))
 tiles += [np.full_like(tiles[0], BACKGROUND)] * (-len(tiles) % COLUMNS)
 rows = [np.concatenate(tiles[start : start + COLUMNS], axis=1) for start in range(0, len(tiles), COLUMNS)]
 Image.fromarray(np.concatenate(rows)).save(Path(sys.argv[1]), optimize=True)

@@ -1,7 +1,6 @@
 """Push in cousins with skrl, which takes the Gymnasium environment as it is.
 
-Give a pack folder with `--pack`, or a twin's scene folder with `--out`. The run is short: it shows how the library
-takes the rows, not how well it learns. `cousins train` is tuned, keeps checkpoints and resumes.
+Give a pack folder with `--pack`, or a twin's scene folder with `--out`. The run is short; `cousins train` is tuned.
 """
 
 import argparse
@@ -14,6 +13,7 @@ from typing import Any
 import cousins
 
 ROWS, STEPS = 8, 64
+NO_FILES = {"write_interval": 0, "checkpoint_interval": 0}
 
 
 def make_agent(env: Any) -> Any:
@@ -48,7 +48,7 @@ def make_agent(env: Any) -> Any:
     return PPO(
         models={"policy": Actor(**spaces), "value": Critic(**spaces)},
         memory=RandomMemory(memory_size=STEPS, num_envs=env.num_envs, device="cpu"),
-        cfg={"rollouts": STEPS, "learning_epochs": 2, "mini_batches": 2, "experiment": {"write_interval": 0}},
+        cfg={"rollouts": STEPS, "learning_epochs": 2, "mini_batches": 2, "experiment": NO_FILES},
         **spaces,
     )
 

@@ -27,7 +27,7 @@ def fill(folder):
         print(number, flush=True)
         time.sleep(0.01)
 
-print(Store(Path(sys.argv[1])).make(sys.argv[2], fill).reused, flush=True)
+print(Store(Path(sys.argv[1])).get_or_create(sys.argv[2], fill).reused, flush=True)
 """
 
 

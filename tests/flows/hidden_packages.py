@@ -7,6 +7,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -34,6 +35,7 @@ def required_distributions(requirements: Iterable[str]) -> set[str]:
     return names
 
 
+@cache
 def brought_by_extras() -> dict[str, list[str]]:
     """Return the `modules` and `distributions` here that the base dependencies do not bring, in any order of depth."""
     base = required_distributions(PROJECT["dependencies"]) | {canonicalize_name(PROJECT["name"])}

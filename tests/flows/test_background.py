@@ -73,7 +73,7 @@ def test_a_missing_environment_is_an_error_with_the_setup_command(store: Path, t
 def test_a_finished_environment_is_not_built_again_and_a_full_disk_is_an_error(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setup, "free_bytes", lambda _: 1_500_000_000)
+    monkeypatch.setattr("flows.download.free_bytes", lambda _: 1_500_000_000)
     code, result = run_json("setup", "nerfstudio")
     assert code == 2
     assert result["error"]["found"].startswith("1.5 GB free at ")

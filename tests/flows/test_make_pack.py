@@ -161,7 +161,7 @@ def test_a_killed_run_goes_on_and_a_killed_worker_costs_nothing_but_time(
 def test_a_recipe_that_fits_nowhere_ends_with_reasons_and_no_pack(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.validation.candidate_blocks.MOST_DRAWS", 3)
+    monkeypatch.setattr("sim.validation.candidate_blocks.MAX_DRAWS_PER_COUSIN", 3)
     recipe = parse_recipe("[distance]\nshape = 0\nswap = 0\nclutter = 0\n[layout]\nshift_m = 500\n")
     wrong = VaryRequest(scene=world / "scene", output=tmp_path / "pack", recipe=recipe, count=3)
     with pytest.raises(StageError, match="layout: no free place under the relations"):

@@ -99,7 +99,7 @@ def test_a_python_file_has_the_same_table_as_a_policy_folder(folder: Path, tmp_p
     folder_result, file_result = (run_json("eval", policy, *words) for policy in (folder / "policy", policy_file))
     assert file_result == ({**folder_result[0], "policy": str(policy_file)}, 0)
     assert len(file_result[0]["digest"]) == 64
-    panda, code = run_json("eval", policy_file, *words, "--task", "lift", "--body", "panda")
+    panda, code = run_json("eval", policy_file, *words, "--task", "push", "--body", "panda")
     assert code == 2
     assert "line " in panda["error"]["found"]
 

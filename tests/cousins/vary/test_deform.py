@@ -113,9 +113,10 @@ def test_a_level_foot_stays_level_and_the_box_stays_in_the_middle(make: type[Ass
     for before, after in (
         (asset.links[0].visual.vertices, changed.links[0].visual.vertices),
         *(
-            (one.mesh.vertices, deformed_piece.mesh.vertices)
-            for one, deformed_piece in zip(asset.links[0].pieces, changed.links[0].pieces, strict=True)
-            if one.kind == deformed_piece.kind == "mesh" and len(one.mesh.vertices) == len(deformed_piece.mesh.vertices)
+            (original.mesh.vertices, deformed_piece.mesh.vertices)
+            for original, deformed_piece in zip(asset.links[0].pieces, changed.links[0].pieces, strict=True)
+            if original.kind == deformed_piece.kind == "mesh"
+            and len(original.mesh.vertices) == len(deformed_piece.mesh.vertices)
         ),
     ):
         foot = before[:, 2] < before[:, 2].min() + 1e-9

@@ -104,7 +104,7 @@ def test_metadata_hold_the_digest_and_the_outcome(folder: Path, rollouts: list[R
 def test_broken_episodes_and_those_that_never_began_are_recorded(tmp_path: Path) -> None:
     env = recording_env(2)
     env.episodes.worlds.refused.add(1)  # type: ignore[attr-defined]
-    wild = collect_rollouts(env, [(0, 0), (1, 0)], act=lambda seen: np.full((len(seen), 2), np.nan))
+    wild = collect_rollouts(env, [(0, 0), (1, 0)], act=lambda observations: np.full((len(observations), 2), np.nan))
     written = write_rollouts(wild, run_metadata(env), tmp_path / "set", writer=make_writer("mcap"))
     assert (written.episodes, written.faults, written.not_begun) == (2, 2, [1])
     messages = messages_of(tmp_path / "set/episode-000000.mcap")

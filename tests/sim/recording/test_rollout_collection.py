@@ -49,7 +49,7 @@ def test_how_many_rows_there_are_makes_no_difference() -> None:
 
 def test_observations_are_from_before_the_action_and_results_from_after_it() -> None:
     env = recording_env(1)
-    rollout = next(collect_rollouts(env, [(0, 0)], act=lambda seen: np.full((len(seen), 2), 0.5), seed=4))
+    rollout = next(collect_rollouts(env, [(0, 0)], act=lambda policy: np.full((len(policy), 2), 0.5), seed=4))
     assert (rollout.action == 0.5).all()
     observations, _ = env.reset(seed=rollout.seed, options={"cousin": 0})
     np.testing.assert_array_equal(rollout.policy[0], observations["policy"][0])
