@@ -30,6 +30,7 @@ RESULTS = FOLDER / "results"
 PROGRAMS = {
     Path(path).stem: FOLDER / path
     for path in (
+        "codebase.py",
         "fusion.py",
         "segmentation.py",
         "sam_oracle.py",
@@ -42,7 +43,7 @@ PROGRAMS = {
         "robustness/readers.py",
         "robustness/hostile.py",
         "robustness/real_files.py",
-        "photos.py",
+        "robustness/photos.py",
         "robustness/check_foreign.py",
         "vary.py",
         "validity.py",
@@ -52,7 +53,7 @@ PROGRAMS = {
         "packs.py",
         "affordances.py",
         "twin_vs_cousins.py",
-        "replay.py",
+        "learning/replay.py",
     )
 }
 """Programs by name, in the order of their tables."""

@@ -50,7 +50,7 @@ from sim.worlds.backends.pybullet import PyBulletWorlds
 from sim.worlds.worlds import ROBOT_NAME, slots_of
 
 BODIES = ("pusher", "panda")
-PEERS = Path(__file__).with_name("throughput_peers.py")
+PEERS = Path(__file__).parent / "learning/throughput_peers.py"
 SHOWN_COUSINS = 8
 """Cousins that are shown in turn."""
 FEW_ROWS = 8

@@ -1,7 +1,7 @@
 """Exception classes of the project, in one tree.
 
 CousinsError
-├── InputError            the user's input is unusable: observed, expected, hint (exit code 2)
+├── InputError            the user's input is unusable: found, expected, hint (exit code 2)
 │   ├── CaptureError      a phone export that cannot be read or trusted
 │   │   └── ConventionError   its depth fits another camera convention better than the declared one
 │   ├── ArchiveError      a zip that is broken or malicious
@@ -24,20 +24,20 @@ class CousinsError(Exception):
 
 
 class InputError(CousinsError):
-    """Unusable input, described by what was observed, what was expected, and a hint for the user.
+    """Unusable input, described by what was found, what was expected, and a hint for the user.
 
-    The three parts are kept as attributes of the same names.
+    The three parts are kept as the attributes `found`, `expected` and `hint`, as `--json` prints them.
     """
 
-    def __init__(self, observed: str, *, expected: str, hint: str) -> None:
-        super().__init__(f"found {observed}; expected {expected}. {hint}")
-        self.observed = observed
+    def __init__(self, found: str, *, expected: str, hint: str) -> None:
+        super().__init__(f"found {found}; expected {expected}. {hint}")
+        self.found = found
         self.expected = expected
         self.hint = hint
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Cross to another process whole."""
-        return partial(type(self), expected=self.expected, hint=self.hint), (self.observed,)
+        return partial(type(self), expected=self.expected, hint=self.hint), (self.found,)
 
 
 class CaptureError(InputError):

@@ -164,8 +164,8 @@ def tags(target: Path) -> None:
     """Draw flat tags and careless ones, with the side that the phone measures of each."""
     panels = []
     flat = {number: _tag_mesh(number) for number in range(4)}
-    careless = {0: _tag_mesh(0, bend_rad=1.5), 1: _tag_mesh(1), 2: _tag_mesh(2, bend_rad=1.0), 3: _tag_mesh(3)}
-    places = {0: (-0.30, -0.22, 0.1), 1: (0.02, -0.27, -0.2), 2: (0.30, -0.04, 0.4), 3: (0.30, 0.20, 0.0)}
+    careless = {0: _tag_mesh(0, bend_rad=2.2), 1: _tag_mesh(1), 2: _tag_mesh(2, bend_rad=1.6), 3: _tag_mesh(3)}
+    places = {0: (-0.32, -0.1, 0.1), 1: (0.02, -0.27, -0.2), 2: (0.32, -0.06, 0.4), 3: (0.24, 0.24, 0.0)}
     for meshes, careful in ((flat, True), (careless, False)):
         spots = dict(places)
         if not careful:
@@ -178,8 +178,8 @@ def tags(target: Path) -> None:
         world = desk()
         world = replace(world, bodies=(*world.bodies, *bodies))
         config = replace(
-            full_circle(), frames=14, color_every=1, color_width=1440, radius_m=(0.65, 0.75),
-            elevation_deg=(45.0, 60.0), turns=0.5, target=DESK_M,
+            full_circle(), frames=14, color_every=1, color_width=1440, radius_m=(0.85, 0.9),
+            elevation_deg=(60.0, 70.0), turns=0.5, target=DESK_M,
         )  # fmt: skip
         capture = scan(world, config)
         panels.append(_tag_panel(capture, spots, careful=careful))
@@ -237,7 +237,7 @@ def _path_from_above(capture: Capture, coverage: Coverage, *, bad: bool) -> Arra
     world = desk(walls=False)
     meshes = [body.world_mesh for body in world.bodies] + [mesh for name, mesh in world.structures if name == "table"]
     width, height = PANEL_PX[0] * SUPERSAMPLES, PANEL_PX[1] * SUPERSAMPLES
-    focal = height * 8.0 / 2.0
+    focal = height * 8.0 / 2.9
     camera = Intrinsics(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
     pose = look_at(np.array([0.0, -0.001, DESK_M[2] + 8.0]), np.array(DESK_M))
     image = Image.fromarray(shade(render(meshes, camera, pose), meshes, background=NO_PHOTO))
@@ -250,18 +250,23 @@ def _path_from_above(capture: Capture, coverage: Coverage, *, bad: bool) -> Arra
     centers = np.stack([frame.world_from_camera[:3, 3] for frame in capture.frames])
     offsets = centers[:, :2] - coverage.center[:2]
     radius_m = float(np.median(np.linalg.norm(offsets, axis=1)))
+    cross = pixels(np.append(coverage.center[:2], centers[:, 2].mean())[None])[0]
+    arm = 6 * SUPERSAMPLES
+    for end in ((arm, 0), (0, arm)):
+        line = [(cross[0] - end[0], cross[1] - end[1]), (cross[0] + end[0], cross[1] + end[1])]
+        pen.line(line, fill=INK, width=2 * SUPERSAMPLES)
     if bad:
         start, stop = _largest_gap(np.arctan2(offsets[:, 1], offsets[:, 0]))
         turn = np.linspace(start, stop, 120)
         circle = coverage.center[:2] + radius_m * np.stack([np.cos(turn), np.sin(turn)], axis=1)
         arc = np.column_stack([circle, np.full(len(turn), centers[:, 2].mean())])
-        pen.line(pixels(arc), fill=RED, width=6 * SUPERSAMPLES, joint="curve")
+        pen.line(pixels(arc), fill=RED, width=5 * SUPERSAMPLES, joint="curve")
     for frame, place in zip(capture.frames[::2], pixels(centers[::2]), strict=True):
         tip = pixels((frame.world_from_camera[:3, 3] + 0.09 * frame.world_from_camera[:3, 2])[None])[0]
         pen.line([place, tip], fill=BLUE, width=2 * SUPERSAMPLES)
         reach = 3.2 * SUPERSAMPLES
         pen.ellipse((place[0] - reach, place[1] - reach, place[0] + reach, place[1] + reach), fill=BLUE)
-    outward = 1.12 * (centers[0] - np.append(coverage.center[:2], centers[0, 2]))
+    outward = 1.25 * (centers[0] - np.append(coverage.center[:2], centers[0, 2]))
     beside = pixels((np.append(coverage.center[:2], centers[0, 2]) + outward)[None])[0]
     pen.text(beside, "start", fill=BLUE, font=ImageFont.load_default(17 * SUPERSAMPLES), anchor="mm")
     return _smaller(np.asarray(image))
@@ -328,19 +333,15 @@ def _tag_mesh(number: int, *, bend_rad: float = 0.0) -> Mesh:
             np.stack([first, first + steps + 2, first + steps + 1], axis=1),
         ]
     )
-    return Mesh(
-        vertices=vertices, faces=faces.astype(np.int32), uv=uv, texture=np.repeat(image[..., None], 3, axis=2)
-    )
+    return Mesh(vertices=vertices, faces=faces.astype(np.int32), uv=uv, texture=np.repeat(image[..., None], 3, axis=2))
 
 
 def _on_table(x: float, y: float, yaw_rad: float) -> Array:
     return rigid(rotation_about(np.array([0.0, 0.0, 1.0]), yaw_rad), np.array([x, y, TABLE_HEIGHT_M]))
 
 
-def _tag_panel(
-    capture: Capture, spots: dict[int, tuple[float, float, float]], *, careful: bool
-) -> Panel:
-    """Return a photo in which every tag has its measured side written at it."""
+def _tag_panel(capture: Capture, spots: dict[int, tuple[float, float, float]], *, careful: bool) -> Panel:
+    """Return a photo in which the measured sides of every tag are written at it."""
     measured = tag_corners(capture)
     frame = capture.frames[len(capture.frames) // 2]
     image = frame.color()
@@ -348,21 +349,23 @@ def _tag_panel(
     assert frame.color_camera is not None
     ratio = PANEL_PX[0] * SUPERSAMPLES / image.shape[1]
     panel = Image.fromarray(image).resize((PANEL_PX[0] * SUPERSAMPLES, PANEL_PX[1] * SUPERSAMPLES))
-    pen, font = ImageDraw.Draw(panel), ImageFont.load_default(19 * SUPERSAMPLES)
+    pen, font = ImageDraw.Draw(panel), ImageFont.load_default(16 * SUPERSAMPLES)
     for number, (x, y, _) in spots.items():
         corners = measured.get(number)
         text, ink = "not found", RED
         if corners is not None:
-            side_mm = 1000.0 * float(np.median(np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)))
-            text, ink = f"{side_mm:.1f} mm", GREEN if abs(side_mm - 1000.0 * TAG_SIDE_M) < 0.6 else RED
+            sides_mm = 1000.0 * np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+            first_mm, second_mm = float(sides_mm[::2].mean()), float(sides_mm[1::2].mean())
+            is_good = abs(first_mm - 1000.0 * TAG_SIDE_M) < 0.6 and abs(second_mm - 1000.0 * TAG_SIDE_M) < 0.6
+            text, ink = f"{first_mm:.1f} × {second_mm:.1f}", GREEN if is_good else RED
             outline = ratio * pixels_of(corners, frame.world_from_camera, frame.color_camera)
             ring = [(float(u), float(v)) for u, v in np.concatenate([outline, outline[:1]])]
             pen.line(ring, fill=ink, width=2 * SUPERSAMPLES)
         place = pixels_of(np.array([[x, y, TABLE_HEIGHT_M]]), frame.world_from_camera, frame.color_camera)
         u, v = (float(value) for value in ratio * place[0])
         pen.text((u, v), text, fill="white", font=font, anchor="mm", stroke_width=3 * SUPERSAMPLES, stroke_fill=ink)
-    good = "Good: tags of 60 mm lie flat and free around the objects; the phone measures each."
-    bad = "Bad: two tags are bent, two lie under objects. Bent paper measures short."
+    good = "Good: tags of 60 mm lie flat and free around the objects. Their measured sides in mm."
+    bad = "Bad: two tags are bent and measure short, two lie partly under objects and are not found."
     return _smaller(np.asarray(panel)), good if careful else bad, GREEN if careful else RED
 
 

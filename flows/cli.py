@@ -104,7 +104,7 @@ def run(words: list[str], output: TextIO) -> int:
 def error_of(error: CousinsError) -> dict[str, str]:
     """Return what `--json` prints of an error."""
     if isinstance(error, InputError):
-        return {"kind": type(error).__name__, "found": error.observed, "expected": error.expected, "hint": error.hint}
+        return {"kind": type(error).__name__, "found": error.found, "expected": error.expected, "hint": error.hint}
     return {
         "kind": type(error).__name__,
         "found": str(error),

@@ -228,7 +228,7 @@ def _require_version(node: Node) -> None:
         raise PackError(
             f"a pack of schema version {json.dumps(node['version'].value)[:20]}",
             expected=f"version {FORMAT_VERSION}",
-            hint="Update cousins, or have the pack written by this version.",
+            hint="Type `pip install -U cousins`, or make it again: `cousins vary SCENE -o PACK`.",
         )
 
 

@@ -55,7 +55,7 @@ def verify(folder: Path, *, digest: str | None = None, deep: bool = False) -> Ve
     except PackError as error:
         if not (folder / "pack.json").is_file():
             raise
-        return _broken_manifest(f"{error.observed}; expected {error.expected}")
+        return _broken_manifest(f"{error.found}; expected {error.expected}")
     bad = [] if digest in (None, pack.digest) else [("pack.json", f"its digest is {pack.digest}, not {digest}")]
     root, buffer, expected = os.fspath(folder), bytearray(_CHUNK_BYTES), {blob.key: blob for blob in blobs}
     for key, blob in expected.items():

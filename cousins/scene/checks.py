@@ -59,7 +59,7 @@ def _check_folder(folder: Path) -> list[Finding]:
                 rule="unreadable-scene",
                 severity="error",
                 where="scene.json",
-                message=f"found {error.observed}; expected {error.expected}",
+                message=f"found {error.found}; expected {error.expected}",
                 fix=error.hint,
             )
         )

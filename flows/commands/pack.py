@@ -302,7 +302,10 @@ _FORMATS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
         f"digest  sha256:{result['digest']}",
     ],
     "pull": lambda result: [
-        f"{result['pack']}: {result['cousins']} cousins, {size_text(result['bytes'])}, {size_text(result['moved'])} moved",
+        (
+            f"{result['pack']}: {result['cousins']} cousins, {size_text(result['bytes'])}, "
+            f"{size_text(result['moved'])} moved"
+        ),
         f"digest  sha256:{result['digest']}",
     ],
     "gc": lambda result: [

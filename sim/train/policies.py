@@ -120,7 +120,9 @@ def read_policy(folder: Path) -> Policy:
             hint="Give the folder that was its -o.",
         )
     try:
-        card = _parse_card(json.loads((folder / CARD_FILE).read_bytes()))
+        fields_read = json.loads((folder / CARD_FILE).read_bytes())
+        _require_format(fields_read)
+        card = _parse_card(fields_read)
         policy = Policy(card=card, arrays=load((folder / ARRAYS_FILE).read_bytes()))
         _require_consistent(policy)
     except (ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
@@ -137,6 +139,17 @@ def write_atomically(path: Path, data: bytes) -> None:
     partial_path = path.with_name(path.name + ".part")
     partial_path.write_bytes(data)
     partial_path.replace(path)
+
+
+def _require_format(fields_read: Any) -> None:
+    """Raise `InputError` for a card of another version of the format; one without a version is damaged."""
+    version = fields_read.get("format") if isinstance(fields_read, dict) else None
+    if isinstance(version, str) and version != FORMAT:
+        raise InputError(
+            f"a policy of format {version[:40]!r}",
+            expected=repr(FORMAT),
+            hint="Type `pip install -U cousins`, or train again: `cousins train PACK --task TASK -o POLICY`.",
+        )
 
 
 def _parse_card(fields_read: Any) -> PolicyCard:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 import flows.execution.code_version
 from flows.execution.code_version import EXTRAS, LADDER, LIBRARIES, installed_versions
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 EXTRAS_OF_RESULTS = ("sim", "vision", "video", "photos", "sam", "names")
-ONLY_READS_WEIGHTS = {"safetensors"}
+CHANGE_NO_RESULT = {"psutil", "rich", "safetensors"}
+"""These measure memory, show progress, and read weights."""
+
+
+def required_names(requirements: list[str]) -> set[str]:
+    """Return the names of the required distributions, those with an environment marker too."""
+    return {Requirement(requirement).name for requirement in requirements} - CHANGE_NO_RESULT
 
 
 def test_every_library_that_results_depend_on_counts() -> None:
-    requirements = list(PROJECT["project"]["dependencies"])
-    for extra in EXTRAS_OF_RESULTS:
-        requirements += PROJECT["project"]["optional-dependencies"][extra]
-    names = {re.split(r"[<>=]", requirement)[0] for requirement in requirements}
-    assert names - ONLY_READS_WEIGHTS == {*LIBRARIES, *EXTRAS}
+    assert required_names(PROJECT["project"]["dependencies"]) == set(LIBRARIES)
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert required_names([text for extra in EXTRAS_OF_RESULTS for text in extras[extra]]) == set(EXTRAS)
 
 
 def test_an_extra_that_is_not_installed_is_left_out(monkeypatch) -> None:

@@ -50,4 +50,4 @@ def as_pack_errors() -> Iterator[None]:
         yield
     except SceneError as error:
         hint = "Pull the pack again; if it stays so, its maker has to write it anew."
-        raise PackError(error.observed, expected=error.expected, hint=hint) from error
+        raise PackError(error.found, expected=error.expected, hint=hint) from error

@@ -51,7 +51,7 @@ class Cache:
             except StoreError as error:
                 if not remembered.is_file():
                     raise
-                self.fallbacks.append(f"the tag {reference} is as it was seen last: {error.observed}")
+                self.fallbacks.append(f"the tag {reference} is as it was seen last: {error.found}")
             else:
                 remembered.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(remembered, digest.encode() + b"\n")

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from cousins.capture.captures import Scale
+from cousins.errors import SceneError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
@@ -63,7 +64,7 @@ def read_scene_json(data: bytes, read_mesh: MeshReader) -> Scene:
     """Return the scene of `scene.json` and its meshes; raises `SceneError` where the text is invalid."""
     node = parse(data, source="scene.json")
     node["format"].choice("cousins scene")
-    node["version"].integer(low=FORMAT_VERSION, high=FORMAT_VERSION)
+    _require_version(node)
     scene = Scene(
         name=require_safe_name(node["name"].text(), kind="scene"),
         structures=tuple(read_structure(item, read_mesh) for item in node["structures"].items()),
@@ -87,6 +88,15 @@ def read_scene_json(data: bytes, read_mesh: MeshReader) -> Scene:
     for placed in scene.objects:
         joints_in_order(placed.asset)
     return scene
+
+
+def _require_version(node: Node) -> None:
+    if node["version"].value != FORMAT_VERSION:
+        raise SceneError(
+            f"a scene of schema version {json.dumps(node['version'].value)[:20]}",
+            expected=f"version {FORMAT_VERSION}",
+            hint="Type `pip install -U cousins`, or make it again: `cousins scan CAPTURE -o SCENE`.",
+        )
 
 
 def structure_record(structure: Structure) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def refused(data: bytes, tmp_path: Path) -> InputError:
     assert time.process_time() - began < 5.0
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
     assert {entry.name for entry in tmp_path.iterdir()} <= {"scan.zip", "out"}
-    assert caught.value.observed
+    assert caught.value.found
     assert caught.value.expected
     assert caught.value.hint.endswith(".")
     return caught.value

@@ -65,7 +65,7 @@ def test_broken_photos_are_named_by_number_and_the_others_go_on() -> None:
     assert isinstance(first, Picture)
     assert isinstance(third, Picture)
     assert isinstance(second, CaptureError)
-    assert second.observed.startswith("photo 2 that cannot be decoded")
+    assert second.found.startswith("photo 2 that cannot be decoded")
 
 
 def test_heic_photos_are_read() -> None:

@@ -161,7 +161,7 @@ def test_a_mesh_that_is_a_link_out_of_the_folder_is_refused(folder: Path, tmp_pa
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b'"version": 1', b'"version": 2', "expected a whole number from 1 to 1"),
+        (b'"version": 1', b'"version": 2', "found a scene of schema version 2; expected version 1. Type `pip install"),
         (b'"kind": "floor"', b'"kind": "lake"', "one of floor, table, wall"),
         (b'"name": "box"', b'"name": "../box"', "letters, digits"),
         (b'"source": "lidar"', b'"source": NaN', "no JSON number"),

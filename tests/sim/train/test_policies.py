@@ -74,13 +74,23 @@ def test_a_folder_without_a_policy_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("activation", "sine"), ("format", "other"), ("observations", 4), ("actions", 7), ("task", 3), ("layers", [])],
+    [("activation", "sine"), ("format", 2), ("observations", 4), ("actions", 7), ("task", 3), ("layers", [])],
 )
 def test_a_card_that_does_not_fit_its_arrays_is_refused(tmp_path: Path, field: str, value: object) -> None:
     write_policy(tiny_policy(), tmp_path)
     card = json.loads((tmp_path / CARD_FILE).read_text())
     (tmp_path / CARD_FILE).write_text(json.dumps(card | {field: value}))
     with pytest.raises(InputError, match=r"a policy in .* that cannot be read"):
+        read_policy(tmp_path)
+
+
+def test_a_policy_of_another_format_is_refused_with_both_versions(tmp_path: Path) -> None:
+    write_policy(tiny_policy(), tmp_path)
+    card = json.loads((tmp_path / CARD_FILE).read_text())
+    (tmp_path / CARD_FILE).write_text(json.dumps(card | {"format": "cousins policy 2"}))
+    with pytest.raises(
+        InputError, match=r"found a policy of format 'cousins policy 2'; expected 'cousins policy 1'\. "
+    ):
         read_policy(tmp_path)
 
 

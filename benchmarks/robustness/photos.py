@@ -6,7 +6,7 @@ The cameras found are laid onto the true ones by a similarity, and each depth is
 photographed as well, its scale measured by a layout scan, and its depth compared. Last, real photos of DATA go through
 `cousins scan` as `real_files.py` has it: a scene or a refusal, and how long it took.
 
-    python benchmarks/photos.py [--quick] [--data DIR] [--keep DIR] [--json]
+    python benchmarks/robustness/photos.py [--quick] [--data DIR] [--keep DIR] [--json]
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from typing import Any
 
 import av
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from program import DATA, program_parser, run_program
-from robustness.real_files import scan
 from rows import Row, at_most, entry, is_complete
 from scenes import photo_room
 
@@ -31,6 +33,7 @@ from cousins.capture.captures import Capture
 from cousins.capture.ingest import ingest
 from cousins.geometry import Array, Intrinsics
 from cousins.rooms.wall_scale import check_scale_with_room
+from robustness.real_files import scan
 from sim.synthetic.demo_scene import demo_world
 from sim.synthetic.phone import COLOR_CAMERA, PhoneConfig, Truth, record_capture
 

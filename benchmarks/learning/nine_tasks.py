@@ -6,8 +6,8 @@ at all is another question, answered by the scripts of `tests/sim/tasks`. A trai
 
 What is done lies in --out, and a rerun goes on from there.
 
-    python benchmarks/nine_tasks.py --json
-    python benchmarks/nine_tasks.py --tasks place,stack --steps 800000 --out out/longer
+    python benchmarks/learning/nine_tasks.py --json
+    python benchmarks/learning/nine_tasks.py --tasks place,stack --steps 800000 --out out/longer
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from program import program_parser, run_program
 from scenes.kitchen import write_kitchen

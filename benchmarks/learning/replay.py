@@ -5,7 +5,7 @@ steps, the one with cousins drawn evenly, the other by how much they teach (`sim
 tried in the same episodes of heldout_near and heldout_far. Intervals: Wilson's for each share; for the difference a
 bootstrap over cousins, and one over seeds, of which there are few. Some ten minutes of one core.
 
-    python benchmarks/replay.py --pack out/pack --json
+    python benchmarks/learning/replay.py --pack out/pack --json
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from comparison.worlds import prepare
 from program import program_parser, run_program
 from rows import Row, interval
