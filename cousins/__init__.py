@@ -21,7 +21,7 @@ _HOMES: Final = {
     "Pack": "cousins.pack.packs",
     "Recipe": "cousins.vary.recipes",
     "ScanOptions": "flows.pipeline.scan_options",
-    "ScanResult": "flows.pipeline.run_scan",
+    "ScanResult": "flows.pipeline.scan_results",
     "Scene": "cousins.scene.scenes",
     "Segmentation": "cousins.segment.segments",
     "Task": "sim.tasks.task",

@@ -21,8 +21,8 @@ from cousins.segment.segments import Segmentation as Segmentation
 from cousins.vary.recipes import Recipe as Recipe
 from flows.api import make_pack as make_pack
 from flows.api import scan as scan
-from flows.pipeline.run_scan import ScanResult as ScanResult
 from flows.pipeline.scan_options import ScanOptions as ScanOptions
+from flows.pipeline.scan_results import ScanResult as ScanResult
 from sim.bodies.body import Body as Body
 from sim.envs.make_env import make_env as make_env
 from sim.tasks.task import Task as Task

@@ -42,9 +42,9 @@ def commands_page() -> str:
     """Return the page of all commands, each with its help text."""
     parts = [
         "# Commands\n",
-        "Every command takes `--json`: one JSON object on standard output, all else on standard error. Long commands",
-        "take `--progress-fd N`: a JSON line for each stage that begins or ends, on an open file descriptor. Exit codes:",
-        "0 done, 1 a check or run failed, 2 bad input, 130 interrupted.\n",
+        "Every command takes `--json`: one JSON object on standard output, all else on standard error. Long ones take",
+        "`--progress-fd N`: a JSON line for each stage that begins or ends, on an open file descriptor. Exit codes: 0",
+        "done, 1 a check or run failed, 2 bad input, 130 interrupted.\n",
         "This page is written by `docs/make_reference.py` from the commands' parsers.\n",
         "| command | what it does |",
         "|---|---|",

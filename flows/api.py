@@ -12,8 +12,9 @@ from flows.execution.stage import ProgressCallback, no_progress
 from flows.pipeline import make_pack as pack_pipeline
 from flows.pipeline.block_runners import require_runner, run_blocks
 from flows.pipeline.make_pack import VaryRequest
-from flows.pipeline.run_scan import ScanRequest, ScanResult, default_store, run_scan
+from flows.pipeline.run_scan import default_store, run_scan
 from flows.pipeline.scan_options import ScanOptions
+from flows.pipeline.scan_results import ScanRequest, ScanResult
 
 
 def scan(

@@ -22,8 +22,9 @@ from cousins.store import Store
 from flows.execution.executor import StageExecutor
 from flows.execution.stage import ProgressCallback, Reference, StageCall, StageRunner, no_progress
 from flows.execution.worker_process import call_from_json, call_to_json, reference_from_json, reference_to_json
-from flows.pipeline.run_scan import ScanRequest, ScanResult, local_runner, run_scan_with
+from flows.pipeline.run_scan import local_runner, run_scan_with
 from flows.pipeline.scan_options import ScanOptions
+from flows.pipeline.scan_results import ScanRequest, ScanResult
 from flows.pipeline.stages import SCAN_STAGES, STAGES
 
 T = TypeVar("T")

@@ -27,8 +27,9 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from flows.execution.publish import require_free
     from flows.pipeline.demo_capture import CAPTURE, RECORD, TRUTH
     from flows.pipeline.first_policy import first_policy
-    from flows.pipeline.run_scan import ScanRequest, default_store, run_scan
+    from flows.pipeline.run_scan import default_store, run_scan
     from flows.pipeline.scan_options import ScanOptions, resolve_options
+    from flows.pipeline.scan_results import ScanRequest
     from sim.physics.installed import require_engines
 
     require_free(arguments.output, force=arguments.force)

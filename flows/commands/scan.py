@@ -35,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> tuple[Mapping[str, object], int]:
     """Scan; the exit code is 0 also where a gate fails, which the result says."""
     from flows.execution.progress import stage_progress
-    from flows.pipeline.run_scan import ScanRequest, run_scan
+    from flows.pipeline.run_scan import run_scan
     from flows.pipeline.scan_options import ScanOptions
+    from flows.pipeline.scan_results import ScanRequest
 
     request = ScanRequest(
         source=arguments.capture,

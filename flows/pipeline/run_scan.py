@@ -8,25 +8,48 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
-from cousins.capture.quality.assessment import QualityReport
 from cousins.codec import decode
 from cousins.errors import InputError
 from cousins.extras import requires_extra
-from cousins.importers.recognition import ScanInput, recognise_input
+from cousins.importers.recognition import InputKind, ScanInput, recognise_input
 from cousins.scene.scenes import Scene
 from cousins.store import Store
 from flows.execution.executor import StageExecutor
 from flows.execution.memory import watched_memory
 from flows.execution.publish import publish, require_free
-from flows.execution.stage import ProgressCallback, StageRunner, no_progress
+from flows.execution.stage import (
+    ProgressCallback,
+    Reference,
+    StageCall,
+    StageRunner,
+    deferred,
+    deferred_all,
+    no_progress,
+)
 from flows.execution.worker_process import LocalRunner
-from flows.pipeline.build_twin import TwinResults, build_twin
 from flows.pipeline.ground_truth import compare
 from flows.pipeline.scan_options import ScanOptions, resolve_options
+from flows.pipeline.scan_results import CaptureResults, ScanRequest, ScanResult, TwinResults
+from flows.pipeline.stages import (
+    ALIGN_TO_LAYOUT,
+    ASSEMBLE,
+    CHECK_CAPTURE,
+    DRAW,
+    GATE,
+    INGEST,
+    MESH,
+    NAME,
+    RECONSTRUCT,
+    REFINE,
+    RENDER,
+    ROOM,
+    SEGMENT,
+    SETTLE,
+    WRITE,
+)
 from flows.reporting.report import write_report
 from flows.reporting.summary import busy_seconds, stage_seconds, summary_of
 from sim.physics.installed import require_engines
@@ -42,52 +65,6 @@ Runner: TypeAlias = Literal["auto", "plain", "prefect"]
 """Plain calls, a Prefect flow, or Prefect where PREFECT_API_URL names a running server."""
 OpenRunner: TypeAlias = Callable[[StageExecutor], AbstractContextManager[StageRunner]]
 """Opens what runs the stages of an executor."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScanRequest:
-    """What to scan, and where to."""
-
-    source: Path
-    """Phone export (folder or zip), layout scan, or finished mesh."""
-    output: Path
-    """Scene folder to write."""
-    options: ScanOptions = field(default_factory=ScanOptions)
-    """What changes the result."""
-    force: bool = False
-    """Whether an older scene may be replaced."""
-    truth: Path | None = None
-    """File of a simulated capture's truth, to compare the twin with; None for real captures."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ScanResult:
-    """A finished scan."""
-
-    folder: Path
-    """Scene folder."""
-    digest: str
-    """SHA-256 of what the scene folder says."""
-    scene: Scene
-    """The twin as it lies in the folder."""
-    gates: GateReport
-    """Measured values beside thresholds, by gate, engine and object."""
-    quality: QualityReport | None
-    """Quality of the capture; None for a layout scan or a mesh."""
-    warnings: tuple[str, ...]
-    """What a user should know, a sentence each."""
-    fallbacks: tuple[str, ...]
-    """What had to be replaced by something weaker, a sentence each."""
-    seconds: float
-    """Wall time [s]."""
-    stage_seconds: Mapping[str, float]
-    """The same by stage [s]."""
-    reused: tuple[str, ...]
-    """Stages whose results an earlier run had made."""
-    peak_rss_mb: float
-    """Largest resident memory of all processes together [MB]."""
-    summary: Mapping[str, object]
-    """All of it as JSON values: what `cousins scan --json` prints and, but for the cost, what `report.json` keeps."""
 
 
 def default_store() -> Store:
@@ -173,6 +150,87 @@ def run_scan_with(
         reused=tuple(reused),
         peak_rss_mb=peak_rss_mb,
         summary={"scene": str(request.output), **summary, **cost, "peak_rss_mb": peak_rss_mb},
+    )
+
+
+def build_twin(source: ScanInput, runner: StageRunner, executor: StageExecutor) -> TwinResults:
+    """Run all stages of an input; raises the errors of the stages."""
+    return BUILDERS[source.kind](source, runner, executor)
+
+
+def _build_from_frames(source: ScanInput, runner: StageRunner, executor: StageExecutor) -> TwinResults:
+    frames = _process_frames(source, runner, executor)
+    scene = runner.run(
+        ASSEMBLE(
+            capture=deferred(frames.capture),
+            checks=deferred(frames.checks),
+            refined=deferred(frames.aligned),
+            segmentation=deferred(frames.named),
+            objects=deferred_all(frames.objects),
+        )
+    )
+    return _finish(scene, frames, runner)
+
+
+def _build_from_room(source: ScanInput, runner: StageRunner, _: StageExecutor) -> TwinResults:
+    return _finish(runner.run(ROOM(export=source)), None, runner)
+
+
+def _build_from_mesh(source: ScanInput, runner: StageRunner, _: StageExecutor) -> TwinResults:
+    return _finish(runner.run(MESH(export=source)), None, runner)
+
+
+BUILDERS: Final[dict[InputKind, Callable[[ScanInput, StageRunner, StageExecutor], TwinResults]]] = {
+    "capture": _build_from_frames,
+    "room": _build_from_room,
+    "mesh": _build_from_mesh,
+}
+"""How each kind of input becomes a twin."""
+
+
+def _process_frames(source: ScanInput, runner: StageRunner, executor: StageExecutor) -> CaptureResults:
+    capture = runner.run(INGEST(export=source))
+    checks = runner.run(CHECK_CAPTURE(capture=deferred(capture)))
+    refined = runner.run(REFINE(capture=deferred(capture)))
+    aligned = refined
+    if executor.options.scale_room is not None:
+        aligned = runner.run(ALIGN_TO_LAYOUT(refined=deferred(refined)))
+    segmented = runner.run(SEGMENT(refined=deferred(aligned)))
+    labelled = segmented
+    if executor.options.namer is not None:
+        labelled = runner.run(NAME(refined=deferred(aligned), segmentation=deferred(segmented)))
+    sizes = [len(segment.points) for segment in executor.load(labelled).segments]
+    largest_first = sorted(range(len(sizes)), key=lambda index: (-sizes[index], index))
+    calls = [
+        RECONSTRUCT(refined=deferred(aligned), segmentation=deferred(labelled), index=index) for index in largest_first
+    ]
+    by_index = dict(zip(largest_first, runner.run_all("reconstruct", calls), strict=True))
+    return CaptureResults(
+        capture=capture,
+        checks=checks,
+        refined=refined,
+        aligned=aligned,
+        segmented=segmented,
+        named=labelled,
+        objects=tuple(by_index[index] for index in range(len(sizes))),
+    )
+
+
+def _finish(scene: Reference[Scene], frames: CaptureResults | None, runner: StageRunner) -> TwinResults:
+    settled = runner.run(SETTLE(scene=deferred(scene)))
+    written = runner.run(WRITE(settled=deferred(settled)))
+    draw = RENDER(scene=deferred(written))
+    if frames is not None:
+        draw = DRAW(refined=deferred(frames.aligned), segmentation=deferred(frames.named), scene=deferred(written))
+    calls: list[StageCall[GateReport | Path]] = [GATE(scene=deferred(written)), draw]
+    gates, pictures = runner.run_all("gate, pictures", calls)
+    return TwinResults(
+        capture=frames,
+        scene=scene,
+        settled=settled,
+        written=written,
+        gates=cast("Reference[GateReport]", gates),
+        pictures=cast("Reference[Path]", pictures),
     )
 
 

@@ -100,9 +100,7 @@ def _assemble(
     segmentation: Segmentation,
     objects: tuple[ReconstructedObject, ...],
 ) -> Scene:
-    return assemble_twin(
-        capture, refined, segmentation, objects, name=context.options.name, quality=checks.quality
-    )
+    return assemble_twin(capture, refined, segmentation, objects, name=context.options.name, quality=checks.quality)
 
 
 def _room(context: StageContext, export: ScanInput) -> Scene:

@@ -13,7 +13,7 @@ from cousins.scene.scene_folder import scene_digest
 from cousins.scene.scenes import PlacedAsset, Scene
 from flows.execution.executor import StageExecutor
 from flows.execution.stage import Reference
-from flows.pipeline.build_twin import CaptureResults, TwinResults
+from flows.pipeline.scan_results import CaptureResults, TwinResults
 from flows.pipeline.stages import Checks
 from sim.physics.installed import single_engine_fallbacks
 from sim.validation.gates import GateReport

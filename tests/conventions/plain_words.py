@@ -114,8 +114,8 @@ def shapeless_functions(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def project_files() -> list[str]:
     """Return the project's Python files, relative to its root."""
-    found = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-    return sorted(path.relative_to(ROOT).as_posix() for path in found)
+    paths = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path.relative_to(ROOT).as_posix() for path in paths)
 
 
 def survey() -> tuple[dict[str, list[Place]], dict[str, int]]:
@@ -151,8 +151,8 @@ def doubled_classes() -> dict[str, list[str]]:
 def counts_of(places: dict[str, list[Place]]) -> dict[str, dict[str, int]]:
     """Return the number of places by rule and top folder."""
     return {
-        rule: dict(sorted(Counter(place.path.split("/")[0] for place in found).items()))
-        for rule, found in sorted(places.items())
+        rule: dict(sorted(Counter(place.path.split("/")[0] for place in listed).items()))
+        for rule, listed in sorted(places.items())
     }
 
 
@@ -164,10 +164,10 @@ def main() -> int:
     arguments = parser.parse_args()
     places, totals = survey()
     if arguments.list is not None:
-        for rule, found in places.items():
-            for place in sorted(found):
+        for rule, listed in places.items():
+            for place in sorted(listed):
                 if place.path.startswith(arguments.list.rstrip("/")):
-                    print(f"{place.path}:{place.line}: {rule}: {place.text}")
+                    sys.stdout.write(f"{place.path}:{place.line}: {rule}: {place.text}\n")
         return 0
     counts = counts_of(places)
     allowed = json.loads(RATCHET.read_text()) if RATCHET.exists() else counts
@@ -179,9 +179,10 @@ def main() -> int:
     ]
     grown += [f"class {name} in {', '.join(paths)}" for name, paths in doubled_classes().items()]
     vague, names = len(places["vague_names"]), sum(totals.values())
-    print(f"vague names {vague} of {names} ({100 * vague / names:.2f} %); " + json.dumps(counts["vague_names"]))
+    share = f"vague names {vague} of {names} ({100 * vague / names:.2f} %)"
+    sys.stdout.write(f"{share}; {json.dumps(counts['vague_names'])}\n")
     for line in grown:
-        print(f"error: {line}")
+        sys.stdout.write(f"error: {line}\n")
     if arguments.update and not [line for line in grown if not line.startswith("class")]:
         RATCHET.write_text(json.dumps(counts, indent=1) + "\n")
     return 1 if grown else 0

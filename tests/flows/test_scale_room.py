@@ -15,8 +15,9 @@ from cousins.importers.recognition import recognise_input
 from cousins.store import Store
 from flows.execution.executor import StageExecutor
 from flows.execution.stage import deferred
-from flows.pipeline.run_scan import ScanRequest, run_scan
+from flows.pipeline.run_scan import run_scan
 from flows.pipeline.scan_options import ScanOptions, resolve_options
+from flows.pipeline.scan_results import ScanRequest
 from flows.pipeline.stages import ALIGN_TO_LAYOUT, INGEST, REFINE
 from tests.cousins.rooms.test_rooms import columns, room_of, surface
 from tests.cousins.rooms.test_wall_scale import LONG_M, WIDE_M, photos
