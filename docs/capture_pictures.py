@@ -43,6 +43,8 @@ SUPERSAMPLES: Final = 3
 DESK_M: Final = (0.0, 0.0, TABLE_HEIGHT_M + 0.08)
 """Middle of the objects on the desk."""
 INK, RED, GREEN, BLUE, ORANGE = (32, 36, 42), (206, 38, 38), (28, 140, 70), (38, 96, 190), (230, 140, 20)
+LABEL_DROP_PX: Final = 21
+"""How far below a tag its sides are written."""
 TAG_SIDE_M: Final = 0.06
 """Side of the tags [m]."""
 
@@ -165,7 +167,7 @@ def tags(target: Path) -> None:
     panels = []
     flat = {number: _tag_mesh(number) for number in range(4)}
     careless = {0: _tag_mesh(0, bend_rad=2.2), 1: _tag_mesh(1), 2: _tag_mesh(2, bend_rad=1.6), 3: _tag_mesh(3)}
-    places = {0: (-0.32, -0.1, 0.1), 1: (0.02, -0.27, -0.2), 2: (0.32, -0.06, 0.4), 3: (0.24, 0.24, 0.0)}
+    places = {0: (-0.32, -0.1, 0.1), 1: (0.02, -0.27, -0.2), 2: (0.32, -0.06, 0.4), 3: (0.2, 0.28, 0.0)}
     for meshes, careful in ((flat, True), (careless, False)):
         spots = dict(places)
         if not careful:
@@ -349,7 +351,7 @@ def _tag_panel(capture: Capture, spots: dict[int, tuple[float, float, float]], *
     assert frame.color_camera is not None
     ratio = PANEL_PX[0] * SUPERSAMPLES / image.shape[1]
     panel = Image.fromarray(image).resize((PANEL_PX[0] * SUPERSAMPLES, PANEL_PX[1] * SUPERSAMPLES))
-    pen, font = ImageDraw.Draw(panel), ImageFont.load_default(16 * SUPERSAMPLES)
+    pen, font = ImageDraw.Draw(panel), ImageFont.load_default(15 * SUPERSAMPLES)
     for number, (x, y, _) in spots.items():
         corners = measured.get(number)
         text, ink = "not found", RED
@@ -357,13 +359,21 @@ def _tag_panel(capture: Capture, spots: dict[int, tuple[float, float, float]], *
             sides_mm = 1000.0 * np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
             first_mm, second_mm = float(sides_mm[::2].mean()), float(sides_mm[1::2].mean())
             is_good = abs(first_mm - 1000.0 * TAG_SIDE_M) < 0.6 and abs(second_mm - 1000.0 * TAG_SIDE_M) < 0.6
-            text, ink = f"{first_mm:.1f} × {second_mm:.1f}", GREEN if is_good else RED
+            text, ink = f"{first_mm:.1f} / {second_mm:.1f}", GREEN if is_good else RED
             outline = ratio * pixels_of(corners, frame.world_from_camera, frame.color_camera)
             ring = [(float(u), float(v)) for u, v in np.concatenate([outline, outline[:1]])]
             pen.line(ring, fill=ink, width=2 * SUPERSAMPLES)
         place = pixels_of(np.array([[x, y, TABLE_HEIGHT_M]]), frame.world_from_camera, frame.color_camera)
         u, v = (float(value) for value in ratio * place[0])
-        pen.text((u, v), text, fill="white", font=font, anchor="mm", stroke_width=3 * SUPERSAMPLES, stroke_fill=ink)
+        pen.text(
+            (u, v + LABEL_DROP_PX * SUPERSAMPLES),
+            text,
+            fill="white",
+            font=font,
+            anchor="mm",
+            stroke_width=3 * SUPERSAMPLES,
+            stroke_fill=ink,
+        )
     good = "Good: tags of 60 mm lie flat and free around the objects. Their measured sides in mm."
     bad = "Bad: two tags are bent and measure short, two lie partly under objects and are not found."
     return _smaller(np.asarray(panel)), good if careful else bad, GREEN if careful else RED

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,8 +34,6 @@ MAX_FLOWS: Final = 4
 """Flows in which workers may die before a run gives up."""
 RAY_STORE_BYTES: Final = 100_000_000
 """Memory for what Ray's tasks pass on: a few numbers; the rest is on disk."""
-_WORKER_DEATHS: ContextVar[tuple[type[Exception], ...]] = ContextVar("worker_deaths", default=(BrokenProcessPool,))
-"""Errors by which the task runner of this context reports a dead worker."""
 
 
 @flow(name="vary", log_prints=False, persist_result=False)
@@ -74,17 +71,18 @@ def vary(
 
 
 @flow(name="blocks", log_prints=False, persist_result=False)
-def blocks(*, job: BlockJob, chunks: list[list[int]]) -> list[tuple[int, float]]:
+def blocks(*, job: BlockJob, chunks: list[list[int]], runner: str = "prefect") -> list[tuple[int, float]]:
     """Make blocks, a task for each chunk of numbers; return the seconds of each by its number.
 
-    What a dead worker did not finish is missing from the answer.
+    What a dead worker did not finish is missing from the answer; `runner` says by which errors one is reported.
     """
+    worker_deaths = _death_errors(runner)
     futures = {make_chunk.submit(job, chunk): chunk for chunk in chunks}
     seconds: list[tuple[int, float]] = []
     for future in as_completed(list(futures)):
         try:
             seconds += zip(futures[future], future.result(), strict=True)
-        except _WORKER_DEATHS.get() as error:
+        except worker_deaths as error:
             logging.warning("a worker died: %s", str(error)[:200])
     return seconds
 
@@ -114,12 +112,8 @@ def _run_flow(runner: str, job: BlockJob, numbers: list[int], workers: int) -> d
     """Return the seconds of each block by its number, without those that died with their worker."""
     size = max(1, -(-len(numbers) // (CHUNKS_PER_WORKER * workers)))
     chunks = [numbers[start : start + size] for start in range(0, len(numbers), size)]
-    task_runner, deaths = _task_runner(runner, workers)
-    token = _WORKER_DEATHS.set(deaths)
-    try:
-        return dict(blocks.with_options(task_runner=task_runner)(job=job, chunks=chunks))
-    finally:
-        _WORKER_DEATHS.reset(token)
+    flow_on_runner = blocks.with_options(task_runner=_task_runner(runner, workers))
+    return dict(flow_on_runner(job=job, chunks=chunks, runner=runner))
 
 
 @contextmanager
@@ -137,23 +131,34 @@ def _one_server() -> Iterator[None]:
         yield
 
 
-def _task_runner(runner: str, workers: int) -> tuple[Any, tuple[type[Exception], ...]]:
-    """Return the task runner, and the errors that it raises for a dead worker."""
+def _task_runner(runner: str, workers: int) -> Any:
+    """Return Prefect's task runner by our name of it; raises `InputError` where its extra is not installed."""
     if runner == "prefect":
-        return ProcessPoolTaskRunner(max_workers=workers), (BrokenProcessPool,)
+        return ProcessPoolTaskRunner(max_workers=workers)
     if runner == "ray":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         with requires_extra("ray"):
             from prefect_ray import RayTaskRunner
-            from ray.exceptions import NodeDiedError, WorkerCrashedError
         options: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "log_to_driver": False}
         options["object_store_memory"] = RAY_STORE_BYTES
-        return RayTaskRunner(init_kwargs=options), (WorkerCrashedError, NodeDiedError)
+        return RayTaskRunner(init_kwargs=options)
     if runner == "dask":
         logging.getLogger("distributed").setLevel(logging.WARNING)
         with requires_extra("dask"):
-            from distributed import KilledWorker
             from prefect_dask import DaskTaskRunner
         options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-        return DaskTaskRunner(cluster_kwargs=options), (KilledWorker,)
+        return DaskTaskRunner(cluster_kwargs=options)
     raise StageError(f"no runner named {runner}", stage="vary")
+
+
+def _death_errors(runner: str) -> tuple[type[Exception], ...]:
+    """Return the errors by which a task runner reports a dead worker."""
+    if runner == "ray":
+        with requires_extra("ray"):
+            from ray.exceptions import NodeDiedError, WorkerCrashedError
+        return WorkerCrashedError, NodeDiedError
+    if runner == "dask":
+        with requires_extra("dask"):
+            from distributed import KilledWorker
+        return (KilledWorker,)
+    return (BrokenProcessPool,)

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-PROGRAMS = sorted([*BENCHMARKS.glob("*.py"), *BENCHMARKS.glob("robustness/*.py")])
+PROGRAMS = sorted(path for folder in (".", "learning", "robustness") for path in (BENCHMARKS / folder).glob("*.py"))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_getters_read_nested_results(rows: ModuleType) -> None:
     assert rows.optional("missing")(result) == "not run"
 
 
-@pytest.mark.parametrize("name", ["determinism.py", "fusion.py", "robustness/real_files.py", "throughput_peers.py"])
+@pytest.mark.parametrize("name", ["determinism.py", "fusion.py", "robustness/real_files.py", "learning/throughput_peers.py"])
 def test_a_program_prints_its_help(name: str) -> None:
     command = [sys.executable, str(BENCHMARKS / name), "--help"]
     process = subprocess.run(command, cwd=BENCHMARKS.parent, capture_output=True, text=True, check=True)
