@@ -78,7 +78,9 @@ def test_getters_read_nested_results(rows: ModuleType) -> None:
     assert rows.optional("missing")(result) == "not run"
 
 
-@pytest.mark.parametrize("name", ["determinism.py", "fusion.py", "robustness/real_files.py", "learning/throughput_peers.py"])
+@pytest.mark.parametrize(
+    "name", ["determinism.py", "fusion.py", "robustness/real_files.py", "learning/throughput_peers.py"]
+)
 def test_a_program_prints_its_help(name: str) -> None:
     command = [sys.executable, str(BENCHMARKS / name), "--help"]
     process = subprocess.run(command, cwd=BENCHMARKS.parent, capture_output=True, text=True, check=True)
