@@ -21,11 +21,12 @@ MAX_USD_BYTES: Final = 4 * 2**30
 """Largest USD file that is opened."""
 
 
-def check(path: Path) -> list[Finding]:
+def check(path: Path | str) -> list[Finding]:
     """Return the findings about a scene folder, a folder with one USD file, or a USD file.
 
     Raises `SceneError` where there is nothing to check.
     """
+    path = Path(path)
     if path.is_dir():
         if (path / "scene.json").is_file():
             return _check_folder(path)

@@ -82,15 +82,15 @@ class Scene:
     look: Look | None = None
     """Lighting and camera; None for a scan, whose textures contain its lighting."""
 
-    def save(self, folder: Path) -> str:
+    def save(self, folder: Path | str) -> str:
         """Write the scene folder (USD, URDF, MJCF, `scene.json`) and return its digest; raises `SceneError`."""
         from cousins.scene.scene_folder import write_scene  # imported here: a `Scene` alone needs no USD
 
-        return write_scene(self, folder)
+        return write_scene(self, Path(folder))
 
     @staticmethod
-    def load(folder: Path) -> Scene:
+    def load(folder: Path | str) -> Scene:
         """Return the scene of a scene folder; raises `SceneError` where it is none."""
         from cousins.scene.scene_folder import read_scene  # imported here: a `Scene` alone needs no USD
 
-        return read_scene(folder)
+        return read_scene(Path(folder))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import cousins
+from sim.physics.simple_assets import make_scene, slab
 
 ROOT = Path(__file__).parents[2]
 NAMES = """
@@ -67,3 +68,12 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 def test_a_scene_needs_no_mesh_library() -> None:
     heavy = {"scipy", "trimesh", "numba", "pxr", "skimage", "prefect", "sim", "flows"}
     assert not loaded_after("from cousins import Scene") & heavy
+
+
+def test_paths_of_the_public_api_may_be_texts(tmp_path: Path) -> None:
+    folder = str(tmp_path / "scene")
+    scene = make_scene(name="empty", structures=(slab("table", size_m=(1.0, 1.0, 0.05), top_m=0.7),))
+    digest = scene.save(folder)
+    assert cousins.Scene.load(folder).name == "empty"
+    assert len(digest) == 64
+    assert [finding for finding in cousins.check(folder) if finding.severity == "error"] == []
