@@ -18,8 +18,6 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from program import program_parser, run_program
-from rows import Row, at_least, at_most, entry
 
 from cousins.affordances import Grasp, Signature, measure_affordances
 from cousins.affordances.grasps import FINGER_SIZE_M, MAX_OPENING_M, OPEN_GAP_M, TIP_DEPTH_M
@@ -29,6 +27,8 @@ from cousins.geometry import quat_wxyz_from_rotation
 from cousins.plugins import load_backend
 from cousins.reconstruct.assets import Asset
 from cousins.scene.robot_formats.mjcf_writer import write_mjcf
+from program import program_parser, run_program
+from rows import Row, at_least, at_most, entry
 from sim.physics.simple_assets import cylinder_piece, make_scene, place, rigid_asset, sphere_piece
 
 GRIP_N = 40.0

@@ -24,8 +24,6 @@ from typing import Any
 import manifold3d
 import numpy as np
 import trimesh
-from program import DATA, program_parser, run_program
-from rows import Row, at_least, at_most, entry, equals
 from scipy.spatial import cKDTree
 
 from cousins.capture.ingest import ingest
@@ -34,6 +32,8 @@ from cousins.fusion.volume import FusionConfig, fuse
 from cousins.geometry import Array, transform, unproject
 from cousins.scene.scene_folder import read_scene
 from cousins.scene.scenes import PlacedAsset, Scene
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, at_most, entry, equals
 
 CAPTURE = "captures/chair_3dscannerapp"
 WORLD_FROM_ARKIT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

@@ -28,8 +28,6 @@ from typing import Any
 
 import numpy as np
 import trimesh
-from program import program_parser
-from rows import Row, at_least, at_most, entry
 from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Capture, Frame
@@ -38,6 +36,8 @@ from cousins.capture.io.capture_folder import load_capture
 from cousins.fusion.volume import FusionConfig, color_at_depth, fuse
 from cousins.geometry import Array, Intrinsics, invert, look_at, rigid, rotation_about, transform, unproject
 from cousins.meshes import Mesh
+from program import program_parser
+from rows import Row, at_least, at_most, entry
 from sim.synthetic.lidar_noise import LidarConfig
 from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld, record_capture
 

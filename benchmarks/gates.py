@@ -22,8 +22,6 @@ from typing import Any
 
 import numpy as np
 import trimesh
-from program import DATA, program_parser, run_program
-from rows import Row, at_least, count_of
 from scipy.spatial import ConvexHull
 
 from cousins.geometry import Array, rigid, rotation_about, transform
@@ -32,6 +30,8 @@ from cousins.reconstruct.assets import Asset
 from cousins.scene.layout.repair import repair
 from cousins.scene.scene_folder import read_scene
 from cousins.scene.scenes import PlacedAsset, Relation, Scene
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, count_of
 from sim.physics.motion import find_supports, pose_distance
 from sim.physics.simple_assets import box_piece, cylinder_piece, hull_piece, make_scene, rigid_asset, slab
 from sim.validation.gates import GateReport, run_gates

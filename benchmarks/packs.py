@@ -27,9 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from program import program_parser, run_program
-from rows import Row, at_least, at_most, entry, equals
-from scenes.pack_world import META, cousins, world
 
 from cousins.pack.packs import open_folder
 from cousins.pack.transfer.pull import pull
@@ -38,6 +35,9 @@ from cousins.pack.transfer.registry import PackReference, open_store
 from cousins.pack.transfer.selection import Selection, needed_blobs
 from cousins.pack.verification import verify
 from cousins.pack.writer import PackWriter
+from program import program_parser, run_program
+from rows import Row, at_least, at_most, entry, equals
+from scenes.pack_world import META, cousins, world
 
 BLOCK = 32
 PULLED_COUSINS = 64

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import scipy.io
 from PIL import Image
-from program import DATA, program_parser, run_program
-from rows import Row, at_most, entry
 
 from cousins import plugins
 from cousins.capture.captures import Capture, Frame, Scale
@@ -25,6 +23,8 @@ from cousins.errors import StageError
 from cousins.geometry import Array, Intrinsics, invert, rigid, transform, unproject
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.segment.segments import Segment, Segmentation
+from program import DATA, program_parser, run_program
+from rows import Row, at_most, entry
 
 LEAST_OVERLAP = 0.3
 """A segment stands for an object when they share this part of their union."""

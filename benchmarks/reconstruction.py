@@ -30,10 +30,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from program import GSO_OBJECTS, program_parser, run_program
-from rows import Row, at_least, at_most, entry, mean_by_object
-from scenes.objects import Match, aligned, compare, load_objects, missed
-from scenes.tables import QUICK, Setting, settings, table_plane
 from scipy.optimize import linear_sum_assignment
 
 from cousins.capture.captures import Capture
@@ -46,6 +42,10 @@ from cousins.plugins import load_backend
 from cousins.raster import render, shade
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.segment.segments import Segmentation
+from program import GSO_OBJECTS, program_parser, run_program
+from rows import Row, at_least, at_most, entry, mean_by_object
+from scenes.objects import Match, aligned, compare, load_objects, missed
+from scenes.tables import QUICK, Setting, settings, table_plane
 from sim.synthetic.phone import Truth, record_capture, truth_segmentation
 
 LEAST_OVERLAP = 0.25

@@ -24,18 +24,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from program import GSO_OBJECTS, program_parser, run_program
-from rows import Row, at_least, entry
-from scenes.objects import load_objects
-from scenes.tables import Setting, crowd
 from scipy.optimize import linear_sum_assignment
-from segmentation import counts, overlap
 
 from cousins.capture.captures import Capture
 from cousins.fusion.pose_refinement import refine_poses
 from cousins.geometry import Array
 from cousins.segment.backends import geometric, sam
 from cousins.segment.segments import Segmentation, Segmenter
+from program import GSO_OBJECTS, program_parser, run_program
+from rows import Row, at_least, entry
+from scenes.objects import load_objects
+from scenes.tables import Setting, crowd
+from segmentation import counts, overlap
 from sim.synthetic.oracle_segmenter import OracleMaskModel
 from sim.synthetic.phone import record_capture
 

@@ -26,14 +26,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from program import DATA, program_parser, run_program
-from rows import Row, at_least, entry
 from scipy.optimize import linear_sum_assignment
 
 from cousins.capture.captures import Capture, Frame, Scale
 from cousins.geometry import Array, Intrinsics
 from cousins.plugins import load_backend
 from cousins.segment.segments import Segmentation
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, entry
 from sim.synthetic.demo_scene import demo_world
 from sim.synthetic.phone import PhoneConfig, record_capture
 

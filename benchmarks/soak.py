@@ -27,9 +27,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from program import program_parser, run_program
-from rows import Row, at_least, at_most, entry, equals
-from vary import TOP_M, table_scene
 
 from cousins.errors import EngineError
 from cousins.families.family import Family
@@ -44,11 +41,14 @@ from cousins.vary.cousins import Cousin, GoalSpec, Library, build_scene
 from cousins.vary.library.candidates import load_families
 from cousins.vary.library.variants import lowest_point_m, make_library
 from cousins.vary.recipes import Recipe
+from program import program_parser, run_program
+from rows import Row, at_least, at_most, entry, equals
 from sim.bodies import build
 from sim.physics.engine import MAX_SPEED_M_S
 from sim.physics.simple_assets import box_piece, make_scene, place, rigid_asset
 from sim.validation.candidate_blocks import BlockBuilder
 from sim.worlds import CousinSource, State, Worlds, slots_of
+from vary import TOP_M, table_scene
 
 ENGINES = ("mujoco", "pybullet")
 CONTROL_HZ = 20

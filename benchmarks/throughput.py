@@ -25,9 +25,6 @@ from typing import Any
 import mujoco
 import numpy as np
 import pybullet
-from program import program_parser, run_program
-from rows import Row, at_least, at_most, entry, largest, optional, smallest
-from vary import table_scene
 
 from cousins.errors import EngineError
 from cousins.geometry import Array
@@ -37,6 +34,8 @@ from cousins.pack.writer import PackWriter
 from cousins.vary.cousin_sampler import make_cousin_sampler
 from cousins.vary.library.variants import make_library
 from cousins.vary.recipes import Recipe
+from program import program_parser, run_program
+from rows import Row, at_least, at_most, entry, largest, optional, smallest
 from sim.bodies import build as build_body
 from sim.envs.make_env import make_env
 from sim.envs.vector_env import CousinsVectorEnv
@@ -48,6 +47,7 @@ from sim.worlds.backends import mujoco as mujoco_worlds
 from sim.worlds.backends.mujoco import MujocoWorlds
 from sim.worlds.backends.pybullet import PyBulletWorlds
 from sim.worlds.worlds import ROBOT_NAME, slots_of
+from vary import table_scene
 
 BODIES = ("pusher", "panda")
 PEERS = Path(__file__).parent / "learning/throughput_peers.py"

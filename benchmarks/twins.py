@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from program import DATA, program_parser, run_program
 from rows import Row, at_least, at_most, count_of, entry, is_complete, largest
 from scenes.objects import load_objects
 from scenes.tables import settings
-
 from sim.synthetic.demo_scene import demo_world
 from sim.synthetic.phone import PhoneConfig, record_capture
 

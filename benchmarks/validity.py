@@ -19,9 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from program import program_parser, run_program
-from rows import Row, at_least, entry
-from vary import table_scene
 
 from cousins.geometry import Array
 from cousins.pack.manifests import PackMeta
@@ -31,11 +28,14 @@ from cousins.vary.cousin_sampler import make_cousin_sampler
 from cousins.vary.library.candidates import clutter_candidates, family_candidates
 from cousins.vary.library.variants import make_library
 from cousins.vary.recipes import Recipe
+from program import program_parser, run_program
+from rows import Row, at_least, entry
 from sim.physics.backends import mujoco as mujoco_backend
 from sim.physics.backends import pybullet as pybullet_backend
 from sim.validation.affordance_proofs import AffordanceProver
 from sim.validation.candidate_blocks import BLOCK_SIZE, BlockBuilder
 from sim.validation.stability import StabilityConfig, measure_stability
+from vary import table_scene
 
 ENGINES = ("mujoco", "pybullet")
 GATE = {"penetration_mm": 1.0, "drift_mm": 5.0, "drift_deg": 3.0}

@@ -25,8 +25,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from program import program_parser, run_program
-from rows import Row, at_least, at_most, entry, is_complete, optional
 
 from cousins.families.family import family_names
 from cousins.geometry import Array, rigid, rotation_about
@@ -42,6 +40,8 @@ from cousins.vary.distance import distance_vector, distances
 from cousins.vary.library.candidates import clutter_candidates, family_candidates, load_families
 from cousins.vary.library.variants import lowest_point_m, make_library
 from cousins.vary.recipes import Recipe
+from program import program_parser, run_program
+from rows import Row, at_least, at_most, entry, is_complete, optional
 from sim.physics.simple_assets import make_scene, slab
 from sim.validation.affordance_proofs import AffordanceProver
 from sim.validation.candidate_blocks import BLOCK_SIZE, BlockBuilder

@@ -25,12 +25,11 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from cousins.pack.packs import open_folder
 from program import program_parser, run_program
 from scenes.kitchen import write_kitchen
-from twin_vs_cousins import ONE_THREAD
-
-from cousins.pack.packs import open_folder
 from sim.tasks import task_names
+from twin_vs_cousins import ONE_THREAD
 
 SPLITS: Final = ("twin", "heldout_near", "heldout_far")
 SEED: Final = 11

@@ -23,16 +23,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from comparison.worlds import prepare
+from cousins.pack.packs import Pack, open_folder
 from program import program_parser, run_program
 from rows import Row, interval
-from twin_vs_cousins import QUICK
-
-from cousins.pack.packs import Pack, open_folder
 from sim.train.config import REPLAYS, LearningConfig, TrainingConfig
 from sim.train.evaluation import EpisodeResult, evaluate
 from sim.train.policies import Policy
 from sim.train.proportions import paired_difference, proportion
 from sim.train.training import train
+from twin_vs_cousins import QUICK
 
 SPLITS: Final = ("heldout_near", "heldout_far")
 LEARNING: Final = LearningConfig(

@@ -27,14 +27,13 @@ from pxr import Usd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from cousins.findings import Finding
+from cousins.scene.checks import check_usd
+from cousins.scene.usd.check_worker import check_file
 from program import DATA, program_parser, run_program
 from rows import Row, at_least, at_most, entry
 from scenes.mjcf_usd import write_usd
 from scenes.usd_faults import ANY, PHYSICAL, Fault, bodies
-
-from cousins.findings import Finding
-from cousins.scene.checks import check_usd
-from cousins.scene.usd.check_worker import check_file
 
 TRUE_ALARMS = {
     ("so101", "rigid-body-without-collider"): "base has four visual geoms and no colliding one in the MJCF",

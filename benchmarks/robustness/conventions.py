@@ -23,15 +23,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from program import DATA, program_parser, run_program
-from rows import Row, at_least, count_of, entry, is_zero
-
 from cousins.capture.captures import Capture, Frame
 from cousins.capture.ingest import ingest
 from cousins.capture.quality.convention_check import check_camera_convention
 from cousins.capture.quality.conventions import ray_lengths
 from cousins.errors import ConventionError
 from cousins.geometry import Array, invert, quat_wxyz_from_rotation, rigid, rotation_about, rotation_from_quat_wxyz
+from program import DATA, program_parser, run_program
+from rows import Row, at_least, count_of, entry, is_zero
 from sim.synthetic.demo_scene import demo_world
 from sim.synthetic.phone import PhoneConfig, record_capture
 

@@ -30,12 +30,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from cousins.capture.readers import find_reader
+from cousins.errors import CaptureError, InputError
 from program import program_parser
 from robustness.hostile_photos import hostile_photos
 from rows import Row, at_most, count_of, entry, is_zero, largest
-
-from cousins.capture.readers import find_reader
-from cousins.errors import CaptureError, InputError
 from tests.cousins.capture.exports import EXPORTS, export
 from tests.cousins.capture.test_single_rgbd import single
 from tests.cousins.capture.test_stray import silent

@@ -26,14 +26,13 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from program import program_parser, run_program
-
 from cousins.capture.backends.photos import Config, PhotosReader
 from cousins.capture.decoders.archives import open_export
 from cousins.errors import CaptureError, InputError
 from cousins.photos.film import extract_keyframes
 from cousins.photos.pictures import Picture, decode_photos
 from cousins.stereo.depth import StereoConfig
+from program import program_parser, run_program
 from tests.cousins.photos.corner import jpeg, photograph, poses
 from tests.cousins.photos.test_film import film, moving
 from tests.cousins.photos.test_pictures import photo

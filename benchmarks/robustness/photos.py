@@ -25,15 +25,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from program import DATA, program_parser, run_program
-from rows import Row, at_most, entry, is_complete
-from scenes import photo_room
-
 from cousins.capture.captures import Capture
 from cousins.capture.ingest import ingest
 from cousins.geometry import Array, Intrinsics
 from cousins.rooms.wall_scale import check_scale_with_room
+from program import DATA, program_parser, run_program
 from robustness.real_files import scan
+from rows import Row, at_most, entry, is_complete
+from scenes import photo_room
 from sim.synthetic.demo_scene import demo_world
 from sim.synthetic.phone import COLOR_CAMERA, PhoneConfig, Truth, record_capture
 

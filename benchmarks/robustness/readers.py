@@ -28,9 +28,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from program import program_parser, run_program
-from rows import Row, at_most, count_of, entry, is_complete
-
 from cousins.capture.captures import Capture
 from cousins.capture.ingest import ingest
 from cousins.capture.io.capture_folder import capture_digest
@@ -50,6 +47,8 @@ from cousins.reconstruct.labels import relabel_from_mesh
 from cousins.reconstruct.shape import reconstruct_shape
 from cousins.scene.layout.assemble import assemble
 from cousins.scene.scenes import Scene
+from program import program_parser, run_program
+from rows import Row, at_most, count_of, entry, is_complete
 from sim.synthetic.demo_scene import demo_world
 from sim.synthetic.phone import PhoneConfig, record_capture
 from sim.validation.settle import settle

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scenes.objects import TrueObject, rest_poses, upright_pose
 from scipy.spatial import ConvexHull, cKDTree
 
 from cousins.geometry import Array, rigid, rotation_about, transform
 from cousins.meshes import Mesh
 from cousins.segment.segments import Plane
+from scenes.objects import TrueObject, rest_poses, upright_pose
 from sim.synthetic import primitives, procedural_textures
 from sim.synthetic.phone import PhoneBody, PhoneConfig, PhoneWorld
 
