@@ -11,17 +11,21 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --d
 # One thread in each worker keeps two pytest workers from fighting over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test base-check lint format bench docs docs-check clean
+.PHONY: demo test test-slow base-check lint format bench docs docs-check clean
 
 demo: $(VENV)/.run
 	$(BIN)/cousins demo -o $(OUT) --force
 
 test: $(VENV)/.dev
-	$(THREADS) $(BIN)/python -m pytest -n 2
+	$(THREADS) $(BIN)/python -m pytest -n 2 -m "not slow"
+
+# What `make test` leaves out: clusters, processes that are killed, and every example of the fuzzing tests.
+test-slow: $(VENV)/.dev
+	$(THREADS) COUSINS_FULL_FUZZING=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow" $$(grep -rlE "mark.slow|fuzzed\(" tests --include='test_*.py')
 
 # Builds the wheel, installs it without extras into a new environment, and runs every command there; some minutes.
 base-check: $(VENV)/.dev
-	$(BIN)/python -m tests.flows.check_base_install
+	$(BIN)/python -m tests.flows.base_install.check_wheel
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -55,6 +55,7 @@ def kill_a_busy_worker(process: subprocess.Popen[str], words: str) -> bool:
 @pytest.mark.parametrize(
     "runner", [pytest.param("ray", marks=pytest.mark.ray), pytest.param("dask", marks=pytest.mark.dask)]
 )
+@pytest.mark.slow
 def test_a_cluster_makes_the_same_pack_also_when_a_worker_is_killed(
     world: Path, pack_result: dict[str, Any], tmp_path: Path, runner: str
 ) -> None:

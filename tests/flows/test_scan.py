@@ -62,6 +62,7 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
     return process.returncode, json.loads(output)
 
 
+@pytest.mark.slow
 def test_a_scan_that_was_killed_goes_on_and_ends_like_one_that_was_not(capture: Path, tmp_path: Path) -> None:
     killed = started(capture, tmp_path / "scene", tmp_path / "store")
     assert killed.stderr is not None

@@ -19,6 +19,7 @@ from sim.synthetic.phone import PhoneConfig, record_capture
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_bottle_on_a_table_is_called_a_bottle_by_whom_and_how_surely(
     shared_data: Callable[[str], Path], tmp_path: Path
 ) -> None:

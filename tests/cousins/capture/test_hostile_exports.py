@@ -27,10 +27,14 @@ from cousins.errors import CaptureError, ConventionError, InputError
 from tests.cousins.capture.exports import EXPORTS, depth_names, export
 from tests.cousins.capture.room import Files, exr, phone_jpeg, png, shots, write_folder, write_zip
 from tests.cousins.capture.test_archives import zipped
+from tests.fuzzing import fuzzed
 
 KINDS = sorted(EXPORTS)
 FEW = settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=fuzzed(250),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 STRANGE = st.one_of(
     st.none(),

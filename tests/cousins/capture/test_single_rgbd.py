@@ -21,6 +21,7 @@ from cousins.capture.quality.convention_check import check_camera_convention
 from cousins.errors import CaptureError
 from tests.cousins.capture.room import Files, phone_jpeg, png, shots, write_folder
 from tests.cousins.capture.test_hostile_exports import read_or_refuse
+from tests.fuzzing import fuzzed
 
 
 @cache
@@ -101,7 +102,10 @@ def test_an_arkit_frame_without_its_camera_is_read_with_an_assumed_one_and_says_
 
 
 @settings(
-    max_examples=1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=fuzzed(1000),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_spoilt_files_are_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from cousins.errors import CaptureError
 from cousins.geometry import Array, invert, quat_wxyz_from_rotation, rigid, rotation_about
 from tests.cousins.capture.room import GL, Y_UP_FROM_Z_UP, Files, Pose, cast, paint, png, same, shots, write_folder
 from tests.cousins.capture.test_hostile_exports import read_or_refuse
+from tests.fuzzing import fuzzed
 
 av = pytest.importorskip("av")
 
@@ -144,7 +145,10 @@ def test_without_pyav_the_reader_says_what_to_install(tmp_path: Path, monkeypatc
 
 
 @settings(
-    max_examples=1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=fuzzed(1000),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_spoilt_files_are_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def worker_processes() -> list[psutil.Process]:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_training_on_two_workers_finishes_though_one_of_them_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from flows.cli import run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run_command(*words: str) -> tuple[int, str]:

@@ -1,9 +1,9 @@
 """Every command of `cousins` once or more, in one process, for environments where extras may be missing.
 
 A script without imports from elsewhere in the tests, so that it also runs beside an installed wheel:
-`python base_install_commands.py INPUTS WORK` runs all command lines on the inputs that `base_install_inputs` wrote
+`python commands.py INPUTS WORK` runs all command lines on the inputs that `inputs` wrote
 and prints one JSON object: `commands`, what each line gave, and `python`, what the same functions gave from Python.
-`python base_install_commands.py INPUTS WORK LINES` runs the command lines of a JSON file instead.
+`python commands.py INPUTS WORK LINES` runs the command lines of a JSON file instead.
 """
 
 import _thread

@@ -1,4 +1,4 @@
-"""What the commands of `base_install_commands` read: a capture, a scene, a mesh, a pack, a recipe and a policy."""
+"""What the commands of `commands` read: a capture, a scene, a mesh, a pack, a recipe and a policy."""
 
 from __future__ import annotations
 

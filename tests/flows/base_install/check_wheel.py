@@ -16,13 +16,13 @@ import venv
 from pathlib import Path
 
 from flows.cli import COMMANDS
-from tests.flows.base_install_commands import unexpected
-from tests.flows.base_install_inputs import write_inputs
-from tests.flows.hidden_packages import ROOT
+from tests.flows.base_install.commands import unexpected
+from tests.flows.base_install.inputs import write_inputs
+from tests.flows.base_install.hidden_packages import ROOT
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "cousins", "sim", "flows")
 """What the wheel is built from."""
-SCRIPT = Path(__file__).with_name("base_install_commands.py")
+SCRIPT = Path(__file__).with_name("commands.py")
 
 
 def main() -> None:
