@@ -6,8 +6,9 @@ BENCHMARKS ?= fusion segmentation sam_oracle pose_size reconstruction gates chai
 BENCH_FLAGS ?=
 
 BIN := $(VENV)/bin
-# The constraints hold for build environments too, so the build tools are pinned as well.
-PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --disable-pip-version-check --quiet
+# The constraints hold for build environments too, so the build tools are pinned as well. Python compiles a module when
+# it is first imported: compiling all that is installed would take minutes.
+PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_NO_COMPILE=1 $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # One thread in each worker keeps two pytest workers from fighting over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
