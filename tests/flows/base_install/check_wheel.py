@@ -17,8 +17,8 @@ from pathlib import Path
 
 from flows.cli import COMMANDS
 from tests.flows.base_install.commands import unexpected
-from tests.flows.base_install.inputs import write_inputs
 from tests.flows.base_install.hidden_packages import ROOT
+from tests.flows.base_install.inputs import write_inputs
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "cousins", "sim", "flows")
 """What the wheel is built from."""

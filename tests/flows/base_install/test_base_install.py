@@ -23,8 +23,8 @@ from packaging.utils import canonicalize_name
 from cousins.extras import EXTRAS_OF_MODULE
 from flows.cli import COMMANDS
 from tests.flows.base_install.commands import unexpected
-from tests.flows.base_install.inputs import write_inputs
 from tests.flows.base_install.hidden_packages import PROJECT, ROOT, brought_by_extras, environment_without
+from tests.flows.base_install.inputs import write_inputs
 
 SCRIPT = Path(__file__).with_name("commands.py")
 FALLBACK = "second engine not installed: gates ran in mujoco alone"
