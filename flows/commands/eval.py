@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from cousins.errors import InputError
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_setting_arguments
+from flows.commands.arguments import add_progress_argument, add_setting_arguments
 from flows.reporting.formatting import table
 
 
@@ -31,10 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shadow", type=int, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
     )
     parser.add_argument("--seed", type=int, default=0, help="root of the starts' randomness (0)")
+    add_progress_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Try the policy; every episode is counted."""
+    from flows.execution.progress import progress_lines
     from flows.pipeline.policy_loading import actor_of
 
     with requires_extra("rl"):
@@ -43,15 +46,17 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     if arguments.episodes < 1:
         raise InputError(f"--episodes {arguments.episodes}", expected="1 or more", hint="Give a larger number.")
     policy = actor_of(arguments)
-    evaluation = evaluate(
-        policy,
-        pack=arguments.pack,
-        split=arguments.split,
-        episodes=arguments.episodes,
-        engine=arguments.engine,
-        shadow=arguments.shadow,
-        seed=arguments.seed,
-    )
+    with progress_lines(arguments.progress_fd) as lines:
+        evaluation = evaluate(
+            policy,
+            pack=arguments.pack,
+            split=arguments.split,
+            episodes=arguments.episodes,
+            engine=arguments.engine,
+            shadow=arguments.shadow,
+            seed=arguments.seed,
+            on_progress=partial(lines.count, "evaluate"),
+        )
     kinds = count_failures(evaluation.episodes)
     result = {
         "policy": arguments.policy,

@@ -9,7 +9,7 @@ from typing import Any
 
 from cousins.errors import InputError
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_rollout_arguments
+from flows.commands.arguments import add_progress_argument, add_rollout_arguments
 
 EVALUATED = 100
 """Episodes of an evaluation by default; the film shows some of these."""
@@ -22,10 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loop", default="webp", metavar="NAME", help="looping picture beside it: webp or gif (webp)")
     parser.add_argument("--camera", default="fixed", metavar="NAME", help="fixed or wrist (fixed)")
     parser.add_argument("--episodes", type=int, default=6, help="episodes, chosen by chance from an evaluation's (6)")
+    add_progress_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Choose episodes by chance, act in them, and draw them side by side."""
+    from flows.execution.progress import counted, progress_lines
     from flows.pipeline.policy_loading import acting, rollouts
 
     with requires_extra("record"):
@@ -40,13 +42,16 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         raise InputError(f"--episodes {arguments.episodes}", expected=f"1 to {EVALUATED}", hint="Leave it out: 6.")
     actor, setting = acting(arguments)
     env, indices = make_recording_env(arguments.pack, arguments.split, arguments.episodes, setting)
-    with closing(env):
+    with closing(env), progress_lines(arguments.progress_fd) as lines:
         picked_episodes = select_episodes(
             plan_episodes(env, indices, EVALUATED).episodes, arguments.episodes, seed=arguments.seed
         )
-        episodes = list(rollouts(env, picked_episodes, actor, seed=arguments.seed))
+        acted = rollouts(env, picked_episodes, actor, seed=arguments.seed)
+        episodes = list(counted(acted, "rollouts", len(picked_episodes), lines.count))
         camera = DrawnCamera(arguments.camera, env, CameraConfig(width=240, height=180, show_goal=True))
+        lines.count("film", 0, 1)
         loop = write_film(episodes, camera, arguments.output, config)
+        lines.count("film", 1, 1)
         about = run_metadata(env)
     result = {
         "film": str(arguments.output),

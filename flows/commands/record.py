@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_rollout_arguments
+from flows.commands.arguments import add_progress_argument, add_rollout_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera", action="append", default=[], metavar="NAME", help="record pictures: fixed or wrist; repeat it"
     )
     parser.add_argument("--episodes", type=int, default=100, help="episodes, spread evenly over the cousins (100)")
+    add_progress_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Roll out and write; nothing is left where it fails."""
+    from flows.execution.progress import counted, progress_lines
     from flows.pipeline.policy_loading import acting, rollouts
 
     with requires_extra("record"):
@@ -43,10 +45,12 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     require_new_path(arguments.output)
     actor, setting = acting(arguments)
     env, indices = make_recording_env(arguments.pack, arguments.split, arguments.episodes, setting)
-    with closing(env):
+    with closing(env), progress_lines(arguments.progress_fd) as lines:
         plan = plan_episodes(env, indices, arguments.episodes)
         written = write_rollouts(
-            rollouts(env, plan.episodes, actor, seed=arguments.seed),
+            counted(
+                rollouts(env, plan.episodes, actor, seed=arguments.seed), "record", len(plan.episodes), lines.count
+            ),
             run_metadata(env),
             arguments.output,
             writer=writer,

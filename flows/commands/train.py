@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cousins.errors import InputError, UnknownNameError
 from cousins.extras import requires_extra
+from flows.commands.arguments import add_progress_argument
 
 if TYPE_CHECKING:
+    from flows.execution.progress import ProgressLines
     from sim.train.training_progress import ProgressReport, TrainingResult
 
 RUNNERS: Final = ("local", "ray")
 """Who collects what is learned from."""
+PROGRESS_STAGE: Final = "train"
+"""Stage of the lines of `--progress-fd`, which count environment steps."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,10 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " the same there (local)",
     )
     parser.add_argument("--workers", type=int, default=2, help="ray: processes that collect rollouts (2)")
+    add_progress_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Train, or go on with it, and return how often it succeeds at the end of its episodes."""
+    from flows.execution.progress import progress_lines
+
     train = _trainer(arguments.runner, arguments.workers)
     with requires_extra("rl"):
         from sim.train.config import TrainingConfig, default_learning
@@ -89,15 +96,18 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         body=arguments.body,
         learning=default_learning(arguments.algo, arguments.task),
     )
-    trained = train(
-        arguments.pack,
-        training,
-        arguments.output,
-        resume=arguments.resume,
-        start=arguments.start,
-        on_progress=_show_progress,
-    )
-    steps = int(trained.curve[-1]["steps"])
+    with progress_lines(arguments.progress_fd) as lines:
+        lines.count(PROGRESS_STAGE, 0, training.steps)
+        trained = train(
+            arguments.pack,
+            training,
+            arguments.output,
+            resume=arguments.resume,
+            start=arguments.start,
+            on_progress=partial(_report_progress, lines),
+        )
+        steps = int(trained.curve[-1]["steps"])
+        lines.count(PROGRESS_STAGE, steps, training.steps)
     return {
         "policy": os.fspath(arguments.output),
         "task": training.task,
@@ -141,6 +151,13 @@ def _trainer(runner: str, workers: int) -> Callable[..., TrainingResult]:
     with requires_extra("rl"):
         from sim.train.training import train
     return train
+
+
+def _report_progress(lines: ProgressLines, progress: ProgressReport) -> None:
+    """Show a checkpoint and write its steps; those of the last are written once the training has ended."""
+    _show_progress(progress)
+    if progress.steps < progress.total_steps:
+        lines.count(PROGRESS_STAGE, progress.steps, progress.total_steps)
 
 
 def _show_progress(progress: ProgressReport) -> None:

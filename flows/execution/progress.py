@@ -10,9 +10,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -34,6 +34,7 @@ STAGE_NAMES = (
 )
 """Stages of a scan that a bar counts; a test compares them with the pipeline's."""
 
+T = TypeVar("T")
 CountCallback = Callable[[str, int, int], None]
 """Receives the name of a job, how many of its parts are done, and of how many."""
 
@@ -126,6 +127,14 @@ def count_progress(descriptor: int | None, show: CountCallback) -> Iterator[Coun
             lines.count(name, done, total)
 
         yield report
+
+
+def counted(items: Iterable[T], name: str, total: int, report: CountCallback) -> Iterator[T]:
+    """Yield the `total` items of a job and report each as done when the next one is asked for."""
+    report(name, 0, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        report(name, done, total)
 
 
 @contextmanager

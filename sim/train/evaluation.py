@@ -6,7 +6,7 @@ pairs. Rows are reset one by one, and no episode is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -91,10 +91,12 @@ def evaluate(
     shadow: int | None = None,
     seed: int = 0,
     task_options: dict[str, Any] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Evaluate a policy in `episodes` episodes, spread evenly over the cousins of a split that afford its task.
 
-    Raises `InputError` where the worlds have other numbers of observations or actions than the policy.
+    `on_progress` is called with the number of ended episodes and of all, before the first and after each batch of
+    `rows` episodes. Raises `InputError` where the worlds have other numbers of observations or actions than the policy.
     """
     card = policy.card
     source, indices = resolve_source(pack, split)
@@ -116,8 +118,11 @@ def evaluate(
         afforded, refused = _split_afforded(env, indices)
         planned = [(afforded[number % len(afforded)], number // len(afforded)) for number in range(episodes)]
         results: list[EpisodeResult] = []
+        report = on_progress or _no_progress
+        report(0, episodes)
         while len(results) < len(planned):
             results += _run_batch(policy, env, planned[len(results) : len(results) + env.num_envs], seed)
+            report(len(results), episodes)
         return Evaluation(
             episodes=tuple(results),
             engine=env.provenance["engine"],
@@ -126,6 +131,10 @@ def evaluate(
         )
     finally:
         env.close()
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Report nothing."""
 
 
 def _split_afforded(env: CousinsVectorEnv, indices: Sequence[int]) -> tuple[list[int], list[int]]:

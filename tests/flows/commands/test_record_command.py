@@ -14,6 +14,7 @@ from flows.cli import run
 from flows.commands import film as film_command
 from flows.commands import record as record_command
 from tests.cousins.pack.packs_for_tests import small_pack
+from tests.flows.commands.progress_for_tests import read_progress
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,19 @@ def test_random_rollouts_become_a_data_set(pack: Path, tmp_path: Path) -> None:
     again, code = run_json(*words, tmp_path / "set")
     assert code == 2
     assert "there already" in again["error"]["found"]
+
+
+def test_progress_lines_count_recorded_episodes(pack: Path, tmp_path: Path) -> None:
+    with (tmp_path / "progress.jsonl").open("w") as file:
+        words = ("--split", "train", "--episodes", "2", "-o", tmp_path / "set", "--progress-fd", str(file.fileno()))
+        assert run_json("record", "random", "--pack", pack, *words)[1] == 0
+    assert read_progress(tmp_path / "progress.jsonl") == [
+        ("record", "begun", None, None),
+        ("record", "progress", 0, 2),
+        ("record", "progress", 1, 2),
+        ("record", "progress", 2, 2),
+        ("record", "ended", None, None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,10 +89,23 @@ def test_a_folder_without_a_policy_is_an_error(pack: Path, tmp_path: Path) -> No
 
 
 def test_a_film_shows_episodes_of_the_evaluation(pack: Path, tmp_path: Path) -> None:
-    words = ("film", "random", "--pack", pack, "--split", "train", "--episodes", "2", "-o", tmp_path / "film.mp4")
-    result, code = run_json(*words)
+    folder = tmp_path / "film"
+    words = ("film", "random", "--pack", pack, "--split", "train", "--episodes", "2", "-o", folder / "film.mp4")
+    with (tmp_path / "progress.jsonl").open("w") as file:
+        result, code = run_json(*words, "--progress-fd", str(file.fileno()))
     assert code == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "film.webp"]
+    assert sorted(path.name for path in folder.iterdir()) == ["film.mp4", "film.webp"]
+    assert read_progress(tmp_path / "progress.jsonl") == [
+        ("rollouts", "begun", None, None),
+        ("rollouts", "progress", 0, 2),
+        ("rollouts", "progress", 1, 2),
+        ("rollouts", "progress", 2, 2),
+        ("rollouts", "ended", None, None),
+        ("film", "begun", None, None),
+        ("film", "progress", 0, 1),
+        ("film", "progress", 1, 1),
+        ("film", "ended", None, None),
+    ]
     assert [set(entry) for entry in result["episodes"]] == [{"cousin", "start", "success_at_end", "fault"}] * 2
     assert result["of"] == 100
     assert "2 of 100 evaluation episodes" in film_command.format_result(result)

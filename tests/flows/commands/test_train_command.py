@@ -13,6 +13,7 @@ from flows.cli import run
 from flows.commands import eval as eval_command
 from flows.commands import train as train_command
 from tests.cousins.pack.packs_for_tests import small_pack
+from tests.flows.commands.progress_for_tests import read_progress
 
 SHORT = ("--steps", "64", "--twin-first", "0")
 
@@ -21,7 +22,9 @@ SHORT = ("--steps", "64", "--twin-first", "0")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("learning")
     small_pack(folder / "pack", count=6)
-    result, code = run_json("train", folder / "pack", "--rows", "2", "-o", folder / "policy", *SHORT)
+    with (folder / "train.jsonl").open("w") as file:
+        words = ("--rows", "2", "-o", folder / "policy", "--progress-fd", str(file.fileno()))
+        result, code = run_json("train", folder / "pack", *words, *SHORT)
     assert code == 0
     (folder / "result.json").write_text(json.dumps(result))
     return folder
@@ -59,6 +62,25 @@ def test_evaluation_counts_every_episode(folder: Path) -> None:
     assert shadow["engine"] == "pybullet"
     assert shadow["label"] == "sim-to-sim"
     assert "sim-to-sim" in eval_command.format_result(shadow)
+
+
+def test_progress_lines_count_steps_of_training_and_episodes_of_evaluation(folder: Path, tmp_path: Path) -> None:
+    assert read_progress(folder / "train.jsonl") == [
+        ("train", "begun", None, None),
+        ("train", "progress", 0, 64),
+        ("train", "progress", 128, 64),
+        ("train", "ended", None, None),
+    ]
+    with (tmp_path / "eval.jsonl").open("w") as file:
+        words = ("--pack", folder / "pack", "--split", "train", "--progress-fd", str(file.fileno()))
+        assert run_json("eval", folder / "policy", *words, "--episodes", "17")[1] == 0
+    assert read_progress(tmp_path / "eval.jsonl") == [
+        ("evaluate", "begun", None, None),
+        ("evaluate", "progress", 0, 17),
+        ("evaluate", "progress", 16, 17),
+        ("evaluate", "progress", 17, 17),
+        ("evaluate", "ended", None, None),
+    ]
 
 
 @pytest.mark.parametrize(
