@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("cousins/capture/backends", "cousins/segment/backends", "sim/bodies/backends", "sim/tasks/backends")
-TASK_REGISTRATION = "sim/envs/registration.py"
-"""Lists the tasks under their Gymnasium ids."""
+TASK_FILES = {"sim/envs/registration.py", "sim/train/config.py"}
+"""Lists the tasks under their Gymnasium ids; names those that want held exploration noise, without which they train."""
 DEFAULTS = {"geometric", "sam", "gripper", "pusher", "push"}
 """Names that a command takes where none is typed, or suggests."""
 WORDS = {"photos", "canonical", "transforms", "pull", "lift", "place", "stack", "gripper"}
@@ -23,16 +23,16 @@ NAMES = [
 ]
 
 
-def spelled_in(name: str, own: Path) -> list[str]:
-    quoted = re.compile(rf"""["']{re.escape(name)}["']|\b{re.escape(own.parent.name)}\.{re.escape(name)}\b""")
+def spelled_in(name: str, file: Path) -> list[str]:
+    quoted = re.compile(rf"""["']{re.escape(name)}["']|\b{re.escape(file.parent.name)}\.{re.escape(name)}\b""")
     files = (path for package in ("cousins", "sim", "flows") for path in sorted((ROOT / package).rglob("*.py")))
-    return [str(path.relative_to(ROOT)) for path in files if path != own and quoted.search(path.read_text())]
+    return [str(path.relative_to(ROOT)) for path in files if path != file and quoted.search(path.read_text())]
 
 
 @pytest.mark.parametrize(("folder", "name"), NAMES)
 def test_no_other_file_names_it(folder: str, name: str) -> None:
-    others = spelled_in(name, ROOT / folder / f"{name}.py")
-    assert set(others) <= ({TASK_REGISTRATION} if folder == "sim/tasks/backends" else set())
+    naming_files = spelled_in(name, ROOT / folder / f"{name}.py")
+    assert set(naming_files) <= (TASK_FILES if folder == "sim/tasks/backends" else set())
 
 
 def test_all_folders_are_looked_into() -> None:
