@@ -9,7 +9,7 @@ of 15 mm stays an object.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,20 @@ from cousins.segment.structure.samples import AREA_CELL_M, DepthSamples, sample_
 
 MIN_NORMAL_COS = np.cos(np.deg2rad(20.0))
 """Smallest cosine between the normals of a point and of its plane: 20 degrees."""
+MAX_UP_ERROR_COS = np.cos(np.deg2rad(15.0))
+"""Cosine of the largest angle between an estimated z axis and the normal of a plane that corrects it: 15 degrees."""
+MIN_LEVEL_SHARE = 0.04
+"""Least share of the seen area whose normals lie that near to an estimated z axis that is worth trusting."""
+WALL_WINDOW_BINS = 9
+"""Histogram bins in which a wall's points lie: walls are seen from further away than tables, with more noise."""
+MIN_WALL_HEIGHT_M = 0.6
+"""Least height of a wall's patch [m]."""
+BEHIND_M = 0.15
+"""Surface further behind a wall than this is behind it [m], not a part of its relief."""
+MIN_PATCH_POINTS = 20
+"""Fewest points of a connected patch."""
+CLAIMED_M = 0.08
+"""Surface this near to a wall, within its outline, is no other wall [m]."""
 HISTOGRAM_BIN_M = 0.01
 """Height and offset resolution of the histograms [m]: one to two standard deviations of the depth noise."""
 
@@ -37,8 +51,14 @@ class PlaneConfig:
     """Smallest area of a raised support [m²]: a side table of 60 cm; chair seats and box tops are smaller."""
     min_wall_m2: float = 0.5
     """Smallest area of a wall [m²]."""
+    max_behind: float = 1.0
+    """Largest area seen behind a wall within its outline, through doors and windows, relative to its own area."""
     samples: int = 120_000
-    """Largest number of depth points used."""
+    """Number of depth points used of all frames together, where that is more than `samples_per_frame` of each."""
+    samples_per_frame: int = 3000
+    """Least number of depth points used of a frame."""
+    max_frames: int = 120
+    """Largest number of frames used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -68,18 +88,19 @@ class FixedStructure:
 def find_planes(capture: Capture, *, config: PlaneConfig | None = None, rng: np.random.Generator) -> FixedStructure:
     """Return the floor, tables and walls of a capture of one or more frames."""
     config = config or PlaneConfig()
-    samples = sample_depth(capture, max_points=config.samples)
+    per_frame = max(config.samples_per_frame, config.samples // len(capture.frames))
+    samples = sample_depth(capture, per_frame=per_frame, max_frames=config.max_frames)
     warnings: list[str] = []
     up = np.array([0.0, 0.0, 1.0])
     if len(samples.points) < 50:
         return FixedStructure(planes=(), up=up, warnings=("too little depth to find a plane",))
     if not capture.gravity_known:
-        up = _dominant_normal(samples, rng)
-        warnings.append("gravity is unknown: up is taken from the largest plane")
+        up, sentence = _up_without_gravity(samples, rng)
+        warnings.append(sentence)
     supports = _find_supports(samples, up, config)
     if not supports:
         warnings.append("no support plane was found: objects are told apart without one")
-    walls = _find_walls(samples, up, config) if capture.gravity_known else []
+    walls = _find_walls(samples, up, config)
     return FixedStructure(planes=tuple(supports + walls), up=up, warnings=tuple(warnings))
 
 
@@ -96,6 +117,28 @@ def inside_outline(plane: Plane, points: Array, *, margin_m: float = 0.0) -> Arr
         side /= max(np.linalg.norm(side), 1e-12)
         inside &= (points - start) @ side >= -margin_m
     return inside
+
+
+def _up_without_gravity(samples: DepthSamples, rng: np.random.Generator) -> tuple[Array, str]:
+    """Return the up direction [3] of a capture whose z axis was estimated when it was read, and a warning.
+
+    The largest nearly level plane corrects z. Where little faces along z, the largest plane of all is taken instead:
+    then z was a guess.
+    """
+    z = np.array([0.0, 0.0, 1.0])
+    is_level = samples.normals @ z > MAX_UP_ERROR_COS
+    if samples.areas[is_level].sum() >= MIN_LEVEL_SHARE * samples.areas.sum():
+        level = replace(
+            samples,
+            points=samples.points[is_level],
+            normals=samples.normals[is_level],
+            areas=samples.areas[is_level],
+            sigmas=samples.sigmas[is_level],
+        )
+        up = _dominant_normal(level, rng)
+        if up @ z > MAX_UP_ERROR_COS:
+            return up, "gravity is unknown: up is estimated from how the phone was held and corrected by a level plane"
+    return _dominant_normal(samples, rng), "gravity is unknown: up is taken from the largest plane"
 
 
 def _dominant_normal(samples: DepthSamples, rng: np.random.Generator) -> Array:
@@ -139,11 +182,13 @@ def fit_plane(
     return normal, offset_m, scatter, inliers
 
 
-def _histogram_peaks(values: Array, weights: Array, *, min_weight: float, width_m: float) -> list[float]:
-    """Return the positions [m] of histogram peaks that hold at least `min_weight`, greatest first."""
+def _histogram_peaks(
+    values: Array, weights: Array, *, min_weight: float, width_m: float, window_bins: int = 3
+) -> list[float]:
+    """Return the positions [m] of windows of a histogram that hold at least `min_weight`, greatest first."""
     low = float(values.min()) - HISTOGRAM_BIN_M
     histogram = np.bincount(((values - low) / HISTOGRAM_BIN_M).astype(np.int64), weights=weights)
-    smooth = np.convolve(histogram, np.ones(3), mode="same")
+    smooth = np.convolve(histogram, np.ones(window_bins), mode="same")
     peaks = []
     reach = max(1, round(width_m / HISTOGRAM_BIN_M))
     while smooth.max() >= min_weight:
@@ -164,27 +209,26 @@ def _find_supports(samples: DepthSamples, up: Array, config: PlaneConfig) -> lis
         guess = fit_plane(points, up, height, normals=normals, reach_m=reach)
         if guess[3].sum() >= 20 and not any(abs(guess[1] - other[1]) < reach for other in fits):
             fits.append(guess)
-    sizes = [float(areas[_largest_patch(points, guess[3], guess[0])].sum()) for guess in fits]
-    order = sorted(range(len(fits)), key=lambda k: -sizes[k])
-    lowest = min((fits[k][1] for k in order if sizes[k] >= config.min_table_m2), default=None)
-    kept_indices = [
-        k
-        for n, k in enumerate(order)
-        if (n == 0 and sizes[k] >= config.min_floor_m2) or sizes[k] >= config.min_table_m2
+    patches = [
+        (float(areas[patch].sum()), k, patch)
+        for k, guess in enumerate(fits)
+        for patch in _connected_patches(points, guess[3], guess[0])
     ]
+    patches.sort(key=lambda item: -item[0])
+    lowest = min((fits[k][1] for size, k, _ in patches if size >= config.min_table_m2), default=None)
     supports: list[FittedPlane] = []
-    tables = 0
-    for k in kept_indices:
-        normal, offset, scatter, inliers = fits[k]
-        is_floor = _is_floor(samples, fits[k], lowest)
-        name = "floor" if is_floor else ("table" if tables == 0 else f"table_{tables}")
-        tables += 0 if is_floor else 1
-        kind: Literal["floor", "table"] = "floor" if is_floor else "table"
-        patch = _largest_patch(points, inliers, normal)
+    counts = {"floor": 0, "table": 0}
+    for n, (size, k, patch) in enumerate(patches):
+        if size < (config.min_floor_m2 if n == 0 else config.min_table_m2):
+            continue
+        normal, offset, scatter, _ = fits[k]
+        kind: Literal["floor", "table"] = "floor" if _is_floor(samples, fits[k], lowest) else "table"
+        name = kind if counts[kind] == 0 else f"{kind}_{counts[kind]}"
+        counts[kind] += 1
         plane = Plane(
             name=name, kind=kind, normal=normal, offset_m=offset, outline=convex_outline(points[patch], normal, offset)
         )
-        supports.append(FittedPlane(plane=plane, scatter_m=scatter, area_m2=sizes[k]))
+        supports.append(FittedPlane(plane=plane, scatter_m=scatter, area_m2=size))
     return supports
 
 
@@ -216,17 +260,29 @@ def _find_walls(samples: DepthSamples, up: Array, config: PlaneConfig) -> list[F
         near = free & (np.abs((azimuth - angle + np.pi) % (2 * np.pi) - np.pi) < np.deg2rad(15.0))
         if areas[near].sum() < config.min_wall_m2:
             continue
-        for offset in _histogram_peaks(points[near] @ normal, areas[near], min_weight=config.min_wall_m2, width_m=0.1):
+        peaks = _histogram_peaks(
+            points[near] @ normal,
+            areas[near],
+            min_weight=config.min_wall_m2,
+            width_m=0.1,
+            window_bins=WALL_WINDOW_BINS,
+        )
+        for offset in peaks:
             fit = fit_plane(points, normal, offset, normals=normals, reach_m=0.04)
-            patch = _largest_patch(points, fit[3] & free, fit[0])
-            tall = np.ptp(points[patch] @ up) if patch.any() else 0.0
-            behind = samples.areas[samples.points @ fit[0] < fit[1] - 0.15].sum()
-            if areas[patch].sum() < config.min_wall_m2 or tall < 0.6 or behind > 0.1 * samples.areas.sum():
-                continue
-            free &= np.abs(points @ fit[0] - fit[1]) > 0.08
-            border = convex_outline(points[patch], fit[0], fit[1])
-            plane = Plane(name=f"wall_{len(walls)}", kind="wall", normal=fit[0], offset_m=fit[1], outline=border)
-            walls.append(FittedPlane(plane=plane, scatter_m=fit[2], area_m2=float(areas[patch].sum())))
+            for patch in _connected_patches(points, fit[3] & free, fit[0]):
+                size = float(areas[patch].sum())
+                if size < config.min_wall_m2 or np.ptp(points[patch] @ up) < MIN_WALL_HEIGHT_M:
+                    continue
+                border = convex_outline(points[patch], fit[0], fit[1])
+                plane = Plane(name=f"wall_{len(walls)}", kind="wall", normal=fit[0], offset_m=fit[1], outline=border)
+                is_behind = samples.points @ fit[0] < fit[1] - BEHIND_M
+                is_behind[is_behind] = inside_outline(plane, samples.points[is_behind])
+                if samples.areas[is_behind].sum() > config.max_behind * size:
+                    continue
+                is_claimed = np.abs(points @ fit[0] - fit[1]) <= CLAIMED_M
+                is_claimed[is_claimed] = inside_outline(plane, points[is_claimed], margin_m=CLAIMED_M)
+                free &= ~is_claimed
+                walls.append(FittedPlane(plane=plane, scatter_m=fit[2], area_m2=size))
     return walls
 
 
@@ -238,19 +294,25 @@ def plane_basis(normal: Array) -> Array:
     return np.stack([first, np.cross(normal, first)])
 
 
-def _largest_patch(points: Array, inliers: Array, normal: Array) -> Array:
-    """Return bool [n]: the inliers of the largest connected patch on a 5 cm grid with gaps of up to 10 cm."""
-    patch = np.zeros(len(points), dtype=bool)
+def _connected_patches(points: Array, inliers: Array, normal: Array) -> list[Array]:
+    """Return the inliers, bool [n], of each connected patch on a 5 cm grid with gaps of up to 10 cm, largest first."""
     if not inliers.any():
-        return patch
+        return []
     flat = points[inliers] @ plane_basis(normal).T
     cells = np.floor((flat - flat.min(axis=0)) / AREA_CELL_M).astype(np.int64) + 2
     grid = np.zeros(cells.max(axis=0) + 3, dtype=bool)
     grid[cells[:, 0], cells[:, 1]] = True
     labels, _ = ndimage.label(ndimage.binary_dilation(grid, iterations=1))
     patch_labels = labels[cells[:, 0], cells[:, 1]]
-    patch[np.flatnonzero(inliers)[patch_labels == np.argmax(np.bincount(patch_labels))]] = True
-    return patch
+    counts = np.bincount(patch_labels)
+    patches = []
+    for label in np.argsort(-counts, kind="stable"):
+        if counts[label] < MIN_PATCH_POINTS:
+            break
+        patch = np.zeros(len(points), dtype=bool)
+        patch[np.flatnonzero(inliers)[patch_labels == label]] = True
+        patches.append(patch)
+    return patches
 
 
 def convex_outline(points: Array, normal: Array, offset_m: float) -> Array:

@@ -30,10 +30,12 @@ class DepthSamples:
     """Camera centres [m], float64 [frames, 3]."""
 
 
-def sample_depth(capture: Capture, *, max_points: int) -> DepthSamples:
-    """Return about `max_points` confident depth points, evenly over a capture; depth steps are left out."""
-    frames = capture.frames[:: max(1, len(capture.frames) // 40)]
-    per_frame = max(1, max_points // len(frames))
+def sample_depth(capture: Capture, *, per_frame: int, max_frames: int) -> DepthSamples:
+    """Return about `per_frame` confident depth points of each of at most `max_frames` frames, evenly over a capture.
+
+    Depth steps are left out.
+    """
+    frames = capture.frames[:: max(1, -(-len(capture.frames) // max_frames))]
     parts = [_sample_frame(frame, per_frame) for frame in frames]
     points, normals, sigmas = (np.concatenate(column) for column in zip(*parts, strict=True))
     camera_centers = np.array([frame.world_from_camera[:3, 3] for frame in frames])
