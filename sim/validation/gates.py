@@ -101,7 +101,8 @@ class EngineSummary:
     max_drift_deg: float
     """The same as an angle."""
     stable_fraction: float
-    """Share of movable objects that pass penetration, settle, drift and escape; 1 for a scene without any."""
+    """Share of all objects that pass penetration, settle, drift and escape; an object that was fixed in place does not
+    stand and counts as failed. 0 for a scene without objects."""
     simulated_s: float
     """Simulated time [s]; shorter than the full time only if nothing moved any more."""
 
@@ -119,7 +120,7 @@ class GateReport:
     agreement_deg: float | None
     """The same as an angle."""
     fixed: tuple[str, ...] = ()
-    """Objects that are fixed in place, excluded from all other values."""
+    """Objects that are fixed in place: not measured, and counted as failed in `stable_fraction`."""
 
     @property
     def passed(self) -> bool:
@@ -193,7 +194,7 @@ def run_gates(scene: Scene, *, engines: Sequence[str] | None = None, config: Gat
     ]
     results += agreement
     return GateReport(
-        engines=tuple(_engine_summary(stability, results) for stability in stabilities),
+        engines=tuple(_engine_summary(stability, results, count=len(scene.objects)) for stability in stabilities),
         results=tuple(results),
         agreement_mm=_largest(agreement, "mm") if len(stabilities) > 1 else None,
         agreement_deg=_largest(agreement, "deg") if len(stabilities) > 1 else None,
@@ -257,7 +258,8 @@ def _gate_result(engine: str, subject: str, gate: str, value: float, threshold: 
     )
 
 
-def _engine_summary(stability: SceneStability, results: Sequence[GateResult]) -> EngineSummary:
+def _engine_summary(stability: SceneStability, results: Sequence[GateResult], *, count: int) -> EngineSummary:
+    """Return the summary of one engine; `count` is the number of objects, fixed ones among them."""
     stability_gates = ("penetration", "settle", "drift", "escape")
     failed = {
         result.subject
@@ -271,7 +273,7 @@ def _engine_summary(stability: SceneStability, results: Sequence[GateResult]) ->
         max_settle_mm=max((measured.settle_m for measured in stability.objects), default=0.0) * 1e3,
         max_drift_mm=max((measured.drift_m for measured in stability.objects), default=0.0) * 1e3,
         max_drift_deg=float(np.rad2deg(max((measured.drift_rad for measured in stability.objects), default=0.0))),
-        stable_fraction=1.0 - len(failed) / len(stability.objects) if stability.objects else 1.0,
+        stable_fraction=(len(stability.objects) - len(failed)) / count if count else 0.0,
         simulated_s=stability.simulated_s,
     )
 

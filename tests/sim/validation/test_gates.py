@@ -97,6 +97,18 @@ def test_a_leaning_tower_fails_the_settle_gate() -> None:
     assert [summary.stable_fraction for summary in report.engines] == [0.0, 0.0]
 
 
+def test_an_object_that_was_fixed_in_place_counts_as_not_stable() -> None:
+    scene = make_scene(place(box("first"), 0.0, 0.0, 0.05), place(box("second"), 0.5, 0.0, 0.05))
+    first, second = scene.objects
+    report = gated(replace(scene, objects=(first, replace(second, fixed=True))))
+    assert [summary.stable_fraction for summary in report.engines] == [0.5, 0.5]
+    assert report.fixed == ("second",)
+
+
+def test_a_scene_without_objects_is_not_called_stable() -> None:
+    assert [summary.stable_fraction for summary in gated(make_scene()).engines] == [0.0, 0.0]
+
+
 def test_something_that_rolls_on_fails_the_drift_gate_and_later_escapes() -> None:
     ball = rigid_asset("ball", [sphere_piece(0.05)], friction=0.5)
     slope = rotation_about(np.array([0.0, 1.0, 0.0]), np.deg2rad(4.0))
