@@ -25,8 +25,8 @@ from cousins.meshes import Mesh
 from cousins.raster import ShadingLight, render, shade
 from cousins.scale.sheet import draw_tag
 from cousins.scale.tags import tag_corners
-from cousins.scene.scenes import Scene
-from flows.reporting.pictures import NO_PHOTO, PORTRAIT, visual_meshes
+from cousins.scene.scenes import Scene, visual_meshes
+from flows.reporting.pictures import NO_PHOTO, PORTRAIT
 from sim.synthetic.demo_scene import TABLE_HEIGHT_M, demo_world
 from sim.synthetic.phone import SKY, PhoneBody, PhoneConfig, PhoneWorld, record_capture
 

@@ -11,6 +11,7 @@ from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Asset, Piece
+from cousins.reconstruct.kinematics import asset_from_links
 from cousins.scene.looks import Look
 
 GRAVITY_M_S2: Final = 9.81
@@ -23,8 +24,8 @@ class Structure:
 
     name: str
     """Unique in the scene, path-safe."""
-    kind: Literal["floor", "table", "wall"]
-    """Type of structure."""
+    kind: Literal["floor", "table", "wall", "remainder"]
+    """Type of structure; `remainder` is surface that was seen and that no plane or object explains."""
     visual: Mesh
     """Visual mesh in the world frame."""
     pieces: tuple[Piece, ...]
@@ -94,3 +95,12 @@ class Scene:
         from cousins.scene.scene_folder import read_scene  # imported here: a `Scene` alone needs no USD
 
         return read_scene(Path(folder))
+
+
+def visual_meshes(scene: Scene) -> list[Mesh]:
+    """Return all visual meshes in the world frame: structures, then the links of objects with their joints at 0."""
+    meshes = [structure.visual for structure in scene.structures]
+    for placed in scene.objects:
+        poses = asset_from_links(placed.asset)
+        meshes += [link.visual.transformed(placed.world_from_asset @ poses[link.name]) for link in placed.asset.links]
+    return meshes

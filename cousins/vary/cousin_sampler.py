@@ -261,6 +261,7 @@ def _sample_instance(
 def _sample_structures(
     sampler: CousinSampler, amounts: Mapping[str, float], rngs: Mapping[str, np.random.Generator]
 ) -> tuple[StructureChange, ...]:
+    """Return a change for each structure; the remainder, which is many things at once, keeps its look and surface."""
     amount, rng = amounts["dynamics"], rngs["dynamics"]
     return tuple(
         StructureChange(
@@ -268,6 +269,10 @@ def _sample_structures(
             friction=sample_quantity(structure.friction, sampler.recipe.dynamics, "friction", amount, rng),
             restitution=sample_quantity(structure.restitution, sampler.recipe.dynamics, "restitution", amount, rng),
             material=_sample_material(sampler, amounts["look"], rngs["look"]),
+        )
+        if structure.kind != "remainder"
+        else StructureChange(
+            name=structure.name, friction=structure.friction.value, restitution=structure.restitution.value, material=""
         )
         for structure in sampler.library.scene.structures
     )

@@ -12,8 +12,7 @@ from cousins.meshes import Mesh
 from cousins.raster import Raster, ShadingLight, prepare_shading, render, shade
 from cousins.raster import ShadingData as MeshLook
 from cousins.scene.looks import Look
-from cousins.scene.scenes import Scene
-from flows.reporting.pictures import visual_meshes
+from cousins.scene.scenes import Scene, visual_meshes
 from sim.synthetic.shadow_maps import shadow_maps, visibility
 
 SIZE_PX: Final = (240, 180)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -11,19 +11,20 @@ import numpy as np
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Asset
-from cousins.reconstruct.kinematics import asset_from_links
 from cousins.reconstruct.texture.baking import TextureConfig, bake_texture, inflate
 from cousins.scene.layout.collision_bodies import (
     CollisionBody,
     asset_body,
     clearance_below,
     find_overlaps,
+    scene_bodies,
     structure_body,
 )
 from cousins.scene.layout.relations import find_relations
+from cousins.scene.layout.remainder import find_remainder
 from cousins.scene.layout.repair import RepairReport, repair
 from cousins.scene.layout.structures import join_corners, level_plane, structure_from_plane
-from cousins.scene.scenes import PlacedAsset, Scene, Structure
+from cousins.scene.scenes import PlacedAsset, Scene, Structure, visual_meshes
 from cousins.segment.segments import Plane, Segmentation
 
 SUPPORT_REACH_M: Final = 0.05
@@ -61,11 +62,12 @@ def assemble(
     """
     objects = tuple(PlacedAsset(asset=asset, world_from_asset=pose) for asset, pose in built)
     bodies = {placed.asset.name: asset_body(placed.asset).transformed(placed.world_from_asset) for placed in objects}
-    structures, notes = _structures(segmentation, bodies)
+    structures, sources, notes = _structures(segmentation, bodies)
     added, support_notes = _added_supports(bodies, structures)
+    sources |= {structure.name: (plane, []) for structure, plane in added}
     scene = Scene(
         name=name,
-        structures=(*structures, *added),
+        structures=(*structures, *(structure for structure, _ in added)),
         objects=objects,
         relations=(),
         scale=capture.scale,
@@ -77,23 +79,53 @@ def assemble(
     scene = replace(scene, warnings=(*scene.warnings, *_overlap_warnings(report)))
     scene = replace(scene, fallbacks=(*scene.fallbacks, *_move_notes(report)))
     scene = _supports_first(replace(scene, relations=find_relations(scene)))
-    return replace(scene, structures=tuple(_textured(structure, scene, capture) for structure in scene.structures))
+    scene = replace(scene, structures=_opened(scene, sources, capture))
+    scene = replace(scene, structures=tuple(_textured(structure, scene, capture) for structure in scene.structures))
+    meshes = visual_meshes(scene)
+    remainder = find_remainder(
+        meshes[: len(scene.structures)],
+        meshes[len(scene.structures) :],
+        [body for body in scene_bodies(scene).values() if body.movable],
+        capture.frames,
+    )
+    return scene if remainder is None else replace(scene, structures=(*scene.structures, remainder))
 
 
-def _structures(segmentation: Segmentation, bodies: dict[str, CollisionBody]) -> tuple[list[Structure], list[str]]:
+def _opened(scene: Scene, sources: Mapping[str, tuple[Plane, list[Array]]], capture: Capture) -> tuple[Structure, ...]:
+    """Return the structures without what the frames look through; it stays under objects where they stand by now."""
+    bodies = scene_bodies(scene)
+    opened = []
+    for structure in scene.structures:
+        if structure.name not in sources:
+            opened.append(structure)
+            continue
+        plane, feet = sources[structure.name]
+        standing = {relation.subject for relation in scene.relations if relation.object == structure.name}
+        feet = [*feet, *(_footprint(bodies[name]) for name in sorted(standing) if plane.kind != "wall")]
+        opened.append(structure_from_plane(plane, feet, capture.frames))
+    return tuple(opened)
+
+
+def _structures(
+    segmentation: Segmentation, bodies: dict[str, CollisionBody]
+) -> tuple[list[Structure], dict[str, tuple[Plane, list[Array]]], list[str]]:
+    """Return the planes as whole structures, the levelled plane and the feet on it by name, and notes."""
     objects_on = {plane.name: _objects_on(plane, segmentation, bodies) for plane in segmentation.planes}
     structures: list[Structure] = []
+    sources: dict[str, tuple[Plane, list[Array]]] = {}
     notes: list[str] = []
     for plane in join_corners(segmentation.planes):
         feet = [_footprint(bodies[name]) for name in objects_on[plane.name]]
         pivot = np.concatenate(feet or [plane.outline]).mean(axis=0)
-        structure = structure_from_plane(level_plane(plane, pivot), feet)
+        level = level_plane(plane, pivot)
+        structure = structure_from_plane(level, feet)
         intersected = _intersected_object(structure, bodies) if not feet and plane.kind == "table" else None
         if intersected is None:
             structures.append(structure)
+            sources[structure.name] = level, feet
         else:
             notes.append(f"plane {plane.name} was dropped: it carries nothing and runs through {intersected}")
-    return structures, notes
+    return structures, sources, notes
 
 
 def _objects_on(plane: Plane, segmentation: Segmentation, bodies: dict[str, CollisionBody]) -> list[str]:
@@ -128,11 +160,11 @@ def _intersected_object(structure: Structure, bodies: dict[str, CollisionBody]) 
 
 def _added_supports(
     bodies: dict[str, CollisionBody], structures: Sequence[Structure]
-) -> tuple[list[Structure], list[str]]:
-    """Return supports for the objects that have nothing within reach below, lowest first, and a note about each."""
+) -> tuple[list[tuple[Structure, Plane]], list[str]]:
+    """Return supports, with planes, of objects that have nothing within reach below, lowest first, and a note each."""
     fixed = [structure_body(structure) for structure in structures]
     used_names = {body.name for body in fixed} | set(bodies)
-    added: list[Structure] = []
+    added: list[tuple[Structure, Plane]] = []
     notes: list[str] = []
     for body in sorted(bodies.values(), key=lambda body: (float(body.box.low[2]), body.name)):
         other_bodies = [*fixed, *(other for other in bodies.values() if other.name != body.name)]
@@ -145,8 +177,9 @@ def _added_supports(
         kind: Literal["floor", "table"] = "floor" if lowest else "table"
         name = next(name for name in _candidate_names(kind) if name not in used_names)
         used_names.add(name)
-        structure = structure_from_plane(_plane_under(body, name, kind), [])
-        added.append(structure)
+        plane = _plane_under(body, name, kind)
+        structure = structure_from_plane(plane, [])
+        added.append((structure, plane))
         fixed.append(structure_body(structure))
         notes.append(f"no surface was seen under {body.name}: {name} was put there")
     return added, notes
@@ -204,11 +237,7 @@ def _supports_first(scene: Scene) -> Scene:
 
 def _textured(structure: Structure, scene: Scene, capture: Capture) -> Structure:
     """Return structure with its colours; what stands before it, objects and table tops, hides it."""
-    occluding = [
-        link.visual.transformed(placed.world_from_asset @ asset_from_links(placed.asset)[link.name])
-        for placed in scene.objects
-        for link in placed.asset.links
-    ]
+    occluding = visual_meshes(scene)[len(scene.structures) :]
     for other in scene.structures:
         if other.kind == "table" and other.name != structure.name:
             occluding += [piece.mesh for piece in other.pieces]

@@ -10,10 +10,12 @@ import numpy as np
 import trimesh
 from scipy.spatial import ConvexHull
 
+from cousins.capture.captures import Frame
 from cousins.geometry import Array, invert, rigid, rotation_about, transform
 from cousins.meshes import Mesh
 from cousins.quantities import Quantity
 from cousins.reconstruct.assets import Piece
+from cousins.scene.layout.observed_region import cell_size_m, observed_region
 from cousins.scene.scenes import Structure
 from cousins.segment.segments import Plane
 
@@ -32,6 +34,8 @@ LEVEL_TOLERANCE_RAD: Final = np.deg2rad(2.0)
 10 cm are 1.7°."""
 MIN_RECTANGLE_FILL: Final = 0.9
 """A table top that fills this share of its smallest rectangle is a box; another one a prism over its outline."""
+MAX_RECTANGLES: Final = 150
+"""Largest number of rectangles that a structure with openings is cut into."""
 DEFAULT_FRICTION: Final = Quantity(value=0.5, low=0.3, high=0.8, source="default")
 """Friction of structure of unknown material."""
 DEFAULT_RESTITUTION: Final = Quantity(value=0.1, low=0.0, high=0.3, source="default")
@@ -59,23 +63,35 @@ def join_corners(planes: Sequence[Plane]) -> list[Plane]:
     ]
 
 
-def structure_from_plane(plane: Plane, footprints: Sequence[Array]) -> Structure:
-    """Return a plane as a structure whose outline also covers the `footprints` [n, 3] of the objects on it."""
+def structure_from_plane(plane: Plane, footprints: Sequence[Array], frames: Sequence[Frame] = ()) -> Structure:
+    """Return a plane as a structure whose outline also covers the `footprints` [n, 3] of the objects on it.
+
+    What `frames` look through is left out. A floor's slab is never cut, so that nothing falls out of the scene.
+    """
     world_from_plane = plane_frame(plane)
     plane_from_world = invert(world_from_plane)
     feet = [_with_margin(transform(plane_from_world, points)[:, :2], FOOT_MARGIN_M) for points in footprints]
     observed = transform(plane_from_world, plane.outline)[:, :2]
     outline = _hull_outline(np.concatenate([observed, *feet]))
-    flat = Mesh(
+    visual = Mesh(
         vertices=np.hstack([outline, np.zeros((len(outline), 1))]),
         faces=np.array([[0, i, i + 1] for i in range(1, len(outline) - 1)], dtype=np.int32),
         uv=_flat_uv(outline),
-    )
+    ).transformed(world_from_plane)
+    pieces: tuple[Piece, ...] = (_slab(outline, world_from_plane, kind=plane.kind),)
+    angle, center, size = smallest_rectangle(outline)
+    turn = rotation_about(np.array([0.0, 0.0, 1.0]), angle)
+    world_from_grid = world_from_plane @ rigid(turn, np.array([*center, 0.0]))
+    rectangles = _existing_rectangles(outline, feet, frames, world_from_plane, world_from_grid, size)
+    if len(rectangles):
+        visual = _rectangles_mesh(rectangles, size).transformed(world_from_grid)
+        if plane.kind != "floor":
+            pieces = tuple(_box(rectangle, world_from_grid) for rectangle in rectangles)
     return Structure(
         name=plane.name,
         kind=plane.kind,
-        visual=flat.transformed(world_from_plane),
-        pieces=(_slab(outline, world_from_plane, kind=plane.kind),),
+        visual=visual,
+        pieces=pieces,
         friction=DEFAULT_FRICTION,
         restitution=DEFAULT_RESTITUTION,
     )
@@ -148,6 +164,71 @@ def _flat_uv(outline: Array) -> Array:
     angle, center, size = smallest_rectangle(outline)
     turn = rotation_about(np.array([0.0, 0.0, 1.0]), -angle)[:2, :2]
     return np.clip(0.5 + (outline - center) @ turn.T / np.maximum(size, 1e-9), 0.0, 1.0)
+
+
+def _existing_rectangles(
+    outline: Array,
+    feet: Sequence[Array],
+    frames: Sequence[Frame],
+    world_from_plane: Array,
+    world_from_grid: Array,
+    size: Array,
+) -> Array:
+    """Return the existing part of an outline [k, 2] as rectangles [n, 2, 2] in the grid's axes; none for all of it.
+
+    Cells grow until there are at most `MAX_RECTANGLES`.
+    """
+    if not frames:
+        return np.zeros((0, 2, 2))
+    plane_from_grid = invert(world_from_plane) @ world_from_grid
+    cell_m = cell_size_m(size)
+    while True:
+        columns, rows = (int(np.ceil(length / cell_m)) for length in size)
+        across, along = (np.arange(count) + 0.5 - count / 2 for count in (columns, rows))
+        x, y = np.meshgrid(across, along)
+        centers = transform(plane_from_grid, cell_m * np.stack([x, y, np.zeros_like(x)], axis=-1))[..., :2]
+        inside = _in_convex(centers, outline)
+        covered = np.zeros_like(inside)
+        for points in feet:
+            covered |= _in_convex(centers, _hull_outline(points))
+        region = observed_region(inside, world_from_grid, cell_m, frames, covered=covered)
+        if region is None:
+            return np.zeros((0, 2, 2))
+        if len(region.rectangles) <= MAX_RECTANGLES:
+            return region.rectangles
+        cell_m *= 1.25
+
+
+def _in_convex(points: Array, outline: Array) -> Array:
+    """Return which points [..., 2] lie within a convex outline [k, 2], counter-clockwise."""
+    inside = np.ones(points.shape[:-1], dtype=bool)
+    for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        along = end - start
+        inside &= along[0] * (points[..., 1] - start[1]) - along[1] * (points[..., 0] - start[0]) >= 0.0
+    return inside
+
+
+def _rectangles_mesh(rectangles: Array, size: Array) -> Mesh:
+    """Return flat rectangles [n, 2, 2] as a mesh; the rectangle of `size` [2] about the origin fills the texture."""
+    low, high = rectangles[:, 0], rectangles[:, 1]
+    corners = np.stack(
+        [low, np.stack([high[:, 0], low[:, 1]], axis=1), high, np.stack([low[:, 0], high[:, 1]], axis=1)], axis=1
+    ).reshape(-1, 2)
+    faces = (4 * np.arange(len(rectangles))[:, None, None] + np.array([[0, 1, 2], [0, 2, 3]])).reshape(-1, 3)
+    return Mesh(
+        vertices=np.hstack([corners, np.zeros((len(corners), 1))]),
+        faces=faces.astype(np.int32),
+        uv=np.clip(0.5 + corners / np.maximum(size, 1e-9), 0.0, 1.0),
+    )
+
+
+def _box(rectangle: Array, world_from_grid: Array) -> Piece:
+    """Return the slab below a rectangle [2, 2] of the grid's plane."""
+    low, high = rectangle
+    extents = np.array([*(high - low), SLAB_THICKNESS_M])
+    pose = world_from_grid @ rigid(translation=np.array([*(low + high) / 2.0, -SLAB_THICKNESS_M / 2.0]))
+    mesh = Mesh.from_trimesh(trimesh.creation.box(extents=extents)).transformed(pose)
+    return Piece(kind="box", mesh=mesh, link_from_piece=pose, size_m=extents)
 
 
 def _slab(outline: Array, world_from_plane: Array, *, kind: str) -> Piece:

@@ -1,0 +1,151 @@
+"""Which part of a flat structure exists: a grid over its plane, decided by what depth images measured there.
+
+A depth image measured a surface at a cell, looked through the cell at something behind it, or does not show it
+because something nearer hides it. A convex outline alone would close doorways, and fill a floor inside a ring of rooms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numba import njit
+from scipy import ndimage
+
+from cousins.capture.captures import Frame
+from cousins.geometry import Array, invert, transform
+
+SMALLEST_CELL_M: Final = 0.015
+"""Edge of a grid cell on a small structure [m]."""
+CELLS_PER_SIDE: Final = 160
+"""Number of cells along the longer side of a large structure, whose cells are larger."""
+TOLERANCE_M: Final = 0.02
+"""A depth within this, and `TOLERANCE_PER_M` of it, of a cell measured the cell [m]."""
+TOLERANCE_PER_M: Final = 0.01
+"""Growth of the tolerance with depth."""
+MIN_FRAMES_THROUGH: Final = 2
+"""Number of frames that must look through a cell before it counts as open."""
+MAX_THROUGH: Final = 0.5
+"""Number of frames that look through a cell, for each that measured a surface there, from which it counts as open."""
+REACH_M: Final = 0.3
+"""A cell without any observation belongs to the structure this near to a measured one [m]: what stands on a
+table hides it."""
+MIN_OPENING_M2: Final = 0.004
+"""A smaller opening, or a smaller patch of structure, is noise [m²]."""
+WHOLE_SHARE: Final = 0.95
+"""From this share of its outline on, a structure is taken for whole."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ObservedRegion:
+    """The existing part of a structure, as rectangles of its own grid."""
+
+    rectangles: Array
+    """Lower and upper corner of each rectangle [m], float64 [n, 2, 2], in the grid's axes about its centre."""
+    share: float
+    """Share of the outline that exists."""
+
+
+def observed_region(
+    inside: Array, world_from_grid: Array, cell_m: float, frames: Sequence[Frame], *, covered: Array
+) -> ObservedRegion | None:
+    """Return the part of an outline that exists, or None where it is taken for whole.
+
+    `inside`, bool [rows, columns], are the cells within the outline: cell (row, column) lies at x = (column + ½ -
+    columns / 2) · cell_m, y = (row + ½ - rows / 2) · cell_m, z = 0 of the pose `world_from_grid` [4, 4]. `covered`, of
+    the same shape, are cells on which objects stand: they exist whatever was seen.
+    """
+    rows, columns = inside.shape
+    row, column = np.nonzero(inside)
+    points = np.stack(
+        [(column + 0.5 - columns / 2) * cell_m, (row + 0.5 - rows / 2) * cell_m, np.zeros(len(row))], axis=1
+    )
+    measured, through = count_observations(transform(world_from_grid, points), frames)
+    is_surface, is_open = np.zeros_like(inside), np.zeros_like(inside)
+    is_open[row, column] = (through >= MIN_FRAMES_THROUGH) & (through > MAX_THROUGH * measured)
+    is_surface[row, column] = (measured > 0) & ~is_open[row, column]
+    if not is_surface.any():
+        return None
+    is_open = _without_specks(is_open, cell_m)
+    near = ndimage.distance_transform_edt(~is_surface) * cell_m <= REACH_M
+    exists = inside & ((is_surface | near | ndimage.binary_fill_holes(is_surface)) & ~is_open | covered)
+    exists = _without_specks(exists, cell_m)
+    share = float(exists.sum() / inside.sum())
+    if share >= WHOLE_SHARE or not exists.any():
+        return None
+    corners = (merged_rectangles(exists) - np.array([columns, rows]) / 2) * cell_m
+    return ObservedRegion(rectangles=corners, share=share)
+
+
+def cell_size_m(size_m: Array) -> float:
+    """Return the cell edge [m] of a grid over a rectangle of `size_m` [2]."""
+    return max(SMALLEST_CELL_M, float(np.max(size_m)) / CELLS_PER_SIDE)
+
+
+def merged_rectangles(cells: Array) -> Array:
+    """Return rectangles that cover the true cells, bool [rows, columns], exactly once: corners (x, y), int [n, 2, 2].
+
+    Runs along a row grow downwards as long as the next row has the same run.
+    """
+    finished: list[tuple[int, int, int, int]] = []
+    growing: dict[tuple[int, int], int] = {}
+    for row in range(len(cells) + 1):
+        runs = _runs(cells[row]) if row < len(cells) else set()
+        for run in [run for run in growing if run not in runs]:
+            finished.append((run[0], growing.pop(run), run[1], row))
+        for run in runs:
+            growing.setdefault(run, row)
+    return np.array(sorted(finished), dtype=np.float64).reshape(-1, 2, 2)
+
+
+def count_observations(points: Array, frames: Sequence[Frame]) -> tuple[Array, Array]:
+    """Return how many frames measured a surface at world points [n, 3], and how many looked through them, int64 [n]."""
+    measured, through = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
+    for frame in frames:
+        projection = frame.depth_camera.matrix @ invert(frame.world_from_camera)[:3]
+        _count_in_frame(np.ascontiguousarray(points), projection, frame.depth_m, frame.confidence, measured, through)
+    return measured, through
+
+
+def _runs(row: Array) -> set[tuple[int, int]]:
+    """Return the runs of true values of a row as (first, one past the last)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
+    return {(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)}
+
+
+def _without_specks(cells: Array, cell_m: float) -> Array:
+    """Return the cells without patches below `MIN_OPENING_M2` and smoothed by one cell."""
+    smooth = ndimage.binary_opening(cells, structure=np.ones((3, 3), dtype=bool))
+    labels, count = ndimage.label(smooth)
+    areas = np.bincount(labels.ravel(), minlength=count + 1) * cell_m**2
+    is_large = areas >= MIN_OPENING_M2
+    is_large[0] = False
+    return np.asarray(is_large[labels])
+
+
+@njit(cache=True, nogil=True)
+def _count_in_frame(
+    points: Array, projection: Array, depth_m: Array, confidence: Array, measured: Array, through: Array
+) -> None:
+    """Add one to `measured` or `through` of each point [n, 3] that a frame observes."""
+    height, width = depth_m.shape
+    for index in range(len(points)):
+        x, y, z = points[index, 0], points[index, 1], points[index, 2]
+        depth = projection[2, 0] * x + projection[2, 1] * y + projection[2, 2] * z + projection[2, 3]
+        if depth <= 0.1:
+            continue
+        u = (projection[0, 0] * x + projection[0, 1] * y + projection[0, 2] * z + projection[0, 3]) / depth
+        v = (projection[1, 0] * x + projection[1, 1] * y + projection[1, 2] * z + projection[1, 3]) / depth
+        if not (-0.5 <= u < width - 0.5 and -0.5 <= v < height - 0.5):
+            continue
+        row, column = int(np.floor(v + 0.5)), int(np.floor(u + 0.5))
+        reading = depth_m[row, column]
+        if reading <= 0.0 or confidence[row, column] < 1:
+            continue
+        tolerance = TOLERANCE_M + TOLERANCE_PER_M * depth
+        if abs(reading - depth) <= tolerance:
+            measured[index] += 1
+        elif reading > depth + tolerance:
+            through[index] += 1
