@@ -35,6 +35,7 @@ PROGRAMS = {
         "segmentation.py",
         "sam_oracle.py",
         "pose_size.py",
+        "fidelity.py",
         "chair.py",
         "gates.py",
         "reconstruction.py",

@@ -7,6 +7,8 @@ from cousins.capture.ingest import read_capture as read_capture
 from cousins.errors import CousinsError as CousinsError
 from cousins.errors import InputError as InputError
 from cousins.families.family import load_family as load_family
+from cousins.fidelity.measurement import Fidelity as Fidelity
+from cousins.fidelity.measurement import measure_fidelity as measure_fidelity
 from cousins.findings import Finding as Finding
 from cousins.fusion.pose_refinement import refine_poses as refine_poses
 from cousins.pack.packs import Pack as Pack

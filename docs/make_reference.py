@@ -24,7 +24,7 @@ WIDTH = "100"
 GROUPS = {
     "From a capture to a scene": (
         "scan", "ScanOptions", "ScanResult", "read_capture", "refine_poses", "segment_capture", "reconstruct_objects",
-        "assemble_twin", "settle", "check",
+        "assemble_twin", "settle", "measure_fidelity", "Fidelity", "check",
     ),
     "From a scene to a pack": (
         "make_pack", "Recipe", "open_pack", "Pack", "load_family", "measure_affordances", "missing_affordances",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,10 @@ from PIL import Image
 
 from cousins.geometry import Array, Intrinsics
 
+HOLD_OUT_STEP = 8
+"""One frame in this many is held out."""
+MIN_FRAMES_TO_HOLD_OUT = 16
+"""A capture of fewer frames uses all of them."""
 IMAGE_ONLY_APPS = ("photos", "film")
 """`Capture.app` of captures whose poses, depth and gravity direction were estimated from images alone."""
 
@@ -19,7 +23,7 @@ class Frame:
     """One posed frame; depth is in memory, colour is decoded on demand."""
 
     index: int
-    """Number of the frame in the capture, consecutive from 0."""
+    """Number of the frame in the recording, from 0; frames that are held out leave gaps."""
     timestamp_s: float
     """Time since the first frame [s]."""
     world_from_camera: Array
@@ -76,3 +80,22 @@ class Capture:
     """False where the world's z axis was estimated from the scene, because the export has no gravity direction."""
     warnings: tuple[str, ...] = ()
     """Assumptions and losses of the reader, one sentence each."""
+    held_out: tuple[Frame, ...] = ()
+    """Frames that no twin is made from: the finished twin is compared with them."""
+
+    @property
+    def all_frames(self) -> tuple[Frame, ...]:
+        """All frames in time order, those held out among them."""
+        return tuple(sorted((*self.frames, *self.held_out), key=lambda frame: frame.index))
+
+
+def hold_out_frames(capture: Capture) -> Capture:
+    """Return the capture with every eighth frame moved to `held_out`; unchanged where it has fewer than 16 frames."""
+    if len(capture.frames) < MIN_FRAMES_TO_HOLD_OUT:
+        return capture
+    last = HOLD_OUT_STEP - 1
+    return replace(
+        capture,
+        frames=tuple(frame for frame in capture.frames if frame.index % HOLD_OUT_STEP != last),
+        held_out=tuple(frame for frame in capture.frames if frame.index % HOLD_OUT_STEP == last),
+    )

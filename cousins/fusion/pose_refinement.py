@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cousins.capture.captures import Capture, Frame
+from cousins.capture.captures import Capture, Frame, hold_out_frames
 from cousins.fusion.pose_graph import FramePairs, PoseSolution, choose_pairs, pair_residuals, solve_poses
 from cousins.fusion.surfels import Surfels, fit_surfels, with_smoothed_depth
 from cousins.geometry import Array, invert, rigid
@@ -88,13 +88,15 @@ class Refined:
     """A capture with refined poses, or the input capture."""
 
     capture: Capture
-    """Capture with refined poses and corrected depth."""
+    """Capture with refined poses and corrected depth; every eighth frame is held out of it."""
     report: RefineReport
     """Residuals before and after, and the estimated bias."""
 
 
 def refine_poses(capture: Capture, *, config: RefineConfig | None = None) -> Refined:
     """Return the capture with refined poses, and depth without range bias, where held-out pairs improve.
+
+    Every eighth frame of a capture of 16 or more is held out, so that the twin can be compared with it.
 
     A capture with assumed scale comes from pictures alone: its depth was estimated from its poses, and refining these
     by that depth would only copy its noise. It is returned unchanged.
@@ -135,9 +137,8 @@ def refine_poses(capture: Capture, *, config: RefineConfig | None = None) -> Ref
         pairs=len(pairs.used),
         warnings=_bias_warnings(bias.bias_m, settings),
     )
-    return Refined(
-        capture=_apply_corrections(capture, keys, poses, final, bias_m) if is_kept else capture, report=report
-    )
+    refined = _apply_corrections(capture, keys, poses, final, bias_m) if is_kept else capture
+    return Refined(capture=hold_out_frames(refined), report=report)
 
 
 class _HeldOutResiduals:
@@ -266,7 +267,7 @@ def _unchanged(capture: Capture, pairs: int, *warnings: str) -> Refined:
         pairs=pairs,
         warnings=warnings,
     )
-    return Refined(capture=capture, report=report)
+    return Refined(capture=hold_out_frames(capture), report=report)
 
 
 def _finite_mean(values: Array) -> float:

@@ -61,8 +61,10 @@ def combine_checks(checks: Sequence[ScaleCheck]) -> ScaleCheck:
 def rescale_capture(capture: Capture, check: ScaleCheck) -> Capture:
     """Return the capture in true metres: positions and depth times the ratio, with updated scale source and error."""
     frames = tuple(_scaled(frame, check.ratio) for frame in capture.frames)
+    held_out = tuple(_scaled(frame, check.ratio) for frame in capture.held_out)
+    capture = replace(capture, frames=frames, held_out=held_out)
     if capture.scale.source.startswith(ASSUMED_PREFIX):
-        return replace(capture, frames=frames, scale=Scale(source=f"measured by {check.by}", error=check.error))
+        return replace(capture, scale=Scale(source=f"measured by {check.by}", error=check.error))
     correction_percent = 100.0 * (check.ratio - 1.0)
     source = f"{capture.scale.source}, corrected by {check.by} ({correction_percent:+.1f} %)"
     warnings = capture.warnings
@@ -71,7 +73,7 @@ def rescale_capture(capture: Capture, check: ScaleCheck) -> Capture:
             f"By {check.by} lengths were off by {correction_percent:+.1f} %, more than the phone's own error explains."
         )
         warnings = (*warnings, f"{warning} Measure what you typed again.")
-    return replace(capture, frames=frames, scale=Scale(source=source, error=check.error), warnings=warnings)
+    return replace(capture, scale=Scale(source=source, error=check.error), warnings=warnings)
 
 
 def _scaled(frame: Frame, ratio: float) -> Frame:

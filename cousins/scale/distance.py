@@ -146,13 +146,14 @@ def _tag_center(number: int, tags: Mapping[int, Array]) -> Array:
 
 def _locate_pixel(capture: Capture, number: int, pixel: tuple[float, float]) -> tuple[Array, float]:
     """Return the world point [3] of a pixel and its error [m], by a plane fitted to the depth around it."""
-    if number >= len(capture.frames):
+    frames = capture.all_frames
+    if number >= len(frames):
         raise CaptureError(
-            f"frame {number} of {len(capture.frames)}",
-            expected=f"0 to {len(capture.frames) - 1}",
+            f"frame {number} of {len(frames)}",
+            expected=f"0 to {len(frames) - 1}",
             hint="`cousins inspect CAPTURE --pictures FOLDER` writes the pictures with their numbers.",
         )
-    frame = capture.frames[number]
+    frame = frames[number]
     camera = frame.color_camera or frame.depth_camera
     u, v = pixel
     if not (u <= camera.width - 1 and v <= camera.height - 1):

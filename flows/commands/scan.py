@@ -27,13 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="what the scene is called; files of the export never name it")
     parser.add_argument("--up", choices=("y", "z"), help="up axis of a finished mesh; its format tells where not given")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 where the verdict on the twin is `poor`")
     add_scale_arguments(parser)
     add_run_arguments(parser)
     add_progress_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> tuple[Mapping[str, object], int]:
-    """Scan; the exit code is 0 also where a gate fails, which the result says."""
+    """Scan; the exit code is 0 also where a gate fails or the twin is poor, which the result says; 1 with --strict."""
     from flows.execution.progress import stage_progress
     from flows.pipeline.run_scan import run_scan
     from flows.pipeline.scan_options import ScanOptions
@@ -57,4 +58,6 @@ def run(arguments: argparse.Namespace) -> tuple[Mapping[str, object], int]:
         force=arguments.force,
     )
     with stage_progress(arguments.progress_fd) as progress:
-        return run_scan(request, runner=arguments.runner, progress=progress).summary, 0
+        result = run_scan(request, runner=arguments.runner, progress=progress)
+    is_poor = result.fidelity is not None and result.fidelity.verdict == "poor"
+    return result.summary, 1 if arguments.strict and is_poor else 0

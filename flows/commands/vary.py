@@ -6,10 +6,13 @@ import argparse
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cousins.errors import InputError
 from flows.commands.arguments import add_progress_argument
+
+POOR_TWIN: Final = "the twin is poor"
+"""Begins the warning about a twin that explains little of what was seen."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +64,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     )
     run = partial(run_blocks, arguments.runner, workers=arguments.workers)
     with count_progress(arguments.progress_fd, _show_progress) as progress:
-        return make_pack(request, run, store=default_store(), progress=progress), 0
+        result = make_pack(request, run, store=default_store(), progress=progress)
+    return {**result, "warnings": [*_doubts_about_twin(arguments.scene), *result["warnings"]]}, 0
 
 
 def format_result(result: dict[str, Any]) -> str:
@@ -72,6 +76,7 @@ def format_result(result: dict[str, Any]) -> str:
     lines += [f"refused {count:5d}  {reason}" for reason, count in rejected]
     lines += [f"refused {count:5d}  variant, {reason}" for reason, count in result["refused_variants"].items()]
     coverage = ", ".join(f"{axis} {value:.0%}" for axis, value in result["coverage"].items())
+    lines += [f"warning: {text}" for text in result["warnings"] if text.startswith(POOR_TWIN)]
     cost = f"{result['seconds']:.1f} s, {result['library_seconds']:.1f} s of it for the library"
     lines += [
         f"coverage  {coverage}",
@@ -80,6 +85,17 @@ def format_result(result: dict[str, Any]) -> str:
         f"time      {cost}; {result['bytes'] / 1e6:.1f} MB, {result['bytes_per_cousin']:.0f} bytes a cousin",
     ]
     return "\n".join(lines)
+
+
+def _doubts_about_twin(scene: Path) -> list[str]:
+    """Return a warning where the report of a scan calls its twin poor."""
+    from flows.commands.inspect import read_report
+
+    report = scene / "report.json"
+    fidelity = read_report(report).get("fidelity") if report.is_file() else None
+    if not isinstance(fidelity, dict) or fidelity.get("verdict") != "poor":
+        return []
+    return [f"{POOR_TWIN}: cousins of it train for a place that is not there. See {scene / 'report.html'}."]
 
 
 def _axis(text: str) -> tuple[str, float]:

@@ -21,6 +21,7 @@ LADDER = (
     "families",
     "rooms",
     "scene",
+    "fidelity",
     "importers",
     "vary",
     "pack",

@@ -30,6 +30,7 @@ STAGE_NAMES = (
     "settle",
     "write",
     "gate",
+    "fidelity",
     "pictures",
 )
 """Stages of a scan that a bar counts; a test compares them with the pipeline's."""

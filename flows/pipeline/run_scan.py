@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias, cast
 from cousins.codec import decode
 from cousins.errors import InputError
 from cousins.extras import requires_extra
+from cousins.fidelity.measurement import Fidelity
 from cousins.importers.recognition import InputKind, ScanInput, recognise_input
 from cousins.scene.scenes import Scene
 from cousins.store import Store
@@ -38,6 +39,7 @@ from flows.pipeline.stages import (
     ASSEMBLE,
     CHECK_CAPTURE,
     DRAW,
+    FIDELITY,
     GATE,
     INGEST,
     MESH,
@@ -142,6 +144,7 @@ def run_scan_with(
         digest=str(summary["digest"]),
         scene=scene,
         gates=gates,
+        fidelity=None if twin.fidelity is None else executor.load(twin.fidelity),
         quality=None if twin.capture is None else executor.load(twin.capture.checks).quality,
         warnings=tuple(summary["warnings"]),
         fallbacks=tuple(summary["fallbacks"]),
@@ -220,7 +223,11 @@ def _finish(scene: Reference[Scene], frames: CaptureResults | None, runner: Stag
     settled = runner.run(SETTLE(scene=deferred(scene)))
     written = runner.run(WRITE(settled=deferred(settled)))
     draw = RENDER(scene=deferred(written))
+    fidelity: Reference[Fidelity] | None = None
     if frames is not None:
+        fidelity = runner.run(
+            FIDELITY(refined=deferred(frames.aligned), segmentation=deferred(frames.named), scene=deferred(written))
+        )
         draw = DRAW(refined=deferred(frames.aligned), segmentation=deferred(frames.named), scene=deferred(written))
     calls: list[StageCall[GateReport | Path]] = [GATE(scene=deferred(written)), draw]
     gates, pictures = runner.run_all("gate, pictures", calls)
@@ -230,6 +237,7 @@ def _finish(scene: Reference[Scene], frames: CaptureResults | None, runner: Stag
         settled=settled,
         written=written,
         gates=cast("Reference[GateReport]", gates),
+        fidelity=fidelity,
         pictures=cast("Reference[Path]", pictures),
     )
 

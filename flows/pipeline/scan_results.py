@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cousins.capture.captures import Capture
 from cousins.capture.quality.assessment import QualityReport
+from cousins.fidelity.measurement import Fidelity
 from cousins.fusion.pose_refinement import Refined
 from cousins.reconstruct.objects import ReconstructedObject
 from cousins.scene.scenes import Scene
@@ -47,6 +48,8 @@ class ScanResult:
     """The twin as it lies in the folder."""
     gates: GateReport
     """Measured values beside thresholds, by gate, engine and object."""
+    fidelity: Fidelity | None
+    """How much of what the frames measured the twin explains; None where there are no frames."""
     quality: QualityReport | None
     """Quality of the capture; None for a layout scan or a mesh."""
     warnings: tuple[str, ...]
@@ -105,11 +108,14 @@ class TwinResults:
     """Scene folder."""
     gates: Reference[GateReport]
     """Gate report."""
+    fidelity: Reference[Fidelity] | None
+    """Fidelity to the frames; None where there are none."""
     pictures: Reference[Path]
     """Pictures and previews."""
 
     @property
     def references(self) -> tuple[Reference[object], ...]:
         """All of them, in the order of the stages."""
-        last = (self.scene, self.settled, self.written, self.gates, self.pictures)
+        measured = () if self.fidelity is None else (self.fidelity,)
+        last = (self.scene, self.settled, self.written, self.gates, *measured, self.pictures)
         return last if self.capture is None else (*self.capture.references, *last)

@@ -15,6 +15,7 @@ from cousins.capture.io.capture_folder import load_capture
 from cousins.capture.quality.assessment import QualityReport, assess_quality
 from cousins.capture.quality.convention_check import ConventionReport, check_camera_convention
 from cousins.extras import requires_extra
+from cousins.fidelity.measurement import Fidelity, measure_fidelity
 from cousins.fusion.pose_refinement import Refined, refine_poses
 from cousins.importers.meshes import scene_of_mesh
 from cousins.importers.recognition import ScanInput
@@ -125,6 +126,10 @@ def _gate(_: StageContext, scene: Scene) -> GateReport:
     return run_gates(scene)
 
 
+def _measure_fidelity(_: StageContext, refined: Refined, segmentation: Segmentation, scene: Scene) -> Fidelity:
+    return measure_fidelity(scene, refined.capture, segmentation)
+
+
 def _draw(context: StageContext, refined: Refined, segmentation: Segmentation, scene: Scene) -> None:
     draw_pictures(refined.capture, segmentation, scene, context.folder)
 
@@ -183,6 +188,7 @@ ROOM = Stage(name="room", top_package="importers", compute=_room, kind=Scene, op
 SETTLE = Stage(name="settle", top_package="sim", compute=_settle, kind=SettleResult)
 WRITE = Stage(name="write", top_package="scene", compute=_write, read=_read_scene)
 GATE = Stage(name="gate", top_package="sim", compute=_gate, kind=GateReport)
+FIDELITY = Stage(name="fidelity", top_package="fidelity", compute=_measure_fidelity, kind=Fidelity)
 DRAW = Stage(name="pictures", top_package="sim", compute=_draw, read=_folder)
 RENDER = Stage(name="portrait", top_package="sim", compute=_render, read=_folder)
 
@@ -196,6 +202,7 @@ SCAN_STAGES: tuple[Stage[..., object], ...] = (
     SETTLE,
     WRITE,
     GATE,
+    FIDELITY,
     DRAW,
 )
 """Stages of a scan of frames without options, in order: what a progress bar counts."""

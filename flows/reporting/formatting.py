@@ -18,7 +18,8 @@ def format_scan(result: dict[str, Any]) -> str:
 
 def format_twin(result: dict[str, Any]) -> list[str]:
     """Return objects, gates, warnings and fallbacks of a twin as lines."""
-    lines = [f"{result['name']}: {len(result['assets'])} objects, digest {result['digest'][:12]}", ""]
+    lines = [f"{result['name']}: {len(result['assets'])} objects, digest {result['digest'][:12]}"]
+    lines += [*format_fidelity(result.get("fidelity")), ""]
     lines += table(
         ["object", "label", "size cm", "mass kg", "seen", "hulls"],
         [
@@ -37,16 +38,39 @@ def format_twin(result: dict[str, Any]) -> list[str]:
     for engine, gate in result["gates"].items():
         lines.append(
             f"{engine:<9} penetration {gate['max_penetration_mm']:.3f} mm, drift {gate['max_drift_mm']:.2f} mm, "
-            f"stable {gate['stable_fraction']:.0%}{_beside(result)}"
+            f"stable {gate['stable_fraction']:.0%} of {len(result['assets'])} objects{_fixed_count(result)}"
         )
     lines += [f"warning: {text}" for text in result["warnings"]]
     lines += [f"fallback: {text}" for text in result["fallbacks"]]
     return lines
 
 
-def _beside(result: dict[str, Any]) -> str:
-    """Return how many objects the numbers of the gates leave out."""
-    return f" of {len(result['assets']) - len(result['fixed'])} objects, {len(result['fixed'])} fixed in place"
+def format_fidelity(fidelity: dict[str, Any] | None) -> list[str]:
+    """Return the verdict and how much the twin explains as lines; none where there were no frames."""
+    if fidelity is None:
+        return []
+    lines = [f"{fidelity['verdict']}: {fidelity_sentence(fidelity)}"]
+    return lines + ([fidelity["advice"]] if fidelity["advice"] else [])
+
+
+def fidelity_sentence(fidelity: dict[str, Any]) -> str:
+    """Return how much of what the frames measured a twin explains, as one sentence."""
+    frames = f"{fidelity['frames']} frames" if fidelity["frames"] > 1 else "its one frame"
+    if not fidelity["on_other_views"]:
+        basis = f"{frames}; not measured on other views"
+    elif fidelity["held_out"]:
+        basis = f"{frames} that it was not made from"
+    else:
+        basis = f"{frames}, all used to make it"
+    return (
+        f"explains {fidelity['explained']:.1%} of what the phone measured, {fidelity['remainder']:.0%} of that by "
+        f"surface that was not understood; {fidelity['phantom']:.1%} stands where the phone saw free space ({basis})"
+    )
+
+
+def _fixed_count(result: dict[str, Any]) -> str:
+    """Return how many objects were fixed in place, which counts as not stable."""
+    return f", {len(result['fixed'])} of them fixed in place" if result["fixed"] else ""
 
 
 def format_truth(rows: Iterable[dict[str, Any]]) -> list[str]:

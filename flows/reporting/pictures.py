@@ -10,10 +10,14 @@ from PIL import Image
 from scipy import ndimage
 
 from cousins.capture.captures import Capture, Frame
+from cousins.fidelity.comparison import EXPLAINED, MISSING, PHANTOM
+from cousins.fidelity.measurement import compare_frame
+from cousins.fidelity.support import SupportConfig
+from cousins.fusion.volume import color_at_depth
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
 from cousins.raster import ShadingData, ShadingLight, prepare_shading, render, shade
-from cousins.scene.scenes import PlacedAsset, Scene
+from cousins.scene.scenes import PlacedAsset, Scene, visual_meshes
 from cousins.segment.segments import Segmentation
 from flows.reporting.glb import Part, fit_glb
 from sim.synthetic.shadow_maps import shadow_maps, visibility
@@ -38,6 +42,10 @@ RISE_DEG = 25.0
 """How far above the horizon the portrait is taken from [deg]: how one looks at a table."""
 ROOM_RISE_DEG = 58.0
 """The same for a room, so that one looks over its walls [deg]."""
+EVERY_PIXEL = SupportConfig(max_pixels_per_frame=1 << 30)
+"""Compares all pixels of a frame."""
+AGREEMENT_COLORS = {EXPLAINED: (60, 170, 90), MISSING: (40, 110, 230), PHANTOM: (225, 40, 40)}
+"""sRGB colours of the classes of pixels."""
 PALETTE = (
     (230, 92, 58),
     (46, 134, 222),
@@ -54,7 +62,7 @@ PALETTE = (
 
 
 def draw_pictures(capture: Capture, segmentation: Segmentation, scene: Scene, folder: Path) -> None:
-    """Write photo_N.jpg, segments_N.jpg and twin_N.jpg by view, preview.png, preview.glb and view.glb."""
+    """Write {photo,segments,twin,fidelity}_N.jpg by view, preview.png, preview.glb and view.glb."""
     meshes = visual_meshes(scene)
     looks = [prepare_shading(mesh) for mesh in meshes]
     views = chosen_views(capture)
@@ -68,6 +76,7 @@ def draw_pictures(capture: Capture, segmentation: Segmentation, scene: Scene, fo
         save(picture, folder / f"photo_{number}.jpg")
         save(tinted(picture, segmentation, frame), folder / f"segments_{number}.jpg")
         save(twin, folder / f"twin_{number}.jpg")
+        save(agreement_picture(meshes, capture, frame), folder / f"fidelity_{number}.jpg")
     side = views[len(views) // 2].world_from_camera[:2, 3]
     _save_scene(scene, meshes, portrait(scene, meshes, looks, side), folder)
 
@@ -94,17 +103,8 @@ def chosen_views(capture: Capture) -> list[Frame]:
     return [colored[number] for number in numbers]
 
 
-def visual_meshes(scene: Scene) -> list[Mesh]:
-    """Return every body's looks in the world frame: structures, then the links of the objects."""
-    meshes = [structure.visual for structure in scene.structures]
-    for placed in scene.objects:
-        poses = link_poses(placed)
-        meshes += [link.visual.transformed(poses[link.name]) for link in placed.asset.links]
-    return meshes
-
-
 def body_names(scene: Scene) -> list[str]:
-    """Return the names that belong to `visual_meshes`."""
+    """Return the names of the bodies that the `visual_meshes` of a scene belong to."""
     names = [structure.name for structure in scene.structures]
     return names + [placed.asset.name for placed in scene.objects for _ in placed.asset.links]
 
@@ -148,6 +148,20 @@ def tinted(photo: Array, segmentation: Segmentation, frame: Frame) -> Array:
         image[inside] = 0.6 * image[inside] + 0.4 * color
         image[edge] = color
     return np.rint(image).astype(np.uint8)
+
+
+def agreement_picture(meshes: Sequence[Mesh], capture: Capture, frame: Frame) -> Array:
+    """Return a frame's picture in grey, uint8 [h, w, 3], with each class of its supported pixels in a colour."""
+    compared = compare_frame(meshes, None, capture, frame, EVERY_PIXEL)
+    photo = color_at_depth(frame)
+    camera = frame.depth_camera
+    picture = depth_picture(frame, camera.width, camera.height) if photo is None else photo
+    image = picture.astype(np.float64).mean(axis=2, keepdims=True).repeat(3, axis=2)
+    for kind, color in AGREEMENT_COLORS.items():
+        is_kind = compared.comparison.classes == kind
+        image[is_kind] = 0.45 * image[is_kind] + 0.55 * np.array(color)
+    height = round(WIDTH_PX * camera.height / camera.width)
+    return np.asarray(Image.fromarray(np.rint(image).astype(np.uint8)).resize((WIDTH_PX, height)))
 
 
 def depth_picture(frame: Frame, width: int, height: int) -> Array:

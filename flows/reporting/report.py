@@ -11,10 +11,13 @@ from string import Template
 from typing import Any
 
 from cousins.capture.captures import IMAGE_ONLY_APPS
+from flows.reporting.formatting import fidelity_sentence
 from flows.reporting.pictures import PALETTE
 
 TEMPLATES = Path(__file__).parent
-_IMAGE = re.compile(r'alt="(photo|segments|twin) (\d+)" src="(data:[^"]*)"')
+_KINDS = {"photo": "photo", "segments": "objects", "twin": "twin", "fidelity": "agreement"}
+"""Kinds of pictures of a view, with their headings."""
+_IMAGE = re.compile(r'alt="(photo|segments|twin|fidelity) (\d+)" src="(data:[^"]*)"')
 _DATA = re.compile(r'type="text/plain">([^<]*)<')
 
 
@@ -26,7 +29,7 @@ def write_report(summary: Mapping[str, Any], pictures: Path, target: Path) -> No
 
 
 def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, poster: str) -> str:
-    """Return the page's HTML; `images` holds data URIs by `photo_N`, `segments_N` and `twin_N`."""
+    """Return the page's HTML; `images` holds data URIs by `photo_N`, `segments_N`, `twin_N` and `fidelity_N`."""
     capture, scale = summary["capture"], summary["scale"]
     template = Template((TEMPLATES / "report.html").read_text(encoding="utf-8"))
     return template.substitute(
@@ -34,6 +37,9 @@ def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, p
         name=escape(summary["name"]),
         subtitle=escape(f"A twin of {len(summary['assets'])} objects, {_origin(capture)}."),
         badges=_badges(summary),
+        fidelity=_fidelity(summary.get("fidelity")),
+        fidelity_by_object=_fidelity_by_object(summary.get("fidelity")),
+        legend=_LEGEND if "fidelity_0" in images else "",
         views=_views(images) or "<p class='pad soft'>none: there are no frames</p>",
         objects="".join(_object_row(asset, summary) for asset in summary["assets"]),
         truth=_truth(summary.get("truth")),
@@ -89,13 +95,48 @@ def _badges(summary: Mapping[str, Any]) -> str:
     return "".join(f'<li class="{kind}">{escape(text)}</li>' for kind, text in cells)
 
 
+_LEGEND = (
+    "Green: the twin is within 2 cm + 1 % of what was measured. Blue: it is missing there. Red: it stands where the "
+    "phone saw free space. Unmarked: not measured, or not confirmed by other frames."
+)
+
+
+def _fidelity(fidelity: Mapping[str, Any] | None) -> str:
+    """Return the page's first line: the verdict, and how much of what was measured the twin explains."""
+    if fidelity is None:
+        return ""
+    kind = {"good": "good", "usable": "warn", "poor": "bad"}[fidelity["verdict"]]
+    sentence = escape(fidelity_sentence(dict(fidelity)))
+    advice = f"<br>{escape(fidelity['advice'])}" if fidelity["advice"] else ""
+    return f'<p class="verdict"><b class="{kind}">{escape(fidelity["verdict"])}</b>: {sentence}.{advice}</p>'
+
+
+def _fidelity_by_object(fidelity: Mapping[str, Any] | None) -> str:
+    if fidelity is None or not fidelity["objects"]:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(item['name'])}</td>{_number(str(item['pixels']))}"
+        + "".join(_number(f"{item[key]:.1%}") for key in ("explained", "missing", "phantom"))
+        + "</tr>"
+        for item in fidelity["objects"]
+    )
+    head = "".join(f"<th>{name}</th>" for name in ("object", "pixels", "explained", "missing", "phantom"))
+    return (
+        "<h2>Agreement by object</h2><div class='card scroll'><table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        "<p class='soft small'>Over the pixels of the compared frames that show the object. Phantom: the twin stands "
+        "in front of what was measured.</p>"
+    )
+
+
 def _views(images: Mapping[str, str]) -> str:
-    rows = []
-    for number in range(len(images) // 3):
-        for kind in ("photo", "segments", "twin"):
+    kinds = [kind for kind in _KINDS if f"{kind}_0" in images]
+    rows = [f'<div class="head">{_KINDS[kind]}</div>' for kind in kinds]
+    for number in range(len(images) // len(kinds) if kinds else 0):
+        for kind in kinds:
             source = images[f"{kind}_{number}"]
             rows.append(f'<figure><img loading="lazy" alt="{kind} {number + 1}" src="{source}"></figure>')
-    return "".join(rows)
+    return f'<div class="views" style="--columns:{len(kinds)}">{"".join(rows)}</div>' if kinds else ""
 
 
 def _called(asset: Mapping[str, Any]) -> str:
@@ -164,7 +205,7 @@ def _agreement(values: Mapping[str, Any]) -> str:
 
 
 def _fixed(names: Sequence[str]) -> str:
-    return f" Fixed in place and left out of these numbers: {len(names)} ({', '.join(names)})." if names else ""
+    return f" Fixed in place, which counts as not stable: {len(names)} ({', '.join(names)})." if names else ""
 
 
 def _notes(texts: Iterable[str]) -> str:

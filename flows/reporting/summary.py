@@ -7,6 +7,7 @@ from typing import Any
 
 from cousins.capture.captures import Capture
 from cousins.codec import plain
+from cousins.fidelity.measurement import Fidelity
 from cousins.geometry import Array
 from cousins.quantities import Quantity
 from cousins.scene.scene_folder import scene_digest
@@ -27,6 +28,7 @@ def summary_of(twin: TwinResults, executor: StageExecutor) -> dict[str, Any]:
     return {
         "name": scene.name,
         "digest": scene_digest(executor.folder(twin.written) / "scene"),
+        "fidelity": None if twin.fidelity is None else fidelity_summary(executor.load(twin.fidelity)),
         **(layout_summary(scene) if twin.capture is None else frames_summary(twin.capture, executor)),
         "settled_mm": {name: round(distance_m * 1000.0, 3) for name, distance_m in moved_m.items()},
         "scale": {"source": scene.scale.source, "error": scene.scale.error},
@@ -41,6 +43,19 @@ def frames_summary(results: CaptureResults, executor: StageExecutor) -> dict[str
         "refinement": plain(executor.load(results.aligned).report),
         "segments": [segment.name for segment in executor.load(results.named).segments],
     }
+
+
+def fidelity_summary(fidelity: Fidelity) -> dict[str, Any]:
+    """Return how well a twin agrees with what the frames measured; shares and decibels rounded."""
+    values: dict[str, Any] = plain(fidelity)
+    for key in ("explained", "missing", "phantom", "remainder"):
+        values[key] = round(values[key], 4)
+    values["color_db"] = None if fidelity.color_db is None else round(fidelity.color_db, 2)
+    values["objects"] = [
+        {key: round(value, 4) if isinstance(value, float) else value for key, value in item.items()}
+        for item in values["objects"]
+    ]
+    return values
 
 
 def layout_summary(scene: Scene) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from sim.physics.simple_assets import make_scene, slab
 
 ROOT = Path(__file__).parents[2]
 NAMES = """
-Asset Body Capture CousinsError Finding InputError Pack Recipe ScanOptions ScanResult Scene Segmentation Task
+Asset Body Capture CousinsError Fidelity Finding InputError Pack Recipe ScanOptions ScanResult Scene Segmentation Task
 TrainingConfig adapt_env assemble_twin check evaluate load_family load_policy make_env make_pack measure_affordances
-missing_affordances open_pack read_capture reconstruct_objects refine_poses register_rllib_envs scan segment_capture
-settle train
+measure_fidelity missing_affordances open_pack read_capture reconstruct_objects refine_poses register_rllib_envs scan
+segment_capture settle train
 """.split()  # noqa: SIM905
 NEEDS = {
     "adapt_env": "gymnasium",

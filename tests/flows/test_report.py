@@ -13,6 +13,7 @@ import trimesh
 from PIL import Image
 
 from cousins.meshes import Mesh
+from flows.reporting.formatting import fidelity_sentence, format_fidelity
 from flows.reporting.glb import Part, fit_glb, glb
 from flows.reporting.report import page, pictures_of, words
 
@@ -156,3 +157,44 @@ def test_a_glb_keeps_group_and_texture() -> None:
 def test_textures_shrink_until_a_glb_fits() -> None:
     parts = [Part(name="a", mesh=box(textured=True))]
     assert len(fit_glb(parts, 300_000)) <= 300_000 < len(glb(parts))
+
+
+FIDELITY: dict[str, Any] = {
+    "frames": 6,
+    "held_out": True,
+    "on_other_views": True,
+    "pixels": 1000,
+    "explained": 0.912,
+    "missing": 0.062,
+    "phantom": 0.026,
+    "color_db": 17.7,
+    "remainder": 0.43,
+    "objects": [{"name": "object_0", "pixels": 90, "explained": 0.5, "missing": 0.3, "phantom": 0.2}],
+    "movable_objects": 7,
+    "fixed_objects": 6,
+    "verdict": "usable",
+    "advice": "Look at this: 2.6% stands where the phone saw <free> space.",
+}
+
+
+def test_the_first_line_of_the_page_is_how_much_the_twin_explains() -> None:
+    html = page(
+        SUMMARY | {"fidelity": FIDELITY}, IMAGES | {"fidelity_0": "data:image/jpeg;base64,x"}, model="", poster=""
+    )
+    body = html[html.index("<h1>") :]
+    verdict = body.index("explains 91.2% of what the phone measured, 43% of that by surface that was not understood")
+    assert verdict < body.index("badges")
+    assert "2.6% stands where the phone saw free space (6 frames that it was not made from)" in body
+    assert "&lt;free&gt;" in body
+    assert "Agreement by object" in body
+    assert "--columns:4" in body
+    assert pictures_of(html)[0].keys() == {"photo_0", "segments_0", "twin_0", "fidelity_0"}
+
+
+def test_a_single_view_and_a_capture_without_held_out_frames_say_so() -> None:
+    single = FIDELITY | {"frames": 1, "held_out": False, "on_other_views": False}
+    assert fidelity_sentence(single).endswith("(its one frame; not measured on other views)")
+    few = FIDELITY | {"held_out": False}
+    assert fidelity_sentence(few).endswith("(6 frames, all used to make it)")
+    assert format_fidelity(None) == []
+    assert format_fidelity(FIDELITY)[0].startswith("usable: explains 91.2%")

@@ -71,7 +71,7 @@ def recorded(*, drift: float, sigma: float = 1.0, bias_m: float = 0.0) -> tuple[
 def error_m(capture: Capture, true: Array) -> float:
     """How far the looked-at points are from the truth, up to one rigid motion of everything."""
     local = np.array([[0.0, 0.0, 0.9], [0.3, 0.0, 0.9], [0.0, 0.3, 0.9]])
-    estimated = np.concatenate([transform(frame.world_from_camera, local) for frame in capture.frames])
+    estimated = np.concatenate([transform(frame.world_from_camera, local) for frame in capture.all_frames])
     true_points = np.concatenate([transform(pose, local) for pose in true])
     left, _, right = np.linalg.svd((estimated - estimated.mean(axis=0)).T @ (true_points - true_points.mean(axis=0)))
     moved = (estimated - estimated.mean(axis=0)) @ left @ right + true_points.mean(axis=0)
@@ -90,7 +90,7 @@ def test_a_perfect_capture_is_left_alone() -> None:
     capture, _ = recorded(drift=0.0)
     refined = refine_poses(capture)
     assert not refined.report.kept
-    assert refined.capture is capture
+    assert refined.capture.all_frames == capture.frames
 
 
 @pytest.mark.parametrize("bias_m", [-0.004, -0.003])
@@ -115,7 +115,7 @@ def test_gravity_and_place_stay_where_tracking_put_them() -> None:
     corrections = np.array(
         [
             new.world_from_camera @ invert(old.world_from_camera)
-            for new, old in zip(refined.frames, capture.frames, strict=True)
+            for new, old in zip(refined.all_frames, capture.frames, strict=True)
         ]
     )
     assert np.abs(corrections[:, :3, 2].mean(axis=0) - [0.0, 0.0, 1.0]).max() < 1e-3
