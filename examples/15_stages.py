@@ -31,6 +31,9 @@ try:
 except cousins.CousinsError as error:
     raise SystemExit(str(error)) from error
 
+fidelity: cousins.Fidelity = cousins.measure_fidelity(scene, refined.capture, segmentation)
+print(f"{fidelity.verdict}: explains {fidelity.explained:.1%} of {fidelity.frames} frames that it was not made from")
+
 with tempfile.TemporaryDirectory() as scratch:
     digest = scene.save(Path(scratch) / "scene")
 print(f"digest {digest}")

@@ -32,6 +32,8 @@ MAX_THROUGH: Final = 0.5
 REACH_M: Final = 0.3
 """A cell without any observation belongs to the structure this near to a measured one [m]: what stands on a
 table hides it."""
+MAX_UNSEEN_M2: Final = 2.0
+"""A patch that no frame shows belongs to the structure where it is smaller than this [m²]."""
 MIN_OPENING_M2: Final = 0.004
 """A smaller opening, or a smaller patch of structure, is noise [m²]."""
 WHOLE_SHARE: Final = 0.95
@@ -69,7 +71,9 @@ def observed_region(
     if not is_surface.any():
         return None
     is_open = _without_specks(is_open, cell_m)
+    is_unseen = inside & ~is_surface & ~is_open
     near = ndimage.distance_transform_edt(~is_surface) * cell_m <= REACH_M
+    near |= is_unseen & ~_large_patches(is_unseen, MAX_UNSEEN_M2 / cell_m**2)
     exists = inside & ((is_surface | near | ndimage.binary_fill_holes(is_surface)) & ~is_open | covered)
     exists = _without_specks(exists, cell_m)
     share = float(exists.sum() / inside.sum())
@@ -118,9 +122,13 @@ def _runs(row: Array) -> set[tuple[int, int]]:
 def _without_specks(cells: Array, cell_m: float) -> Array:
     """Return the cells without patches below `MIN_OPENING_M2` and smoothed by one cell."""
     smooth = ndimage.binary_opening(cells, structure=np.ones((3, 3), dtype=bool))
-    labels, count = ndimage.label(smooth)
-    areas = np.bincount(labels.ravel(), minlength=count + 1) * cell_m**2
-    is_large = areas >= MIN_OPENING_M2
+    return _large_patches(smooth, MIN_OPENING_M2 / cell_m**2)
+
+
+def _large_patches(cells: Array, min_cells: float) -> Array:
+    """Return the true cells in connected patches of at least `min_cells`."""
+    labels, count = ndimage.label(cells)
+    is_large = np.bincount(labels.ravel(), minlength=count + 1) >= min_cells
     is_large[0] = False
     return np.asarray(is_large[labels])
 

@@ -51,9 +51,9 @@ class RemainderConfig:
     """Surface this near to an object is taken for its own, seen from another side with another pose error [m]."""
     max_through: float = 1.5
     """Largest number of frames that look through a point for each frame that measured a surface there."""
-    min_patch_m2: float = 0.0008
-    """Smaller connected patches are noise [m²]."""
-    sample_spacing_m: float = 0.008
+    min_patch_voxels2: float = 30.0
+    """Smaller connected patches are noise [squared voxel edges of the fused surface]."""
+    sample_spacing_m: float = 0.012
     """Distance between the points by which the twin's surface is represented [m]."""
     max_faces: int = 80_000
     """Largest number of triangles that are kept."""
@@ -79,13 +79,15 @@ def find_remainder(
     collision boxes keep clear.
     """
     config = RemainderConfig() if config is None else config
-    fused = _fused_surface(frames, config)
+    fused, voxel_m = _fused_surface(frames, config)
     is_kept = ~(
         _is_near(fused.vertices, structures, config.explained_m, config)
         | _is_near(fused.vertices, objects, config.object_reach_m, config)
     )
     measured, through = count_observations(fused.vertices, frames)
-    visual = _large_patches(fused, is_kept & (through < config.max_through * measured), config)
+    visual = _large_patches(
+        fused, is_kept & (through < config.max_through * measured), config.min_patch_voxels2 * voxel_m**2
+    )
     if not len(visual.faces):
         return None
     visual = _with_all_colors(_decimated(visual, config.max_faces))
@@ -116,12 +118,12 @@ def surface_points(mesh: Mesh, spacing_m: float) -> Array:
     return np.concatenate(parts)
 
 
-def _fused_surface(frames: Sequence[Frame], config: RemainderConfig) -> Mesh:
-    """Return the fused surface of all frames with colours, fine where it is small."""
+def _fused_surface(frames: Sequence[Frame], config: RemainderConfig) -> tuple[Mesh, float]:
+    """Return the fused surface of all frames with colours, and its voxel edge [m]: fine where the surface is small."""
     coarse = _fused(frames, config.coarse_voxel_m, config)
     if not len(coarse.faces) or coarse.to_trimesh().area > config.large_m2:
-        return coarse
-    return _fused(frames, config.fine_voxel_m, config)
+        return coarse, config.coarse_voxel_m
+    return _fused(frames, config.fine_voxel_m, config), config.fine_voxel_m
 
 
 def _fused(frames: Sequence[Frame], voxel_m: float, config: RemainderConfig) -> Mesh:
@@ -133,13 +135,14 @@ def _is_near(points: Array, meshes: Sequence[Mesh], reach_m: float, config: Rema
     """Return which points [n, 3] lie within a distance [m] of meshes [n]."""
     if not meshes:
         return np.zeros(len(points), dtype=bool)
-    tree = cKDTree(np.concatenate([surface_points(mesh, config.sample_spacing_m) for mesh in meshes]))
+    points_of_meshes = np.concatenate([surface_points(mesh, config.sample_spacing_m) for mesh in meshes])
+    tree = cKDTree(points_of_meshes, balanced_tree=False, compact_nodes=False)
     distance, _ = tree.query(points, distance_upper_bound=reach_m, workers=-1)
     return np.isfinite(distance)
 
 
-def _large_patches(fused: Mesh, is_kept: Array, config: RemainderConfig) -> Mesh:
-    """Return the triangles of the fused surface between kept vertices, bool [n], in patches that are large enough."""
+def _large_patches(fused: Mesh, is_kept: Array, min_patch_m2: float) -> Mesh:
+    """Return the triangles between kept vertices, bool [n], of a surface, in patches of at least `min_patch_m2`."""
     faces = fused.faces[is_kept[fused.faces].all(axis=1)]
     if not len(faces):
         return Mesh(vertices=np.zeros((0, 3)), faces=np.zeros((0, 3), dtype=np.int32))
@@ -152,7 +155,7 @@ def _large_patches(fused: Mesh, is_kept: Array, config: RemainderConfig) -> Mesh
     areas = 0.5 * np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
     patch_of_face = patch[faces[:, 0]]
     patch_areas = np.bincount(patch_of_face, weights=areas)
-    return _compact(fused, faces[patch_areas[patch_of_face] >= config.min_patch_m2])
+    return _compact(fused, faces[patch_areas[patch_of_face] >= min_patch_m2])
 
 
 def _compact(mesh: Mesh, faces: Array) -> Mesh:

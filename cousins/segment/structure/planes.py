@@ -27,6 +27,10 @@ MAX_UP_ERROR_COS = np.cos(np.deg2rad(15.0))
 """Cosine of the largest angle between an estimated z axis and the normal of a plane that corrects it: 15 degrees."""
 MIN_LEVEL_SHARE = 0.04
 """Least share of the seen area whose normals lie that near to an estimated z axis that is worth trusting."""
+MAX_SUPPORT_TILT_COS = np.cos(np.deg2rad(5.0))
+"""Cosine of the largest tilt of a support other than the largest one: 5 degrees; more is the top of clutter."""
+WALL_REACH_M = 0.04
+"""First gate of a wall's fit [m]."""
 WALL_WINDOW_BINS = 9
 """Histogram bins in which a wall's points lie: walls are seen from further away than tables, with more noise."""
 MIN_WALL_HEIGHT_M = 0.6
@@ -182,6 +186,14 @@ def fit_plane(
     return normal, offset_m, scatter, inliers
 
 
+def _refitted(
+    points: Array, normals: Array, fit: tuple[Array, float, float, Array], reach_m: float
+) -> tuple[Array, float, float]:
+    """Return normal, offset and scatter [m] of one patch of a plane: tracking that drifted shifts patches apart."""
+    normal, offset, scatter, inliers = fit_plane(points, fit[0], fit[1], normals=normals, reach_m=reach_m)
+    return (normal, offset, scatter) if inliers.sum() >= MIN_PATCH_POINTS else fit[:3]
+
+
 def _histogram_peaks(
     values: Array, weights: Array, *, min_weight: float, width_m: float, window_bins: int = 3
 ) -> list[float]:
@@ -221,7 +233,9 @@ def _find_supports(samples: DepthSamples, up: Array, config: PlaneConfig) -> lis
     for n, (size, k, patch) in enumerate(patches):
         if size < (config.min_floor_m2 if n == 0 else config.min_table_m2):
             continue
-        normal, offset, scatter, _ = fits[k]
+        normal, offset, scatter = _refitted(points[patch], normals[patch], fits[k], reach)
+        if n > 0 and normal @ up < MAX_SUPPORT_TILT_COS:
+            continue
         kind: Literal["floor", "table"] = "floor" if _is_floor(samples, fits[k], lowest) else "table"
         name = kind if counts[kind] == 0 else f"{kind}_{counts[kind]}"
         counts[kind] += 1
@@ -256,33 +270,34 @@ def _find_walls(samples: DepthSamples, up: Array, config: PlaneConfig) -> list[F
     free = np.ones(len(points), dtype=bool)
     walls: list[FittedPlane] = []
     for angle in np.deg2rad(np.arange(0.0, 360.0, 10.0)):
-        normal = np.cos(angle) * first + np.sin(angle) * second
+        direction = np.cos(angle) * first + np.sin(angle) * second
         near = free & (np.abs((azimuth - angle + np.pi) % (2 * np.pi) - np.pi) < np.deg2rad(15.0))
         if areas[near].sum() < config.min_wall_m2:
             continue
         peaks = _histogram_peaks(
-            points[near] @ normal,
+            points[near] @ direction,
             areas[near],
             min_weight=config.min_wall_m2,
             width_m=0.1,
             window_bins=WALL_WINDOW_BINS,
         )
-        for offset in peaks:
-            fit = fit_plane(points, normal, offset, normals=normals, reach_m=0.04)
+        for position in peaks:
+            fit = fit_plane(points, direction, position, normals=normals, reach_m=WALL_REACH_M)
             for patch in _connected_patches(points, fit[3] & free, fit[0]):
                 size = float(areas[patch].sum())
                 if size < config.min_wall_m2 or np.ptp(points[patch] @ up) < MIN_WALL_HEIGHT_M:
                     continue
-                border = convex_outline(points[patch], fit[0], fit[1])
-                plane = Plane(name=f"wall_{len(walls)}", kind="wall", normal=fit[0], offset_m=fit[1], outline=border)
-                is_behind = samples.points @ fit[0] < fit[1] - BEHIND_M
+                normal, offset, scatter = _refitted(points[patch], normals[patch], fit, WALL_REACH_M)
+                border = convex_outline(points[patch], normal, offset)
+                plane = Plane(name=f"wall_{len(walls)}", kind="wall", normal=normal, offset_m=offset, outline=border)
+                is_behind = samples.points @ normal < offset - BEHIND_M
                 is_behind[is_behind] = inside_outline(plane, samples.points[is_behind])
                 if samples.areas[is_behind].sum() > config.max_behind * size:
                     continue
-                is_claimed = np.abs(points @ fit[0] - fit[1]) <= CLAIMED_M
+                is_claimed = np.abs(points @ normal - offset) <= CLAIMED_M
                 is_claimed[is_claimed] = inside_outline(plane, points[is_claimed], margin_m=CLAIMED_M)
                 free &= ~is_claimed
-                walls.append(FittedPlane(plane=plane, scatter_m=fit[2], area_m2=size))
+                walls.append(FittedPlane(plane=plane, scatter_m=scatter, area_m2=size))
     return walls
 
 
