@@ -1,4 +1,4 @@
-"""Worker process for CoACD, which may abort on an odd mesh and has no time limit.
+"""Worker process for CoACD, which may abort on an odd mesh; its CPU time is limited.
 
 Call as `python -m cousins.reconstruct.collision.coacd_worker IN.npz OUT.npz`; `IN` holds `vertices`, `faces` and the
 options, `OUT` gets the vertices and the faces of each piece in turn.
@@ -6,6 +6,7 @@ options, `OUT` gets the vertices and the faces of each piece in turn.
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -17,7 +18,9 @@ def main(source: Path, target: Path) -> None:
     """Decompose the mesh in `source` and write the pieces to `target`."""
     with np.load(source, allow_pickle=False) as inputs:
         mesh = coacd.Mesh(inputs["vertices"], inputs["faces"])
+        max_cpu_s = int(inputs["max_cpu_s"])
         threshold, hulls, seed = float(inputs["threshold"]), int(inputs["max_hulls"]), int(inputs["seed"])
+    resource.setrlimit(resource.RLIMIT_CPU, (max_cpu_s, max_cpu_s + 5))
     coacd.set_log_level("error")
     # The tree search is cut to a quarter of the library's default and concavity is sampled at 600 points: the
     # volume error stays within 5 % of the default's on shells and solids, at a quarter of the time.

@@ -59,8 +59,8 @@ def test_decomposition_is_the_same_twice() -> None:
         np.testing.assert_array_equal(piece.mesh.vertices, same.mesh.vertices)
 
 
-def test_a_missed_deadline_is_reported_and_planes_split_the_mesh_instead() -> None:
-    decomposition = decompose(mesh_of(bowl()), config=CollisionConfig(deadline_s=0.01))
+def test_too_much_cpu_time_is_reported_and_planes_split_the_mesh_instead() -> None:
+    decomposition = decompose(mesh_of(bowl()), config=CollisionConfig(max_cpu_s=1))
     assert decomposition.method == "bisection"
     assert "exceeded" in decomposition.fallbacks[0]
     assert decomposition.volume_lost < 0.02
