@@ -21,7 +21,7 @@ from cousins.scene.layout.collision_bodies import (
     structure_body,
 )
 from cousins.scene.layout.relations import find_relations
-from cousins.scene.layout.remainder import find_remainder
+from cousins.scene.layout.remainder import coarse_boxes_note, find_remainder
 from cousins.scene.layout.repair import RepairReport, repair
 from cousins.scene.layout.structures import join_corners, level_plane, structure_from_plane
 from cousins.scene.scenes import PlacedAsset, Scene, Structure, visual_meshes
@@ -88,7 +88,10 @@ def assemble(
         [body for body in scene_bodies(scene).values() if body.movable],
         capture.frames,
     )
-    return scene if remainder is None else replace(scene, structures=(*scene.structures, remainder))
+    if remainder is None:
+        return scene
+    coarseness = coarse_boxes_note(remainder)
+    return replace(scene, structures=(*scene.structures, remainder), fallbacks=(*scene.fallbacks, *coarseness))
 
 
 def _opened(scene: Scene, sources: Mapping[str, tuple[Plane, list[Array]]], capture: Capture) -> tuple[Structure, ...]:

@@ -104,6 +104,17 @@ def find_remainder(
     )
 
 
+def coarse_boxes_note(remainder: Structure, *, config: RemainderConfig | None = None) -> list[str]:
+    """Return a note where the collision boxes of a remainder are coarser than asked for, else nothing."""
+    config = RemainderConfig() if config is None else config
+    cell_m = min(float(piece.size_m.min()) for piece in remainder.pieces)
+    if cell_m < config.cell_m + 1e-6:
+        return []
+    wanted_cm, cell_cm = 100.0 * config.cell_m, 100.0 * cell_m
+    note = f"collision boxes of the remainder are {cell_cm:.1f} cm coarse instead of {wanted_cm:.1f} cm"
+    return [f"{note}: finer ones would be more than {config.max_boxes}"]
+
+
 def surface_points(mesh: Mesh, spacing_m: float) -> Array:
     """Return points [n, 3] on a mesh, no further than about `spacing_m` apart: vertices and a grid in each triangle."""
     triangles = np.asarray(mesh.vertices, dtype=np.float64)[mesh.faces]

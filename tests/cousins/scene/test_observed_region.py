@@ -11,7 +11,14 @@ from hypothesis.extra.numpy import arrays
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.scene.layout.observed_region import merged_rectangles
-from cousins.scene.layout.remainder import RemainderConfig, find_remainder, merged_boxes, surface_points
+from cousins.scene.layout.remainder import (
+    RemainderConfig,
+    coarse_boxes_note,
+    find_remainder,
+    merged_boxes,
+    surface_points,
+)
+from sim.physics.simple_assets import slab
 
 
 @settings(max_examples=150, deadline=None)
@@ -41,6 +48,13 @@ def test_points_on_a_mesh_are_no_further_apart_than_asked_for() -> None:
     nearest = np.sqrt(((samples[:, None, :] - points[None, :, :]) ** 2).sum(axis=2)).min(axis=1)
     assert nearest.max() < 0.01
     assert len(points) < 8000
+
+
+def test_coarse_boxes_are_a_fallback_with_their_size() -> None:
+    fine, coarse = (slab("remainder", size_m=(1.0, 1.0, edge_m)) for edge_m in (0.02, 0.05))
+    assert coarse_boxes_note(fine) == []
+    (note,) = coarse_boxes_note(coarse)
+    assert "5.0 cm coarse instead of 2.0 cm" in note
 
 
 def test_without_frames_there_is_no_remainder() -> None:
