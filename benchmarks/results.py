@@ -35,7 +35,7 @@ PROGRAMS = {
         "segmentation.py",
         "sam_oracle.py",
         "pose_size.py",
-        "fidelity.py",
+        "robustness/fidelity.py",
         "chair.py",
         "gates.py",
         "reconstruction.py",

@@ -23,7 +23,13 @@ from cousins.scene.layout.collision_bodies import (
 from cousins.scene.layout.relations import find_relations
 from cousins.scene.layout.remainder import coarse_boxes_note, find_remainder
 from cousins.scene.layout.repair import RepairReport, repair
-from cousins.scene.layout.structures import join_corners, level_plane, structure_from_plane
+from cousins.scene.layout.structures import (
+    DEFAULT_FRICTION,
+    DEFAULT_RESTITUTION,
+    join_corners,
+    level_plane,
+    structure_from_plane,
+)
 from cousins.scene.scenes import PlacedAsset, Scene, Structure, visual_meshes
 from cousins.segment.segments import Plane, Segmentation
 
@@ -41,6 +47,8 @@ TEXTURE_CONFIGS: Final = {
     "wall": TextureConfig(texel_m=0.004, max_size_px=1024, max_views=16, color_width_px=960),
 }
 """How finely structure is painted: as fine as a phone 0.7, 1.5 and 2.5 m away sees it."""
+REMAINDER: Final = "remainder"
+"""Name of the structure that holds what no other structure and no object explains."""
 SUPPORT_MARGIN_M: Final = 0.05
 """How far an added support reaches beyond what stands on it [m]."""
 
@@ -90,8 +98,17 @@ def assemble(
     )
     if remainder is None:
         return scene
-    coarseness = coarse_boxes_note(remainder)
-    return replace(scene, structures=(*scene.structures, remainder), fallbacks=(*scene.fallbacks, *coarseness))
+    visual, boxes = remainder
+    structure = Structure(
+        name=REMAINDER,
+        kind="remainder",
+        visual=visual,
+        pieces=boxes,
+        friction=DEFAULT_FRICTION,
+        restitution=DEFAULT_RESTITUTION,
+    )
+    fallbacks = (*scene.fallbacks, *coarse_boxes_note(boxes))
+    return replace(scene, structures=(*scene.structures, structure), fallbacks=fallbacks)
 
 
 def _opened(scene: Scene, sources: Mapping[str, tuple[Plane, list[Array]]], capture: Capture) -> tuple[Structure, ...]:

@@ -24,11 +24,7 @@ from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
 from cousins.scene.layout.collision_bodies import CollisionBody
 from cousins.scene.layout.observed_region import count_observations, merged_rectangles
-from cousins.scene.layout.structures import DEFAULT_FRICTION, DEFAULT_RESTITUTION
-from cousins.scene.scenes import Structure
 
-NAME: Final = "remainder"
-"""Name and kind of the structure."""
 GREY_LEVEL: Final = 160
 """Grey level of surface without any colour."""
 
@@ -72,8 +68,8 @@ def find_remainder(
     frames: Sequence[Frame],
     *,
     config: RemainderConfig | None = None,
-) -> Structure | None:
-    """Return the unexplained surface as a structure, or None where everything is explained.
+) -> tuple[Mesh, tuple[Piece, ...]] | None:
+    """Return the unexplained surface and its collision boxes in the world frame, or None where all is explained.
 
     `structures` and `objects` are the visual meshes of the twin in the world frame; `bodies` are the objects from which
     collision boxes keep clear.
@@ -92,22 +88,13 @@ def find_remainder(
         return None
     visual = _with_all_colors(_decimated(visual, config.max_faces))
     pieces = _boxes(surface_points(visual, config.cell_m / 2.0), bodies, config)
-    if not pieces:
-        return None
-    return Structure(
-        name=NAME,
-        kind="remainder",
-        visual=visual,
-        pieces=pieces,
-        friction=DEFAULT_FRICTION,
-        restitution=DEFAULT_RESTITUTION,
-    )
+    return (visual, pieces) if pieces else None
 
 
-def coarse_boxes_note(remainder: Structure, *, config: RemainderConfig | None = None) -> list[str]:
+def coarse_boxes_note(boxes: Sequence[Piece], *, config: RemainderConfig | None = None) -> list[str]:
     """Return a note where the collision boxes of a remainder are coarser than asked for, else nothing."""
     config = RemainderConfig() if config is None else config
-    cell_m = min(float(piece.size_m.min()) for piece in remainder.pieces)
+    cell_m = min(float(piece.size_m.min()) for piece in boxes)
     if cell_m < config.cell_m + 1e-6:
         return []
     wanted_cm, cell_cm = 100.0 * config.cell_m, 100.0 * cell_m

@@ -51,7 +51,7 @@ def test_points_on_a_mesh_are_no_further_apart_than_asked_for() -> None:
 
 
 def test_coarse_boxes_are_a_fallback_with_their_size() -> None:
-    fine, coarse = (slab("remainder", size_m=(1.0, 1.0, edge_m)) for edge_m in (0.02, 0.05))
+    fine, coarse = (slab("remainder", size_m=(1.0, 1.0, edge_m)).pieces for edge_m in (0.02, 0.05))
     assert coarse_boxes_note(fine) == []
     (note,) = coarse_boxes_note(coarse)
     assert "5.0 cm coarse instead of 2.0 cm" in note

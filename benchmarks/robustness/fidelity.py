@@ -5,16 +5,19 @@ twin and the fused surfaces are rendered from these frames and compared with the
 it (within 2 cm + 1 % of the depth). The peer is a TSDF of the same frames with the same poses, at two voxel sizes and
 two least weights; the best of its four surfaces stands in the rows. Captures that are not there are named and left out.
 
-    python benchmarks/fidelity.py [--quick] [--data DIR] [--capture NAME ...] [--json]
+    python benchmarks/robustness/fidelity.py [--quick] [--data DIR] [--capture NAME ...] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cousins.capture.captures import Capture
 from cousins.errors import CousinsError
