@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from cousins.capture.captures import Frame
-from cousins.geometry import Array, invert, transform, unproject
+from cousins.fusion.point_observations import MEASURED, observe_points
+from cousins.geometry import Array, transform, unproject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,51 +63,16 @@ def supported_pixels(frame: Frame, other_frames: Sequence[Frame], config: Suppor
     for other in sorted(other_frames, key=lambda other: (abs(other.index - frame.index), other.index)):
         if other.index == frame.index or not len(waiting):
             continue
-        camera = other.depth_camera
-        _count_agreeing(
-            points,
-            waiting,
-            camera.matrix @ invert(other.world_from_camera)[:3],
-            other.depth_m,
-            other.confidence,
-            config.min_confidence,
-            config.tolerance_m,
-            config.tolerance_per_m,
-            counts,
+        observations = observe_points(
+            points[waiting],
+            other,
+            tolerance_m=config.tolerance_m,
+            tolerance_per_m=config.tolerance_per_m,
+            min_confidence=config.min_confidence,
         )
+        counts[waiting] += observations == MEASURED
         waiting = waiting[counts[waiting] < config.min_other_frames]
     supported = np.zeros_like(trusted)
     is_confirmed = counts >= config.min_other_frames
     supported[rows[is_confirmed], columns[is_confirmed]] = True
     return supported
-
-
-@njit(cache=True, nogil=True)
-def _count_agreeing(
-    points: Array,
-    waiting: Array,
-    projection: Array,
-    depth_m: Array,
-    confidence: Array,
-    min_confidence: int,
-    tolerance_m: float,
-    tolerance_per_m: float,
-    counts: Array,
-) -> None:
-    """Add one to the count of each waiting point [n, 3] that another frame's depth agrees with."""
-    height, width = depth_m.shape
-    for index in waiting:
-        x, y, z = points[index, 0], points[index, 1], points[index, 2]
-        depth = projection[2, 0] * x + projection[2, 1] * y + projection[2, 2] * z + projection[2, 3]
-        if depth <= 0.0:
-            continue
-        u = (projection[0, 0] * x + projection[0, 1] * y + projection[0, 2] * z + projection[0, 3]) / depth
-        v = (projection[1, 0] * x + projection[1, 1] * y + projection[1, 2] * z + projection[1, 3]) / depth
-        if not (-0.5 <= u < width - 0.5 and -0.5 <= v < height - 0.5):
-            continue
-        row, column = int(np.floor(v + 0.5)), int(np.floor(u + 0.5))
-        measured = depth_m[row, column]
-        if measured <= 0.0 or confidence[row, column] < min_confidence:
-            continue
-        if abs(measured - depth) <= tolerance_m + tolerance_per_m * depth:
-            counts[index] += 1

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from cousins.capture.captures import Capture, Frame
-from cousins.fidelity.comparison import EXPLAINED, MISSING, PHANTOM
+from cousins.fidelity.comparison import EXPLAINED, MISSING, PHANTOM, UNLIT
 from cousins.fidelity.measurement import compare_frame
 from cousins.fidelity.support import SupportConfig
 from cousins.fusion.volume import color_at_depth
@@ -32,8 +32,6 @@ SUPERSAMPLES = 2
 """Rays per preview pixel along each axis."""
 MOST_GLB_BYTES = 10_000_000
 """Largest preview.glb."""
-AS_PHOTOGRAPHED = ShadingLight(lamp=0.0, ambient=1.0, ground=1.0)
-"""Textures hold the light of the room; nothing is added to it."""
 PORTRAIT = ShadingLight(lamp=0.42, ambient=0.72, ground=0.8)
 """A mild lamp for the preview: textures are lit already."""
 NO_PHOTO = (236, 238, 241)
@@ -72,7 +70,7 @@ def draw_pictures(capture: Capture, segmentation: Segmentation, scene: Scene, fo
         camera = (frame.color_camera or frame.depth_camera).scaled(WIDTH_PX, height)
         picture = depth_picture(frame, WIDTH_PX, height) if photo is None else photo
         raster = render(meshes, camera, frame.world_from_camera)
-        twin = shade(raster, meshes, shading_data=looks, light=AS_PHOTOGRAPHED, background=NO_PHOTO)
+        twin = shade(raster, meshes, shading_data=looks, light=UNLIT, background=NO_PHOTO)
         save(picture, folder / f"photo_{number}.jpg")
         save(tinted(picture, segmentation, frame), folder / f"segments_{number}.jpg")
         save(twin, folder / f"twin_{number}.jpg")

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 
 from cousins.capture.captures import Frame
-from cousins.geometry import Array, invert, transform
+from cousins.fusion.point_observations import LOOKED_THROUGH, MEASURED, observe_points
+from cousins.geometry import Array, transform
 
 SMALLEST_CELL_M: Final = 0.015
 """Edge of a grid cell on a small structure [m]."""
@@ -25,6 +25,10 @@ TOLERANCE_M: Final = 0.02
 """A depth within this, and `TOLERANCE_PER_M` of it, of a cell measured the cell [m]."""
 TOLERANCE_PER_M: Final = 0.01
 """Growth of the tolerance with depth."""
+MIN_CONFIDENCE: Final = 1
+"""Least confidence of a depth that is used: 0 low, 1 medium, 2 high."""
+NEAREST_M: Final = 0.1
+"""Nearest distance from a camera at which a cell is observed [m]."""
 MIN_FRAMES_THROUGH: Final = 2
 """Number of frames that must look through a cell before it counts as open."""
 MAX_THROUGH: Final = 0.5
@@ -108,8 +112,16 @@ def count_observations(points: Array, frames: Sequence[Frame]) -> tuple[Array, A
     """Return how many frames measured a surface at world points [n, 3], and how many looked through them, int64 [n]."""
     measured, through = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
     for frame in frames:
-        projection = frame.depth_camera.matrix @ invert(frame.world_from_camera)[:3]
-        _count_in_frame(np.ascontiguousarray(points), projection, frame.depth_m, frame.confidence, measured, through)
+        observations = observe_points(
+            points,
+            frame,
+            tolerance_m=TOLERANCE_M,
+            tolerance_per_m=TOLERANCE_PER_M,
+            min_confidence=MIN_CONFIDENCE,
+            min_depth_m=NEAREST_M,
+        )
+        measured += observations == MEASURED
+        through += observations == LOOKED_THROUGH
     return measured, through
 
 
@@ -131,29 +143,3 @@ def _large_patches(cells: Array, min_cells: float) -> Array:
     is_large = np.bincount(labels.ravel(), minlength=count + 1) >= min_cells
     is_large[0] = False
     return np.asarray(is_large[labels])
-
-
-@njit(cache=True, nogil=True)
-def _count_in_frame(
-    points: Array, projection: Array, depth_m: Array, confidence: Array, measured: Array, through: Array
-) -> None:
-    """Add one to `measured` or `through` of each point [n, 3] that a frame observes."""
-    height, width = depth_m.shape
-    for index in range(len(points)):
-        x, y, z = points[index, 0], points[index, 1], points[index, 2]
-        depth = projection[2, 0] * x + projection[2, 1] * y + projection[2, 2] * z + projection[2, 3]
-        if depth <= 0.1:
-            continue
-        u = (projection[0, 0] * x + projection[0, 1] * y + projection[0, 2] * z + projection[0, 3]) / depth
-        v = (projection[1, 0] * x + projection[1, 1] * y + projection[1, 2] * z + projection[1, 3]) / depth
-        if not (-0.5 <= u < width - 0.5 and -0.5 <= v < height - 0.5):
-            continue
-        row, column = int(np.floor(v + 0.5)), int(np.floor(u + 0.5))
-        reading = depth_m[row, column]
-        if reading <= 0.0 or confidence[row, column] < 1:
-            continue
-        tolerance = TOLERANCE_M + TOLERANCE_PER_M * depth
-        if abs(reading - depth) <= tolerance:
-            measured[index] += 1
-        elif reading > depth + tolerance:
-            through[index] += 1
