@@ -65,6 +65,12 @@ ROWS = (
         ),
     ),
     Row(
+        quantity="explained by structures and objects alone, without the remainder, which is plain fusion itself [%]",
+        value=lambda result: "; ".join(
+            f"{row['capture']} {100 * row['explained'] * (1 - row['remainder']):.1f}" for row in result["captures"]
+        ),
+    ),
+    Row(
         quantity="phantom, worst capture [%]",
         bar="≤ 1.5",
         value=lambda result: max(100 * row["phantom"] for row in result["captures"]),
