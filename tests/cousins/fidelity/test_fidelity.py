@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from cousins.capture.captures import Capture, Frame, Scale, hold_out_frames
+from cousins.capture.captures import Capture, hold_out_frames
 from cousins.fidelity.measurement import compare_with_capture, measure_fidelity, total_counts
 from cousins.geometry import Intrinsics, look_at, rigid
 from cousins.meshes import Mesh
@@ -16,6 +16,7 @@ from cousins.raster import render
 from cousins.scene.layout.assemble import assemble
 from cousins.scene.scenes import Scene
 from cousins.segment.segments import Plane, Segmentation
+from tests.cousins.rendered_captures import rendered_capture
 
 CAMERA = Intrinsics(width=64, height=48, fx=60.0, fy=60.0, cx=31.5, cy=23.5)
 
@@ -36,24 +37,9 @@ BOX = box((0.2, 0.2, 0.2), (0.0, 0.0, 0.1))
 
 
 def filmed(meshes: list[Mesh], count: int = 24) -> Capture:
-    frames = []
-    for number in range(count):
-        angle = 2.0 * np.pi * number / count
-        pose = look_at(np.array([np.cos(angle), np.sin(angle), 0.9]), np.array([0.0, 0.0, 0.05]))
-        depth = render(meshes, CAMERA, pose).depth_m
-        frames.append(
-            Frame(
-                index=number,
-                timestamp_s=0.1 * number,
-                world_from_camera=pose,
-                depth_camera=CAMERA,
-                depth_m=depth,
-                confidence=np.full(depth.shape, 2, dtype=np.uint8),
-            )
-        )
-    return Capture(
-        name="test", device="test", app="test", frames=tuple(frames), scale=Scale(source="lidar", error=0.01)
-    )
+    angles = 2.0 * np.pi * np.arange(count) / count
+    eyes = [np.array([np.cos(angle), np.sin(angle), 0.9]) for angle in angles]
+    return rendered_capture(meshes, CAMERA, [look_at(eye, np.array([0.0, 0.0, 0.05])) for eye in eyes])
 
 
 def shares(meshes: list[Mesh], capture: Capture) -> list[float]:

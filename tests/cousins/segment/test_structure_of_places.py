@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cousins.capture.captures import Capture, Frame, Scale
+from cousins.capture.captures import Capture
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
-from cousins.raster import render
 from cousins.segment.structure.planes import FixedStructure, find_planes
+from tests.cousins.rendered_captures import rendered_capture
 
 CAMERA = Intrinsics(width=160, height=120, fx=110.0, fy=110.0, cx=79.5, cy=59.5)
 
@@ -22,22 +22,8 @@ def rectangle(corner: tuple[float, float, float], first: tuple[float, ...], seco
 
 
 def filmed(meshes: list[Mesh], eyes: list[tuple[float, float, float]], target: Array, *, gravity: bool) -> Capture:
-    frames = []
-    for number, eye in enumerate(eyes):
-        pose = look_at(np.array(eye), target)
-        depth = render(meshes, CAMERA, pose).depth_m
-        frames.append(
-            Frame(
-                index=number,
-                timestamp_s=0.1 * number,
-                world_from_camera=pose,
-                depth_camera=CAMERA,
-                depth_m=depth,
-                confidence=np.full(depth.shape, 2, dtype=np.uint8),
-            )
-        )
-    scale = Scale(source="lidar", error=0.01)
-    return Capture(name="place", device="", app="", frames=tuple(frames), scale=scale, gravity_known=gravity)
+    poses = [look_at(np.array(eye), target) for eye in eyes]
+    return rendered_capture(meshes, CAMERA, poses, gravity_known=gravity)
 
 
 def planes_of(capture: Capture) -> FixedStructure:
