@@ -20,6 +20,7 @@ from cousins.reconstruct.surface.distance_field import (
     separate_floor_from_support,
     trim_fringe,
 )
+from cousins.reconstruct.surface.hidden_base import extend_hidden_base
 from cousins.reconstruct.surface.isosurface import MIN_OBSERVED_WEIGHT, extract_surface, observed_faces
 from cousins.reconstruct.surface.leg_repair import rejoin_thin_parts, repair_legs
 from cousins.reconstruct.surface.occluded import solid_share
@@ -104,7 +105,9 @@ def reconstruct_shape(
     field = trim_fringe(close_field(distance, trust), grid.centers_m(2), base_m=base_m, low_m=low_m)
     if completions[-1] not in SOLID_NAMES:
         repaired = repair_legs(rejoin_thin_parts(field, evidence, grid), evidence.free_views, grid, base_m=base_m)
-        field, completions = repaired.field, completions + repaired.completions
+        is_free = (measured.trust > 0.0) & (measured.distance_m > 0.0)
+        field, is_extended = extend_hidden_base(repaired.field, is_free, grid, base_m=base_m)
+        completions += repaired.completions + (("hidden base",) if is_extended else ())
     field = np.maximum(field, (base_m - grid.centers_m(2)).astype(np.float32)[None, None, :])
     mesh = extract_surface(field, grid, max_faces=config.max_faces)
     observed = observed_faces(mesh, evidence, grid, min_weight=MIN_OBSERVED_WEIGHT * view_share)

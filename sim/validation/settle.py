@@ -55,10 +55,11 @@ class SettleConfig:
     """The release phase ends when no body moves more than this in a quarter of a second [m]."""
     calm_rad: float = 1e-4
     """The same as an angle: `calm_m` at the rim of an object 20 cm wide [rad]."""
-    fallen_m: float = 0.03
-    """A body that moved further has fallen; layout repair moves less than this [m]."""
-    fallen_rad: float = math.radians(15.0)
-    """A body that turned further has fallen [rad]."""
+    fallen_m: float = 0.015
+    """A body that moved further does not stand where it was filmed, and has fallen: twice the tilt below, at the top of
+    an object 15 cm high [m]."""
+    fallen_rad: float = math.radians(6.0)
+    """A body that turned further has fallen: twice what layout repair turns an object onto its rest pose [rad]."""
     reach_m: float = 0.001
     """Bodies closer than this along the vertical touch [m]."""
     max_push_m: float = 0.001
@@ -139,7 +140,7 @@ def settle(scene: Scene, *, engine: str | None = None, config: SettleConfig | No
             fall_of |= {name: pose_distance(scanned[name], moving[name][0]) for name in unstable}
             retried |= set(moving)
             poses = {placed.asset.name: placed.world_from_asset for placed in settled.scene.objects}
-            poses |= {name: pose for name, (pose, _) in moving.items() if name not in unstable}
+            poses |= {name: scanned[name] if name in unstable else pose for name, (pose, _) in moving.items()}
             start_scene = _with_poses(
                 scene, poses, unstable | {placed.asset.name for placed in settled.scene.objects if placed.fixed}
             )

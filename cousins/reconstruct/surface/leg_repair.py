@@ -62,7 +62,7 @@ def rejoin_thin_parts(field: Array, evidence: Evidence, grid: VoxelGrid) -> Arra
     that look through and those that see something else.
     """
     inside = field < 0.0
-    body = _largest_component(field)
+    body = largest_component(field)
     weak = (field < MAX_WEAK_DISTANCE_VOXELS * grid.voxel_m) & (
         evidence.surface_views > MIN_SURFACE_VIEWS_PER_FREE_VIEW * evidence.free_views
     )
@@ -86,13 +86,13 @@ def repair_legs(field: Array, free_views: Array, grid: VoxelGrid, *, base_m: flo
     base = int(np.searchsorted(grid.centers_m(2), base_m))
     thin = 1.3 * grid.voxel_m
     field, tied = _tie_loose_pieces(field, grid, thin, MAX_GAP_M)
-    if _is_stable(_largest_component(field), base):
+    if _is_stable(largest_component(field), base):
         return RepairedField(field=field, completions=("loose pieces tied",) if tied else ())
     radius = max(LEG_RADIUS_M, thin)
     field, more = _tie_loose_pieces(field, grid, radius, MAX_UNSTABLE_GAP_M)
     tied += more
     field, lowered = _extend_stumps(field, grid, base, radius)
-    field, mirrored = mirror_legs(field, _largest_component(field), free_views, voxel_m=grid.voxel_m)
+    field, mirrored = mirror_legs(field, largest_component(field), free_views, voxel_m=grid.voxel_m)
     if mirrored:
         field, more = _extend_stumps(field, grid, base, radius)
         lowered += more
@@ -106,7 +106,7 @@ def repair_legs(field: Array, free_views: Array, grid: VoxelGrid, *, base_m: flo
     return RepairedField(field=field, completions=tuple(name for name, count in added if count))
 
 
-def _largest_component(field: Array) -> Array:
+def largest_component(field: Array) -> Array:
     """Return the largest connected component, bool [x, y, z]; all False where nothing is solid."""
     labels, _ = ndimage.label(field < 0.0)
     sizes = np.bincount(labels.ravel())
@@ -147,7 +147,7 @@ def _tie_loose_pieces(field: Array, grid: VoxelGrid, radius_m: float, gap_m: flo
 
 def _extend_stumps(field: Array, grid: VoxelGrid, base: int, radius_m: float) -> tuple[Array, int]:
     """Add a vertical rod below every stump that ends above the support."""
-    body = _largest_component(field)
+    body = largest_component(field)
     top = int(np.argwhere(body)[:, 2].max())
     zone = body.copy()
     zone[:, :, base + int(MAX_STUMP_END_SHARE * (top - base)) :] = False
@@ -167,7 +167,7 @@ def _extend_stumps(field: Array, grid: VoxelGrid, base: int, radius_m: float) ->
 def _thicken_legs(field: Array, grid: VoxelGrid, radius_m: float) -> tuple[Array, int]:
     """Add rods along the centre lines of legs that are too thin: depth fades at their edges."""
     parts, count = ndimage.label(
-        _thin_columns(_largest_component(field), THIN_LEG_FACTOR * radius_m / grid.voxel_m), np.ones((3, 3, 3))
+        _thin_columns(largest_component(field), THIN_LEG_FACTOR * radius_m / grid.voxel_m), np.ones((3, 3, 3))
     )
     thickened = 0
     for part in range(1, count + 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.reconstruct.assets import Asset
 from cousins.reconstruct.texture.baking import TextureConfig, bake_texture, inflate
+from cousins.scene.layout.added_supports import SUPPORT_REACH_M, added_supports, footprint
 from cousins.scene.layout.collision_bodies import (
     CollisionBody,
     asset_body,
-    clearance_below,
     find_overlaps,
     scene_bodies,
     structure_body,
@@ -33,8 +33,6 @@ from cousins.scene.layout.structures import (
 from cousins.scene.scenes import PlacedAsset, Scene, Structure, visual_meshes
 from cousins.segment.segments import Plane, Segmentation
 
-SUPPORT_REACH_M: Final = 0.05
-"""An object whose underside is this near to a plane or another object stands on it [m]."""
 NOTABLE_MOVE_M: Final = 0.01
 """An object that the layout moves further than noise explains [m]: three sigmas; said in the fallbacks."""
 MAX_STRUCTURE_OVERLAP_M: Final = 0.03
@@ -49,8 +47,6 @@ TEXTURE_CONFIGS: Final = {
 """How finely structure is painted: as fine as a phone 0.7, 1.5 and 2.5 m away sees it."""
 REMAINDER: Final = "remainder"
 """Name of the structure that holds what no other structure and no object explains."""
-SUPPORT_MARGIN_M: Final = 0.05
-"""How far an added support reaches beyond what stands on it [m]."""
 
 
 def assemble(
@@ -71,7 +67,8 @@ def assemble(
     objects = tuple(PlacedAsset(asset=asset, world_from_asset=pose) for asset, pose in built)
     bodies = {placed.asset.name: asset_body(placed.asset).transformed(placed.world_from_asset) for placed in objects}
     structures, sources, notes = _structures(segmentation, bodies)
-    added, support_notes = _added_supports(bodies, structures)
+    added, hanging, support_notes = added_supports(bodies, structures, capture.frames)
+    objects = tuple(placed for placed in objects if placed.asset.name not in hanging)
     sources |= {structure.name: (plane, []) for structure, plane in added}
     scene = Scene(
         name=name,
@@ -121,7 +118,7 @@ def _opened(scene: Scene, sources: Mapping[str, tuple[Plane, list[Array]]], capt
             continue
         plane, feet = sources[structure.name]
         standing = {relation.subject for relation in scene.relations if relation.object == structure.name}
-        feet = [*feet, *(_footprint(bodies[name]) for name in sorted(standing) if plane.kind != "wall")]
+        feet = [*feet, *(footprint(bodies[name]) for name in sorted(standing) if plane.kind != "wall")]
         opened.append(structure_from_plane(plane, feet, capture.frames))
     return tuple(opened)
 
@@ -135,7 +132,7 @@ def _structures(
     sources: dict[str, tuple[Plane, list[Array]]] = {}
     notes: list[str] = []
     for plane in join_corners(segmentation.planes):
-        feet = [_footprint(bodies[name]) for name in objects_on[plane.name]]
+        feet = [footprint(bodies[name]) for name in objects_on[plane.name]]
         pivot = np.concatenate(feet or [plane.outline]).mean(axis=0)
         level = level_plane(plane, pivot)
         structure = structure_from_plane(level, feet)
@@ -156,7 +153,7 @@ def _objects_on(plane: Plane, segmentation: Segmentation, bodies: dict[str, Coll
     slab = structure_body(structure_from_plane(plane, []))
     names = []
     for name, body in bodies.items():
-        foot = _footprint(body)
+        foot = footprint(body)
         height = float(plane.normal @ foot.mean(axis=0) - plane.offset_m)
         low, high = foot[:, :2].min(axis=0), foot[:, :2].max(axis=0)
         overlaps_slab = bool(np.all(high >= slab.box.low[:2]) and np.all(low <= slab.box.high[:2]))
@@ -176,53 +173,6 @@ def _intersected_object(structure: Structure, bodies: dict[str, CollisionBody]) 
         ):
             return name
     return None
-
-
-def _added_supports(
-    bodies: dict[str, CollisionBody], structures: Sequence[Structure]
-) -> tuple[list[tuple[Structure, Plane]], list[str]]:
-    """Return supports, with planes, of objects that have nothing within reach below, lowest first, and a note each."""
-    fixed = [structure_body(structure) for structure in structures]
-    used_names = {body.name for body in fixed} | set(bodies)
-    added: list[tuple[Structure, Plane]] = []
-    notes: list[str] = []
-    for body in sorted(bodies.values(), key=lambda body: (float(body.box.low[2]), body.name)):
-        other_bodies = [*fixed, *(other for other in bodies.values() if other.name != body.name)]
-        if (
-            min((clearance_below(body, other, reach_m=SUPPORT_REACH_M) for other in other_bodies), default=np.inf)
-            <= SUPPORT_REACH_M
-        ):
-            continue
-        lowest = all(body.box.low[2] < other.box.low[2] for other in fixed)
-        kind: Literal["floor", "table"] = "floor" if lowest else "table"
-        name = next(name for name in _candidate_names(kind) if name not in used_names)
-        used_names.add(name)
-        plane = _plane_under(body, name, kind)
-        structure = structure_from_plane(plane, [])
-        added.append((structure, plane))
-        fixed.append(structure_body(structure))
-        notes.append(f"no surface was seen under {body.name}: {name} was put there")
-    return added, notes
-
-
-def _candidate_names(kind: str) -> list[str]:
-    return [f"{kind}_added", *(f"{kind}_added_{index}" for index in range(1, 10_000))]
-
-
-def _plane_under(body: CollisionBody, name: str, kind: Literal["floor", "table"]) -> Plane:
-    low, high = body.box.low[:2] - SUPPORT_MARGIN_M, body.box.high[:2] + SUPPORT_MARGIN_M
-    z = float(body.box.low[2])
-    corners = np.array([[low[0], low[1], z], [high[0], low[1], z], [high[0], high[1], z], [low[0], high[1], z]])
-    return Plane(name=name, kind=kind, normal=np.array([0.0, 0.0, 1.0]), offset_m=z, outline=corners)
-
-
-def _footprint(body: CollisionBody) -> Array:
-    """Return the corners of a body within a contact's reach of its lowest point, put at that height [n, 3]."""
-    points = np.concatenate([hull.points for hull in body.hulls])
-    low = float(points[:, 2].min())
-    feet = points[points[:, 2] <= low + SUPPORT_REACH_M].copy()
-    feet[:, 2] = low
-    return feet
 
 
 def _overlap_warnings(report: RepairReport) -> list[str]:

@@ -40,7 +40,7 @@ MAX_UNSEEN_M2: Final = 2.0
 """A patch that no frame shows belongs to the structure where it is smaller than this [m²]."""
 MIN_OPENING_M2: Final = 0.004
 """A smaller opening, or a smaller patch of structure, is noise [m²]."""
-WHOLE_SHARE: Final = 0.95
+WHOLE_SHARE: Final = 0.99
 """From this share of its outline on, a structure is taken for whole."""
 
 
@@ -70,7 +70,7 @@ def observed_region(
     )
     measured, through = count_observations(transform(world_from_grid, points), frames)
     is_surface, is_open = np.zeros_like(inside), np.zeros_like(inside)
-    is_open[row, column] = (through >= MIN_FRAMES_THROUGH) & (through > MAX_THROUGH * measured)
+    is_open[row, column] = is_looked_through(measured, through)
     is_surface[row, column] = (measured > 0) & ~is_open[row, column]
     if not is_surface.any():
         return None
@@ -123,6 +123,11 @@ def count_observations(points: Array, frames: Sequence[Frame]) -> tuple[Array, A
         measured += observations == MEASURED
         through += observations == LOOKED_THROUGH
     return measured, through
+
+
+def is_looked_through(measured: Array, through: Array) -> Array:
+    """Return at which points the counts of `count_observations` [n] show free space, bool [n]."""
+    return np.asarray((through >= MIN_FRAMES_THROUGH) & (through > MAX_THROUGH * measured))
 
 
 def _runs(row: Array) -> set[tuple[int, int]]:

@@ -72,7 +72,7 @@ def structure_from_plane(plane: Plane, footprints: Sequence[Array], frames: Sequ
     plane_from_world = invert(world_from_plane)
     feet = [_with_margin(transform(plane_from_world, points)[:, :2], FOOT_MARGIN_M) for points in footprints]
     observed = transform(plane_from_world, plane.outline)[:, :2]
-    outline = _hull_outline(np.concatenate([observed, *feet]))
+    outline = hull_outline(np.concatenate([observed, *feet]))
     visual = Mesh(
         vertices=np.hstack([outline, np.zeros((len(outline), 1))]),
         faces=np.array([[0, i, i + 1] for i in range(1, len(outline) - 1)], dtype=np.int32),
@@ -154,7 +154,7 @@ def _with_margin(points: Array, margin_m: float) -> Array:
     return np.asarray((points[:, None, :] + ring[None, :, :]).reshape(-1, 2))
 
 
-def _hull_outline(points: Array) -> Array:
+def hull_outline(points: Array) -> Array:
     """Return the corners [k, 2] of the convex hull of points, counter-clockwise."""
     return np.asarray(points[ConvexHull(points).vertices])
 
@@ -187,10 +187,10 @@ def _existing_rectangles(
         across, along = (np.arange(count) + 0.5 - count / 2 for count in (columns, rows))
         x, y = np.meshgrid(across, along)
         centers = transform(plane_from_grid, cell_m * np.stack([x, y, np.zeros_like(x)], axis=-1))[..., :2]
-        inside = _in_convex(centers, outline)
+        inside = in_convex_outline(centers, outline)
         covered = np.zeros_like(inside)
         for points in feet:
-            covered |= _in_convex(centers, _hull_outline(points))
+            covered |= in_convex_outline(centers, hull_outline(points))
         region = observed_region(inside, world_from_grid, cell_m, frames, covered=covered)
         if region is None:
             return np.zeros((0, 2, 2))
@@ -199,7 +199,7 @@ def _existing_rectangles(
         cell_m *= 1.25
 
 
-def _in_convex(points: Array, outline: Array) -> Array:
+def in_convex_outline(points: Array, outline: Array) -> Array:
     """Return which points [..., 2] lie within a convex outline [k, 2], counter-clockwise."""
     inside = np.ones(points.shape[:-1], dtype=bool)
     for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):

@@ -12,7 +12,7 @@ from cousins.geometry import rotation_about
 from cousins.scene.scenes import Relation, Scene
 from sim.physics.simple_assets import box_piece, cylinder_piece, hull_piece, make_scene, place, rigid_asset
 from sim.validation.gates import GateConfig, run_gates
-from sim.validation.settle import SettleResult, settle
+from sim.validation.settle import SettleConfig, SettleResult, settle
 from sim.validation.stability import StabilityConfig
 
 TILT = rotation_about(np.array([1.0, 0.4, 0.0]), np.deg2rad(2.0))
@@ -44,6 +44,14 @@ def test_a_noisy_stack_comes_to_rest_close_to_its_scan_without_overlap(engine: s
     report = run_gates(settled.scene, config=SHORT)
     assert report.failures == ()
     assert all(summary.max_penetration_mm < 0.1 and summary.max_settle_mm < 1.0 for summary in report.engines)
+
+
+def test_what_comes_to_rest_in_no_engine_is_fixed_where_it_was_scanned() -> None:
+    scene = noisy_stack()
+    settled = settle(scene, config=SettleConfig(max_drift_m=0.0, max_drift_rad=0.0))
+    assert all(placed.fixed for placed in settled.scene.objects)
+    for placed, scanned in zip(settled.scene.objects, scene.objects, strict=True):
+        np.testing.assert_array_equal(placed.world_from_asset, scanned.world_from_asset)
 
 
 def test_settling_what_is_at_rest_changes_nothing_to_speak_of() -> None:
@@ -95,9 +103,9 @@ def test_what_cannot_be_parted_is_fixed() -> None:
 
 
 def test_an_object_that_lost_its_support_is_reported() -> None:
-    shelf = rigid_asset("shelf", [box_piece([0.1, 0.1, 0.02])], mass_kg=0.3)
+    shelf = rigid_asset("shelf", [box_piece([0.1, 0.1, 0.01])], mass_kg=0.3)
     item = rigid_asset("item", [box_piece([0.03, 0.03, 0.02])], mass_kg=0.1)
-    scene = make_scene(place(shelf, 0.0, 0.0, 0.01), place(item, 0.075, 0.0, 0.03))
+    scene = make_scene(place(shelf, 0.0, 0.0, 0.005), place(item, 0.075, 0.0, 0.02))
     scene = replace(scene, relations=(Relation(kind="on", subject="item", object="shelf"),))
     settled = settle(scene)
     assert {rest.name: rest.kept_support for rest in settled.rests} == {"shelf": True, "item": False}
