@@ -14,18 +14,17 @@ import argparse
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cousins.capture.captures import Capture
 from cousins.errors import CousinsError
-from cousins.fidelity.comparison import psnr_db
-from cousins.fidelity.measurement import compare_with_capture, total_counts
-from cousins.fusion.volume import FusionConfig, fuse
+from cousins.fidelity.comparison import supported_by_frame
+from cousins.fidelity.plain_fusion import compare_surface, plain_surface
+from cousins.fidelity.support import SupportConfig
 from cousins.importers.recognition import recognise_input
-from cousins.meshes import Mesh
 from cousins.store import Store
 from flows.execution.executor import StageExecutor
 from flows.execution.stage import no_progress
@@ -145,8 +144,17 @@ def _scan(export: Path) -> dict[str, Any]:
         scene, fidelity = executor.load(twin.written), executor.load(twin.fidelity)
         capture = executor.load(twin.capture.aligned).capture
         seconds = time.monotonic() - started
+        support = SupportConfig()
+        supported = supported_by_frame(capture, support)
         plain = [
-            {"voxel_m": voxel_m, "least_weight": weight, **_plain(capture, voxel_m, weight)}
+            {
+                "least_weight": weight,
+                **asdict(
+                    compare_surface(
+                        plain_surface(capture.frames, voxel_m, min_weight=weight), voxel_m, capture, supported, support
+                    )
+                ),
+            }
             for voxel_m, weight in PLAIN
         ]
     return {
@@ -160,24 +168,12 @@ def _scan(export: Path) -> dict[str, Any]:
         "verdict": fidelity.verdict,
         "objects": len(scene.objects),
         "fixed": fidelity.fixed_objects,
+        "surface_m2": fidelity.surface_m2,
+        "unexplained_m2": fidelity.unexplained_m2,
         "structures": [structure.name for structure in scene.structures],
         "plain": max(plain, key=lambda row: row["explained"]),
         "all_plain": plain,
         "seconds": round(seconds, 1),
-    }
-
-
-def _plain(capture: Capture, voxel_m: float, weight: float) -> dict[str, Any]:
-    """Return the shares of plain fusion of the frames that the twin was made of."""
-    config = FusionConfig(voxel_m=voxel_m, truncation_m=4.0 * voxel_m)
-    surface: Mesh = fuse(capture.frames, config=config, colors=True).extract(min_weight=weight)
-    counts, squared_error, color_values = total_counts(compare_with_capture([surface], capture))
-    total = max(int(counts[1:].sum()), 1)
-    return {
-        "explained": int(counts[1]) / total,
-        "missing": int(counts[2]) / total,
-        "phantom": int(counts[3]) / total,
-        "color_db": psnr_db(squared_error, color_values),
     }
 
 

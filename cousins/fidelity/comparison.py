@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.capture.captures import Frame
-from cousins.fidelity.support import SupportConfig
+from cousins.capture.captures import Capture, Frame
+from cousins.fidelity.support import SupportConfig, supported_pixels, trusted_pixels
 from cousins.fusion.volume import color_at_depth
 from cousins.geometry import Array
 from cousins.meshes import Mesh
-from cousins.raster import ShadingData, ShadingLight, render, shade
+from cousins.raster import ShadingData, ShadingLight, prepare_shading, render, shade
 
 UNLIT = ShadingLight(lamp=0.0, ambient=1.0, ground=1.0)
 """Textures of a scan contain the light of the room; none is added."""
@@ -32,6 +32,69 @@ class FrameComparison:
     """Sum of squared sRGB differences over explained pixels after one gain by channel."""
     color_values: int
     """Number of sRGB values in that sum; 0 without colour."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ComparedFrame:
+    """A frame with its supported pixels and their classes."""
+
+    frame: Frame
+    """The frame."""
+    supported: Array
+    """Supported pixels, bool [h, w]."""
+    comparison: FrameComparison
+    """Classes of its pixels."""
+
+
+def compare_with_capture(
+    meshes: Sequence[Mesh],
+    capture: Capture,
+    *,
+    supported: Mapping[int, Array] | None = None,
+    support: SupportConfig | None = None,
+) -> list[ComparedFrame]:
+    """Return the comparison of meshes in the world frame with each held-out frame, or with each frame without any.
+
+    `supported` holds the supported pixels by frame index where `supported_by_frame` has found them already.
+    """
+    config = SupportConfig() if support is None else support
+    supported = supported_by_frame(capture, config) if supported is None else supported
+    looks = [prepare_shading(mesh) for mesh in meshes]
+    return [
+        ComparedFrame(
+            frame=frame,
+            supported=supported[frame.index],
+            comparison=compare_with_frame(meshes, looks, frame, supported[frame.index], config),
+        )
+        for frame in capture.held_out or capture.frames
+    ]
+
+
+def supported_by_frame(capture: Capture, config: SupportConfig) -> dict[int, Array]:
+    """Return the supported pixels, bool [h, w], of each held-out frame by its index, or of each frame without any."""
+    return {frame.index: _supported(capture, frame, config) for frame in capture.held_out or capture.frames}
+
+
+def compare_frame(
+    meshes: Sequence[Mesh],
+    looks: Sequence[ShadingData] | None,
+    capture: Capture,
+    frame: Frame,
+    config: SupportConfig,
+) -> ComparedFrame:
+    """Return the comparison of meshes in the world frame with one frame of a capture; without `looks` not of colour."""
+    supported = _supported(capture, frame, config)
+    comparison = compare_with_frame(meshes, looks, frame, supported, config)
+    return ComparedFrame(frame=frame, supported=supported, comparison=comparison)
+
+
+def total_counts(compared: Sequence[ComparedFrame]) -> tuple[Array, float, int]:
+    """Return over all frames the pixels by class [4], the squared colour error and the number of values in it."""
+    counts = np.zeros(4, dtype=np.int64)
+    for item in compared:
+        counts += np.bincount(item.comparison.classes.ravel(), minlength=4)
+    error = sum(item.comparison.squared_error for item in compared)
+    return counts, error, sum(item.comparison.color_values for item in compared)
 
 
 def compare_with_frame(
@@ -64,8 +127,20 @@ def compare_with_frame(
     return FrameComparison(classes=classes, body=raster.body, squared_error=squared_error, color_values=color_values)
 
 
+def share(part: int, total: int) -> float:
+    """Return a part of a total; 0 of nothing."""
+    return part / total if total else 0.0
+
+
 def psnr_db(squared_error: float, count: int) -> float | None:
     """Return the peak signal-to-noise ratio [dB] of sRGB values 0 to 255; None where none was compared."""
     if count == 0:
         return None
     return float(10.0 * np.log10(255.0**2 / max(squared_error / count, 1e-6)))
+
+
+def _supported(capture: Capture, frame: Frame, config: SupportConfig) -> Array:
+    """Return the supported pixels of a frame, bool [h, w]; of a single view those that are trusted."""
+    if len(capture.all_frames) == 1:
+        return trusted_pixels(frame, config)
+    return supported_pixels(frame, capture.all_frames, config)

@@ -4,42 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cousins.capture.captures import Capture, Frame
-from cousins.fidelity.comparison import EXPLAINED, MISSING, PHANTOM, FrameComparison, compare_with_frame, psnr_db
-from cousins.fidelity.support import SupportConfig, supported_pixels, trusted_pixels
-from cousins.geometry import Array, transform, unproject
-from cousins.meshes import Mesh
-from cousins.raster import ShadingData, prepare_shading
+from cousins.capture.captures import Capture
+from cousins.fidelity.comparison import (
+    EXPLAINED,
+    MISSING,
+    PHANTOM,
+    ComparedFrame,
+    compare_with_capture,
+    psnr_db,
+    share,
+    supported_by_frame,
+    total_counts,
+)
+from cousins.fidelity.plain_fusion import (
+    COARSE_VOXEL_M,
+    PlainFusion,
+    measure_plain_fusion,
+    plain_surface,
+    triangle_areas,
+    unexplained_area_m2,
+)
+from cousins.fidelity.support import SupportConfig
+from cousins.fidelity.verdict import Verdict, VerdictConfig, give_verdict
+from cousins.geometry import transform, unproject
 from cousins.scene.scenes import Scene, visual_meshes
 from cousins.segment.segments import Segmentation
 
-Verdict: TypeAlias = Literal["good", "usable", "poor"]
-"""`good`; `usable` with something to look at; `poor`: scan again."""
 OBJECT_REACH_M: Final = 0.015
 """A measured point this near to a segment's points belongs to the segment [m]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerdictConfig:
-    """Limits of the verdict, each a share of supported pixels unless said otherwise."""
-
-    good_explained: float = 0.9
-    """Least share explained of a good twin."""
-    good_phantom: float = 0.015
-    """Largest share phantom of a good twin."""
-    good_remainder: float = 0.35
-    """Largest share of the explained pixels that the remainder explains in a good twin."""
-    good_fixed: float = 0.05
-    """Largest share of the objects that were fixed in place in a good twin."""
-    poor_explained: float = 0.75
-    """A twin that explains less is poor."""
-    poor_phantom: float = 0.05
-    """A twin with more phantom surface is poor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +77,12 @@ class Fidelity:
     """Peak signal-to-noise ratio of the colours of explained pixels after one gain by frame and channel [dB]."""
     remainder: float
     """Share of the explained pixels that only the remainder explains."""
+    plain: PlainFusion | None
+    """How much plain fusion of the frames that the twin was made of explains; None for a single view."""
+    surface_m2: float
+    """Area of that fused surface [m²]: what the frames show."""
+    unexplained_m2: float
+    """Area of it that is near no structure, object or remainder [m²]."""
     objects: tuple[ObjectFidelity, ...]
     """One by object that has supported pixels."""
     movable_objects: int
@@ -90,18 +93,6 @@ class Fidelity:
     """Verdict by the limits of `VerdictConfig`."""
     advice: str
     """What to look at, or how to scan again; empty for a good twin."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ComparedFrame:
-    """A frame with its supported pixels and their classes."""
-
-    frame: Frame
-    """The frame."""
-    supported: Array
-    """Supported pixels, bool [h, w]."""
-    comparison: FrameComparison
-    """Classes of its pixels."""
 
 
 def measure_fidelity(
@@ -116,22 +107,29 @@ def measure_fidelity(
 
     The poses of the capture must be those that the scene was made with. Objects are distinguished by `segmentation`.
     """
-    compared = compare_with_capture(visual_meshes(scene), capture, support=support)
+    config = SupportConfig() if support is None else support
+    supported = supported_by_frame(capture, config)
+    meshes = visual_meshes(scene)
+    compared = compare_with_capture(meshes, capture, supported=supported, support=config)
     counts, squared_error, color_values = total_counts(compared)
-    explained, missing, phantom = (_share(int(counts[kind]), int(counts[1:].sum())) for kind in (1, 2, 3))
+    explained, missing, phantom = (share(int(counts[kind]), int(counts[1:].sum())) for kind in (1, 2, 3))
     remainder = [number for number, structure in enumerate(scene.structures) if structure.kind == "remainder"]
     by_remainder = sum(
         int(((item.comparison.classes == EXPLAINED) & np.isin(item.comparison.body, remainder)).sum())
         for item in compared
     )
     fixed = sum(placed.fixed for placed in scene.objects)
-    remainder_share = _share(by_remainder, int(counts[EXPLAINED]))
-    verdict, advice = _verdict(
-        explained,
-        phantom,
-        remainder_share,
-        (fixed, len(scene.objects)),
-        VerdictConfig() if limits is None else limits,
+    remainder_share = share(by_remainder, int(counts[EXPLAINED]))
+    surface = plain_surface(capture.frames, COARSE_VOXEL_M)
+    plain = measure_plain_fusion(capture, surface, supported, config) if len(capture.all_frames) > 1 else None
+    verdict, advice = give_verdict(
+        explained=explained,
+        phantom=phantom,
+        remainder=remainder_share,
+        plain_explained=None if plain is None else plain.explained,
+        fixed_objects=fixed,
+        objects=len(scene.objects),
+        limits=VerdictConfig() if limits is None else limits,
     )
     return Fidelity(
         frames=len(compared),
@@ -143,46 +141,15 @@ def measure_fidelity(
         phantom=phantom,
         color_db=psnr_db(squared_error, color_values),
         remainder=remainder_share,
+        plain=plain,
+        surface_m2=float(triangle_areas(surface).sum()),
+        unexplained_m2=unexplained_area_m2(surface, meshes),
         objects=() if segmentation is None else _objects(compared, segmentation),
         movable_objects=len(scene.objects) - fixed,
         fixed_objects=fixed,
         verdict=verdict,
         advice=advice,
     )
-
-
-def compare_with_capture(
-    meshes: Sequence[Mesh], capture: Capture, *, support: SupportConfig | None = None
-) -> list[ComparedFrame]:
-    """Return the comparison of meshes in the world frame with each held-out frame, or with each frame without any."""
-    config = SupportConfig() if support is None else support
-    looks = [prepare_shading(mesh) for mesh in meshes]
-    return [compare_frame(meshes, looks, capture, frame, config) for frame in capture.held_out or capture.frames]
-
-
-def compare_frame(
-    meshes: Sequence[Mesh],
-    looks: Sequence[ShadingData] | None,
-    capture: Capture,
-    frame: Frame,
-    config: SupportConfig,
-) -> ComparedFrame:
-    """Return the comparison of meshes in the world frame with one frame of a capture; without `looks` not of colour."""
-    if len(capture.all_frames) == 1:
-        supported = trusted_pixels(frame, config)
-    else:
-        supported = supported_pixels(frame, capture.all_frames, config)
-    comparison = compare_with_frame(meshes, looks, frame, supported, config)
-    return ComparedFrame(frame=frame, supported=supported, comparison=comparison)
-
-
-def total_counts(compared: Sequence[ComparedFrame]) -> tuple[Array, float, int]:
-    """Return over all frames the pixels by class [4], the squared colour error and the number of values in it."""
-    counts = np.zeros(4, dtype=np.int64)
-    for item in compared:
-        counts += np.bincount(item.comparison.classes.ravel(), minlength=4)
-    error = sum(item.comparison.squared_error for item in compared)
-    return counts, error, sum(item.comparison.color_values for item in compared)
 
 
 def _objects(compared: Sequence[ComparedFrame], segmentation: Segmentation) -> tuple[ObjectFidelity, ...]:
@@ -206,43 +173,10 @@ def _objects(compared: Sequence[ComparedFrame], segmentation: Segmentation) -> t
         ObjectFidelity(
             name=segment.name,
             pixels=int(row.sum()),
-            explained=_share(int(row[EXPLAINED]), int(row.sum())),
-            missing=_share(int(row[MISSING]), int(row.sum())),
-            phantom=_share(int(row[PHANTOM]), int(row.sum())),
+            explained=share(int(row[EXPLAINED]), int(row.sum())),
+            missing=share(int(row[MISSING]), int(row.sum())),
+            phantom=share(int(row[PHANTOM]), int(row.sum())),
         )
         for segment, row in zip(segments, counts, strict=True)
         if row.sum()
     )
-
-
-def _share(part: int, total: int) -> float:
-    return part / total if total else 0.0
-
-
-def _verdict(
-    explained: float, phantom: float, remainder: float, fixed: tuple[int, int], limits: VerdictConfig
-) -> tuple[Verdict, str]:
-    """Return the verdict and what to look at; `fixed` is the number of objects fixed in place, and of all objects."""
-    if explained < limits.poor_explained:
-        return "poor", (
-            "Much of what was seen is not in the twin. Scan again from 0.5 to 2 m, slowly, all around, and keep what "
-            "the things stand on in view."
-        )
-    if phantom > limits.poor_phantom:
-        return "poor", (
-            "Surface stands where the phone saw free space. Scan again in good light, return to where you began, and "
-            "leave mirrors and glass out."
-        )
-    fixed_count, count = fixed
-    remarks = []
-    if explained < limits.good_explained:
-        remarks.append(f"{1.0 - explained - phantom:.0%} of what was seen is missing")
-    if phantom > limits.good_phantom:
-        remarks.append(f"{phantom:.1%} stands where the phone saw free space")
-    if remainder > limits.good_remainder:
-        remarks.append(f"{remainder:.0%} is surface that was not understood and cannot move")
-    if count and fixed_count > limits.good_fixed * count:
-        remarks.append(f"{fixed_count} of {count} objects do not stand and were fixed in place")
-    if count == fixed_count:
-        remarks.append("nothing in it can move")
-    return ("usable", f"Look at this: {'; '.join(remarks)}.") if remarks else ("good", "")

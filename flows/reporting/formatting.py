@@ -62,9 +62,11 @@ def fidelity_sentence(fidelity: dict[str, Any]) -> str:
         basis = f"{frames} that it was not made from"
     else:
         basis = f"{frames}, all used to make it"
+    fused = fidelity.get("plain")  # absent in reports of 0.2
+    plain = "" if fused is None else f" (plain fusion of the same frames {fused['explained']:.1%})"
     return (
-        f"explains {fidelity['explained']:.1%} of what the phone measured, {fidelity['remainder']:.0%} of that by "
-        f"surface that was not understood; {fidelity['phantom']:.1%} stands where the phone saw free space ({basis})"
+        f"explains {fidelity['explained']:.1%} of what the phone measured{plain}, {fidelity['remainder']:.0%} of that "
+        f"by surface that was not understood; {fidelity['phantom']:.1%} stands where the phone saw free space ({basis})"
     )
 
 

@@ -10,8 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from cousins.capture.captures import Capture, Frame
-from cousins.fidelity.comparison import EXPLAINED, MISSING, PHANTOM, UNLIT
-from cousins.fidelity.measurement import compare_frame
+from cousins.fidelity.comparison import EXPLAINED, MISSING, PHANTOM, UNLIT, compare_frame
 from cousins.fidelity.support import SupportConfig
 from cousins.fusion.volume import color_at_depth
 from cousins.geometry import Array, Intrinsics, look_at

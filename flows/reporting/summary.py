@@ -51,6 +51,11 @@ def fidelity_summary(fidelity: Fidelity) -> dict[str, Any]:
     for key in ("explained", "missing", "phantom", "remainder"):
         values[key] = round(values[key], 4)
     values["color_db"] = None if fidelity.color_db is None else round(fidelity.color_db, 2)
+    values["surface_m2"], values["unexplained_m2"] = round(fidelity.surface_m2, 3), round(fidelity.unexplained_m2, 3)
+    if fidelity.plain is not None:
+        values["plain"] = {
+            key: None if value is None else round(value, 4) for key, value in plain(fidelity.plain).items()
+        }
     values["objects"] = [
         {key: round(value, 4) if isinstance(value, float) else value for key, value in item.items()}
         for item in values["objects"]

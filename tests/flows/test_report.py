@@ -169,6 +169,9 @@ FIDELITY: dict[str, Any] = {
     "phantom": 0.026,
     "color_db": 17.7,
     "remainder": 0.43,
+    "plain": {"voxel_m": 0.01, "explained": 0.905, "missing": 0.06, "phantom": 0.035, "color_db": 18.1},
+    "surface_m2": 9.1,
+    "unexplained_m2": 0.6,
     "objects": [{"name": "object_0", "pixels": 90, "explained": 0.5, "missing": 0.3, "phantom": 0.2}],
     "movable_objects": 7,
     "fixed_objects": 6,
@@ -182,7 +185,10 @@ def test_the_first_line_of_the_page_is_how_much_the_twin_explains() -> None:
         SUMMARY | {"fidelity": FIDELITY}, IMAGES | {"fidelity_0": "data:image/jpeg;base64,x"}, model="", poster=""
     )
     body = html[html.index("<h1>") :]
-    verdict = body.index("explains 91.2% of what the phone measured, 43% of that by surface that was not understood")
+    verdict = body.index(
+        "explains 91.2% of what the phone measured (plain fusion of the same frames 90.5%), 43% of that by surface "
+        "that was not understood"
+    )
     assert verdict < body.index("badges")
     assert "2.6% stands where the phone saw free space (6 frames that it was not made from)" in body
     assert "&lt;free&gt;" in body
@@ -192,7 +198,8 @@ def test_the_first_line_of_the_page_is_how_much_the_twin_explains() -> None:
 
 
 def test_a_single_view_and_a_capture_without_held_out_frames_say_so() -> None:
-    single = FIDELITY | {"frames": 1, "held_out": False, "on_other_views": False}
+    single = FIDELITY | {"frames": 1, "held_out": False, "on_other_views": False, "plain": None}
+    assert "plain fusion" not in fidelity_sentence(single)
     assert fidelity_sentence(single).endswith("(its one frame; not measured on other views)")
     few = FIDELITY | {"held_out": False}
     assert fidelity_sentence(few).endswith("(6 frames, all used to make it)")

@@ -77,8 +77,8 @@ def find_remainder(
     config = RemainderConfig() if config is None else config
     fused, voxel_m = _fused_surface(frames, config)
     is_kept = ~(
-        _is_near(fused.vertices, structures, config.explained_m, config)
-        | _is_near(fused.vertices, objects, config.object_reach_m, config)
+        is_near_meshes(fused.vertices, structures, config.explained_m, spacing_m=config.sample_spacing_m)
+        | is_near_meshes(fused.vertices, objects, config.object_reach_m, spacing_m=config.sample_spacing_m)
     )
     measured, through = count_observations(fused.vertices, frames)
     visual = _large_patches(
@@ -100,6 +100,17 @@ def coarse_boxes_note(boxes: Sequence[Piece], *, config: RemainderConfig | None 
     wanted_cm, cell_cm = 100.0 * config.cell_m, 100.0 * cell_m
     note = f"collision boxes of the remainder are {cell_cm:.1f} cm coarse instead of {wanted_cm:.1f} cm"
     return [f"{note}: finer ones would be more than {config.max_boxes}"]
+
+
+def is_near_meshes(points: Array, meshes: Sequence[Mesh], reach_m: float, *, spacing_m: float = 0.012) -> Array:
+    """Return which points [n, 3] lie within a distance [m] of meshes [n], which are sampled every `spacing_m` [m]."""
+    if not meshes:
+        return np.zeros(len(points), dtype=bool)
+    tree = cKDTree(
+        np.concatenate([surface_points(mesh, spacing_m) for mesh in meshes]), balanced_tree=False, compact_nodes=False
+    )
+    distance, _ = tree.query(points, distance_upper_bound=reach_m, workers=-1)
+    return np.isfinite(distance)
 
 
 def surface_points(mesh: Mesh, spacing_m: float) -> Array:
@@ -127,16 +138,6 @@ def _fused_surface(frames: Sequence[Frame], config: RemainderConfig) -> tuple[Me
 def _fused(frames: Sequence[Frame], voxel_m: float, config: RemainderConfig) -> Mesh:
     fusion = FusionConfig(voxel_m=voxel_m, truncation_m=max(4.0 * voxel_m, 0.02))
     return fuse(frames, config=fusion, colors=True).extract(min_weight=config.min_weight)
-
-
-def _is_near(points: Array, meshes: Sequence[Mesh], reach_m: float, config: RemainderConfig) -> Array:
-    """Return which points [n, 3] lie within a distance [m] of meshes [n]."""
-    if not meshes:
-        return np.zeros(len(points), dtype=bool)
-    points_of_meshes = np.concatenate([surface_points(mesh, config.sample_spacing_m) for mesh in meshes])
-    tree = cKDTree(points_of_meshes, balanced_tree=False, compact_nodes=False)
-    distance, _ = tree.query(points, distance_upper_bound=reach_m, workers=-1)
-    return np.isfinite(distance)
 
 
 def _large_patches(fused: Mesh, is_kept: Array, min_patch_m2: float) -> Mesh:

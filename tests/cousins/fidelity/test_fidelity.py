@@ -9,7 +9,8 @@ import pytest
 import trimesh
 
 from cousins.capture.captures import Capture, hold_out_frames
-from cousins.fidelity.measurement import compare_with_capture, measure_fidelity, total_counts
+from cousins.fidelity.comparison import compare_with_capture, total_counts
+from cousins.fidelity.measurement import measure_fidelity
 from cousins.geometry import Intrinsics, look_at, rigid
 from cousins.meshes import Mesh
 from cousins.raster import render
@@ -156,3 +157,27 @@ def test_a_hole_that_the_phone_looked_through_is_no_floor() -> None:
     assert area == pytest.approx(1.6**2 - 0.6**2, rel=0.08)
     middle = render([floor], CAMERA, look_at(np.array([0.001, 0.0, 1.0]), np.zeros(3))).depth_m[20:28, 28:36]
     assert np.all(middle == 0.0)
+
+
+def test_plain_fusion_of_the_same_frames_stands_beside_the_twin() -> None:
+    capture = hold_out_frames(filmed([FLOOR, BOX]))
+    scene = floor_scene(capture)
+    kept = [structure for structure in scene.structures if structure.kind != "remainder"]
+    whole, floor_only = (
+        measure_fidelity(scene, capture),
+        measure_fidelity(replace(scene, structures=tuple(kept)), capture),
+    )
+    assert whole.plain is not None
+    assert whole.plain.explained > 0.97
+    assert whole.plain == floor_only.plain
+    assert "plain fusion of the same frames explains" in floor_only.advice
+    assert "plain fusion" not in whole.advice
+    box_m2 = 0.2 * 0.2 * 5
+    assert floor_only.unexplained_m2 == pytest.approx(box_m2, rel=0.25)
+    assert whole.unexplained_m2 < 0.05 * box_m2
+    assert whole.surface_m2 == pytest.approx(1.6**2 + box_m2 - 0.04, rel=0.1)
+
+
+def test_a_single_view_has_no_plain_fusion_beside_it() -> None:
+    capture = filmed([FLOOR, BOX], count=1)
+    assert measure_fidelity(floor_scene(capture), capture).plain is None
