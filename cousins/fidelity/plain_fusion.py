@@ -68,7 +68,10 @@ def measure_plain_fusion(
 def compare_surface(
     surface: Mesh, voxel_m: float, capture: Capture, supported: Mapping[int, Array], config: SupportConfig
 ) -> PlainFusion:
-    """Return how much a surface in the world frame, fused with an edge of voxels, explains."""
+    """Return how much a surface in the world frame, fused with voxels of an edge [m], explains.
+
+    `supported` holds the supported pixels of each compared frame by its index, bool [h, w].
+    """
     compared = compare_with_capture([surface], capture, supported=supported, support=config)
     counts, squared_error, color_values = total_counts(compared)
     explained, missing, phantom = (share(int(counts[kind]), int(counts[1:].sum())) for kind in (1, 2, 3))

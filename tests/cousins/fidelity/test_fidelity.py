@@ -162,20 +162,20 @@ def test_a_hole_that_the_phone_looked_through_is_no_floor() -> None:
 def test_plain_fusion_of_the_same_frames_stands_beside_the_twin() -> None:
     capture = hold_out_frames(filmed([FLOOR, BOX]))
     scene = floor_scene(capture)
-    kept = [structure for structure in scene.structures if structure.kind != "remainder"]
-    whole, floor_only = (
+    understood = [structure for structure in scene.structures if structure.kind != "remainder"]
+    full, floor_only = (
         measure_fidelity(scene, capture),
-        measure_fidelity(replace(scene, structures=tuple(kept)), capture),
+        measure_fidelity(replace(scene, structures=tuple(understood)), capture),
     )
-    assert whole.plain is not None
-    assert whole.plain.explained > 0.97
-    assert whole.plain == floor_only.plain
+    assert full.plain is not None
+    assert full.plain.explained > 0.97
+    assert full.plain == floor_only.plain
     assert "plain fusion of the same frames explains" in floor_only.advice
-    assert "plain fusion" not in whole.advice
+    assert "plain fusion" not in full.advice
     box_m2 = 0.2 * 0.2 * 5
     assert floor_only.unexplained_m2 == pytest.approx(box_m2, rel=0.25)
-    assert whole.unexplained_m2 < 0.05 * box_m2
-    assert whole.surface_m2 == pytest.approx(1.6**2 + box_m2 - 0.04, rel=0.1)
+    assert full.unexplained_m2 < 0.05 * box_m2
+    assert full.surface_m2 == pytest.approx(1.6**2 + box_m2 - 0.04, rel=0.1)
 
 
 def test_a_single_view_has_no_plain_fusion_beside_it() -> None:
