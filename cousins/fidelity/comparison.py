@@ -55,7 +55,7 @@ def compare_with_capture(
 ) -> list[ComparedFrame]:
     """Return the comparison of meshes in the world frame with each held-out frame, or with each frame without any.
 
-    `supported` holds the supported pixels, bool [h, w], by frame index where `supported_by_frame` has found them already.
+    `supported` holds the supported pixels, bool [h, w], by frame index where they are known already.
     """
     config = SupportConfig() if support is None else support
     supported = supported_by_frame(capture, config) if supported is None else supported

@@ -65,25 +65,33 @@ class TextureConfig:
 
 
 def bake_texture(
-    mesh: Mesh, capture: Capture, *, occluders: tuple[Mesh, ...] = (), config: TextureConfig | None = None
+    mesh: Mesh,
+    capture: Capture,
+    *,
+    occluders: tuple[Mesh, ...] = (),
+    one_chart: bool = True,
+    config: TextureConfig | None = None,
 ) -> Mesh:
     """Return a world-frame mesh with UVs and a texture from the capture's colour frames.
 
-    A mesh that has UVs keeps them and is taken for one chart. `occluders` are other bodies in the world
-    frame that may hide it. Without any colour frame the mesh comes back as it is.
+    A mesh that has UVs keeps them; with `one_chart` they are an image of a plane, in which holes are filled from all
+    sides. `occluders` are other bodies in the world frame that may hide it. Without any colour frame the mesh comes
+    back as it is.
     """
     config = config or TextureConfig()
     frames = [frame for frame in capture.frames if frame.color_path is not None]
     if not frames:
         return mesh
-    size = _texture_size(mesh, config)
+    size = texture_size_px(mesh, config)
     charted = mesh if mesh.uv is not None else unwrap(mesh, size)
     texels = _texels(charted, size)
     selected = _select_frames(frames, charted, config)
     views = (_prepare_view(frame, charted, occluders, config) for frame in selected)
     colors, is_seen = _blend(_best_views(texels, views, config), len(selected))
     return replace(
-        charted, colors=None, texture=_fill_texture(texels, colors, is_seen, size, one_chart=mesh.uv is not None)
+        charted,
+        colors=None,
+        texture=_fill_texture(texels, colors, is_seen, size, one_chart=one_chart and mesh.uv is not None),
     )
 
 
@@ -97,6 +105,12 @@ def inflate(mesh: Mesh, by_m: float) -> Mesh:
         vertices=np.asarray(welded.vertices + by_m * welded.vertex_normals),
         faces=np.asarray(welded.faces, dtype=np.int32),
     )
+
+
+def texture_size_px(mesh: Mesh, config: TextureConfig) -> int:
+    """Return the side of a texture of the mesh [px], a power of two: its charts fill half of it."""
+    side = np.sqrt(2.0 * float(mesh.to_trimesh().area)) / config.texel_m
+    return int(np.clip(2 ** round(np.log2(max(side, 1.0))), config.min_size_px, config.max_size_px))
 
 
 def unwrap(mesh: Mesh, size_px: int) -> Mesh:
@@ -135,11 +149,6 @@ class _View:
     nearest_m: Array
     sensor_m: Array
     sharpness: float
-
-
-def _texture_size(mesh: Mesh, config: TextureConfig) -> int:
-    side = np.sqrt(2.0 * float(mesh.to_trimesh().area)) / config.texel_m
-    return int(np.clip(2 ** round(np.log2(max(side, 1.0))), config.min_size_px, config.max_size_px))
 
 
 def _texels(mesh: Mesh, size: int) -> _Texels:

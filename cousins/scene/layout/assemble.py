@@ -10,8 +10,10 @@ import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
+from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Asset
-from cousins.reconstruct.texture.baking import TextureConfig, bake_texture, inflate
+from cousins.reconstruct.texture.baking import TextureConfig, bake_texture, inflate, texture_size_px
+from cousins.reconstruct.texture.triangle_atlas import min_texture_px, pack_triangles
 from cousins.scene.layout.added_supports import SUPPORT_REACH_M, added_supports, footprint
 from cousins.scene.layout.collision_bodies import (
     CollisionBody,
@@ -43,6 +45,7 @@ TEXTURE_CONFIGS: Final = {
     "table": TextureConfig(texel_m=0.0015, max_size_px=1024, max_views=16),
     "floor": TextureConfig(texel_m=0.003, max_size_px=1024, max_views=16, color_width_px=960),
     "wall": TextureConfig(texel_m=0.004, max_size_px=1024, max_views=16, color_width_px=960),
+    "remainder": TextureConfig(texel_m=0.002, max_size_px=2048, max_views=48, color_width_px=960),
 }
 """How finely structure is painted: as fine as a phone 0.7, 1.5 and 2.5 m away sees it."""
 REMAINDER: Final = "remainder"
@@ -85,7 +88,7 @@ def assemble(
     scene = replace(scene, fallbacks=(*scene.fallbacks, *_move_notes(report)))
     scene = _supports_first(replace(scene, relations=find_relations(scene)))
     scene = replace(scene, structures=_opened(scene, sources, capture))
-    scene = replace(scene, structures=tuple(_textured(structure, scene, capture) for structure in scene.structures))
+    scene = _textured(scene, capture)
     meshes = visual_meshes(scene)
     remainder = find_remainder(
         meshes[: len(scene.structures)],
@@ -99,7 +102,7 @@ def assemble(
     structure = Structure(
         name=REMAINDER,
         kind="remainder",
-        visual=visual,
+        visual=_textured_remainder(visual, meshes[len(scene.structures) :], capture),
         pieces=boxes,
         friction=DEFAULT_FRICTION,
         restitution=DEFAULT_RESTITUTION,
@@ -205,14 +208,34 @@ def _supports_first(scene: Scene) -> Scene:
     return replace(scene, objects=tuple(ordered))
 
 
-def _textured(structure: Structure, scene: Scene, capture: Capture) -> Structure:
-    """Return structure with its colours; what stands before it, objects and table tops, hides it."""
-    occluding = visual_meshes(scene)[len(scene.structures) :]
-    for other in scene.structures:
-        if other.kind == "table" and other.name != structure.name:
-            occluding += [piece.mesh for piece in other.pieces]
-    occluders = tuple(inflate(mesh, TEXTURE_BLUR_M) for mesh in occluding)
-    return replace(
-        structure,
-        visual=bake_texture(structure.visual, capture, occluders=occluders, config=TEXTURE_CONFIGS[structure.kind]),
+def _textured(scene: Scene, capture: Capture) -> Scene:
+    """Return the scene with coloured structures; what stands before one, objects and table tops, hides it."""
+    objects = tuple(inflate(mesh, TEXTURE_BLUR_M) for mesh in visual_meshes(scene)[len(scene.structures) :])
+    tops = {
+        structure.name: tuple(inflate(piece.mesh, TEXTURE_BLUR_M) for piece in structure.pieces)
+        for structure in scene.structures
+        if structure.kind == "table"
+    }
+    structures = []
+    for structure in scene.structures:
+        hiding = tuple(mesh for name, meshes in tops.items() if name != structure.name for mesh in meshes)
+        visual = bake_texture(
+            structure.visual, capture, occluders=(*objects, *hiding), config=TEXTURE_CONFIGS[structure.kind]
+        )
+        structures.append(replace(structure, visual=visual))
+    return replace(scene, structures=tuple(structures))
+
+
+def _textured_remainder(visual: Mesh, objects: Sequence[Mesh], capture: Capture) -> Mesh:
+    """Return the surface of the remainder with a texture, or as it is where no frame has colour."""
+    if all(frame.color_path is None for frame in capture.frames):
+        return visual
+    config = TEXTURE_CONFIGS["remainder"]
+    config = replace(config, min_size_px=max(config.min_size_px, min_texture_px(len(visual.faces))))
+    return bake_texture(
+        pack_triangles(visual, texture_size_px(visual, config)),
+        capture,
+        occluders=tuple(inflate(mesh, TEXTURE_BLUR_M) for mesh in objects),
+        one_chart=False,
+        config=config,
     )

@@ -51,7 +51,7 @@ class RemainderConfig:
     """Smaller connected patches are noise [squared voxel edges of the fused surface]."""
     sample_spacing_m: float = 0.012
     """Distance between the points by which the twin's surface is represented [m]."""
-    max_faces: int = 80_000
+    max_faces: int = 30_000
     """Largest number of triangles that are kept."""
     cell_m: float = 0.02
     """Edge of the cells from which collision boxes are merged [m]; doubled until there are at most `max_boxes`."""
