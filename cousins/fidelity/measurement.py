@@ -32,7 +32,7 @@ from cousins.fidelity.plain_fusion import (
 from cousins.fidelity.support import SupportConfig
 from cousins.fidelity.verdict import Verdict, VerdictConfig, give_verdict
 from cousins.geometry import transform, unproject
-from cousins.scene.scenes import Scene, visual_meshes
+from cousins.scene.scenes import Scene, hanging_supports, visual_meshes
 from cousins.segment.segments import Segmentation
 
 OBJECT_REACH_M: Final = 0.015
@@ -88,7 +88,9 @@ class Fidelity:
     movable_objects: int
     """Number of objects that can move."""
     fixed_objects: int
-    """Number of objects that were fixed in place because they do not stand."""
+    """Number of objects that were fixed in place because they do not stand; what hangs is not among them."""
+    hanging_objects: int
+    """Number of objects that hang on a wall or a ceiling and cannot move."""
     verdict: Verdict
     """Verdict by the limits of `VerdictConfig`."""
     advice: str
@@ -118,7 +120,8 @@ def measure_fidelity(
         int(((item.comparison.classes == EXPLAINED) & np.isin(item.comparison.body, remainder)).sum())
         for item in compared
     )
-    fixed = sum(placed.fixed for placed in scene.objects)
+    hanging = len(hanging_supports(scene))
+    fixed = sum(placed.fixed for placed in scene.objects) - hanging
     remainder_share = share(by_remainder, int(counts[EXPLAINED]))
     surface = plain_surface(capture.frames, COARSE_VOXEL_M)
     plain = measure_plain_fusion(capture, surface, supported, config) if len(capture.all_frames) > 1 else None
@@ -128,7 +131,7 @@ def measure_fidelity(
         remainder=remainder_share,
         plain_explained=None if plain is None else plain.explained,
         fixed_objects=fixed,
-        objects=len(scene.objects),
+        objects=len(scene.objects) - hanging,
         limits=VerdictConfig() if limits is None else limits,
     )
     return Fidelity(
@@ -145,8 +148,9 @@ def measure_fidelity(
         surface_m2=float(triangle_areas(surface).sum()),
         unexplained_m2=unexplained_area_m2(surface, meshes),
         objects=() if segmentation is None else _objects(compared, segmentation),
-        movable_objects=len(scene.objects) - fixed,
+        movable_objects=len(scene.objects) - fixed - hanging,
         fixed_objects=fixed,
+        hanging_objects=hanging,
         verdict=verdict,
         advice=advice,
     )

@@ -7,8 +7,8 @@ from typing import Literal
 
 from cousins.geometry import Array
 
-PanelKind = Literal["wall", "floor", "door", "window", "opening"]
-"""Type of panel; an opening is a hole without a door or window."""
+PanelKind = Literal["wall", "floor", "ceiling", "door", "window", "opening"]
+"""Type of panel; an opening is a hole without a door or window. No scan has ceilings: they are put over lamps."""
 Confidence = Literal["low", "medium", "high", "untold"]
 """How sure a scan is of a piece of furniture."""
 

@@ -24,7 +24,7 @@ class Structure:
 
     name: str
     """Unique in the scene, path-safe."""
-    kind: Literal["floor", "table", "wall", "remainder"]
+    kind: Literal["floor", "table", "wall", "ceiling", "remainder"]
     """Type of structure; `remainder` is surface that was seen and that no plane or object explains."""
     visual: Mesh
     """Visual mesh in the world frame."""
@@ -52,8 +52,8 @@ class PlacedAsset:
 class Relation:
     """A relation between two bodies of a scene, by name."""
 
-    kind: Literal["on", "inside", "against", "next to"]
-    """Relation, read as `subject` kind `object`."""
+    kind: Literal["on", "inside", "against", "next to", "hangs on"]
+    """Relation, read as `subject` kind `object`; what hangs on a wall or a ceiling is fixed there."""
     subject: str
     """Name of the body that stands in the relation."""
     object: str
@@ -95,6 +95,13 @@ class Scene:
         from cousins.scene.scene_folder import read_scene  # imported here: a `Scene` alone needs no USD
 
         return read_scene(Path(folder))
+
+
+def hanging_supports(scene: Scene) -> dict[str, str]:
+    """Return the wall or ceiling that each hanging object is fixed to, by name of the object, in the scene's order."""
+    supports = {relation.subject: relation.object for relation in scene.relations if relation.kind == "hangs on"}
+    names = (placed.asset.name for placed in scene.objects if placed.fixed)
+    return {name: supports[name] for name in names if name in supports}
 
 
 def visual_meshes(scene: Scene) -> list[Mesh]:

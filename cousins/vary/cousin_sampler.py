@@ -20,6 +20,7 @@ from cousins.vary.object_instances import (
 )
 from cousins.vary.placement.clutter import sample_clutter, sample_removals
 from cousins.vary.placement.goals import sample_goal, twin_goal
+from cousins.vary.placement.hanging_objects import place_hanging_objects
 from cousins.vary.placement.layout import sample_layout
 from cousins.vary.placement.layout_plan import LayoutPlan, make_layout_plan
 from cousins.vary.placement.supported_objects import place_supported_objects
@@ -160,6 +161,7 @@ def _sample_arrangement(
     poses = {
         name: plan.rest_orientations[chosen_keys[name]].pose_matrix(yaw_pose) for name, yaw_pose in yaw_poses.items()
     }
+    poses |= place_hanging_objects(plan, library, chosen_keys, poses, ranges, amounts["layout"], rngs["layout"])
     supported_poses = place_supported_objects(
         plan, library, chosen_keys, poses, ranges, amounts["layout"], rngs["layout"]
     )

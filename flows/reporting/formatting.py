@@ -38,8 +38,9 @@ def format_twin(result: dict[str, Any]) -> list[str]:
     for engine, gate in result["gates"].items():
         lines.append(
             f"{engine:<9} penetration {gate['max_penetration_mm']:.3f} mm, drift {gate['max_drift_mm']:.2f} mm, "
-            f"stable {gate['stable_fraction']:.0%} of {len(result['assets'])} objects{_fixed_count(result)}"
+            f"stable {gate['stable_fraction']:.0%} of {_standing_count(result)} objects{_fixed_count(result)}"
         )
+    lines += format_hanging(result)
     lines += [f"warning: {text}" for text in result["warnings"]]
     lines += [f"fallback: {text}" for text in result["fallbacks"]]
     return lines
@@ -73,6 +74,20 @@ def fidelity_sentence(fidelity: dict[str, Any]) -> str:
 def _fixed_count(result: dict[str, Any]) -> str:
     """Return how many objects were fixed in place, which counts as not stable."""
     return f", {len(result['fixed'])} of them fixed in place" if result["fixed"] else ""
+
+
+def format_hanging(result: dict[str, Any]) -> list[str]:
+    """Return which objects hang and on what, as a line; none where nothing hangs."""
+    hanging = result.get("hanging", {})
+    if not hanging:
+        return []
+    names = ", ".join(f"{name} on {support}" for name, support in hanging.items())
+    return [f"hanging   {len(hanging)}, fixed where they hang: {names}"]
+
+
+def _standing_count(result: dict[str, Any]) -> int:
+    """Return the number of objects that need to stand: all but those that hang."""
+    return len(result["assets"]) - len(result.get("hanging", {}))
 
 
 def format_truth(rows: Iterable[dict[str, Any]]) -> list[str]:

@@ -44,7 +44,9 @@ def page(summary: Mapping[str, Any], images: Mapping[str, str], *, model: str, p
         objects="".join(_object_row(asset, summary) for asset in summary["assets"]),
         truth=_truth(summary.get("truth")),
         engines="".join(_engine_row(name, values) for name, values in summary["gates"].items()),
-        agreement=escape(_agreement(summary["agreement"]) + _fixed(summary["fixed"])),
+        agreement=escape(
+            _agreement(summary["agreement"]) + _fixed(summary["fixed"]) + _hanging(summary.get("hanging", {}))
+        ),
         warnings=_notes(summary["warnings"]),
         fallbacks=_notes(summary["fallbacks"]),
         capture=_capture(capture, scale, summary["refinement"]),
@@ -151,6 +153,8 @@ def _object_row(asset: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     order = summary["segments"].index(asset["name"]) if asset["name"] in summary["segments"] else 0
     color = "rgb({},{},{})".format(*PALETTE[order % len(PALETTE)])
     label = "" if asset["label"] == asset["name"] else f'<div class="soft small">{escape(_called(asset))}</div>'
+    if asset.get("hangs_on"):
+        label += f'<div class="soft small">hangs on {escape(asset["hangs_on"])}</div>'
     cells = [
         f'<td><span class="dot" style="background:{color}"></span>{escape(asset["name"])}{label}</td>',
         _number(" × ".join(f"{100 * side:.1f}" for side in asset["size_m"])),
@@ -206,6 +210,12 @@ def _agreement(values: Mapping[str, Any]) -> str:
 
 def _fixed(names: Sequence[str]) -> str:
     return f" Fixed in place, which counts as not stable: {len(names)} ({', '.join(names)})." if names else ""
+
+
+def _hanging(supports: Mapping[str, str]) -> str:
+    """Return which objects hang and on what; empty where nothing hangs."""
+    names = ", ".join(f"{name} on {support}" for name, support in supports.items())
+    return f" Hanging, fixed there and not counted: {len(supports)} ({names})." if supports else ""
 
 
 def _notes(texts: Iterable[str]) -> str:

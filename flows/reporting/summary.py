@@ -86,13 +86,17 @@ def scene_summary(scene: Scene, gates: GateReport, *, more_warnings: Iterable[st
     """Return what changes when an object of a scene is changed by hand: assets, gates, warnings, fallbacks."""
     measured = gates.to_json()
     return {
-        "assets": [asset_summary(placed, scale_error=scene.scale.error) for placed in scene.objects],
+        "assets": [
+            asset_summary(placed, scale_error=scene.scale.error, hangs_on=measured["hanging"].get(placed.asset.name))
+            for placed in scene.objects
+        ],
         "structures": [{"name": structure.name, "kind": structure.kind} for structure in scene.structures],
         "relations": [plain(relation) for relation in scene.relations],
         "ok": measured["ok"],
         "gates": measured["gates"],
         "agreement": measured["agreement"],
         "fixed": measured["fixed"],
+        "hanging": measured["hanging"],
         "gate_results": measured["results"],
         "warnings": warnings_of(scene, more_warnings, gates),
         "fallbacks": once(
@@ -123,8 +127,8 @@ def capture_summary(capture: Capture, checks: Checks) -> dict[str, Any]:
     }
 
 
-def asset_summary(placed: PlacedAsset, *, scale_error: float) -> dict[str, Any]:
-    """Return an asset's numbers, each physical one with its interval and source."""
+def asset_summary(placed: PlacedAsset, *, scale_error: float, hangs_on: str | None = None) -> dict[str, Any]:
+    """Return an asset's numbers, each physical one with its interval and source, and what it hangs on, if it hangs."""
     asset = placed.asset
     return {
         "name": asset.name,
@@ -139,6 +143,7 @@ def asset_summary(placed: PlacedAsset, *, scale_error: float) -> dict[str, Any]:
         "restitution": quantity(asset.restitution),
         "material": asset.material,
         "fixed": placed.fixed,
+        "hangs_on": hangs_on,
         "hulls": sum(len(link.pieces) for link in asset.links),
         "observed_fraction": round(asset.observed_fraction, 4),
         "completions": list(asset.completions),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cousins.plugins import load_backend
-from cousins.scene.scenes import Scene
+from cousins.scene.layout.hanging import attachment_gaps
+from cousins.scene.scenes import Scene, hanging_supports
 from sim.physics.installed import require_engines
 from sim.physics.motion import pose_distance
 from sim.validation.probes import (
@@ -68,7 +69,7 @@ class GateResult:
     gate: str
     """`penetration`, `settle`, `drift`, `escape`, `drop rest`, `drop bounce`, `drop penetration`, `hollow`, ..."""
     engine: str
-    """Engine of the measurement; both names for `agreement`."""
+    """Engine of the measurement; both names for `agreement`, `geometry` for `attachment`."""
     subject: str
     """Object, or `asset/joint`."""
     value: float
@@ -101,8 +102,8 @@ class EngineSummary:
     max_drift_deg: float
     """The same as an angle."""
     stable_fraction: float
-    """Share of all objects that pass penetration, settle, drift and escape; an object that was fixed in place does not
-    stand and counts as failed. 0 for a scene without objects."""
+    """Share of the objects that need to stand that pass penetration, settle, drift and escape; an object that was fixed
+    in place does not stand and counts as failed, what hangs is left out. 0 for a scene without such objects."""
     simulated_s: float
     """Simulated time [s]; shorter than the full time only if nothing moved any more."""
 
@@ -120,7 +121,10 @@ class GateReport:
     agreement_deg: float | None
     """The same as an angle."""
     fixed: tuple[str, ...] = ()
-    """Objects that are fixed in place: not measured, and counted as failed in `stable_fraction`."""
+    """Objects that are fixed in place although they should stand: not measured, and counted as failed in
+    `stable_fraction`."""
+    hanging: Mapping[str, str] = field(default_factory=dict)
+    """Wall or ceiling of each hanging object, by name: measured by `attachment` only, not counted."""
 
     @property
     def passed(self) -> bool:
@@ -133,7 +137,7 @@ class GateReport:
         return tuple(result for result in self.results if not result.passed)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON values: `gates` by engine, `fixed`, `agreement`, `ok` and all `results`."""
+        """Return the report as JSON values: `gates` by engine, `fixed`, `hanging`, `agreement`, `ok`, all `results`."""
         return {
             "ok": self.passed,
             "gates": {
@@ -149,6 +153,7 @@ class GateReport:
                 for summary in self.engines
             },
             "fixed": list(self.fixed),
+            "hanging": dict(self.hanging),
             "agreement": {"max_mm": _rounded(self.agreement_mm), "max_deg": _rounded(self.agreement_deg)},
             "results": [
                 {
@@ -193,12 +198,19 @@ def run_gates(scene: Scene, *, engines: Sequence[str] | None = None, config: Gat
         result for pair in itertools.combinations(stabilities, 2) for result in _agreement_results(*pair, config)
     ]
     results += agreement
+    hanging = hanging_supports(scene)
+    results += [
+        _gate_result("geometry", name, "attachment", gap_m * 1e3, reach_m * 1e3, "mm")
+        for name, (gap_m, reach_m) in attachment_gaps(scene).items()
+    ]
+    count = len(scene.objects) - len(hanging)
     return GateReport(
-        engines=tuple(_engine_summary(stability, results, count=len(scene.objects)) for stability in stabilities),
+        engines=tuple(_engine_summary(stability, results, count=count) for stability in stabilities),
         results=tuple(results),
         agreement_mm=_largest(agreement, "mm") if len(stabilities) > 1 else None,
         agreement_deg=_largest(agreement, "deg") if len(stabilities) > 1 else None,
-        fixed=tuple(placed.asset.name for placed in scene.objects if placed.fixed),
+        fixed=tuple(placed.asset.name for placed in scene.objects if placed.fixed and placed.asset.name not in hanging),
+        hanging=hanging,
     )
 
 
@@ -259,7 +271,7 @@ def _gate_result(engine: str, subject: str, gate: str, value: float, threshold: 
 
 
 def _engine_summary(stability: SceneStability, results: Sequence[GateResult], *, count: int) -> EngineSummary:
-    """Return the summary of one engine; `count` is the number of objects, fixed ones among them."""
+    """Return the summary of one engine; `count` is the number of objects but for hanging ones, fixed ones included."""
     stability_gates = ("penetration", "settle", "drift", "escape")
     failed = {
         result.subject

@@ -8,6 +8,7 @@ the few micrometres that engines let them sink.
 
 Then every engine simulates the scene. An object that moves there gets the pose in which that engine brings it to rest,
 once; if it still moves, or overlaps another body, it is fixed as well. The scene's fallbacks list all fixed objects.
+What hangs on a wall or a ceiling is fixed there from the start and is not touched.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 
 from cousins.geometry import Array
 from cousins.plugins import load_backend
-from cousins.scene.scenes import PlacedAsset, Scene
+from cousins.scene.scenes import PlacedAsset, Scene, hanging_supports
 from sim.physics.engine import Engine
 from sim.physics.installed import require_engines
 from sim.physics.motion import find_supports, pose_distance, poses_are_close
@@ -91,7 +92,7 @@ class ObjectRest:
     kept_support: bool
     """Whether it still stands on or in a support of its relations; True if it has none."""
     fallen: bool
-    """Whether it fell or did not come to rest in every engine, and was fixed in place."""
+    """Whether it fell or did not come to rest in every engine, and was fixed in place; False for what hangs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -169,7 +170,8 @@ def _settle_with_engine(
             break
         fixed |= {name for name in fallen if not supports_of_object[name] & fallen} or fallen
     depth = push_apart(scene, engine, fixed=fixed, max_push_m=config.max_push_m)
-    rests = {name: replace(rest, fallen=name in fixed) for name, rest in rests.items()}
+    hanging = hanging_supports(start_scene)
+    rests = {name: replace(rest, fallen=name in fixed and name not in hanging) for name, rest in rests.items()}
     return SettleResult(
         scene=_with_poses(scene, {**engine.poses(), **{name: starts[name] for name in fixed}}, fixed),
         rests=tuple(rests[name] for name in starts),

@@ -1,7 +1,7 @@
 """All cousins of a library in one MuJoCo model: one slot per free object, whose geoms are set to a variant's pieces.
 
-Fixed objects are part of the model; their joint parameters are set per cousin. A cousin with a free articulated object
-cannot be loaded.
+Fixed objects are part of the model; their joint parameters are set per cousin, and the poses of those that hang, which
+slide along their walls. A cousin with a free articulated object cannot be loaded.
 
 Compiling a scene takes tens of milliseconds, setting the geoms of its slots a fraction of one. The geom fields are read
 from a donor model in which every variant is a body; a slot copies them, with the masses and friction of the cousin. The
@@ -21,7 +21,7 @@ from cousins.errors import EngineError
 from cousins.geometry import Array, rigid, rotation_from_quat_wxyz
 from cousins.rounding import round_length
 from cousins.scene.robot_formats.contact_friction import pair_friction
-from cousins.scene.scenes import Scene, Structure
+from cousins.scene.scenes import Scene, Structure, hanging_supports
 from cousins.vary.cousins import Cousin, Library, ObjectInstance, Variant
 from sim.validation.slot_compile import GEOM_FIELDS, compile_donors, compile_slots, slot_name, variant_geoms
 from sim.validation.stability_trial import TrialConfig, TrialResult, supported_objects
@@ -48,6 +48,7 @@ class SlotModel:
             raise EngineError("nothing that is free is rigid, so there are no slots", engine=self.name)
         self._library = library
         self._names = [placed.asset.name for placed in library.scene.objects if not placed.fixed]
+        self._hanging = hanging_supports(library.scene)
         self._names += [f"{CLUTTER_PREFIX}{number}" for number in range(clutter)]
         variants = _free_rigid_variants(library)
         spec, donor = compile_donors(library.scene, variants)
@@ -93,6 +94,8 @@ class SlotModel:
         for instance in cousin.objects:
             if instance.fixed:
                 self._set_joints(instance)
+            if instance.name in self._hanging:
+                self._set_pose(instance)
         qpos = data.qpos.copy()
         mujoco.mj_setConst(model, data)
         data.qpos[:] = qpos
@@ -185,6 +188,12 @@ class SlotModel:
             joint = self.model.joint(f"{instance.name}__{change.name}")
             joint.range[:] = change.lower, change.upper
             joint.damping[:], joint.frictionloss[:] = change.damping, change.friction
+
+    def _set_pose(self, instance: ObjectInstance) -> None:
+        """Set the pose of a fixed object, as MuJoCo's compiler would: with a quaternion of unit length."""
+        body = self.model.body(instance.name)
+        body.pos[:] = instance.position_m
+        body.quat[:] = np.array(instance.quat_wxyz) / np.linalg.norm(instance.quat_wxyz)
 
     def _clear_slot(self, name: str) -> None:
         rows = self._geom_rows[name]

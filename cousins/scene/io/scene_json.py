@@ -184,7 +184,7 @@ def read_structure(node: Node, read_mesh: MeshReader) -> Structure:
     name = require_safe_name(node["name"].text(), kind="structure")
     return Structure(
         name=name,
-        kind=node["kind"].choice("floor", "table", "wall", "remainder"),
+        kind=node["kind"].choice("floor", "table", "wall", "ceiling", "remainder"),
         visual=read_mesh("", name, None),
         pieces=_read_pieces(node["pieces"], read_mesh, "", name),
         friction=_read_quantity(node["friction"]),

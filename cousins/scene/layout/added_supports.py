@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -28,28 +28,33 @@ SUPPORT_MARGIN_M: Final = 0.05
 
 
 def added_supports(
-    bodies: dict[str, CollisionBody], structures: Sequence[Structure], frames: Sequence[Frame]
+    bodies: dict[str, CollisionBody],
+    structures: Sequence[Structure],
+    frames: Sequence[Frame],
+    *,
+    hanging: Collection[str] = (),
 ) -> tuple[list[tuple[Structure, Plane]], set[str], list[str]]:
     """Return what becomes of objects that have nothing within reach below, lowest first, and a note each.
 
     Where no frame shows what is under an object, a support is put there (returned with its plane). Where frames look
     through the space under it although structure was found, nothing that was filmed carries it: it is no object by
-    itself, and its name is returned.
+    itself, and its name is returned. What is `hanging` on a wall needs no support and may be one.
     """
     fixed = [structure_body(structure) for structure in structures]
     used_names = {body.name for body in fixed} | set(bodies)
     added: list[tuple[Structure, Plane]] = []
-    hanging: set[str] = set()
+    floating: set[str] = set()
     notes: list[str] = []
-    for body in sorted(bodies.values(), key=lambda body: (float(body.box.low[2]), body.name)):
-        other_bodies = [*fixed, *(other for name, other in bodies.items() if name not in {body.name, *hanging})]
+    standing = [body for name, body in bodies.items() if name not in hanging]
+    for body in sorted(standing, key=lambda body: (float(body.box.low[2]), body.name)):
+        other_bodies = [*fixed, *(other for name, other in bodies.items() if name not in {body.name, *floating})]
         if (
             min((clearance_below(body, other, reach_m=SUPPORT_REACH_M) for other in other_bodies), default=np.inf)
             <= SUPPORT_REACH_M
         ):
             continue
         if structures and _open_share_below(body, frames) >= MAX_OPEN_SHARE_BELOW:
-            hanging.add(body.name)
+            floating.add(body.name)
             notes.append(
                 f"{body.name} was kept as fixed surface and not as an object: the camera looked through under it"
             )
@@ -63,7 +68,7 @@ def added_supports(
         added.append((structure, plane))
         fixed.append(structure_body(structure))
         notes.append(f"no surface was seen under {body.name}: {name} was put there")
-    return added, hanging, notes
+    return added, floating, notes
 
 
 def _open_share_below(body: CollisionBody, frames: Sequence[Frame]) -> float:

@@ -18,13 +18,15 @@ from cousins.scene.layout.added_supports import SUPPORT_REACH_M, added_supports,
 from cousins.scene.layout.collision_bodies import (
     CollisionBody,
     asset_body,
+    body_corners,
     find_overlaps,
     scene_bodies,
     structure_body,
 )
+from cousins.scene.layout.hanging import hang_objects
 from cousins.scene.layout.relations import find_relations
 from cousins.scene.layout.remainder import coarse_boxes_note, find_remainder
-from cousins.scene.layout.repair import RepairReport, repair
+from cousins.scene.layout.repair import RepairReport, overlap_warnings, repair
 from cousins.scene.layout.structures import (
     DEFAULT_FRICTION,
     DEFAULT_RESTITUTION,
@@ -32,7 +34,7 @@ from cousins.scene.layout.structures import (
     level_plane,
     structure_from_plane,
 )
-from cousins.scene.scenes import PlacedAsset, Scene, Structure, visual_meshes
+from cousins.scene.scenes import PlacedAsset, Scene, Structure, hanging_supports, visual_meshes
 from cousins.segment.segments import Plane, Segmentation
 
 NOTABLE_MOVE_M: Final = 0.01
@@ -64,27 +66,35 @@ def assemble(
 ) -> Scene:
     """Return the scene that a capture shows: `built` holds assets and poses `world_from_asset` [4, 4].
 
-    Supports level within noise are made exactly level; where no plane carries an object, one is added and said
-    so in the fallbacks; objects are moved onto what carries them and out of each other.
+    Supports level within noise are made exactly level; what hangs is fixed to its wall; where no plane carries another
+    object, one is added and noted in the fallbacks; objects are moved onto what carries them and out of each other.
     """
     objects = tuple(PlacedAsset(asset=asset, world_from_asset=pose) for asset, pose in built)
     bodies = {placed.asset.name: asset_body(placed.asset).transformed(placed.world_from_asset) for placed in objects}
     structures, sources, notes = _structures(segmentation, bodies)
-    added, hanging, support_notes = added_supports(bodies, structures, capture.frames)
-    objects = tuple(placed for placed in objects if placed.asset.name not in hanging)
-    sources |= {structure.name: (plane, []) for structure, plane in added}
     scene = Scene(
         name=name,
-        structures=(*structures, *(structure for structure, _ in added)),
+        structures=tuple(structures),
         objects=objects,
         relations=(),
         scale=capture.scale,
         capture_digest=capture_digest,
         warnings=(*warnings, *capture.warnings, *segmentation.warnings),
-        fallbacks=(*fallbacks, *notes, *support_notes),
+        fallbacks=(*fallbacks, *notes),
+    )
+    scene, hanging = hang_objects(scene, frames=capture.frames)
+    added, floating, support_notes = added_supports(
+        bodies, structures, capture.frames, hanging={item.name for item in hanging}
+    )
+    sources |= {structure.name: (plane, []) for structure, plane in added}
+    scene = replace(
+        scene,
+        structures=(*structures, *(structure for structure, _ in added)),
+        objects=tuple(placed for placed in scene.objects if placed.asset.name not in floating),
+        fallbacks=(*scene.fallbacks, *support_notes),
     )
     scene, report = repair(scene)
-    scene = replace(scene, warnings=(*scene.warnings, *_overlap_warnings(report)))
+    scene = replace(scene, warnings=(*scene.warnings, *overlap_warnings(report)))
     scene = replace(scene, fallbacks=(*scene.fallbacks, *_move_notes(report)))
     scene = _supports_first(replace(scene, relations=find_relations(scene)))
     scene = replace(scene, structures=_opened(scene, sources, capture))
@@ -112,8 +122,12 @@ def assemble(
 
 
 def _opened(scene: Scene, sources: Mapping[str, tuple[Plane, list[Array]]], capture: Capture) -> tuple[Structure, ...]:
-    """Return the structures without what the frames look through; it stays under objects where they stand by now."""
+    """Return the structures without what the frames look through.
+
+    They stay under objects where they stand by now, and behind what hangs on them.
+    """
     bodies = scene_bodies(scene)
+    hanging = hanging_supports(scene)
     opened = []
     for structure in scene.structures:
         if structure.name not in sources:
@@ -122,7 +136,8 @@ def _opened(scene: Scene, sources: Mapping[str, tuple[Plane, list[Array]]], capt
         plane, feet = sources[structure.name]
         standing = {relation.subject for relation in scene.relations if relation.object == structure.name}
         feet = [*feet, *(footprint(bodies[name]) for name in sorted(standing) if plane.kind != "wall")]
-        opened.append(structure_from_plane(plane, feet, capture.frames))
+        backs = [body_corners(bodies[name]) for name, support in hanging.items() if support == structure.name]
+        opened.append(structure_from_plane(plane, [*feet, *backs], capture.frames))
     return tuple(opened)
 
 
@@ -176,13 +191,6 @@ def _intersected_object(structure: Structure, bodies: dict[str, CollisionBody]) 
         ):
             return name
     return None
-
-
-def _overlap_warnings(report: RepairReport) -> list[str]:
-    if report.status == "converged":
-        return []
-    left = 1000.0 * report.violation_after_m
-    return [f"layout repair ended with status '{report.status}' and {left:.2f} mm of overlap left"]
 
 
 def _move_notes(report: RepairReport) -> list[str]:

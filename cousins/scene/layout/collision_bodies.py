@@ -103,6 +103,11 @@ def piece_hull(piece: Piece, *, name: str = "a body") -> Hull:
     )
 
 
+def body_corners(body: CollisionBody) -> Array:
+    """Return the corners of all hulls of a body [n, 3]."""
+    return np.concatenate([hull.points for hull in body.hulls])
+
+
 def find_overlaps(first: CollisionBody, second: CollisionBody, *, tolerance_m: float) -> list[MinkowskiDifference]:
     """Return the differences of all piece pairs that overlap by more than a tolerance: boxes, then facets, then all."""
     if boxes_are_apart(first.box, second.box):

@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull
 from cousins.geometry import Array
 from cousins.scene.layout.collision_bodies import CollisionBody, clearance_below, scene_bodies
 from cousins.scene.layout.minkowski import boxes_are_apart, minkowski_difference
-from cousins.scene.scenes import Relation, Scene
+from cousins.scene.scenes import Relation, Scene, hanging_supports
 
 CONTACT_TOLERANCE_M: Final = 0.005
 """Bodies this near touch [m]: what remains of a phone's depth noise after fusion, ±4 mm of range bias and a bit."""
@@ -27,14 +27,18 @@ def find_relations(scene: Scene) -> tuple[Relation, ...]:
 
     `inside`: most of a body lies in the other's hull, over its pieces. `on`: it would fall at most
     `CONTACT_TOLERANCE_M` before it meets the other. `against`: they touch sideways. `next to`: near each other on one
-    support.
+    support. `hangs on` is kept as the scene has it: what hangs stands on nothing, and is not `against` its wall.
     """
     tolerance = CONTACT_TOLERANCE_M * (1.0 + scene.scale.error)
     bodies = scene_bodies(scene)
+    hanging = hanging_supports(scene)
     relations: list[Relation] = []
     for placed in scene.objects:
         name = placed.asset.name
-        relations += _support_relations(bodies[name], bodies, tolerance)
+        if name in hanging:
+            relations.append(Relation(kind="hangs on", subject=name, object=hanging[name]))
+        else:
+            relations += _support_relations(bodies[name], bodies, tolerance)
     carriers = {(relation.subject, relation.object) for relation in relations}
     order = list(bodies)
     for placed in scene.objects:

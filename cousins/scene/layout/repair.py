@@ -3,7 +3,8 @@
 An unstable object gets a flat foot where a few millimetres suffice, or is rotated onto its nearest rest pose; a
 supporting object gets a flat top under what stands on it. Then two steps repeat until nothing overlaps. Separate: the
 pair that overlaps most is separated by a short horizontal or upward push that lowers the total overlap. Drop: each
-object, lowest first, is lowered into contact. Every push must lower the total overlap; no object is deleted.
+object, lowest first, is lowered into contact. Every push must lower the total overlap; no object is deleted. What is
+fixed, such as what hangs on a wall, stays where it is; the others make way for it.
 """
 
 from __future__ import annotations
@@ -67,10 +68,12 @@ class RepairReport:
 def repair(scene: Scene) -> tuple[Scene, RepairReport]:
     """Return the scene with objects upright, separated and in contact with their supports, and a report."""
     start = {placed.asset.name: placed.world_from_asset for placed in scene.objects}
-    before = _State(scene_bodies(scene)).total()
+    fixed = frozenset(placed.asset.name for placed in scene.objects if placed.fixed)
+    before = _State(scene_bodies(scene), fixed).total()
     ground = [structure_body(structure) for structure in scene.structures]
-    scene = _with_flat_tops(replace(scene, objects=tuple(set_upright(placed, ground) for placed in scene.objects)))
-    state = _State(scene_bodies(scene))
+    upright = tuple(placed if placed.fixed else set_upright(placed, ground) for placed in scene.objects)
+    scene = _with_flat_tops(replace(scene, objects=upright))
+    state = _State(scene_bodies(scene), fixed)
     status: Literal["converged", "capped", "nothing movable"] = "capped"
     for _ in range(MAX_ROUNDS):
         status = _separate(state)
@@ -80,7 +83,9 @@ def repair(scene: Scene) -> tuple[Scene, RepairReport]:
     if status == "converged" and state.total() > 0.0:
         status = "capped"
     objects = tuple(
-        replace(placed, world_from_asset=state.motion[placed.asset.name] @ placed.world_from_asset)
+        placed
+        if placed.fixed
+        else replace(placed, world_from_asset=state.motion[placed.asset.name] @ placed.world_from_asset)
         for placed in scene.objects
     )
     ends = {placed.asset.name: placed.world_from_asset for placed in objects}
@@ -96,11 +101,20 @@ def repair(scene: Scene) -> tuple[Scene, RepairReport]:
     return replace(scene, objects=objects), report
 
 
+def overlap_warnings(report: RepairReport) -> list[str]:
+    """Return a warning where a repair left overlaps, else none."""
+    if report.status == "converged":
+        return []
+    left = 1000.0 * report.violation_after_m
+    return [f"layout repair ended with status '{report.status}' and {left:.2f} mm of overlap left"]
+
+
 def _with_flat_tops(scene: Scene) -> Scene:
     """Return the scene with flat tops of objects where others stand on them."""
     objects = list(scene.objects)
     bodies = {placed.asset.name: body for placed, body in zip(objects, _movable(scene), strict=True)}
-    for upper in bodies.values():
+    standing = [bodies[placed.asset.name] for placed in objects if not placed.fixed]
+    for upper in standing:
         for index, placed in enumerate(objects):
             carrier = bodies[placed.asset.name]
             if carrier is upper or is_inside(upper, carrier):
@@ -117,9 +131,12 @@ def _movable(scene: Scene) -> list[CollisionBody]:
 class _State:
     """Bodies during the repair, with the cached overlaps of each pair."""
 
-    def __init__(self, bodies: dict[str, CollisionBody]) -> None:
+    def __init__(self, bodies: dict[str, CollisionBody], fixed: frozenset[str]) -> None:
+        """Start with bodies by name, of which structure and the objects in `fixed` never move."""
         self.bodies = bodies
-        self.motion: dict[str, Array] = {name: np.eye(4) for name, body in bodies.items() if body.movable}
+        self.motion: dict[str, Array] = {
+            name: np.eye(4) for name, body in bodies.items() if body.movable and name not in fixed
+        }
         self.pairs: dict[tuple[str, str], list[MinkowskiDifference]] = {}
         self.history: list[float] = []
         self.clearances: dict[tuple[str, str], float] = {}

@@ -16,8 +16,17 @@ from cousins.rooms.furniture import furniture_asset
 from cousins.rooms.room import Panel, Room
 from cousins.rooms.solids import convex_prisms, extruded_section, section_with_holes
 from cousins.rooms.wall_gaps import close_walls
+from cousins.scene.layout.collision_bodies import scene_bodies
+from cousins.scene.layout.hanging import (
+    HangingConfig,
+    hang_objects,
+    hangs_by_nature,
+    is_supported,
+    layout_scan_hanging,
+)
 from cousins.scene.layout.relations import find_relations
-from cousins.scene.layout.repair import repair
+from cousins.scene.layout.repair import overlap_warnings, repair
+from cousins.scene.layout.room_edges import ceiling_over, floor_additions
 from cousins.scene.layout.structures import DEFAULT_FRICTION, DEFAULT_RESTITUTION, SLAB_THICKNESS_M, smallest_rectangle
 from cousins.scene.scenes import PlacedAsset, Scene, Structure
 
@@ -47,9 +56,11 @@ def room_scene(room: Room, name: str, *, digest: str = "") -> Scene:
     closed = close_walls(room.of_kind("wall"))
     walls = (*room.of_kind("wall"), *closed.fillers)
     floors, notes = _floors(room)
+    hanging_config = layout_scan_hanging()
+    additions, edge_notes = floor_additions(floors, room.furniture, reach_m=hanging_config.support_reach_m)
     passages = [panel for panel in room.panels if panel.kind in ("door", "window", "opening")]
     structures = [
-        *(_floor(floor) for floor in floors),
+        *(_floor(floor, additions[floor.name]) for floor in floors),
         *(_wall(wall, passages, floors, walls) for wall in walls),
         *(_leaf(panel) for panel in passages if not panel.is_open),
     ]
@@ -68,16 +79,40 @@ def room_scene(room: Room, name: str, *, digest: str = "") -> Scene:
             f"walls have no thickness in a layout scan: {WALL_THICKNESS_M:.2f} m was laid behind their faces",
             "furniture is told as typed boxes: tables and chairs got boards and legs, all else is a solid box",
             *notes,
+            *edge_notes,
             *closed.notes,
         ),
     )
-    scene, report = repair(scene)
+    scene, report = repair(_with_hanging(scene, walls, hanging_config))
     move_warnings = [
         f"{item} was moved by {100.0 * distance_m:.1f} cm to stand free and on its support"
         for item, distance_m in report.moved_m.items()
         if distance_m > SAME_PLANE_DISTANCE_M / 3.0
     ]
-    return replace(scene, warnings=(*scene.warnings, *move_warnings), relations=find_relations(scene))
+    warnings = (*scene.warnings, *move_warnings, *overlap_warnings(report))
+    return replace(scene, warnings=warnings, relations=find_relations(scene))
+
+
+def _with_hanging(scene: Scene, walls: Sequence[Panel], config: HangingConfig) -> Scene:
+    """Return the scene with what hangs fixed to its wall, and lamps in the air to ceilings put over them."""
+    scene, _ = hang_objects(scene, config=config)
+    bodies = scene_bodies(scene)
+    ceilings: list[Structure] = []
+    notes = []
+    for placed in scene.objects:
+        body = bodies[placed.asset.name]
+        is_lamp = hangs_by_nature(placed.asset.label, "ceiling")
+        if placed.fixed or not is_lamp or is_supported(body, bodies, config.support_reach_m):
+            continue
+        panel = ceiling_over(body, walls, f"ceiling_{len(ceilings)}")
+        structure = None if panel is None else _structure(panel, [], low_m=0.0, high_m=SLAB_THICKNESS_M)
+        if structure is not None:
+            ceilings.append(structure)
+            notes.append(
+                f"no ceiling was scanned: {structure.name} was put over {body.name} at the height of the walls"
+            )
+    scene = replace(scene, structures=(*scene.structures, *ceilings), fallbacks=(*scene.fallbacks, *notes))
+    return hang_objects(scene, config=config)[0] if ceilings else scene
 
 
 def _floors(room: Room) -> tuple[list[Panel], list[str]]:
@@ -95,10 +130,10 @@ def _floors(room: Room) -> tuple[list[Panel], list[str]]:
     return [floor], ["no floor was scanned: one was laid under the walls"]
 
 
-def _floor(floor: Panel) -> Structure | None:
+def _floor(floor: Panel, additions: list[Array]) -> Structure | None:
     up = 1.0 if floor.world_from_panel[2, 2] > 0.0 else -1.0
     low, high = sorted((0.0, -up * SLAB_THICKNESS_M))
-    return _structure(floor, [], low_m=low, high_m=high)
+    return _structure(floor, [], low_m=low, high_m=high, additions=additions)
 
 
 def _wall(wall: Panel, passages: Sequence[Panel], floors: Sequence[Panel], walls: Sequence[Panel]) -> Structure | None:
@@ -113,9 +148,13 @@ def _leaf(panel: Panel) -> Structure | None:
     return _structure(panel, [], low_m=-LEAF_THICKNESS_M / 2.0, high_m=LEAF_THICKNESS_M / 2.0)
 
 
-def _structure(panel: Panel, holes: list[Array], *, low_m: float, high_m: float) -> Structure | None:
-    """Return a panel as structure; None where its holes leave nothing."""
+def _structure(
+    panel: Panel, holes: list[Array], *, low_m: float, high_m: float, additions: Sequence[Array] = ()
+) -> Structure | None:
+    """Return a panel, and what is added to its outline, as structure; None where its holes leave nothing."""
     section = section_with_holes(panel.outline, holes)
+    for outline in additions:
+        section = section + section_with_holes(outline, [])
     pieces = convex_prisms(section, low_m=low_m, high_m=high_m)
     if not pieces:
         return None
@@ -123,7 +162,7 @@ def _structure(panel: Panel, holes: list[Array], *, low_m: float, high_m: float)
     color = np.array(PANEL_COLORS.get(panel.kind, PANEL_COLORS["wall"]), dtype=np.uint8)
     return Structure(
         name=panel.name,
-        kind="floor" if panel.kind == "floor" else "wall",
+        kind=panel.kind if panel.kind in ("floor", "ceiling") else "wall",
         visual=Mesh(vertices=visual.vertices, faces=visual.faces, colors=np.tile(color, (len(visual.vertices), 1))),
         pieces=tuple(_in_world(piece, panel.world_from_panel) for piece in pieces),
         friction=DEFAULT_FRICTION,

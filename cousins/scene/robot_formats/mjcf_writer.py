@@ -7,6 +7,8 @@ under 0.1 mm; MuJoCo wants a time constant of at least two steps.
 
 MuJoCo takes the larger friction of a pair. So structure is written with none, and each object with its value against
 the structure: the geometric mean of both, as in the URDF. A pair of objects gets the larger of both values.
+
+What hangs on a wall or a ceiling is a child of its body, without a joint.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from cousins.scene.io.paths import (
 )
 from cousins.scene.robot_formats.contact_friction import ROLLING_FRICTION_M, SPINNING_FRICTION_M, pair_friction
 from cousins.scene.robot_formats.mjcf_lights import add_look
-from cousins.scene.scenes import GRAVITY_M_S2, PlacedAsset, Scene, Structure
+from cousins.scene.scenes import GRAVITY_M_S2, PlacedAsset, Scene, Structure, hanging_supports
 
 TIMESTEP_S: Final = 0.002
 """Step of the compiled model [s]; MuJoCo's own default."""
@@ -59,11 +61,15 @@ def mjcf_file(scene: Scene, *, visuals: bool = True) -> bytes:
     contact = ET.SubElement(root, "contact")
     if scene.look is not None:
         add_look(root, world, scene.look)
-    for structure in scene.structures:
-        _add_structure(world, asset_element, structure, visuals=visuals)
+    bodies = {
+        structure.name: _add_structure(world, asset_element, structure, visuals=visuals)
+        for structure in scene.structures
+    }
+    supports = hanging_supports(scene)
     for placed in scene.objects:
         contact_attributes = _contact_attributes(pair_friction(placed.asset.friction.value, scene.structures))
-        _add_object(world, asset_element, placed, contact_attributes=contact_attributes, visuals=visuals)
+        parent = bodies.get(supports.get(placed.asset.name, ""), world)
+        _add_object(parent, asset_element, placed, contact_attributes=contact_attributes, visuals=visuals)
         _exclude_self_collisions(contact, placed.asset)
     ET.indent(root)
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
@@ -112,7 +118,8 @@ def _add_options(root: ET.Element) -> None:
     ET.SubElement(root, "option", option)
 
 
-def _add_structure(world: ET.Element, asset_element: ET.Element, structure: Structure, *, visuals: bool) -> None:
+def _add_structure(world: ET.Element, asset_element: ET.Element, structure: Structure, *, visuals: bool) -> ET.Element:
+    """Add a fixed body whose frame is the world's, and return it."""
     body = ET.SubElement(world, "body", name=structure.name, pos="0 0 0", quat="1 0 0 0")
     folder = structures_folder()
     if visuals:
@@ -126,19 +133,21 @@ def _add_structure(world: ET.Element, asset_element: ET.Element, structure: Stru
         owner=structure.name,
         name=structure.name,
     )
+    return body
 
 
 def _add_object(
-    world: ET.Element,
+    parent: ET.Element,
     asset_element: ET.Element,
     placed: PlacedAsset,
     *,
     contact_attributes: dict[str, str],
     visuals: bool,
 ) -> None:
+    """Add an object to the world's body, or to that of the structure that it hangs on."""
     asset = placed.asset
     root = asset.links[0].name
-    bodies = {root: _add_body(world, asset.name, placed.world_from_asset)}
+    bodies = {root: _add_body(parent, asset.name, placed.world_from_asset)}
     if not placed.fixed:
         ET.SubElement(bodies[root], "freejoint", name=f"{asset.name}__free")
     _fill_body(

@@ -2,8 +2,9 @@
 
 Lengths in metres, angles in radians, mesh paths relative to the file that names them. Inertia is written in
 its principal axes, because engines differ in how they treat products of inertia. Objects hang on `floating` joints
-in `scene.urdf` (on `fixed` ones where `PlacedAsset.fixed`), which PyBullet does not know: load
-`assets/<name>/asset.urdf` there, with `URDF_USE_INERTIA_FROM_FILE`, and `useFixedBase` for fixed ones.
+in `scene.urdf` (on `fixed` ones where `PlacedAsset.fixed`, whose parent is the wall or ceiling that they hang on, or
+else the world), which PyBullet does not know: load `assets/<name>/asset.urdf` there, with
+`URDF_USE_INERTIA_FROM_FILE`, and `useFixedBase` for fixed ones.
 
 `<contact>` is PyBullet's element; other parsers pass over it. PyBullet multiplies the coefficients of the two
 sides, so the square root of friction and restitution is written: a pair has the geometric mean, the value that the
@@ -37,7 +38,7 @@ from cousins.scene.io.paths import (
     visual_file,
 )
 from cousins.scene.robot_formats.contact_friction import ROLLING_FRICTION_M, SPINNING_FRICTION_M
-from cousins.scene.scenes import PlacedAsset, Scene, Structure
+from cousins.scene.scenes import PlacedAsset, Scene, Structure, hanging_supports
 
 MAX_JOINT_EFFORT: Final = 1000.0
 """Effort limit [N·m] or [N] that URDF demands of a joint nobody drives: more than a person exerts."""
@@ -67,9 +68,10 @@ def _scene_robot(scene: Scene, *, visuals: bool) -> ET.Element:
     ET.SubElement(robot, "link", name="world")
     for structure in scene.structures:
         _add_structure(robot, structure, parent="world", visuals=visuals)
+    supports = hanging_supports(scene)
     for placed in scene.objects:
         _add_asset(robot, placed.asset, folder=f"{asset_folder(placed.asset.name)}/", visuals=visuals)
-        _add_root_joint(robot, placed)
+        _add_root_joint(robot, placed, parent=supports.get(placed.asset.name, "world"))
     return robot
 
 
@@ -100,10 +102,11 @@ def _add_structure(robot: ET.Element, structure: Structure, *, parent: str, visu
     _add_origin(joint, np.eye(4))
 
 
-def _add_root_joint(robot: ET.Element, placed: PlacedAsset) -> None:
+def _add_root_joint(robot: ET.Element, placed: PlacedAsset, *, parent: str) -> None:
+    """Join an object to the world or to a structure, whose frame is the world's."""
     kind = "fixed" if placed.fixed else "floating"
-    joint = ET.SubElement(robot, "joint", name=f"world__{placed.asset.name}", type=kind)
-    ET.SubElement(joint, "parent", link="world")
+    joint = ET.SubElement(robot, "joint", name=f"{parent}__{placed.asset.name}", type=kind)
+    ET.SubElement(joint, "parent", link=parent)
     ET.SubElement(joint, "child", link=placed.asset.name)
     _add_origin(joint, placed.world_from_asset)
 

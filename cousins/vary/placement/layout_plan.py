@@ -13,7 +13,7 @@ from scipy.spatial import ConvexHull
 from cousins.geometry import Array, rigid
 from cousins.scene.layout.collision_bodies import CollisionBody, asset_body
 from cousins.scene.layout.relations import CONTACT_TOLERANCE_M, NEXT_TO_DISTANCE_M
-from cousins.scene.scenes import PlacedAsset, Relation, Scene, Structure
+from cousins.scene.scenes import PlacedAsset, Relation, Scene, Structure, hanging_supports
 from cousins.vary.cousins import Library, Variant
 from cousins.vary.placement.footprints import (
     Footprint,
@@ -100,6 +100,8 @@ class LayoutPlan:
     """Footprints of the structures, by name."""
     fixed_footprints: tuple[Footprint, ...]
     """Footprints of the fixed objects."""
+    sliding: Mapping[str, str]
+    """Wall or ceiling by name of each hanging object that may move along it: no relation ties it to its neighbours."""
 
 
 def make_layout_plan(library: Library) -> LayoutPlan:
@@ -137,6 +139,7 @@ def make_layout_plan(library: Library) -> LayoutPlan:
         wall_directions=_wall_directions(scene, on_structure),
         structure_footprints={structure.name: footprint_of_structure(structure) for structure in scene.structures},
         fixed_footprints=tuple(footprints[name] for name, placed in objects.items() if placed.fixed),
+        sliding=_sliding(scene),
     )
 
 
@@ -204,6 +207,13 @@ def _groups(
         first, second = group[subject], group[neighbor]
         group = {name: min(first, second) if index in (first, second) else index for name, index in group.items()}
     return tuple(tuple(name for name in names if group[name] == index) for index in sorted(set(group.values())))
+
+
+def _sliding(scene: Scene) -> dict[str, str]:
+    """Return the wall or ceiling of each hanging object that stands in no relation sideways."""
+    lateral = [relation for relation in scene.relations if relation.kind in ("against", "next to")]
+    tied = {name for relation in lateral for name in (relation.subject, relation.object)}
+    return {name: support for name, support in hanging_supports(scene).items() if name not in tied}
 
 
 def _wall_directions(scene: Scene, names: list[str]) -> dict[str, Array]:

@@ -31,7 +31,7 @@ def place_supported_objects(
 ) -> dict[str, Array] | None:
     """Return `world_from_asset` [4, 4] by name of the objects that are not in `poses`; None where one cannot be placed.
 
-    Fixed objects and the objects that they support keep their poses.
+    Fixed objects and the objects that they support keep their poses, but for fixed ones with a pose in `poses`.
     """
     new_poses: dict[str, Array] = {}
     bodies: dict[str, CollisionBody] = {}
@@ -39,7 +39,8 @@ def place_supported_objects(
         if name not in variant_keys or name in poses:
             continue
         carrier = plan.carriers.get(name, ("", ""))[1]
-        if placed.fixed or carrier not in variant_keys or plan.objects[carrier].fixed:
+        is_carried = carrier in variant_keys and (carrier in poses or not plan.objects[carrier].fixed)
+        if placed.fixed or not is_carried:
             new_poses[name] = placed.world_from_asset
             continue
         all_poses = dict(poses) | new_poses
