@@ -43,6 +43,8 @@ CONTACT_GAP_M: Final = 1e-5
 BELOW_LEVELS_M: Final = (0.05, 0.08)
 """Distances below an object's underside at which its depth images are asked for free space [m]: beyond the depth
 noise of its own lower edge, within the thickness and the overhang of a board that would carry it."""
+CLEAR_OF_WALL_M: Final = 0.12
+"""Least distance from the wall of these points [m]: twice the tolerance of a depth at 4 m, which sees the wall."""
 SAMPLES_PER_SIDE: Final = 5
 """Points along each side of the rectangle below an object that are asked for."""
 MIN_FREE_FRACTION: Final = 0.5
@@ -199,7 +201,7 @@ def _is_free_below(body: CollisionBody, attachment: Attachment, label: str, fram
 
     Below its front edge, where a board that carries it would show, and for kinds that seldom hang also under it.
     """
-    under, front = _points_below(body, attachment.outward)
+    under, front = _points_below(body, attachment)
     areas = (front,) if hangs_by_nature(label, attachment.kind) else (front, under)
     for points in areas:
         measured, through = count_observations(points, frames)
@@ -209,20 +211,25 @@ def _is_free_below(body: CollisionBody, attachment: Attachment, label: str, fram
     return True
 
 
-def _points_below(body: CollisionBody, outward: Array) -> tuple[Array, Array]:
-    """Return points [n, 3] below the middle of an object, and below its side that faces away from the wall."""
+def _points_below(body: CollisionBody, attachment: Attachment) -> tuple[Array, Array]:
+    """Return points [n, 3] below the middle of an object, and below its side that faces away from the wall.
+
+    Points near the wall are moved away from it by `CLEAR_OF_WALL_M`; under a ceiling both are the same.
+    """
     low, high = body.box.low, body.box.high
     inner = np.linspace(0.25, 0.75, SAMPLES_PER_SIDE)
     x, y = (grid.ravel() for grid in np.meshgrid(*(low[axis] + inner * (high - low)[axis] for axis in (0, 1))))
     under = np.concatenate([np.stack([x, y, np.full_like(x, low[2] - level)], axis=1) for level in BELOW_LEVELS_M])
-    level_outward = outward * np.array([1.0, 1.0, 0.0])
-    size = float(np.linalg.norm(level_outward))
-    if size < 1e-6:
+    if attachment.kind == "ceiling":
         return under, under
-    across = under @ (level_outward / size)
-    corners = body_corners(body) @ (level_outward / size)
-    front = under + (float(corners.max()) - across)[:, None] * (level_outward / size)
-    return under, front
+    away = attachment.outward * np.array([1.0, 1.0, 0.0])
+    away /= np.linalg.norm(away)
+    corners = body_corners(body)
+    nearest_m = float((corners @ attachment.outward).min()) - attachment.gap_m + CLEAR_OF_WALL_M
+    across = under @ away
+    front_m = max(float((corners @ away).max()), nearest_m)
+    clear_of_wall = np.maximum(across, nearest_m)
+    return under + (clear_of_wall - across)[:, None] * away, under + (front_m - across)[:, None] * away
 
 
 def _unusual_warning(item: Hanging, config: HangingConfig) -> str:

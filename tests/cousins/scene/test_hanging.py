@@ -14,15 +14,28 @@ from pxr import Usd, UsdPhysics
 
 from cousins.capture.captures import Scale
 from cousins.errors import SceneError
-from cousins.geometry import Array, rigid
+from cousins.geometry import Array, Intrinsics, rigid
+from cousins.meshes import Mesh
 from cousins.rooms.room import Furniture, Panel, Room
 from cousins.scene.checks import check
+from cousins.scene.layout.assemble import assemble
 from cousins.scene.layout.collision_bodies import scene_bodies
 from cousins.scene.layout.hanging import attachment_gaps, hang_objects, layout_scan_hanging
 from cousins.scene.layout.room_scene import room_scene
 from cousins.scene.scene_folder import read_scene, round_scene, write_scene
 from cousins.scene.scenes import PlacedAsset, Relation, Scene, Structure, hanging_supports
-from tests.cousins.scene.scenes_for_tests import FRICTION, RESTITUTION, asset_of, box_mesh, box_piece, link_of, slab
+from cousins.segment.segments import Plane, Segmentation
+from tests.cousins.rendered_captures import rendered_capture
+from tests.cousins.scene.scenes_for_tests import (
+    FRICTION,
+    RESTITUTION,
+    asset_of,
+    box_asset,
+    box_mesh,
+    box_piece,
+    link_of,
+    slab,
+)
 
 
 def panel(
@@ -221,3 +234,60 @@ def test_a_scene_in_which_something_hangs_on_an_object_is_refused(folder: Path, 
     (copy / "scene.json").write_text(text)
     with pytest.raises(SceneError, match="'tv', which hangs on 'crate'"):
         read_scene(copy)
+
+
+def looking_at(camera: tuple[float, float, float], target: tuple[float, float, float]) -> Array:
+    """Return `world_from_camera` [4, 4] of a camera that looks at a point, upright."""
+    z = np.array(target) - np.array(camera)
+    z /= np.linalg.norm(z)
+    x = np.cross(z, np.array([0.0, 0.0, 1.0]))
+    x /= np.linalg.norm(x)
+    return rigid(np.stack([x, np.cross(z, x), z], axis=1), np.array(camera))
+
+
+def scanned_box(*more: Mesh, views: int = 4) -> Scene:
+    """The scene of a box at 1 m on a wall, with what else the frames show but the segmentation does not have."""
+    box = box_asset("box", (0.4, 0.2, 0.3))
+    pose = rigid(translation=np.array([0.0, 1.89, 1.15]))
+    floor = Plane(
+        name="floor",
+        kind="floor",
+        normal=np.array([0.0, 0.0, 1.0]),
+        offset_m=0.0,
+        outline=np.array([[-2.0, -2.0, 0.0], [2.0, -2.0, 0.0], [2.0, 2.0, 0.0], [-2.0, 2.0, 0.0]]),
+    )
+    wall = Plane(
+        name="wall_0",
+        kind="wall",
+        normal=np.array([0.0, -1.0, 0.0]),
+        offset_m=-2.0,
+        outline=np.array([[-2.0, 2.0, 0.0], [2.0, 2.0, 0.0], [2.0, 2.0, 2.5], [-2.0, 2.0, 2.5]]),
+    )
+    surfaces = [box_mesh(np.array([4.0, 4.0, 0.02]), rigid(translation=np.array([0.0, 0.0, -0.01])))]
+    surfaces += [box_mesh(np.array([4.0, 0.02, 2.5]), rigid(translation=np.array([0.0, 2.01, 1.25])))]
+    surfaces += [link.visual.transformed(pose) for link in box.links]
+    camera = Intrinsics(width=160, height=120, fx=120.0, fy=120.0, cx=79.5, cy=59.5)
+    poses = [looking_at((x, 0.2, 1.5), (0.0, 1.9, 1.0)) for x in np.linspace(-0.8, 0.8, views)]
+    capture = rendered_capture([*surfaces, *more], camera, poses)
+    return assemble("scan", [(box, pose)], Segmentation(planes=(floor, wall), segments=()), capture)
+
+
+def test_a_scanned_box_under_which_the_phone_saw_through_hangs_on_its_wall() -> None:
+    scene = scanned_box()
+    assert hanging_supports(scene) == {"box": "wall_0"}
+    assert [structure.name for structure in scene.structures] == ["floor", "wall_0"]
+    assert underside_m(scene, "box") == pytest.approx(1.0)
+    assert any("box hangs on wall_0 and cannot move" in text for text in scene.warnings)
+    assert attachment_gaps(scene)["box"][0] == pytest.approx(0.01, abs=1e-6)
+
+
+def test_a_scanned_box_on_a_board_that_nobody_segmented_gets_a_support_and_stays_movable() -> None:
+    board = box_mesh(np.array([1.0, 0.3, 0.02]), rigid(translation=np.array([0.0, 1.85, 0.99])))
+    scene = scanned_box(board)
+    assert hanging_supports(scene) == {}
+    assert Relation(kind="on", subject="box", object="table_added") in scene.relations
+
+
+def test_a_scanned_box_whose_underside_was_not_seen_does_not_hang() -> None:
+    screen = box_mesh(np.array([3.0, 0.02, 1.05]), rigid(translation=np.array([0.0, 1.7, 0.525])))
+    assert hanging_supports(scanned_box(screen)) == {}
