@@ -15,8 +15,9 @@ from cousins.scene.layout.collision_bodies import CollisionBody
 
 FLOOR_EDGE_MARGIN_M: Final = 0.1
 """How far a floor reaches beyond furniture that stood over its edge [m]: the longest push of the layout repair."""
-MIN_OVERHANG_M2: Final = 0.001
-"""Furniture over a floor's edge by less than this stands on the floor as it is [m²]: 1 cm along 10 cm."""
+MIN_OVERHANG_M: Final = 0.03
+"""Furniture over a floor's edge by less than a strip this wide along its longer side stands on the floor as it is [m]:
+the error of a layout scan's places."""
 CEILING_MARGIN_M: Final = 0.05
 """How far a ceiling reaches beyond the lamp under it [m]."""
 
@@ -43,7 +44,7 @@ def floor_additions(
             continue
         # The parts of several floors under one thing, such as those of two rooms, do not add up: floors may overlap.
         overhang_m2, _, _, floor = min(overhangs, key=lambda entry: entry[:3])
-        if overhang_m2 <= MIN_OVERHANG_M2:
+        if overhang_m2 <= MIN_OVERHANG_M * float(item.size_m[:2].max()):
             continue
         grown = transform(invert(floor.world_from_panel), _underside(item, FLOOR_EDGE_MARGIN_M))[:, :2]
         additions[floor.name].append(np.asarray(_section(grown).to_polygons()[0]))
