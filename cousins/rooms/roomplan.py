@@ -38,6 +38,8 @@ MAX_SIDE_M = 1_000.0
 """Longest side that is believed [m]."""
 MIN_SIDE_M = 1e-3
 """A surface or box below this size is nothing [m]."""
+UNNAMED = "object"
+"""Category of a box to which the scan gives none."""
 BOX_FROM_LOCAL = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 """RoomPlan's boxes have y up; ours z."""
 
@@ -61,6 +63,11 @@ def read_roomplan(data: bytes, *, name: str) -> Room:
     panels = [panel for key, kind in SURFACE_KINDS.items() for panel in _panels(record, key, kind, named, skipped)]
     furniture = _furniture(record, skipped)
     warnings = [f"{count} {reason} left out." for reason, count in sorted(skipped.items())]
+    warnings += [
+        f"{item.name} has no category in the scan: it became a box of unknown kind and mass."
+        for item in furniture
+        if item.category == UNNAMED
+    ]
     return Room(name=name, panels=tuple(panels), furniture=tuple(furniture), warnings=tuple(warnings))
 
 
@@ -123,7 +130,7 @@ def _furniture(record: Mapping[str, Any], skipped: Counter[str]) -> list[Furnitu
             skipped["objects without extent"] += 1
             continue
         category = path_safe_name(
-            _tagged_value(box.get("category"), location=f"{location} category", default="object")[0]
+            _tagged_value(box.get("category"), location=f"{location} category", default=UNNAMED)[0]
         )
         confidence = _tagged_value(box.get("confidence"), location=f"{location} confidence", default="untold")[0]
         furniture.append(

@@ -113,7 +113,7 @@ def run_scan_with(
     store = default_store() if store is None else store
     with watched_memory() as peak, store.block_sweeps():
         source = recognise_input(request.source)
-        _require_lengths_fit(source, request.options)
+        _require_input_fits(source, request.options)
         executor = StageExecutor(store=store, options=options, progress=progress)
         with open_runner(executor) as stage_runner:
             twin = build_twin(source, stage_runner, executor)
@@ -242,8 +242,19 @@ def _finish(scene: Reference[Scene], frames: CaptureResults | None, runner: Stag
     )
 
 
-def _require_lengths_fit(source: ScanInput, options: ScanOptions) -> None:
-    """Raise `InputError` where known lengths are given for an input that cannot show them, or in two ways."""
+def _picture_flags(options: ScanOptions) -> list[str]:
+    """Return the options that were given although only a capture with pictures can follow them."""
+    is_set = {
+        "--segmenter": options.segmenter != ScanOptions.segmenter,
+        "--names": options.names is not None,
+        "--blur-faces": options.blur_faces is not None,
+        "--format": options.format is not None,
+    }
+    return [flag for flag, needs_pictures in is_set.items() if needs_pictures]
+
+
+def _require_input_fits(source: ScanInput, options: ScanOptions) -> None:
+    """Raise `InputError` where options need pictures that an input has not, or lengths are given in two ways."""
     lengths = options.tag_size_m is not None or bool(options.scale_distances)
     layout = options.scale_room is not None
     if source.kind != "capture" and (lengths or layout):
@@ -251,6 +262,13 @@ def _require_lengths_fit(source: ScanInput, options: ScanOptions) -> None:
             f"a known length for {source.path.name!r}, which has no pictures",
             expected="a capture with frames",
             hint="Leave out --tag-size, --scale-distance and --scale-room.",
+        )
+    flags = " and ".join(_picture_flags(options))
+    if source.kind != "capture" and flags:
+        raise InputError(
+            f"{flags} for {source.path.name!r}, which has no pictures",
+            expected="a capture with frames",
+            hint=f"Leave out {flags}.",
         )
     if lengths and layout:
         raise InputError(

@@ -84,3 +84,10 @@ def test_a_layout_scan_measures_no_mesh(tmp_path: Path) -> None:
     request = ScanRequest(source=room, output=tmp_path / "scene", options=ScanOptions(scale_room=room))
     with pytest.raises(InputError, match=r"which has no pictures.*--scale-room"):
         run_scan(request)
+
+
+def test_options_that_need_pictures_are_refused_for_a_layout_scan(tmp_path: Path) -> None:
+    options = ScanOptions(format="polycam")
+    request = ScanRequest(source=room_file(tmp_path), output=tmp_path / "scene", options=options)
+    with pytest.raises(InputError, match=r"--format for .Room.json., which has no pictures"):
+        run_scan(request)

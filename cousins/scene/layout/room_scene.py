@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from cousins.capture.captures import Scale
+from cousins.errors import CaptureError
 from cousins.geometry import Array, invert, rigid, rotation_about, transform
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
@@ -52,7 +53,16 @@ PANEL_COLORS: Final = {
 
 
 def room_scene(room: Room, name: str, *, digest: str = "") -> Scene:
-    """Return the scene of a room, repaired so that nothing overlaps, with relations and the assumptions made."""
+    """Return the scene of a room, repaired so that nothing overlaps, with relations and the assumptions made.
+
+    Raises `CaptureError` where the room has neither a wall nor a floor.
+    """
+    if not room.of_kind("wall") and not room.of_kind("floor"):
+        raise CaptureError(
+            f"{room.name} without a wall or a floor",
+            expected="a room scanned by RoomPlan, with some of its walls",
+            hint="Walk along the walls while RoomPlan scans, until their outlines are drawn, and export again.",
+        )
     closed = close_walls(room.of_kind("wall"))
     walls = (*room.of_kind("wall"), *closed.fillers)
     floors, notes = _floors(room)

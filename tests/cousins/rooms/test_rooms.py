@@ -95,6 +95,14 @@ def test_surfaces_without_extent_are_left_out_and_counted() -> None:
     assert room.warnings == ("1 walls without extent left out.",)
 
 
+def test_a_box_without_a_category_is_kept_with_a_warning() -> None:
+    record = square_room()
+    del record["objects"][0]["category"]
+    room = read_roomplan(encoded(record), name="room")
+    assert room.furniture[0].name == "object_0"
+    assert room.warnings == ("object_0 has no category in the scan: it became a box of unknown kind and mass.",)
+
+
 def wall(start: tuple[float, float], stop: tuple[float, float], name: str = "wall") -> Panel:
     along = np.array([*stop, 0.0]) - np.array([*start, 0.0])
     half = float(np.linalg.norm(along)) / 2.0

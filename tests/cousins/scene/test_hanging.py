@@ -13,7 +13,7 @@ import pytest
 from pxr import Usd, UsdPhysics
 
 from cousins.capture.captures import Scale
-from cousins.errors import SceneError
+from cousins.errors import CaptureError, SceneError
 from cousins.geometry import Array, Intrinsics, rigid
 from cousins.meshes import Mesh
 from cousins.rooms.room import Furniture, Panel, Room
@@ -154,6 +154,11 @@ def test_a_floor_reaches_under_what_stands_over_its_edge() -> None:
     assert any("floor_0 was extended under storage_0" in text and "0.20 m²" in text for text in scene.fallbacks)
     inside = room_scene(room(item("storage_0", (0.6, 1.0, 2.0), (1.4, -0.5, 0.0))), "room")
     assert scene_bodies(inside)["floor_0"].box.high[0] == pytest.approx(2.0)
+
+
+def test_a_room_without_walls_and_floor_is_refused() -> None:
+    with pytest.raises(CaptureError, match="room without a wall or a floor"):
+        room_scene(replace(room(TELEVISION), panels=()), "room")
 
 
 def hanging_scene() -> Scene:
