@@ -83,6 +83,7 @@ def assemble(
         fallbacks=(*fallbacks, *notes),
     )
     scene, hanging = hang_objects(scene, frames=capture.frames)
+    bodies = {name: body for name, body in scene_bodies(scene).items() if body.movable}
     added, floating, support_notes = added_supports(
         bodies, structures, capture.frames, hanging={item.name for item in hanging}
     )
