@@ -185,7 +185,7 @@ def _measured(
     seconds = time.process_time() - start
     precision, recall, f, matched = overlap(*counts(segmentation, truth, has_depth))
     if arguments.pictures:
-        _picture(capture, segmentation, truth, arguments.pictures)
+        write_picture(capture, segmentation, truth, arguments.pictures)
     return SceneScore(
         scene=capture.name,
         precision=precision,
@@ -198,7 +198,9 @@ def _measured(
     )
 
 
-def _picture(capture: Capture, segmentation: Segmentation, truth: Sequence[Mapping[int, Array]], folder: Path) -> None:
+def write_picture(
+    capture: Capture, segmentation: Segmentation, truth: Sequence[Mapping[int, Array]], folder: Path
+) -> None:
     """Write segments over the first frames with colour; the truth's outlines are white."""
     folder.mkdir(parents=True, exist_ok=True)
     for frame in [frame for frame in capture.frames if frame.color_path][:3]:

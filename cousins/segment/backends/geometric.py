@@ -20,6 +20,7 @@ from cousins.segment.single_view import label_view
 from cousins.segment.structure.planes import FixedStructure, PlaneConfig, find_planes
 from cousins.segment.support import supports_of
 from cousins.segment.surfaces.voxel_map import VoxelConfig
+from cousins.segment.view_agreement import compare_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,8 @@ class Geometric:
         frame = capture.frames[0]
         labelled = label_view(frame, structure, patch=self.config.patches, group=self.config.groups)
         masks = [{frame.index: labelled.labels == k} for k in range(int(labelled.labels.max(initial=-1)) + 1)]
-        return DetectedObjects(masks=masks, clouds=[labelled.view.points[mask[frame.index]] for mask in masks])
+        clouds = [labelled.view.points[mask[frame.index]] for mask in masks]
+        return DetectedObjects(masks=masks, clouds=clouds, warnings=labelled.sentences())
 
     def _segment_multi_view(self, capture: Capture, structure: FixedStructure) -> DetectedObjects:
         config = self.config
@@ -96,10 +98,12 @@ class Geometric:
                 masks[k][frame.index] = mask
         clouds = [cloud.points[cloud.labels == k] for k in range(count)]
         kept_indices, warnings = select_observed(capture, masks, clouds, voxel_m=cloud.voxel_m, up=structure.up)
+        kept_masks = [masks[k] for k in kept_indices]
+        agreement = compare_views(capture, structure, kept_masks, patch=config.patches, group=config.groups)
         return DetectedObjects(
-            masks=[masks[k] for k in kept_indices],
+            masks=kept_masks,
             clouds=[clouds[k] for k in kept_indices],
-            warnings=cloud.dropped + warnings,
+            warnings=cloud.dropped + warnings + agreement.sentences(len(kept_masks)),
         )
 
 

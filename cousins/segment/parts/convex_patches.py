@@ -75,7 +75,7 @@ def make_patches(surface: Surface, *, config: PatchConfig) -> Patches:
         seeds = _nearest_members(surface.points, of_point, centers)
     centers, normals, counts = _patch_geometry(surface, of_point)
     pairs, lengths, steps, color_steps = _boundaries(surface, of_point)
-    bends = _bends(centers, normals, pairs)
+    bends = bend_angles_deg(centers, normals, pairs)
     bends = _sign_thin_wall_bends(surface, of_point, bends, normals, pairs)
     evidence = _boundary_evidence(bends, lengths, steps, color_steps, sigma_m=surface.sigma_m, config=config)
     return Patches(
@@ -216,7 +216,8 @@ def _boundaries(surface: Surface, of_point: Array) -> tuple[Array, Array, Array,
     return pairs.reshape(-1, 2), counts * surface.spacing_m, steps, tints
 
 
-def _bends(centers: Array, normals: Array, pairs: Array) -> Array:
+def bend_angles_deg(centers: Array, normals: Array, pairs: Array) -> Array:
+    """Return the bends [m] between pairs [m, 2] of patches, positive convex and negative concave [degree]."""
     a, b = pairs[:, 0], pairs[:, 1]
     across = centers[a] - centers[b]
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)

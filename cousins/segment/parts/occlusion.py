@@ -1,4 +1,4 @@
-"""Contacts, support, occlusion and hollows of the pieces of a single depth view."""
+"""Borders between the pieces of a single depth view, and hollow objects that show by occlusion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numba import njit
 
 from cousins.geometry import Array
-from cousins.segment.parts.stability_grouping import Pieces
 
 MIN_TOUCH_DISTANCE_M = 0.012
 """Largest distance between neighbouring pixels of two pieces that touch [m]; grows with the noise."""
@@ -84,34 +83,6 @@ def find_borders(labels: Array, points: Array, depth_m: Array, *, footprint: flo
         touching=touching,
         in_front=~touching & (z[first] < z[second] - 0.5 * touch_distance),
     )
-
-
-def describe_view_contacts(normals: Array, height_m: Array, borders: Borders, *, areas: Array, up: Array) -> Pieces:
-    """Return contacts and supports of the pieces of a view.
-
-    `normals` [h, w, 3], `height_m` [h, w] above the support plane, `areas` [k] of the pieces [m²], `up` [3].
-    """
-    count = len(areas)
-    touching, carried = np.zeros((count, count)), np.zeros((count, count))
-    between = (borders.first >= 0) & (borders.second >= 0)
-    is_contact = between & borders.touching
-    np.add.at(touching, (borders.first[is_contact], borders.second[is_contact]), borders.length_m[is_contact])
-    level = normals.reshape(-1, 3) @ up
-    height = height_m.ravel()
-    below = level[borders.second_pixel] > 0.7
-    below &= height[borders.second_pixel] <= height[borders.first_pixel] + 0.005
-    is_carried = is_contact & below & (level[borders.first_pixel] < 0.7)
-    np.add.at(carried, (borders.first[is_carried], borders.second[is_carried]), borders.length_m[is_carried])
-    ground = (borders.first >= 0) & (borders.second < 0) & (height[borders.first_pixel] < 0.015) & borders.touching
-    ground_m = np.bincount(borders.first[ground], weights=borders.length_m[ground], minlength=count)
-    covered = (
-        between
-        & ~borders.in_front
-        & ~borders.touching
-        & (height[borders.second_pixel] < height[borders.first_pixel] + 0.05)
-    )
-    covered_m = np.bincount(borders.first[covered], weights=borders.length_m[covered], minlength=count)
-    return Pieces(areas=areas, grounded=ground_m > 0.01, hidden=covered_m > 0.015, touching=touching, carried=carried)
 
 
 def find_hollows(

@@ -13,6 +13,9 @@ from cousins.geometry import Array
 from cousins.segment.structure.planes import FittedPlane, FixedStructure, heights_above_plane, inside_outline
 from cousins.segment.surfaces.surface import Surface, noise_m, normals_at, world_points
 
+MIN_ENCLOSED_PIXELS = 40
+"""Fewest pixels of a region of a plane, enclosed by the foreground, that may be the bottom of something."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ForegroundView:
@@ -23,7 +26,9 @@ class ForegroundView:
     points: Array
     """World points [m], float64 [h, w, 3]."""
     above: Array
-    """Pixels that belong to no plane, bool [h, w]."""
+    """Pixels that belong to no plane, or to a part of one that the foreground encloses; bool [h, w]."""
+    enclosed: Array
+    """Those of them that lie on a plane: the bottom of a bowl, or table between things; bool [h, w]."""
     rows: Array
     """Row of each point of the surface, int64 [n]."""
     columns: Array
@@ -88,14 +93,33 @@ def foreground_view(frame: Frame, structure: FixedStructure, *, color: bool = Tr
         if fitted.plane.kind == "wall":
             above &= ~((over < 0.01) & inside_outline(fitted.plane, points, margin_m=0.03))
         else:
-            within = inside_outline(fitted.plane, points, margin_m=0.2)
+            within = inside_outline(fitted.plane, points, margin_m=_outline_margin_m(fitted))
             above &= ~((over < 0.0) & within)
             excess = np.where(within, np.minimum(excess, over), excess)
         scatter = max(scatter, fitted.scatter_m)
     above = _mask_without_specks(above, excess, frame)
+    enclosed = _enclosed_ground(above, valid)
+    above |= enclosed
     rows, columns = np.nonzero(above)
     surface = _surface(frame, points, normals, rows, columns, sigma_m=scatter, color=color)
-    return ForegroundView(frame=frame, points=points, above=above, rows=rows, columns=columns, surface=surface)
+    return ForegroundView(
+        frame=frame, points=points, above=above, enclosed=enclosed, rows=rows, columns=columns, surface=surface
+    )
+
+
+def _enclosed_ground(above: Array, valid: Array) -> Array:
+    """Return bool [h, w]: pixels of planes in regions that the foreground encloses; unknown pixels belong to both."""
+    regions, count = ndimage.label(~above)
+    is_open = np.zeros(count + 1, dtype=bool)
+    for side in (regions[0], regions[-1], regions[:, 0], regions[:, -1]):
+        is_open[side] = True
+    is_open |= np.bincount((regions * valid).ravel(), minlength=count + 1) < MIN_ENCLOSED_PIXELS
+    return np.asarray(valid & ~above & ~is_open[regions])
+
+
+def _outline_margin_m(fitted: FittedPlane) -> float:
+    """Return how far a support goes on beyond its outline [m]: a floor everywhere, also where it is seen in patches."""
+    return np.inf if fitted.plane.kind == "floor" else 0.2
 
 
 def _smooth_height(height: Array, depth_m: Array, facing: Array) -> tuple[Array, Array]:
