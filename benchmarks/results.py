@@ -33,6 +33,7 @@ PROGRAMS = {
         "codebase.py",
         "fusion.py",
         "segmentation.py",
+        "single_views.py",
         "sam_oracle.py",
         "pose_size.py",
         "robustness/fidelity.py",

@@ -3,9 +3,10 @@
 Each view is segmented into convex pieces as `cousins scan` does it. A piece belongs to the thing that most of its
 pixels show, if that is at least three quarters of them. Pairs that border each other are examples: as they are, with
 the pieces of each thing joined at random, and then as they are compared while true pairs are joined in the order that
-the network of the last round prefers, so that it learns from the states that it will meet. It is a perceptron of 32 and
-16 units, trained by Adam on the cross-entropy with weight decay and noise on its inputs. Things come from the asset
-families; scanned objects and real captures are kept for measuring. One core, about ten minutes for 120 views.
+the network of the last round prefers, so that it learns from the states that it will meet. The network is the mean of
+five perceptrons of 32 and 16 units, trained by Adam on the cross-entropy with weight decay and noise on the inputs.
+Things come from the asset families; scanned objects and real captures are kept for measuring. One core, about twenty
+minutes for 120 views.
 
     python benchmarks/train_affinity.py --views 120 --write cousins/segment/affinity/weights.json
 """
@@ -38,6 +39,8 @@ from scenes.single_views import single_view
 
 UNITS = (32, 16)
 """Units of the hidden layers."""
+MEMBERS = 5
+"""Perceptrons that are trained from different starts and averaged."""
 EPOCHS = 60
 BATCH = 256
 LEARNING_RATE = 3e-3
@@ -208,9 +211,15 @@ def fit(views: Sequence[Examples], *, seed: int) -> AffinityNetwork:
     features, same = (np.concatenate([view[k] for view in views]) for k in (0, 1))
     weight = np.concatenate([np.full(len(view[1]), 1.0 / np.sqrt(len(view[1]))) for view in views])
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-3
-    layers = _trained((features - mean) / scale, same, weight / weight.mean(), np.random.default_rng(seed))
+    standardised, balanced = (features - mean) / scale, weight / weight.mean()
+    members = [
+        _trained(standardised, same, balanced, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,))))
+        for k in range(MEMBERS)
+    ]
     return AffinityNetwork(
-        mean=mean.round(5), scale=scale.round(5), layers=tuple((w.round(4), b.round(4)) for w, b in layers)
+        mean=mean.round(5),
+        scale=scale.round(5),
+        members=tuple(tuple((w.round(4), b.round(4)) for w, b in layers) for layers in members),
     )
 
 
@@ -270,7 +279,7 @@ def record_of(network: AffinityNetwork) -> dict[str, Any]:
         "features": list(FEATURE_NAMES),
         "mean": network.mean.tolist(),
         "scale": network.scale.tolist(),
-        "layers": [[weights.tolist(), biases.tolist()] for weights, biases in network.layers],
+        "members": [[[weights.tolist(), biases.tolist()] for weights, biases in layers] for layers in network.members],
     }
 
 

@@ -20,24 +20,33 @@ MAX_LOG_ODDS = 8.0
 """Largest size of an answer: one pair in 3,000 is not what it seems."""
 
 
+Layers = tuple[tuple[Array, Array], ...]
+"""Weights [n, m] and biases [m] of each layer of a perceptron."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class AffinityNetwork:
-    """A perceptron with rectified hidden layers."""
+    """Perceptrons with rectified hidden layers, whose answers are averaged."""
 
     mean: Array
     """Mean of each feature, float64 [f]."""
     scale: Array
     """Standard deviation of each feature, float64 [f]."""
-    layers: tuple[tuple[Array, Array], ...]
-    """Weights [n, m] and biases [m] of each layer; the last has one output."""
+    members: tuple[Layers, ...]
+    """Layers of each perceptron; the last has one output."""
 
     def log_odds(self, features: Array) -> Array:
         """Return the log-odds [m] that pairs are one object, from features [m, f]."""
-        values = (features - self.mean) / self.scale
-        for weights, biases in self.layers[:-1]:
-            values = np.maximum(values @ weights + biases, 0.0)
-        weights, biases = self.layers[-1]
-        return np.asarray(np.clip((values @ weights + biases)[:, 0], -MAX_LOG_ODDS, MAX_LOG_ODDS))
+        standardised = (features - self.mean) / self.scale
+        outputs = [_output(layers, standardised) for layers in self.members]
+        return np.asarray(np.clip(np.mean(outputs, axis=0), -MAX_LOG_ODDS, MAX_LOG_ODDS))
+
+
+def _output(layers: Layers, values: Array) -> Array:
+    for weights, biases in layers[:-1]:
+        values = np.maximum(values @ weights + biases, 0.0)
+    weights, biases = layers[-1]
+    return np.asarray((values @ weights + biases)[:, 0])
 
 
 @cache
@@ -52,5 +61,7 @@ def network_of(record: dict[str, Any]) -> AffinityNetwork:
     return AffinityNetwork(
         mean=np.array(record["mean"]),
         scale=np.array(record["scale"]),
-        layers=tuple((np.array(weights), np.array(biases)) for weights, biases in record["layers"]),
+        members=tuple(
+            tuple((np.array(weights), np.array(biases)) for weights, biases in layers) for layers in record["members"]
+        ),
     )

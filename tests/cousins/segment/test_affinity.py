@@ -104,7 +104,7 @@ def test_a_fragment_joins_the_piece_that_it_touches(two_boxes: ViewPieces) -> No
 
 def test_weights_for_other_features_are_refused() -> None:
     network = packaged_network()
-    record = {"features": [*FEATURE_NAMES[:-1], "smell"], "mean": network.mean.tolist(), "scale": [], "layers": []}
+    record = {"features": [*FEATURE_NAMES[:-1], "smell"], "mean": network.mean.tolist(), "scale": [], "members": []}
     with pytest.raises(AssertionError, match="other features"):
         network_of(json.loads(json.dumps(record)))
 
