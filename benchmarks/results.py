@@ -33,7 +33,6 @@ PROGRAMS = {
         "codebase.py",
         "fusion.py",
         "segmentation.py",
-        "single_views.py",
         "sam_oracle.py",
         "pose_size.py",
         "robustness/fidelity.py",

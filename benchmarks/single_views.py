@@ -25,7 +25,6 @@ from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.plugins import load_backend
 from program import DATA, GSO_OBJECTS, program_parser, run_program
-from rows import Row, at_least, at_most, entry
 from scenes.objects import load_mesh
 from scenes.single_views import single_view
 from segmentation import read_view, write_picture
@@ -33,21 +32,6 @@ from segmentation import read_view, write_picture
 SEED = 500_000
 VIEWS = 12
 """Simulated views of each sensor."""
-ROWS = (
-    Row(quantity="structured light: things found", bar="≥ 0.92", value=entry("kinect", "found"), met=at_least(0.92)),
-    Row(
-        quantity="structured light: merged or split",
-        bar="≤ 0.03",
-        value=entry("kinect", "merged_or_split"),
-        met=at_most(0.03),
-    ),
-    Row(quantity="structured light: segments that are nothing, a view", value=entry("kinect", "extra")),
-    Row(quantity="phone: things found", bar="≥ 0.92", value=entry("lidar", "found"), met=at_least(0.92)),
-    Row(quantity="phone: merged or split", bar="≤ 0.03", value=entry("lidar", "merged_or_split"), met=at_most(0.03)),
-    Row(quantity="phone: segments that are nothing, a view", value=entry("lidar", "extra")),
-    Row(quantity="real Kinect views: things found", value=entry("real", "found")),
-    Row(quantity="real Kinect views: merged or split", value=entry("real", "merged_or_split")),
-)
 
 
 def main() -> None:
