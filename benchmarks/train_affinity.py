@@ -4,7 +4,7 @@ Each view is segmented into convex pieces as `cousins scan` does it. A piece bel
 pixels show, if that is at least three quarters of them. Pairs that border each other are examples: as they are, with
 the pieces of each thing joined at random, and then as they are compared while true pairs are joined in the order that
 the network of the last round prefers, so that it learns from the states that it will meet. The network is the mean of
-five perceptrons of 32 and 16 units, trained by Adam on the cross-entropy with weight decay and noise on the inputs.
+three perceptrons of 32 and 16 units, trained by Adam on the cross-entropy with weight decay and noise on the inputs.
 Things come from the asset families; scanned objects and real captures are kept for measuring. One core, about twenty
 minutes for 120 views.
 
@@ -39,13 +39,13 @@ from scenes.single_views import single_view
 
 UNITS = (32, 16)
 """Units of the hidden layers."""
-MEMBERS = 5
+MEMBERS = 3
 """Perceptrons that are trained from different starts and averaged."""
-EPOCHS = 60
+EPOCHS = 25
 BATCH = 256
 LEARNING_RATE = 3e-3
-WEIGHT_DECAY = 7e-4
-INPUT_NOISE = 0.05
+WEIGHT_DECAY = 2e-3
+INPUT_NOISE = 0.15
 """Standard deviation of the noise on standardised features."""
 LEAST_PURITY = 0.75
 """Share of a piece's pixels on one thing from which it has a truth."""
