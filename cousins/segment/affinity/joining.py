@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cousins.geometry import Array
-from cousins.segment.affinity.pair_features import PieceSummary, candidate_pairs, pair_features, summarise
+from cousins.segment.affinity.network import MAX_LOG_ODDS
+from cousins.segment.affinity.pair_features import PieceSummary, are_stacked, candidate_pairs, pair_features, summarise
 from cousins.segment.affinity.view_pieces import ViewPieces
 from cousins.segment.parts.contacts import members_by_label
 
@@ -180,8 +181,11 @@ class PieceJoining:
 
     def compare(self, pairs: list[tuple[int, int]]) -> None:
         """Estimate the log-odds of pairs."""
-        if pairs:
-            self.scores.update(zip(pairs, self.log_odds(self.features_of(pairs)).tolist(), strict=True))
+        if not pairs:
+            return
+        features = self.features_of(pairs)
+        scores = np.where(are_stacked(features), -MAX_LOG_ODDS, self.log_odds(features))
+        self.scores.update(zip(pairs, scores.tolist(), strict=True))
 
     def features_of(self, pairs: list[tuple[int, int]]) -> Array:
         """Return the features of pairs, float64 [m, f]."""

@@ -26,6 +26,10 @@ FEATURE_LIMIT = 4.0
 """Largest size of a feature: beyond it a relation is clear."""
 COLOR_SCALE = 25.0
 """Lab difference that counts as one unit: a clearly other colour."""
+MAX_STACKED_SIZE_RATIO = 0.5
+"""Logarithm of the ratio of sizes up to which two pieces are comparable: areas of 1 to 2.7."""
+MIN_STACKED_SHARE = 0.7
+"""Share of a contact that is a crease, and that rests, where one thing stands on another; the rest is noise."""
 FEATURE_NAMES = (
     "size",
     "size_ratio",
@@ -148,6 +152,19 @@ def pair_features(pieces: ViewPieces, first: PieceSummary, second: PieceSummary)
         *_shape_features(pieces, small, large, size),
     ]
     return np.asarray(np.clip(np.nan_to_num(np.array(values)), -FEATURE_LIMIT, FEATURE_LIMIT))
+
+
+def are_stacked(features: Array) -> Array:
+    """Return which pairs, from their features [m, f], are two things of which one stands on the other, bool [m].
+
+    Both are of comparable size, meet in a crease all along, and the upper one rests and is closed towards outside: the
+    wall of a bowl rests on its bottom too, but faces inwards; a lid or a key is small beside what it lies on.
+    """
+    column = {name: features[:, k] for k, name in enumerate(FEATURE_NAMES)}
+    comparable = (column["size_ratio"] < MAX_STACKED_SIZE_RATIO) & (column["concave_share"] > MIN_STACKED_SHARE)
+    small_on_large = (column["small_rests"] > MIN_STACKED_SHARE) & (column["small_inward"] < 0.0)
+    large_on_small = (column["large_rests"] > MIN_STACKED_SHARE) & (column["large_inward"] < 0.0)
+    return np.asarray(comparable & (small_on_large | large_on_small))
 
 
 def _contact_features(pieces: ViewPieces, small: PieceSummary, large: PieceSummary, size: float) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from cousins.segment.structure.planes import FixedStructure, PlaneConfig, find_p
 from cousins.segment.support import supports_of
 from cousins.segment.surfaces.voxel_map import VoxelConfig
 from cousins.segment.view_agreement import compare_views
+
+SINGLE_VIEW_TABLE_M2 = 0.2
+"""Smallest visible area of a table in a single view [m²]: 45 cm square, more than the tops of most boxes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,13 @@ class DetectedObjects:
     """What was left out, one sentence per reason."""
 
 
+def plane_config(planes: PlaneConfig, capture: Capture) -> PlaneConfig:
+    """Return the detection of planes for a capture: a single view shows its table in part."""
+    if len(capture.frames) > 1:
+        return planes
+    return replace(planes, min_table_m2=min(planes.min_table_m2, SINGLE_VIEW_TABLE_M2))
+
+
 class Geometric:
     """Segmenter that uses planes, convexity and support; implements the `Segmenter` protocol."""
 
@@ -59,8 +69,8 @@ class Geometric:
 
     def segment(self, capture: Capture, *, rng: np.random.Generator) -> Segmentation:
         """Return planes and objects; deterministic for the same capture and generator state."""
-        structure = find_planes(capture, config=self.config.planes, rng=rng)
         is_single_view = len(capture.frames) == 1
+        structure = find_planes(capture, config=plane_config(self.config.planes, capture), rng=rng)
         objects = (
             self._segment_single_view(capture, structure)
             if is_single_view

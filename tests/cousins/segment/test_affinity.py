@@ -128,3 +128,13 @@ def test_a_view_from_one_side_moved_in_the_world_gives_the_same_objects(scene_bu
     assert [int(s.masks[0].sum()) for s in first.segments] == pytest.approx(
         [int(s.masks[0].sum()) for s in second.segments], rel=0.05
     )
+
+
+def test_a_box_on_a_box_of_its_size_stays_two_in_one_view(scene_builder: SimpleNamespace) -> None:
+    boxes = [
+        scene_builder.box((-0.09, -0.07, 0.0), (0.09, 0.07, 0.08)),
+        scene_builder.box((-0.06, -0.045, 0.08), (0.06, 0.045, 0.17)),
+    ]
+    pieces = pieces_of(scene_builder.film(boxes, scene_builder.views(8)[1:2])[0])
+    joined = join_pieces(pieces, lambda features: np.full(len(features), 1.0))
+    assert np.count_nonzero(np.bincount(joined.object_of_piece[pieces.labels]) > 200) == 2
