@@ -8,13 +8,14 @@ three perceptrons of 32 and 16 units, trained by Adam on the cross-entropy with 
 Things come from the asset families; scanned objects and real captures are kept for measuring. One core, about twenty
 minutes for 120 views.
 
-    python benchmarks/train_affinity.py --views 120 --write cousins/segment/affinity/weights.json
+    python benchmarks/single_views/train_affinity.py --views 120 --write cousins/segment/affinity/weights.json
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cousins.geometry import Array
 from cousins.segment.affinity.joining import JoiningConfig, PieceJoining

@@ -6,13 +6,14 @@ that lie mostly on it hold a tenth of it or more each; a segment is merged where
 more. Extra segments overlap nothing by a quarter. Two of three things are scanned objects, which the weights of the
 segmenter were not trained on.
 
-    python benchmarks/single_views.py [--quick] [--objects DIR] [--data DIR] [--pictures DIR] [--json]
+    python benchmarks/single_views/measure_segments.py [--quick] [--objects DIR] [--data DIR] [--pictures DIR] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
