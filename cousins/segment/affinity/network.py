@@ -1,6 +1,6 @@
 """A small network that estimates from the features of a pair of pieces whether both are one object.
 
-Its weights were learned from simulated views with known objects only; `benchmarks/single_views/train_affinity.py` trains it.
+Its weights were learned from simulated views with known objects only, by `benchmarks/single_views/train_affinity.py`.
 """
 
 from __future__ import annotations
