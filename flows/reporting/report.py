@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from cousins.capture.captures import IMAGE_ONLY_APPS
-from flows.reporting.formatting import fidelity_sentence
+from flows.reporting.formatting import fidelity_sentence, format_scale
 from flows.reporting.pictures import PALETTE
 
 TEMPLATES = Path(__file__).parent
@@ -90,7 +90,7 @@ def _badges(summary: Mapping[str, Any]) -> str:
     cells = [
         gates,
         ("", f"{len(summary['assets'])} objects"),
-        ("", f"scale by {summary['scale']['source']}, ±{100 * summary['scale']['error']:.1f} %"),
+        ("", f"scale by {format_scale(summary['scale'])}"),
         ("warn" if count else "good", f"{count} warnings"),
         ("warn" if summary["fallbacks"] else "good", f"{len(summary['fallbacks'])} fallbacks"),
     ]
@@ -243,7 +243,7 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
         ("name", capture["name"]),
         ("device", capture["device"]),
         ("app or format", capture["app"]),
-        ("scale", f"{scale['source']}, ±{100 * scale['error']:.1f} %"),
+        ("scale", format_scale(dict(scale))),
     ]
     if capture["frames"] == 0:
         return _pairs([*pairs, ("frames", "none")])
