@@ -43,6 +43,8 @@ MIN_RIM_SHARE = 0.02
 """Least share of a surface beyond the rim that reaches out of the focus: a few voxels of noise do not."""
 MIN_VOXEL_POINTS = 3
 """Least number of depth pixels of all views that a voxel holds: fewer are stray."""
+SUPPORT_DEPTH_VOXELS = 6.0
+"""Depth of the support's front edge below its surface, and of the lean of seats [voxels]: a tenth of the distance."""
 SUPPORT_MARGIN = 1.5
 """Radius of the disc of support that is kept, by the radius of what stands on it."""
 _SURFACE = ("surface_points", "surface_normals")
@@ -190,7 +192,8 @@ def _support_disc(points: Array, support_z: float, foreground: Array, voxel: flo
     """Return the points of the support within a disc around what stands on it; `foreground` [m, 3] are its places."""
     center = 0.5 * (foreground[:, :2].min(axis=0) + foreground[:, :2].max(axis=0))
     reach = SUPPORT_MARGIN * float(np.linalg.norm(foreground[:, :2] - center, axis=1).max()) + 2.0 * voxel
-    level = np.abs(points[:, 2] - support_z) <= 1.5 * voxel
+    depth = (support_z - points[:, 2]) / voxel
+    level = (depth >= -1.5) & (depth <= SUPPORT_DEPTH_VOXELS)
     return np.asarray(points[level & (np.linalg.norm(points[:, :2] - center, axis=1) < reach)])
 
 

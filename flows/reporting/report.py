@@ -261,11 +261,9 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
 
 def _gravity_text(capture: Mapping[str, Any]) -> str:
     """Return where the up direction comes from."""
-    if not capture["gravity_known"]:
-        return "estimated from the depth"
-    return (
-        "estimated from how the pictures were held" if capture["app"] in IMAGE_ONLY_APPS else "measured by the device"
-    )
+    if capture["app"] in IMAGE_ONLY_APPS:
+        return "estimated from the pictures" if capture["gravity_known"] else "estimated from the pictures, unsure"
+    return "measured by the device" if capture["gravity_known"] else "estimated from the depth"
 
 
 def _is_number(value: Any) -> bool:
