@@ -118,7 +118,7 @@ def estimate_way_up(views: Sequence[UpView]) -> WayUp:
     )
     coarse = fibonacci_sphere(_COARSE_DIRECTIONS)
     scores = _log_scores(coarse, evidence)
-    hypotheses = []
+    hypotheses: list[Array] = []
     for index in np.argsort(-scores, kind="stable"):
         if len(hypotheses) == _REFINED_HYPOTHESES:
             break

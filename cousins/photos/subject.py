@@ -120,7 +120,7 @@ def find_subject(views: Sequence[View]) -> Subject | None:
     is_thing = np.ones(len(points), dtype=bool) if support_z is None else points[:, 2] > support_z + 1.5 * voxel
     for normal, offset in walls:
         is_thing &= points @ normal - offset > 1.5 * voxel
-    voxels = _foreground(_occupied(points[is_thing], grid), _shown_share(views, grid), grid, middle, support_z)
+    voxels = _foreground(_occupied(points[is_thing], grid), views, grid, middle, support_z)
     if not voxels.any():
         voxels = _occupied(points, grid)
     elif support_z is not None:
@@ -166,20 +166,21 @@ def _walls(points: Array, normals: Array, middle: Array, radius: float, voxel: f
     return walls
 
 
-def _foreground(occupied: Array, visible_share: Array, grid: Subject, middle: Array, support_z: float | None) -> Array:
+def _foreground(occupied: Array, views: Sequence[View], grid: Subject, middle: Array, support_z: float | None) -> Array:
     """Return the voxels [x, y, z] of the thing in focus, and of those that stand beside it and end within the focus."""
     components, count = label(occupied, np.ones((3, 3, 3)))
     if count == 0:
         return occupied
     centers = _centers(occupied, grid)
+    framed = _framed_share(views, centers)
     number = components[occupied]
     off = np.linalg.norm(centers - middle, axis=1) / np.linalg.norm(middle - grid.origin) * np.sqrt(3.0)
-    weight = np.where(visible_share[occupied] >= MIN_SHOWN_SHARE, np.exp(-0.5 * (off / FOCUS_SIGMA_SHARE) ** 2), 0.0)
+    weight = np.where(framed >= MIN_SHOWN_SHARE, np.exp(-0.5 * (off / FOCUS_SIGMA_SHARE) ** 2), 0.0)
     best = int(np.argmax(np.bincount(number, weight, count + 1)))
     sizes = np.bincount(number, minlength=count + 1)
     rim = np.bincount(number, off > RIM_SHARE, count + 1) / np.maximum(sizes, 1)
-    shown_mean = np.bincount(number, visible_share[occupied], count + 1) / np.maximum(sizes, 1)
-    is_kept = (rim < MIN_RIM_SHARE) & (shown_mean >= MIN_SHOWN_SHARE) & (sizes >= MIN_COMPONENT_SHARE * sizes[best])
+    framed_mean = np.bincount(number, framed, count + 1) / np.maximum(sizes, 1)
+    is_kept = (rim < MIN_RIM_SHARE) & (framed_mean >= MIN_SHOWN_SHARE) & (sizes >= MIN_COMPONENT_SHARE * sizes[best])
     if support_z is not None:
         bottoms = np.full(count + 1, np.inf)
         np.minimum.at(bottoms, number, centers[:, 2])
@@ -197,15 +198,14 @@ def _support_disc(points: Array, support_z: float, foreground: Array, voxel: flo
     return np.asarray(points[level & (np.linalg.norm(points[:, :2] - center, axis=1) < reach)])
 
 
-def _shown_share(views: Sequence[View], grid: Subject) -> Array:
-    """Return the share of views in whose frame each voxel lies [x, y, z]."""
-    centers = _centers(np.ones(grid.voxels.shape, dtype=bool), grid)
-    counts = np.zeros(len(centers))
+def _framed_share(views: Sequence[View], points: Array) -> Array:
+    """Return the share [n] of views in whose frame each point [n, 3] lies."""
+    counts = np.zeros(len(points))
     for view in views:
-        pixels, _ = project(transform(invert(view.world_from_camera), centers), view.camera)
+        pixels, _ = project(transform(invert(view.world_from_camera), points), view.camera)
         with np.errstate(invalid="ignore"):
             counts += np.all((pixels >= 0.0) & (pixels < [view.camera.width, view.camera.height]), axis=-1)
-    return (counts / len(views)).reshape(grid.voxels.shape)
+    return counts / len(views)
 
 
 def _occupied(points: Array, grid: Subject) -> Array:
