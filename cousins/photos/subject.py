@@ -135,9 +135,7 @@ def _support_height(points: Array, normals: Array, middle: Array, voxel: float) 
     if len(heights) < MIN_SUPPORT_SHARE * len(points) or len(heights) < 10:
         return None
     bins = np.floor((heights - heights.min()) / voxel).astype(int)
-    counts = np.bincount(bins)
-    smoothed = np.convolve(counts, np.ones(3), mode="same")
-    peak = int(np.argmax(smoothed))
+    peak = int(np.argmax(_in_three_bins(bins)))
     return float(np.median(heights[np.abs(bins - peak) <= 1]))
 
 
@@ -156,7 +154,7 @@ def _walls(points: Array, normals: Array, middle: Array, radius: float, voxel: f
             continue
         offsets = points[facing] @ normal
         bins = np.floor((offsets - offsets.min()) / voxel).astype(int)
-        counts = np.convolve(np.bincount(bins), np.ones(3), mode="same")
+        counts = _in_three_bins(bins)
         for peak in np.flatnonzero(counts >= MIN_WALL_SHARE * len(points)):
             member = np.abs(bins - peak) <= 1
             offset = float(np.median(offsets[member]))
@@ -164,6 +162,12 @@ def _walls(points: Array, normals: Array, middle: Array, radius: float, voxel: f
             if is_behind and at_rim[facing][member].mean() > MIN_RIM_SHARE:
                 walls.append((normal, offset))
     return walls
+
+
+def _in_three_bins(bins: Array) -> Array:
+    """Return the number of members of each bin and its two neighbours [k], of bin numbers [n]."""
+    padded = np.pad(np.bincount(bins), 1)
+    return np.asarray(padded[:-2] + padded[1:-1] + padded[2:])
 
 
 def _foreground(occupied: Array, views: Sequence[View], grid: Subject, middle: Array, support_z: float | None) -> Array:
