@@ -206,6 +206,8 @@ def compared(capture: Capture, truth: Truth, *, rate: int) -> dict[str, Any]:
         "depth_90_mm": round(float(np.quantile(errors_mm, 0.9)), 3),
         "beyond_10mm_share": round(float((errors_mm > 10.0).mean()), 4),
         "assumed_scale_off": round(scale - 1.0, 3),
+        "scale_interval": [round(end, 3) for end in capture.scale.interval],
+        "scale_in_interval": bool(capture.scale.interval[0] <= scale <= capture.scale.interval[1]),
     }
 
 

@@ -14,6 +14,8 @@ HOLD_OUT_STEP = 8
 """One frame in this many is held out."""
 MIN_FRAMES_TO_HOLD_OUT = 16
 """A capture of fewer frames uses all of them."""
+QUANTILE_90 = 1.645
+"""Standard deviations on both sides of the mean that hold 90 % of a normal distribution."""
 IMAGE_ONLY_APPS = ("photos", "film")
 """`Capture.app` of captures whose poses, depth and gravity direction were estimated from images alone."""
 
@@ -59,7 +61,12 @@ class Scale:
     source: str
     """Origin of the scale: `lidar`, `structured light`, `assumed`, ..."""
     error: float
-    """Relative error of a length, one standard deviation."""
+    """Standard deviation of the logarithm of a length; for small values its relative error."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Factors between which true lengths lie, by those of the capture, at a confidence of 90 %."""
+        return float(np.exp(-QUANTILE_90 * self.error)), float(np.exp(QUANTILE_90 * self.error))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -78,6 +85,8 @@ class Capture:
     """Origin and error of the metric scale."""
     gravity_known: bool = True
     """False where the world's z axis was estimated from the scene, because the export has no gravity direction."""
+    timed: bool = True
+    """False where the export has no times: timestamps then count frames, and speeds have no meaning."""
     warnings: tuple[str, ...] = ()
     """Assumptions and losses of the reader, one sentence each."""
     held_out: tuple[Frame, ...] = ()

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cousins.capture.directions import fibonacci_sphere, rotation_to_z
 from cousins.capture.quality.reprojection import surface_normals
-from cousins.geometry import Array, Intrinsics, rigid, rotation_about
+from cousins.geometry import Array, Intrinsics
 
 MIN_LEVEL_SURFACE_SHARE = 0.08
 """Least share of the visible surface that must face up to count as a floor or table."""
@@ -23,18 +24,6 @@ MIN_ADVANTAGE = 2.0
 """Ratio by which another up direction must outscore the declared one to replace it."""
 TRUSTED_TILT_RAD = np.deg2rad(3.0)
 """A declared up direction within this angle of the estimated one is kept [rad]."""
-MIN_YAW_SPREAD = float(np.sin(np.deg2rad(8.0)) ** 2)
-"""Least spread of the cameras' x axes, mean square of a sine, that determines the plane in which they lie."""
-MAX_ROLL_SPREAD = float(np.sin(np.deg2rad(12.0)) ** 2)
-"""Largest spread out of that plane: beyond it the camera was not held level."""
-MIN_HELD_COSINE = float(np.cos(np.deg2rad(20.0)))
-"""Least cosine between the normal of a level surface and the up direction from the camera poses."""
-HELD_SIGMA_RAD = float(np.deg2rad(10.0))
-"""Standard deviation of the angle between support surfaces and the up direction from the camera poses [rad]: seats lean
-back, hands are not level."""
-MIN_CORRECTING_SHARE = 0.03
-"""Least share of the visible surface that corrects the up direction from the camera poses."""
-
 _UPRIGHT_TOLERANCE = 0.2
 _SAMPLE_COLUMNS = 64
 """Depth samples across the image."""
@@ -42,8 +31,6 @@ _CONE_COSINE = np.cos(np.deg2rad(10.0))
 _NARROW_CONE_COSINE = np.cos(np.deg2rad(5.0))
 _COARSE_DIRECTIONS = 600
 """Number of candidate directions on the sphere: about 8° apart."""
-_FINE_DIRECTIONS = 6000
-"""Number of candidate directions for a local search: about 2.5° apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -77,7 +64,7 @@ def estimate_up(views: Sequence[PosedDepth]) -> UpEstimate | None:
     normals = _all_normals(views)
     if len(normals) < 100:
         return None
-    directions = _fibonacci_sphere(_COARSE_DIRECTIONS)
+    directions = fibonacci_sphere(_COARSE_DIRECTIONS)
     shares = ((normals @ directions.T) > _CONE_COSINE).mean(axis=0)
     scores = shares * _levelness(directions, views)
     best = directions[int(np.argmax(scores))]
@@ -102,42 +89,6 @@ def score_up(direction: Array, views: Sequence[PosedDepth], normals: Array) -> U
     )
 
 
-def level_from_camera_poses(views: Sequence[PosedDepth]) -> tuple[Array, str] | None:
-    """Return the rotation [4, 4] to +z up for photos taken upright, and a warning; None if the poses are ambiguous.
-
-    Phones rotate their photos by the gravity sensor and people hold them level: the x axes of all cameras lie in the
-    horizontal plane. A wide surface close to that plane, if any, refines the estimate.
-    """
-    axes = np.stack([view.world_from_camera[:3, :2] for view in views])
-    spread, directions = np.linalg.eigh(axes[:, :, 0].T @ axes[:, :, 0] / len(axes))
-    if spread[1] < MIN_YAW_SPREAD or spread[0] > MAX_ROLL_SPREAD:
-        return None
-    held_up = directions[:, 0] * -np.sign(float(np.sum(axes[:, :, 1] @ directions[:, 0])) or 1.0)
-    normals = _all_normals(views)
-    candidates = _fibonacci_sphere(_FINE_DIRECTIONS)
-    candidates = candidates[candidates @ held_up > MIN_HELD_COSINE]
-    shares = (
-        ((normals @ candidates.T) > _NARROW_CONE_COSINE).mean(axis=0) if len(normals) else np.zeros(len(candidates))
-    )
-    weighted_shares = shares * np.exp(
-        -0.5 * (np.arccos(np.clip(candidates @ held_up, -1.0, 1.0)) / HELD_SIGMA_RAD) ** 2
-    )
-    best_index = int(np.argmax(weighted_shares))
-    if shares[best_index] < MIN_CORRECTING_SHARE:
-        return _rotation_to_z(
-            held_up
-        ), "The way up was estimated from how the pictures were held: it may be some 5° off."
-    best = candidates[best_index]
-    for _ in range(3):
-        near = normals[normals @ best > _NARROW_CONE_COSINE]
-        best = near.mean(axis=0) / np.linalg.norm(near.mean(axis=0))
-    offset_deg = float(np.rad2deg(np.arccos(np.clip(best @ held_up, -1.0, 1.0))))
-    measurement = f"{offset_deg:.0f}° from that ({float(shares[best_index]):.0%} of what was seen)"
-    return _rotation_to_z(
-        best
-    ), f"The way up was estimated from how the pictures were held and a level surface {measurement}."
-
-
 def level_from_surfaces(views: Sequence[PosedDepth], *, declared_up: Array | None) -> tuple[Array, str]:
     """Return the rotation that makes +z up, float64 [4, 4], and a warning that describes how it was obtained.
 
@@ -146,19 +97,19 @@ def level_from_surfaces(views: Sequence[PosedDepth], *, declared_up: Array | Non
     up = estimate_up(views)
     fallback_up = np.array([0.0, 0.0, 1.0]) if declared_up is None else declared_up
     if up is None:
-        return _rotation_to_z(
+        return rotation_to_z(
             fallback_up
         ), "The export does not say which way is up and no level surface was found: +z is a guess."
     tilt = float(np.arccos(np.clip(up.direction @ fallback_up, -1.0, 1.0)))
     if declared_up is not None and tilt < TRUSTED_TILT_RAD:
-        return _rotation_to_z(
+        return rotation_to_z(
             fallback_up
         ), f"The way up was not told by the device; {up.share:.0%} of the surface confirms +z."
     if declared_up is not None and not _contradicts_declared(up, score_up(fallback_up, views, _all_normals(views))):
-        return _rotation_to_z(fallback_up), "The way up was not told by the device; the format's +z was taken."
+        return rotation_to_z(fallback_up), "The way up was not told by the device; the format's +z was taken."
     tilt_text = f", {np.rad2deg(tilt):.0f}° from the export's own +z" if declared_up is not None else ""
     sentence = f"The way up was estimated from level surfaces ({up.share:.0%} of what was seen){tilt_text}."
-    return _rotation_to_z(up.direction), sentence
+    return rotation_to_z(up.direction), sentence
 
 
 def _contradicts_declared(up: UpEstimate, declared: UpEstimate) -> bool:
@@ -190,21 +141,3 @@ def _levelness(directions: Array, views: Sequence[PosedDepth]) -> Array:
     upside_down = np.mean(rotations[:, :, 1] @ directions.T, axis=0) > np.sin(np.deg2rad(10.0))
     upright = np.where(upside_down, 0.0, np.maximum(0.0, 1.0 - 4.0 * across))
     return np.maximum(upright, np.maximum(0.0, 1.0 - 4.0 * along))
-
-
-def _fibonacci_sphere(count: int) -> Array:
-    """Return `count` nearly even unit vectors [n, 3] (Fibonacci spiral)."""
-    index = np.arange(count) + 0.5
-    z = 1.0 - 2.0 * index / count
-    angle = np.pi * (1.0 + 5.0**0.5) * index
-    radius = np.sqrt(1.0 - z * z)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
-
-
-def _rotation_to_z(up: Array) -> Array:
-    """Return the shortest rotation that takes `up` to +z, float64 [4, 4]."""
-    axis = np.cross(up, [0.0, 0.0, 1.0])
-    sine, cosine = float(np.linalg.norm(axis)), float(up[2])
-    if sine < 1e-9:
-        return np.eye(4) if cosine > 0 else np.diag([1.0, -1.0, -1.0, 1.0])
-    return rigid(rotation_about(axis, float(np.arctan2(sine, cosine))))

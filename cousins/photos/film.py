@@ -22,16 +22,16 @@ def extract_keyframes(film: bytes, *, max_count: int) -> list[Picture]:
     try:
         output = run_child("cousins.photos.film_worker", head + film, timeout_s=TIMEOUT_S)
     except ChildFailedError as error:
-        raise _film_error(str(error)) from error
+        raise _film_error(str(error), hint=error.advice) from error
     pictures = [picture for picture in parse_pictures(output) if isinstance(picture, Picture)]
     if not pictures:
         raise _film_error("no picture in it")
     return pictures
 
 
-def _film_error(reason: str) -> CaptureError:
+def _film_error(reason: str, *, hint: str = "") -> CaptureError:
     return CaptureError(
         f"a film that cannot be decoded ({reason})",
         expected="a whole MOV or MP4 of at most some two minutes",
-        hint="Copy the film from the phone again, or cut it shorter.",
+        hint=f"Copy the film from the phone again, or cut it shorter. {hint}".rstrip(),
     )

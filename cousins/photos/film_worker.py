@@ -44,7 +44,7 @@ def main() -> None:
     for number, frame in enumerate(_frames(film)):
         if number in numbers:
             header, jpeg = encode_picture(_upright(frame), None, request["long_side"])
-            write_picture(header | {"time_s": float(frame.time or 0.0)}, jpeg)
+            write_picture(header | {"time_s": float(frame.time or 0.0), "oriented": bool(frame.rotation)}, jpeg)
         if number >= max(numbers):
             return
 

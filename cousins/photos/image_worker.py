@@ -1,8 +1,9 @@
 """Worker process that decodes photos; started by `pictures.py`.
 
 Standard input is a line of JSON (`sizes` of the files, `long_side` [px]) and the files, one after another. For each,
-standard output is the size of a JSON line as four bytes, the line (`width`, `height`, `focal_px`, `bytes`, or `error`)
-and a JPEG. Of the metadata only the orientation, the colour profile and the focal length are read.
+standard output is the size of a JSON line as four bytes, the line (`width`, `height`, `focal_px`, `bytes` and what is
+known of `focus_distance_m` and `oriented`, or `error`) and a JPEG. Of the metadata only the orientation, the colour
+profile, the focal length and the focus distance are read.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import struct
 import sys
 from typing import Any
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, features
+
+from cousins.photos.focus_distance import focus_distance_m
 
 MAX_MEMORY_BYTES = 3 << 30
 """Address space limit [bytes]."""
@@ -28,6 +31,7 @@ FILM_DIAGONAL_MM = 43.27
 _QUALITY = 93
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, struct.error, EOFError, RuntimeError, Image.DecompressionBombError)
 _EXIF_IFD, _FOCAL, _FOCAL_35, _PLANE_RESOLUTION, _PLANE_UNIT, _WIDTH = 0x8769, 0x920A, 0xA405, 0xA20E, 0xA210, 0xA002
+_ORIENTATION = 0x0112
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0}
 
 
@@ -45,7 +49,9 @@ def limit_resources(*, cpu_s: int) -> None:
 def main() -> None:
     """Read the request from standard input and write the decoded pictures to standard output."""
     limit_resources(cpu_s=MAX_CPU_S)
-    formats = ["JPEG"]
+    formats = ["JPEG", "PNG", "WEBP", "TIFF", "BMP"]
+    if features.check("avif"):
+        formats.append("AVIF")
     try:
         import pillow_heif
 
@@ -65,15 +71,22 @@ def main() -> None:
 
 
 def decode_photo(data: bytes, formats: list[str], long_side: int) -> tuple[dict[str, Any], bytes]:
-    """Return a photo's header (`width`, `height`, `focal_px`) and its JPEG: upright, sRGB, at most `long_side` [px]."""
+    """Return a photo's header and its JPEG: upright, sRGB, at most `long_side` [px].
+
+    The header has `width`, `height`, `focal_px`, `focus_distance_m`, and whether the metadata contain how it was held:
+    `oriented`.
+    """
     with Image.open(io.BytesIO(data), formats=formats) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{image.width}×{image.height} px")
         focal = _focal_share(image)
+        exif = image.getexif()
+        details = {"focus_distance_m": focus_distance_m(exif.get_ifd(_EXIF_IFD)), "oriented": _ORIENTATION in exif}
         image.draft("RGB", (long_side, long_side))
         upright = ImageOps.exif_transpose(image)
         profile = image.info.get("icc_profile")
-    return encode_picture(_convert_to_srgb(upright, profile), focal, long_side)
+    header, jpeg = encode_picture(_convert_to_srgb(upright, profile), focal, long_side)
+    return header | details, jpeg
 
 
 def encode_picture(image: Image.Image, focal_share: float | None, long_side: int) -> tuple[dict[str, Any], bytes]:

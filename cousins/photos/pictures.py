@@ -14,6 +14,8 @@ LONG_SIDE_PX = 1600
 """Longer side of a decoded picture [px]: textures of small objects need no more, and matching uses fewer."""
 TIMEOUT_S = 240.0
 """Time limit of decoding, wall clock [s]."""
+MAX_REASON_CHARACTERS = 200
+"""Longest reason of a failure that is quoted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -30,6 +32,10 @@ class Picture:
     """Focal length from the metadata [px]; None where absent."""
     time_s: float | None = None
     """Time since the start of the film [s]; None for a photo."""
+    focus_distance_m: float | None = None
+    """Focus distance from the metadata [m]; None where absent."""
+    oriented: bool = False
+    """True where the metadata contains how the camera was held, so that the picture is upright."""
 
 
 def decode_photos(photos: Sequence[bytes]) -> list[Picture | CaptureError]:
@@ -45,7 +51,7 @@ def decode_photos(photos: Sequence[bytes]) -> list[Picture | CaptureError]:
         decoded = parse_pictures(output)
         results.extend(decoded)
         if len(decoded) < len(rest):
-            results.append(_photo_error(len(results), failure or "the decoder gave no answer"))
+            results.append(_photo_error(len(results), failure or "its decoder gave no answer"))
     return results
 
 
@@ -73,6 +79,8 @@ def parse_pictures(output: bytes) -> list[Picture | CaptureError]:
                     height=header["height"],
                     focal_px=header["focal_px"],
                     time_s=header.get("time_s"),
+                    focus_distance_m=header.get("focus_distance_m"),
+                    oriented=header.get("oriented", False),
                 )
             )
         position = end
@@ -81,7 +89,7 @@ def parse_pictures(output: bytes) -> list[Picture | CaptureError]:
 
 def _photo_error(index: int, reason: str) -> CaptureError:
     return CaptureError(
-        f"photo {index + 1} that cannot be decoded ({reason[:60]})",
-        expected="a JPEG or HEIC photo",
+        f"photo {index + 1} that cannot be decoded ({reason[:MAX_REASON_CHARACTERS]})",
+        expected="a JPEG, HEIC, PNG, WebP, TIFF, BMP or AVIF photo",
         hint="Copy the photos from the phone again.",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cousins.errors import CaptureError
+from cousins.errors import CaptureError, StageError
 from cousins.geometry import Array, Intrinsics
 from cousins.photos.child_process import ChildFailedError, require_package, run_child
 from cousins.photos.pictures import Picture
@@ -23,6 +23,8 @@ MIN_POINTS = 100
 """Least number of triangulated points."""
 TIMEOUT_S = 420.0
 """Time limit of the reconstruction, wall clock [s]."""
+WORKER = "cousins.photos.structure_from_motion_worker"
+"""Module that runs as the child process."""
 ADVICE = (
     "Walk around the things in steps of some 10°, 12 photos or more, each sharing most of its view with the one before"
 )
@@ -43,6 +45,8 @@ class PosedPhoto:
     """Pose in a world of unknown scale and orientation, float64 [4, 4], OpenCV axes."""
     points: Array
     """Indices of the points visible in it, ascending, int [n]."""
+    focus_distance_m: float | None = None
+    """Focus distance from its metadata [m]; None where absent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -60,7 +64,8 @@ class SfmModel:
 def estimate_camera_poses(pictures: Sequence[Picture], *, ordered: bool) -> SfmModel:
     """Return the poses of the photos that can be registered; `ordered` is True for a sequence, as from a film.
 
-    Raises CaptureError with advice to the user where too few photos can be registered.
+    Raises CaptureError with advice to the user where too few photos can be registered, StageError where the child
+    process that places them fails.
     """
     require_package("pycolmap", purpose=f"{len(pictures)} photos without poses", package="pycolmap")
     if len(pictures) < MIN_PHOTOS:
@@ -78,13 +83,17 @@ def estimate_camera_poses(pictures: Sequence[Picture], *, ordered: bool) -> SfmM
             {"groups": [[json.loads(key)[2], members] for key, members in groups.items()], "ordered": ordered}
         )
         try:
-            run_child("cousins.photos.structure_from_motion_worker", request.encode(), timeout_s=TIMEOUT_S, cwd=folder)
+            run_child(WORKER, request.encode(), timeout_s=TIMEOUT_S, cwd=folder)
         except ChildFailedError as error:
-            raise _registration_error(len(pictures), 0, f"the search for their places {error}") from error
-        return _read_model(folder, len(pictures))
+            raise StageError(
+                f"{len(pictures)} photos were not placed, because {error}. {error.advice}",
+                stage="structure from motion",
+            ) from error
+        return _read_model(folder, pictures)
 
 
-def _read_model(folder: Path, photo_count: int) -> SfmModel:
+def _read_model(folder: Path, pictures: Sequence[Picture]) -> SfmModel:
+    photo_count = len(pictures)
     record = json.loads((folder / "motion.json").read_text())
     registered = len(record["photos"])
     if registered < MIN_PHOTOS or registered < MIN_REGISTERED_SHARE * photo_count:
@@ -101,6 +110,7 @@ def _read_model(folder: Path, photo_count: int) -> SfmModel:
             camera=Intrinsics(**photo["camera"]),
             world_from_camera=np.array(photo["world_from_camera"]),
             points=numbers,
+            focus_distance_m=pictures[photo["index"]].focus_distance_m,
         )
         for photo, numbers in zip(record["photos"], visible_points, strict=True)
     )

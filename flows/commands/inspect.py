@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cousins.errors import InputError, SceneError
-from flows.reporting.formatting import format_findings, format_pack, format_twin
+from flows.reporting.formatting import format_findings, format_pack, format_scale, format_twin
 
 if TYPE_CHECKING:
     from cousins.capture.captures import Capture
@@ -58,7 +58,7 @@ def format_result(result: dict[str, Any]) -> str:
         return "\n".join(format_pack(result))
     lines = [
         "{name}: {frames} frames, {color_frames} with colour, {app}, {device}".format(**result),
-        f"scale by {result['scale']['source']}, ±{100 * result['scale']['error']:.1f} %",
+        f"scale by {format_scale(result['scale'])}",
         *(f"  {name:<32} {value:g}" for name, value in result["quality"].items()),
         *format_findings(result["findings"]),
     ]

@@ -71,6 +71,14 @@ def fidelity_sentence(fidelity: dict[str, Any]) -> str:
     )
 
 
+def format_scale(scale: dict[str, Any]) -> str:
+    """Return where the metre comes from, and its error: in percent where measured, as factors where assumed."""
+    if scale["source"].startswith("assumed") and "low" in scale:
+        interval = f"true lengths are {scale['low']:.2g} to {scale['high']:.2g} times these (90 % confidence)"
+        return f"{scale['source']}; {interval}"
+    return f"{scale['source']}, ±{100 * scale['error']:.1f} %"
+
+
 def _fixed_count(result: dict[str, Any]) -> str:
     """Return how many objects were fixed in place, which counts as not stable."""
     return f", {len(result['fixed'])} of them fixed in place" if result["fixed"] else ""

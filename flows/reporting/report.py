@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from cousins.capture.captures import IMAGE_ONLY_APPS
-from flows.reporting.formatting import fidelity_sentence
+from flows.reporting.formatting import fidelity_sentence, format_scale
 from flows.reporting.pictures import PALETTE
 
 TEMPLATES = Path(__file__).parent
@@ -90,7 +90,7 @@ def _badges(summary: Mapping[str, Any]) -> str:
     cells = [
         gates,
         ("", f"{len(summary['assets'])} objects"),
-        ("", f"scale by {summary['scale']['source']}, ±{100 * summary['scale']['error']:.1f} %"),
+        ("", f"scale by {format_scale(summary['scale'])}"),
         ("warn" if count else "good", f"{count} warnings"),
         ("warn" if summary["fallbacks"] else "good", f"{len(summary['fallbacks'])} fallbacks"),
     ]
@@ -243,7 +243,7 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
         ("name", capture["name"]),
         ("device", capture["device"]),
         ("app or format", capture["app"]),
-        ("scale", f"{scale['source']}, ±{100 * scale['error']:.1f} %"),
+        ("scale", format_scale(dict(scale))),
     ]
     if capture["frames"] == 0:
         return _pairs([*pairs, ("frames", "none")])
@@ -261,11 +261,9 @@ def _capture(capture: Mapping[str, Any], scale: Mapping[str, Any], refinement: M
 
 def _gravity_text(capture: Mapping[str, Any]) -> str:
     """Return where the up direction comes from."""
-    if not capture["gravity_known"]:
-        return "estimated from the depth"
-    return (
-        "estimated from how the pictures were held" if capture["app"] in IMAGE_ONLY_APPS else "measured by the device"
-    )
+    if capture["app"] in IMAGE_ONLY_APPS:
+        return "estimated from the pictures" if capture["gravity_known"] else "estimated from the pictures, unsure"
+    return "measured by the device" if capture["gravity_known"] else "estimated from the depth"
 
 
 def _is_number(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cousins.capture.captures import Capture
+from cousins.capture.captures import Capture, Scale
 from cousins.codec import plain
 from cousins.fidelity.measurement import Fidelity
 from cousins.geometry import Array
@@ -31,7 +31,7 @@ def summary_of(twin: TwinResults, executor: StageExecutor) -> dict[str, Any]:
         "fidelity": None if twin.fidelity is None else fidelity_summary(executor.load(twin.fidelity)),
         **(layout_summary(scene) if twin.capture is None else frames_summary(twin.capture, executor)),
         "settled_mm": {name: round(distance_m * 1000.0, 3) for name, distance_m in moved_m.items()},
-        "scale": {"source": scene.scale.source, "error": scene.scale.error},
+        "scale": scale_summary(scene.scale),
         **scene_summary(scene, gates, more_warnings=doubts),
     }
 
@@ -74,7 +74,7 @@ def layout_summary(scene: Scene) -> dict[str, Any]:
         "color_px": None,
         "depth_px": None,
         "gravity_known": True,
-        "scale": {"source": scene.scale.source, "error": scene.scale.error},
+        "scale": scale_summary(scene.scale),
         "probe": None,
         "quality": {},
         "findings": [],
@@ -118,13 +118,19 @@ def capture_summary(capture: Capture, checks: Checks) -> dict[str, Any]:
         "color_px": [cameras[0].width, cameras[0].height] if cameras else None,
         "depth_px": [depth.width, depth.height],
         "gravity_known": capture.gravity_known,
-        "scale": {"source": capture.scale.source, "error": capture.scale.error},
+        "scale": scale_summary(capture.scale),
         "probe": plain(checks.probe),
         "quality": {
             name: round(value, 4) for name, value in plain(checks.quality.metrics).items() if value is not None
         },
         "findings": plain(checks.quality.findings),
     }
+
+
+def scale_summary(scale: Scale) -> dict[str, Any]:
+    """Return a scale's source and error, and the factors between which true lengths lie at a confidence of 90 %."""
+    low, high = scale.interval
+    return {"source": scale.source, "error": scale.error, "low": float(f"{low:.4g}"), "high": float(f"{high:.4g}")}
 
 
 def asset_summary(placed: PlacedAsset, *, scale_error: float, hangs_on: str | None = None) -> dict[str, Any]:

@@ -95,6 +95,7 @@ class BopReader:
             app="BOP scene",
             scale=STRUCTURED_LIGHT_SCALE,
             up_source="unknown",
+            timed=False,
             warnings=warnings,
         )
 

@@ -35,7 +35,7 @@ _SHELF_FILE = "cam.info.txt"
 _SHELF_POSE_HEADING = "Camera-to-world extrinsic matrix (camera pose) for frame-"
 _SHELF_CAMERA_HEADING = "Color camera intrinsic matrix"
 _RATE_HZ = 30.0
-"""Frame rate of the cameras of these data sets [Hz]."""
+"""Assumed frame rate [Hz]: the formats have no timestamps, and their frames may be a selection."""
 _UNKNOWN_COUNT = 65535
 _KINECT_CAMERA = Intrinsics(width=640, height=480, fx=585.0, fy=585.0, cx=320.0, cy=240.0)
 """Depth camera of 7-Scenes, from its own page."""
@@ -94,6 +94,7 @@ def _read_scene(source: ExportFiles, destination: Path, numbers: list[str]) -> C
         app="RGB-D frames",
         scale=STRUCTURED_LIGHT_SCALE,
         up_source="unknown",
+        timed=False,
         warnings=warnings,
     )
 
@@ -126,6 +127,7 @@ def _read_shelf(source: ExportFiles, destination: Path, numbers: list[str]) -> C
         app="RGB-D frames",
         scale=STRUCTURED_LIGHT_SCALE,
         up_source="measured",
+        timed=False,
         warnings=warnings,
     )
 

@@ -93,6 +93,7 @@ class SingleRgbdReader:
             app="single RGB-D frame",
             scale=STRUCTURED_LIGHT_SCALE if known_camera else ASSUMED_CAMERA_SCALE,
             up_source="unknown",
+            timed=False,
             warnings=warnings,
         )
 

@@ -105,6 +105,7 @@ class TransformsReader:
             app="transforms.json",
             scale=Scale(source="transforms.json", error=LIDAR_SCALE_ERROR),
             gravity_known=False,
+            timed=all("timestamp" in frame.record for frame in frames),
             warnings=[sentence, "transforms.json holds no confidence: depth was trusted everywhere.", *warnings],
         ) as writer:
             if len(posed) < len(records):

@@ -22,6 +22,7 @@ JPEG_QUALITY = 92
 """JPEG quality of encoded colour images."""
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_TIFF_MAGICS = (b"II*\0", b"MM\0*")
 _PICTURE_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _DECODER_ERRORS = (
     Image.DecompressionBombError,
@@ -45,6 +46,20 @@ def color_size(data: bytes, *, context: str) -> tuple[int, int]:
     if not 0 < width * height <= MAX_PIXELS:
         raise _image_error(context, f"{width}×{height} px", f"at most {MAX_PIXELS:,} px")
     return width, height
+
+
+def is_depth_image(data: bytes) -> bool:
+    """Return whether a PNG or TIFF has one channel of more than 8 bits, as depth has and pictures have not."""
+    if data.startswith(_PNG_MAGIC) and len(data) >= 33:
+        _, _, bits, kind = _png_header(data, context="image")
+        return kind == 0 and bits > 8
+    if not data.startswith(_TIFF_MAGICS):
+        return False
+    try:
+        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+            return image.mode.startswith(("I", "F"))
+    except _DECODER_ERRORS:
+        return False
 
 
 def check_decodes(data: bytes, *, context: str) -> None:

@@ -70,6 +70,7 @@ def write_posed_frames(
     app: str,
     scale: Scale,
     up_source: UpSource,
+    timed: bool = True,
     warnings: Sequence[str] = (),
 ) -> Capture:
     """Write the frames in order of time as a capture: subsampled, with +z up, without broken frames."""
@@ -87,6 +88,7 @@ def write_posed_frames(
         app=app,
         scale=scale,
         gravity_known=up_source == "measured",
+        timed=timed,
         warnings=all_warnings,
     ) as writer:
         read_valid(selected, lambda frame: _add_frame(writer, source, frame, decoder, level), writer.warnings)

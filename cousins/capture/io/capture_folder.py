@@ -67,6 +67,7 @@ class CaptureWriter:
         app: str,
         scale: Scale,
         gravity_known: bool = True,
+        timed: bool = True,
         warnings: Sequence[str] = (),
     ) -> None:
         """Start writing a new or empty folder; raises CaptureError where it has content or another writer."""
@@ -75,7 +76,7 @@ class CaptureWriter:
                 f"something at {folder}", expected="a new or empty folder", hint="Name another folder or remove it."
             )
         self.name, self.device, self.app = name, device, app
-        self.scale, self.gravity_known = scale, gravity_known
+        self.scale, self.gravity_known, self.timed = scale, gravity_known, timed
         self.warnings = list(warnings)
         self._folder = folder
         self._part = folder.with_name(f".{folder.name}.partial")
@@ -159,6 +160,7 @@ class CaptureWriter:
             "app": self.app,
             "scale": asdict(self.scale),
             "gravity_known": self.gravity_known,
+            **({} if self.timed else {"timed": False}),
             "warnings": self.warnings,
             "frames": self._frames,
         }
@@ -220,6 +222,7 @@ def capture_digest(capture: Capture) -> str:
     """Return the SHA-256 of a capture's content (device, scale, cameras, poses, pixels), not of its name or path."""
     digest = hashlib.sha256()
     head = [capture.device, capture.app, asdict(capture.scale), capture.gravity_known, list(capture.warnings)]
+    head += [] if capture.timed else ["no times"]
     digest.update(json.dumps(head, ensure_ascii=False).encode())
     for frame in capture.frames:
         values = [

@@ -43,12 +43,10 @@ def parse_capture_json(data: bytes) -> Mapping[str, Any]:
 def parse_header(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `Capture` other than `frames`, from the record of capture.json."""
     scale = parsing.mapping(record["scale"], context="scale")
-    if not isinstance(record["gravity_known"], bool):
-        raise CaptureError(
-            f"gravity_known = {record['gravity_known']!r:.40}",
-            expected="true or false",
-            hint="Ingest the export again.",
-        )
+    flags = {"gravity_known": record["gravity_known"], "timed": record.get("timed", True)}
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise CaptureError(f"{name} = {value!r:.40}", expected="true or false", hint="Ingest the export again.")
     return {
         "name": parsing.text(record["name"], context="name"),
         "device": parsing.text(record["device"], context="device"),
@@ -57,7 +55,7 @@ def parse_header(record: Mapping[str, Any]) -> dict[str, Any]:
             source=parsing.text(scale.get("source"), context="scale source"),
             error=parsing.number(scale.get("error"), context="scale error", low=0.0, high=10.0),
         ),
-        "gravity_known": record["gravity_known"],
+        **flags,
         "warnings": tuple(
             parsing.text(item, context="warning")
             for item in parsing.sequence(record["warnings"], context="warnings", max_length=1000)

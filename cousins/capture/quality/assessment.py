@@ -14,7 +14,7 @@ from cousins.capture.quality.drift import Drift, measure_drift
 from cousins.capture.quality.reprojection import FAR_M
 from cousins.capture.quality.sharpness import blur_and_detail
 from cousins.findings import Finding
-from cousins.geometry import rotation_angle_rad
+from cousins.geometry import Array, rotation_angle_rad
 
 MAX_BLUR = 0.4
 """Blur (see `sharpness.py`) above which edges spread over some 6 px of a 1920 px picture."""
@@ -36,9 +36,15 @@ MIN_SIDE_WEIGHT = 0.1
 MAX_DRIFT_M = 0.015
 """Largest loop residual [m]: a larger one blurs a twin visibly (three fusion voxels of 5 mm)."""
 MAX_DISTANCE_M = 3.0
-"""Largest median distance [m]: there a phone's LiDAR, 256 points wide, samples every 14 mm."""
+"""Largest median distance [m] of a LiDAR scan: there a phone's LiDAR, 256 points wide, samples every 14 mm."""
+MAX_STRUCTURED_LIGHT_M = 4.0
+"""Largest median distance of other depth cameras [m]: there the error of a Kinect's depth reaches 2 to 4 cm (Khoshelham
+and Elberink, Sensors 12(2), 2012)."""
 MIN_DISTANCE_M = 0.3
-"""Least median distance [m]: the near limit of a phone's LiDAR."""
+"""Least median distance [m] of a LiDAR scan: the near limit of a phone's LiDAR."""
+DEPTH_COLUMNS = 160
+"""Cells across a depth image in which depth is counted: depth that was moved into a finer colour grid leaves gaps
+between its samples that are no missing surface."""
 
 _BLUR_FRAMES = 30
 """Number of colour frames whose blur is measured."""
@@ -60,9 +66,9 @@ def assess_quality(capture: Capture) -> QualityReport:
     parts = (
         _sharpness(capture.frames),
         _depth(capture.frames, of_pictures=capture.app in IMAGE_ONLY_APPS),
-        _coverage(measure_coverage(capture.frames, rng)),
-        _motion(capture.frames),
-        _drift(measure_drift(capture.frames)),
+        _coverage(measure_coverage(capture.frames, rng), capture),
+        _motion(capture),
+        _drift(measure_drift(capture.frames), len(capture.frames)),
     )
     metrics = {"frames": float(len(capture.frames)), "duration_s": capture.frames[-1].timestamp_s}
     findings: list[Finding] = []
@@ -111,10 +117,11 @@ def _sharpness(frames: Sequence[Frame]) -> _Section:
 def _depth(frames: Sequence[Frame], *, of_pictures: bool) -> _Section:
     counts = np.zeros(4)
     for frame in frames:
-        is_known = frame.depth_m > 0.0
-        is_trusted = is_known & (frame.confidence >= 1)
-        counts += [is_known.size, is_known.sum(), is_trusted.sum(), (is_trusted & (frame.depth_m > FAR_M)).sum()]
-    known_share, trusted_share, far_share = counts[1:] / counts[0]
+        is_known = _in_cells(frame.depth_m > 0.0)
+        is_trusted = _in_cells((frame.depth_m > 0.0) & (frame.confidence >= 1))
+        is_far = _in_cells((frame.depth_m > FAR_M) & (frame.confidence >= 1))
+        counts += [is_known.size, is_known.sum(), is_trusted.sum(), is_far.sum()]
+    known_share, trusted_share, far_share = (float(share) for share in counts[1:] / counts[0])
     metrics = {"depth_known_share": known_share, "depth_trusted_share": trusted_share, "depth_far_share": far_share}
     if of_pictures and trusted_share < MIN_CONFIRMED_SHARE:
         message = f"Only {trusted_share:.0%} of the pixels have a depth that other pictures confirm."
@@ -125,13 +132,20 @@ def _depth(frames: Sequence[Frame], *, of_pictures: bool) -> _Section:
     return metrics, [
         _warning(
             "little-trusted-depth",
-            f"Only {trusted_share:.0%} of the depth pixels are trusted by the phone.",
+            f"Only {trusted_share:.0%} of the picture has depth that the camera trusts.",
             "Stay 0.5 to 3 m away, and avoid sun, glass, mirrors and glossy black things, or cover them.",
         )
     ]
 
 
-def _coverage(coverage: Coverage | None) -> _Section:
+def _in_cells(mask: Array) -> Array:
+    """Return whether each cell of a mask [h, w] of pixels holds any, bool [h', w']."""
+    step = max(1, mask.shape[1] // DEPTH_COLUMNS)
+    height, width = mask.shape[0] // step, mask.shape[1] // step
+    return np.asarray(mask[: height * step, : width * step].reshape(height, step, width, step).any(axis=(1, 3)))
+
+
+def _coverage(coverage: Coverage | None, capture: Capture) -> _Section:
     if coverage is None:
         return {}, [
             _warning(
@@ -146,11 +160,11 @@ def _coverage(coverage: Coverage | None) -> _Section:
         "elevation_high_deg": float(high),
         "distance_median_m": coverage.distance_m,
     }
-    findings = _distance(coverage)
-    if not coverage.inward:
+    findings = [] if capture.app in IMAGE_ONLY_APPS else _distance(coverage, of_lidar=_is_lidar(capture))
+    if not coverage.inward or len(capture.frames) < 2:
         return metrics, findings
     metrics |= {f"narrow_{side}_share": share for side, share in coverage.narrow.items()}
-    if coverage.azimuth_rad < MIN_AZIMUTH_RAD:
+    if coverage.azimuth_rad < MIN_AZIMUTH_RAD and coverage.unvisited:
         findings.append(
             _warning(
                 "not-all-around",
@@ -173,23 +187,32 @@ def _coverage(coverage: Coverage | None) -> _Section:
     return metrics, findings
 
 
-def _distance(coverage: Coverage) -> list[Finding]:
+def _is_lidar(capture: Capture) -> bool:
+    return capture.scale.source.startswith("lidar")
+
+
+def _distance(coverage: Coverage, *, of_lidar: bool) -> list[Finding]:
     distance = f"Most of what was seen is {coverage.distance_m:.2f} m away."
-    if coverage.distance_m > MAX_DISTANCE_M:
-        return [_warning("too-far", distance, "Go closer, 0.5 to 2 m: from here small things are a few depth points.")]
-    if coverage.distance_m < MIN_DISTANCE_M:
+    if coverage.distance_m > (MAX_DISTANCE_M if of_lidar else MAX_STRUCTURED_LIGHT_M):
+        fix = "Go closer, 0.5 to 2 m: from here small things are a few depth points, or as small as the depth's error."
+        return [_warning("too-far", distance, fix)]
+    if of_lidar and coverage.distance_m < MIN_DISTANCE_M:
         return [_warning("too-near", distance, "Step back to 0.5 m: a phone's LiDAR guesses below 0.3 m.")]
     return []
 
 
-def _motion(frames: Sequence[Frame]) -> _Section:
+def _motion(capture: Capture) -> _Section:
+    """Return speeds and pauses; of photos, chosen film pictures and frames without times only the path."""
+    frames = capture.frames
     if len(frames) < 2:
         return {}, [_warning("one-frame", "There is one frame only.", "Walk around the scene while recording.")]
     times = np.array([frame.timestamp_s for frame in frames])
     centers = np.stack([frame.world_from_camera[:3, 3] for frame in frames])
+    steps_m = np.linalg.norm(np.diff(centers, axis=0), axis=1)
+    if not capture.timed or capture.app in IMAGE_ONLY_APPS:
+        return {"path_m": float(steps_m.sum())}, []
     steps_s = np.diff(times)
     lapse_s = np.maximum(steps_s, 1e-3)
-    steps_m = np.linalg.norm(np.diff(centers, axis=0), axis=1)
     turns = np.array([_turn_rad(a, b) for a, b in pairwise(frames)])
     metrics = {
         "longest_pause_s": float(steps_s.max()),
@@ -224,8 +247,10 @@ def _motion(frames: Sequence[Frame]) -> _Section:
     return metrics, findings
 
 
-def _drift(drift: Drift) -> _Section:
+def _drift(drift: Drift, frame_count: int) -> _Section:
     metrics = {} if drift.neighbour_m is None else {"neighbour_residual_mm": drift.neighbour_m * 1000.0}
+    if frame_count < 2:
+        return metrics, []
     if drift.loop_m is None:
         return metrics, [
             _note(

@@ -14,6 +14,14 @@ from cousins.geometry import Array, transform
 SIDES = ("front", "right", "back", "left")
 """Sides of the scene relative to the person at the first frame: front faces the person, right is to their right."""
 
+MAX_WALL_FLATNESS, MAX_WALL_SLOPE = 0.25, 0.3
+"""Largest thickness of a wall with what hangs on it, as a share of its width, and vertical part of its normal."""
+EYE_BAND_SHARE = 0.2
+"""Height above and below the camera in which surface blocks its way, as a share of its distance from the scene."""
+MIN_OBSTACLE_SHARE = 0.3
+"""Least distance of an obstacle from the scene's centre, as a share of the camera's: nearer is the thing itself."""
+MIN_BLOCKING_SHARE = 0.005
+"""Least share of all samples that blocks a side: fewer are stray."""
 _VOXEL_M = 0.1
 _POINTS_PER_FRAME = 1500
 _MIN_VOXEL_SAMPLES = 3
@@ -38,7 +46,7 @@ class Coverage:
     gap_rad: float
     """Largest gap in that range [rad]."""
     unvisited: tuple[str, ...]
-    """Those of `SIDES` on which the camera never was."""
+    """Those of `SIDES` on which the camera never was though somebody could stand there."""
     elevation_rad: tuple[float, float]
     """Lowest and highest elevation of the camera as seen from the centre [rad]."""
     narrow: dict[str, float]
@@ -70,6 +78,7 @@ def measure_coverage(frames: Sequence[Frame], rng: np.random.Generator) -> Cover
     azimuths = np.unwrap(np.arctan2(directions[:, 1], directions[:, 0]))
     gap_rad = _largest_gap_rad(azimuths)
     visited = set(_side_index(azimuths - azimuths[0]).tolist())
+    visited |= _blocked_sides(points, center, eyes=centers, start_rad=azimuths[0], distance_m=distance_m)
     elevations = np.arcsin(np.clip(offsets[:, 2] / distances, -1.0, 1.0))
     narrow, weight = _narrow_by_side(points, viewers, center, azimuths[0], radius_m=0.75 * float(np.median(distances)))
     return Coverage(
@@ -94,6 +103,28 @@ def _largest_gap_rad(azimuths: Array) -> float:
 def _side_index(relative_rad: Array) -> Array:
     """Return the index into `SIDES` of azimuths [n] [rad] relative to the first camera."""
     return np.mod(np.rint(relative_rad / (0.5 * np.pi)), 4).astype(int)
+
+
+def _blocked_sides(points: Array, center: Array, *, eyes: Array, start_rad: float, distance_m: float) -> set[int]:
+    """Return the indices into `SIDES` of those where nobody can stand.
+
+    A wall or a door that is most of what was seen blocks all sides but the one in front of it; otherwise surface at the
+    height of the camera that is nearer than the camera blocks its side. `points` [n, 3], `eyes` [m, 3].
+    """
+    offsets = points - center
+    near = offsets[np.linalg.norm(offsets, axis=1) < distance_m]
+    if len(near) < 10:
+        return set()
+    _, lengths, axes = np.linalg.svd(near - near.mean(axis=0), full_matrices=False)
+    if lengths[2] < MAX_WALL_FLATNESS * lengths[1] and abs(axes[2, 2]) < MAX_WALL_SLOPE:
+        return set(range(len(SIDES)))
+    reach = float(np.median(np.linalg.norm((eyes - center)[:, :2], axis=1)))
+    ranges = np.linalg.norm(offsets[:, :2], axis=1)
+    at_eye = np.abs(points[:, 2] - float(np.median(eyes[:, 2]))) < EYE_BAND_SHARE * distance_m
+    obstacles = offsets[at_eye & (ranges > MIN_OBSTACLE_SHARE * reach) & (ranges < reach)]
+    sides = _side_index(np.arctan2(obstacles[:, 1], obstacles[:, 0]) - start_rad)
+    counts = np.bincount(sides, minlength=len(SIDES))
+    return set(np.flatnonzero(counts >= MIN_BLOCKING_SHARE * len(points)).tolist())
 
 
 def _narrow_by_side(

@@ -8,16 +8,20 @@ from cousins.capture.captures import Frame
 from cousins.geometry import Array
 
 WIDTH_PX = 480
-"""Image width at which sharpness is measured [px]: a quarter of a phone's picture."""
+"""Largest image width at which sharpness is measured [px]: a quarter of a phone's picture."""
+MIN_REDUCTION = 2
+"""Least reduction of an image: its colour filter and compression spread every edge over two pixels."""
 
 
 def blur_and_detail(frame: Frame) -> tuple[float, float]:
-    """Return blur 0..1 and Laplacian variance of a colour image reduced to `WIDTH_PX`; 0, 0 without colour.
+    """Return blur 0..1 and Laplacian variance of a colour image reduced to `WIDTH_PX` or half; 0, 0 without colour.
 
     Blur: 1 minus the relative loss of neighbour differences when the image is blurred again with a box of 9 px; the
     larger value of both axes (Crete et al., "The blur effect", SPIE 6492, 2007).
     """
-    color = frame.color(width=WIDTH_PX)
+    if frame.color_camera is None:
+        return 0.0, 0.0
+    color = frame.color(width=min(WIDTH_PX, frame.color_camera.width // MIN_REDUCTION))
     if color is None:
         return 0.0, 0.0
     gray = color @ np.array([0.299, 0.587, 0.114])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from cousins.capture.captures import Capture
+from cousins.capture.captures import Capture, Scale
 from cousins.capture.io.capture_folder import capture_digest
 from cousins.capture.quality.assessment import QualityReport, assess_quality
 from cousins.errors import CaptureError
@@ -16,11 +15,6 @@ from cousins.scene.io.paths import safe_name
 from cousins.scene.layout.assemble import assemble
 from cousins.scene.scenes import Scene
 from cousins.segment.segments import Segmentation
-
-_NO_METRE: Final = (
-    "scale: assumed. Pictures without depth have no metre: all lengths may be half or twice as long. Measure one with "
-    "--scale-distance, lay down printed tags (--tag-size), or scan the room too (--scale-room)."
-)
 
 
 def assemble_twin(
@@ -42,7 +36,7 @@ def assemble_twin(
     lost = [f"{item.name} was left out of the twin: {item.failure}" for item in objects if item.placed is None]
     doubts = [f"{finding.message} {finding.fix}" for finding in quality.findings if finding.severity != "info"]
     if refined.capture.scale.source.startswith(ASSUMED_PREFIX):
-        doubts.insert(0, _NO_METRE)
+        doubts.insert(0, _no_metre(refined.capture.scale))
     placed = [item.placed for item in objects if item.placed is not None]
     if not placed and not segmentation.planes:
         raise _empty_capture_error(capture, lost, doubts)
@@ -54,6 +48,16 @@ def assemble_twin(
         capture_digest=capture_digest(capture),
         warnings=(*doubts, *refined.report.warnings),
         fallbacks=tuple(lost),
+    )
+
+
+def _no_metre(scale: Scale) -> str:
+    """Return the warning about an assumed scale: the interval of true lengths, and how to measure one."""
+    low, high = scale.interval
+    return (
+        f"scale: {scale.source}. Pictures without depth have no metre: true lengths are {low:.2g} to {high:.2g} times "
+        "those of the twin (90 % confidence). Measure one with --scale-distance, lay down printed tags (--tag-size), "
+        "or scan the room too (--scale-room)."
     )
 
 

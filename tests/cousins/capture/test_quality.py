@@ -199,6 +199,52 @@ def test_blurred_pictures_are_found_whatever_they_show(tmp_path: Path) -> None:
     assert "blurred-color" in rules(soft)
 
 
+def test_frames_without_times_are_not_called_hasty_or_torn_apart() -> None:
+    capture = changed(orbit(360.0, count=24), lambda f: replace(f, timestamp_s=f.index / 30.0))
+    assert {"hasty", "pose-jump"} <= rules(assess_quality(capture))
+    untimed = assess_quality(replace(capture, timed=False))
+    assert rules(untimed) == {"no-color"}
+    assert "turn_median_rad_s" not in untimed.metrics
+
+
+@pytest.mark.parametrize("app", ["photos", "film"])
+def test_pictures_get_no_advice_for_a_lidar_or_a_recording(app: str) -> None:
+    far = changed(
+        _scaled(orbit(360.0, count=24), depth=3.0, positions=3.0),
+        lambda f: replace(f, timestamp_s=f.timestamp_s + (9.0 if f.index > 10 else 0.0)),
+    )
+    assert {"too-far", "pause"} <= rules(assess_quality(far))
+    assert not rules(assess_quality(replace(far, app=app))) & {"too-far", "too-near", "pause", "hasty", "pose-jump"}
+
+
+def test_limits_of_distance_depend_on_the_camera() -> None:
+    near = _scaled(orbit(360.0, count=24), depth=0.15, positions=0.15)
+    assert "too-near" in rules(assess_quality(near))
+    other = replace(near, scale=Scale(source="structured light", error=0.02))
+    assert "too-near" not in rules(assess_quality(other))
+
+
+def test_a_single_frame_gets_a_single_warning() -> None:
+    assert rules(assess_quality(orbit(0.0, count=1))) == {"no-color", "one-frame"}
+
+
+def test_gaps_between_depth_samples_in_a_finer_grid_are_no_missing_depth() -> None:
+    full = orbit(360.0, count=24)
+    camera = CAMERA.scaled(640, 480)
+
+    def spread(frame: Frame) -> Frame:
+        depth = np.zeros((480, 640), np.float32)
+        depth[::2, ::2] = np.kron(frame.depth_m, np.ones((5, 5), np.float32))
+        return replace(frame, depth_camera=camera, depth_m=depth, confidence=np.full(depth.shape, 2, np.uint8))
+
+    assert "little-trusted-depth" not in rules(assess_quality(changed(full, spread)))
+
+
+def test_sides_behind_a_wall_are_not_missed() -> None:
+    wall = [look_at(np.array([-1.3 + 0.02 * i, 1.2, 1.3]), np.array([-2.0, 1.0, 1.2])) for i in range(8)]
+    assert "not-all-around" not in rules(assess_quality(capture_of(wall)))
+
+
 def test_every_finding_says_what_to_do() -> None:
     reports = [
         assess_quality(orbit(90.0)),
@@ -234,7 +280,7 @@ def test_a_real_export_is_read_and_its_poses_fit_its_depth(
     assert report.median_residual_mm < 8.0
     quality = assess_quality(capture)
     assert quality.metrics["neighbour_residual_mm"] < 4.0
-    assert "not-all-around" in rules(quality)
+    assert ("not-all-around" in rules(quality)) == ("chair" in name), "nobody can stand behind a door"
     assert "drift" not in rules(quality)
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cousins.capture.backends.photos import Config, PhotosReader
 from cousins.capture.captures import Capture
@@ -13,7 +15,7 @@ from cousins.capture.decoders.archives import open_export
 from cousins.capture.ingest import ingest
 from cousins.errors import CaptureError
 from cousins.geometry import rotation_angle_rad, transform, unproject
-from cousins.photos.dense import ASSUMED_ERROR
+from cousins.photos.metre import DISTANCE_SIGMA
 from cousins.scale.check import ScaleCheck, rescale_capture
 from cousins.stereo.depth import StereoConfig
 from tests.cousins.photos.corner import jpeg, photograph, poses
@@ -58,7 +60,7 @@ def test_the_floor_is_level(capture: Capture) -> None:
 
 
 def test_the_scale_is_assumed_until_something_measures_it(capture: Capture) -> None:
-    assert (capture.scale.source, capture.scale.error) == ("assumed", ASSUMED_ERROR)
+    assert (capture.scale.source, capture.scale.error) == ("assumed", DISTANCE_SIGMA)
     measured = rescale_capture(capture, ScaleCheck(ratio=3.0, error=0.004, by="1 typed distance"))
     assert (measured.scale.source, measured.scale.error) == ("measured by 1 typed distance", 0.004)
 
@@ -88,7 +90,25 @@ def test_photos_of_different_things_are_refused_with_what_to_do(tmp_path: Path) 
         ingest(tmp_path, tmp_path / "capture")
 
 
-@pytest.mark.parametrize("beside", ["depth_000.png", "transforms.json", "pose.csv", "cloud.ply"])
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_png_frames_are_photos_and_depth_images_are_not(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"frame_{number}.png").write_bytes(png(np.full((24, 32, 3), 90, np.uint8)))
+    with open_export(tmp_path) as source:
+        assert READER.recognises(source)
+    (tmp_path / "range_0.png").write_bytes(png(np.full((24, 32), 900, np.uint16)))
+    with open_export(tmp_path) as source:
+        assert not READER.recognises(source)
+
+
+@pytest.mark.parametrize(
+    "beside", ["depth_000.png", "a_mask.png", "confidence3.tiff", "transforms.json", "pose.csv", "cloud.ply"]
+)
 def test_photos_beside_depth_or_poses_are_no_heap_of_photos(beside: str, tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg", beside):
         (tmp_path / name).write_bytes(b"\xff\xd8\xff")

@@ -68,6 +68,26 @@ def test_broken_photos_are_named_by_number_and_the_others_go_on() -> None:
     assert second.found.startswith("photo 2 that cannot be decoded")
 
 
+def test_other_formats_of_photos_are_read() -> None:
+    pixels = np.full((60, 90, 3), 40, np.uint8)
+    pixels[:, :45] = 200
+    files = []
+    for kind, mode in [("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("WEBP", "RGB"), ("TIFF", "RGB"), ("BMP", "RGB")]:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).convert(mode).save(buffer, kind)
+        files.append(buffer.getvalue())
+    for picture in decode_photos(files):
+        assert isinstance(picture, Picture)
+        assert (picture.width, picture.height, picture.oriented) == (90, 60, False)
+        result = np.asarray(Image.open(io.BytesIO(picture.jpeg)))
+        assert abs(int(result[30, 20, 1]) - 200) < 20, "a palette is coarse"
+        assert abs(int(result[30, 70, 1]) - 40) < 20
+
+
+def test_orientation_in_the_metadata_is_noted() -> None:
+    assert decoded(photo(orientation=6)).oriented
+
+
 def test_heic_photos_are_read() -> None:
     heif = pytest.importorskip("pillow_heif", reason="the extra `photos` is not installed")
     buffer = io.BytesIO()
