@@ -46,7 +46,7 @@ from program import GSO_OBJECTS, program_parser, run_program
 from rows import Row, at_least, at_most, entry, mean_by_object
 from scenes.objects import Match, aligned, compare, load_objects, missed
 from scenes.tables import QUICK, Setting, settings, table_plane
-from sim.synthetic.phone import Truth, record_capture, truth_segmentation
+from sim.synthetic.phone import record_capture, truth_segmentation
 
 LEAST_OVERLAP = 0.25
 SEED = 33
@@ -115,7 +115,7 @@ def measure_table(
         perfect = truth_segmentation(truth, refined.capture, planes=(table_plane(),))
         segmentation = perfect if masks == "true" else _segment(refined.capture, rng)
         seconds["segment"] = time.process_time()
-        pairs, overlaps = _pair(segmentation, truth)
+        pairs, overlaps = _pair(segmentation, perfect)
         rows = []
         for name in truth.masks:
             row: dict[str, Any] = {"object": name, "setting": setting.name, "overlap": round(overlaps[name], 3)}
@@ -173,17 +173,18 @@ def _segment(capture: Capture, rng: np.random.Generator) -> Segmentation:
     return backend.build(backend.Config()).segment(capture, rng=rng)
 
 
-def _pair(segmentation: Segmentation, truth: Truth) -> tuple[dict[str, int], dict[str, float]]:
-    """Return the segment's number and the overlap (IoU over all frames) by object."""
-    names = list(truth.masks)
+def _pair(segmentation: Segmentation, perfect: Segmentation) -> tuple[dict[str, int], dict[str, float]]:
+    """Return the segment's number and the overlap (IoU over all frames) by object of the true segmentation."""
+    masks = {segment.name: segment.masks for segment in perfect.segments}
+    names = list(masks)
     both = np.zeros((len(names), len(segmentation.segments)))
-    sizes = np.array([sum(int(mask.sum()) for mask in truth.masks[name].values()) for name in names], dtype=float)
+    sizes = np.array([sum(int(mask.sum()) for mask in masks[name].values()) for name in names], dtype=float)
     segment_sizes = np.zeros(len(segmentation.segments))
     for column, segment in enumerate(segmentation.segments):
         segment_sizes[column] = sum(int(mask.sum()) for mask in segment.masks.values())
         for row, name in enumerate(names):
-            shared = segment.masks.keys() & truth.masks[name].keys()
-            both[row, column] = sum(int((segment.masks[k] & truth.masks[name][k]).sum()) for k in shared)
+            shared = segment.masks.keys() & masks[name].keys()
+            both[row, column] = sum(int((segment.masks[k] & masks[name][k]).sum()) for k in shared)
     overlap = both / np.maximum(sizes[:, None] + segment_sizes[None] - both, 1.0)
     rows, columns = linear_sum_assignment(-overlap)
     best = dict.fromkeys(names, 0.0)

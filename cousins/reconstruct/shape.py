@@ -24,6 +24,9 @@ from cousins.reconstruct.surface.hidden_base import extend_hidden_base
 from cousins.reconstruct.surface.isosurface import MIN_OBSERVED_WEIGHT, extract_surface, observed_faces
 from cousins.reconstruct.surface.leg_repair import rejoin_thin_parts, repair_legs
 from cousins.reconstruct.surface.occluded import solid_share
+from cousins.reconstruct.surface.rotational_symmetry import Axis, find_axis, symmetrize
+from cousins.reconstruct.surface.support_contact import continue_sides
+from cousins.reconstruct.surface.vessel import even_wall, find_vessel, wall_share
 from cousins.reconstruct.surface.view_evidence import (
     DepthObservation,
     VoxelGrid,
@@ -41,7 +44,13 @@ MAX_FIT_POINTS = 6000
 """Largest number of points to which simple solids are fitted."""
 DEFAULT_WALL_M = 0.005
 """Thickness of a surface whose back no view observed [m]: common for shells, plates, cloth and boards."""
-
+ROUND_TOLERANCE_SIGMAS = 0.4
+"""Difference from a round profile that is noise, in standard deviations of one depth; a few dozen views are averaged."""
+MAX_ROUND_TOLERANCE_M = 0.005
+"""The same at most [m], so that what is far away is not called round."""
+FLAT_TOLERANCE_SIGMAS = 0.6
+"""Distance from its plane at which a vertex belongs to a flat face, in standard deviations of one depth; not less than
+a voxel, by which edges are rounded."""
 MIN_MEASURED_AREA_M2 = 0.0001
 """Smallest measured surface of an object [m²]: a square of 1 cm, four pixels wide at half a metre."""
 
@@ -100,16 +109,25 @@ def reconstruct_shape(
     )
     low_m = max(sigma_m, 1.5 * grid.voxel_m)
     measured = separate_floor_from_support(measured, evidence, grid, base_m=base_m, low_m=low_m)
-    completed, completions, fallbacks = _complete_unseen(measured, views, grid, base_m, sigma_m, truncation_m)
+    measured = continue_sides(measured, evidence, grid, base_m=base_m, zone_m=truncation_m + grid.voxel_m, tolerance_m=0.6 * sigma_m)
+    tolerance_m = min(ROUND_TOLERANCE_SIGMAS * sigma_m, MAX_ROUND_TOLERANCE_M)
+    axis = find_axis(measured, grid, base_m=base_m, tolerance_m=tolerance_m)
+    attached = np.zeros(grid.shape, dtype=bool)
+    if axis is not None:
+        measured, attached = symmetrize(measured, grid, axis, tolerance_m=tolerance_m, truncation_m=truncation_m)
+    completed, completions, fallbacks = _complete_unseen(measured, attached, axis, views, grid, base_m, sigma_m, truncation_m)
+    if axis is not None:
+        completions = (*completions[:1], "turn", *completions[1:])
     distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, truncation_m)
     field = trim_fringe(close_field(distance, trust), grid.centers_m(2), base_m=base_m, low_m=low_m)
-    if completions[-1] not in SOLID_NAMES:
+    if completions[-1] not in (*SOLID_NAMES, "vessel"):
         repaired = repair_legs(rejoin_thin_parts(field, evidence, grid), evidence.free_views, grid, base_m=base_m)
         is_free = (measured.trust > 0.0) & (measured.distance_m > 0.0)
         field, is_extended = extend_hidden_base(repaired.field, is_free, grid, base_m=base_m)
         completions += repaired.completions + (("hidden base",) if is_extended else ())
     field = np.maximum(field, (base_m - grid.centers_m(2)).astype(np.float32)[None, None, :])
-    mesh = extract_surface(field, grid, max_faces=config.max_faces)
+    flat_m = max(FLAT_TOLERANCE_SIGMAS * sigma_m, grid.voxel_m)
+    mesh = extract_surface(field, grid, max_faces=config.max_faces, flat_tolerance_m=flat_m)
     observed = observed_faces(mesh, evidence, grid, min_weight=MIN_OBSERVED_WEIGHT * view_share)
     require_measured_surface(segment.name, mesh, observed)
     return ReconstructedShape(mesh=mesh, observed=observed, completions=completions, fallbacks=fallbacks)
@@ -117,6 +135,8 @@ def reconstruct_shape(
 
 def _complete_unseen(
     measured: MeasuredField,
+    attached: Array,
+    axis: Axis | None,
     views: list[DepthObservation],
     grid: VoxelGrid,
     base_m: float,
@@ -134,6 +154,15 @@ def _complete_unseen(
             completed = fill_unseen(measured, share, wall_m=wall_m, truncation_m=truncation_m)
             return completed, ("support contact", solid.name), ()
     share = solid_share(measured, shell_m=wall_m, base=base)
+    vessel = find_vessel(measured, share, grid, base_m=base_m)
+    if vessel is not None:
+        print("VESSEL", vessel.wall_m, vessel.floor_m - base_m, vessel.rim_m - base_m)
+        tolerance_m = sigma_m if axis is not None else 0.5 * sigma_m
+        share = wall_share(vessel, grid, base_m=base_m, truncation_m=truncation_m)
+        completed = fill_unseen(measured, share, wall_m=vessel.wall_m, truncation_m=truncation_m)
+        is_wall = (measured.trust > 0.0) & ~attached
+        completed = even_wall(completed, vessel, is_wall, grid, tolerance_m=tolerance_m)
+        return completed, ("support contact", "vessel"), ()
     completed = fill_unseen(measured, share, wall_m=wall_m, truncation_m=truncation_m)
     if covered_rad >= MAX_ONE_SIDED_ARC_RAD:
         return completed, ("support contact",), ()

@@ -183,13 +183,15 @@ def record_capture(
 def truth_segmentation(truth: Truth, capture: Capture, *, planes: tuple[Plane, ...] = ()) -> Segmentation:
     """Return the segmentation of the true masks; points [m] are the measured ones with confidence 2.
 
-    The first of `planes` is the support of every object.
+    The first of `planes` is the support of every object. Masks of frames that the capture holds out are left out.
     """
+    frames = {frame.index: frame for frame in capture.frames}
     segments = []
-    for name, masks in truth.masks.items():
+    for name, all_masks in truth.masks.items():
+        masks = {index: mask for index, mask in all_masks.items() if index in frames}
         points = [np.zeros((0, 3))]
         for index, mask in masks.items():
-            frame = capture.frames[index]
+            frame = frames[index]
             is_measured = mask & (frame.confidence == 2) & (frame.depth_m > 0.0)
             points.append(transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[is_measured]))
         segments.append(

@@ -11,6 +11,7 @@ from cousins.errors import StageError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.reconstruct.collision.solids import significant_parts
+from cousins.reconstruct.surface.flat_faces import flatten_faces
 from cousins.reconstruct.surface.view_evidence import Evidence, VoxelGrid
 
 SMOOTHING_ROUNDS = 10
@@ -21,10 +22,10 @@ MIN_OBSERVED_WEIGHT = 0.3
 """Smallest summed weight of an observed face; 1 is one confident sample with a noise of 5 mm."""
 
 
-def extract_surface(field: Array, grid: VoxelGrid, *, max_faces: int) -> Mesh:
+def extract_surface(field: Array, grid: VoxelGrid, *, max_faces: int, flat_tolerance_m: float = 0.0) -> Mesh:
     """Return the smoothed surface of the largest component of a field [x, y, z], with outward faces.
 
-    Raises StageError where nothing is inside.
+    Large faces that are flat within the tolerance [m] become planes with straight edges between them. Raises StageError where nothing is inside.
     """
     inside = field < 0.0
     labels, count = ndimage.label(inside)
@@ -40,8 +41,10 @@ def extract_surface(field: Array, grid: VoxelGrid, *, max_faces: int) -> Mesh:
     field = np.pad(field, 1, constant_values=grid.voxel_m)
     vertices, faces, _, _ = measure.marching_cubes(field, 0.0)
     vertices = (vertices - 1.0) * grid.voxel_m + grid.origin
-    vertices = smooth_vertices(vertices, faces)
-    return clean_mesh(Mesh(vertices=vertices, faces=np.asarray(faces, dtype=np.int32)), max_faces=max_faces)
+    mesh = Mesh(vertices=smooth_vertices(vertices, faces), faces=np.asarray(faces, dtype=np.int32))
+    if flat_tolerance_m > 0.0:
+        mesh = flatten_faces(mesh, tolerance_m=flat_tolerance_m)
+    return clean_mesh(mesh, max_faces=max_faces)
 
 
 def smooth_vertices(vertices: Array, faces: Array, *, rounds: int = SMOOTHING_ROUNDS) -> Array:
