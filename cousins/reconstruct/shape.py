@@ -23,6 +23,7 @@ from cousins.reconstruct.surface.distance_field import (
 from cousins.reconstruct.surface.hidden_base import extend_hidden_base
 from cousins.reconstruct.surface.isosurface import MIN_OBSERVED_WEIGHT, extract_surface, observed_faces
 from cousins.reconstruct.surface.leg_repair import rejoin_thin_parts, repair_legs
+from cousins.reconstruct.surface.look_through import carve_looked_through
 from cousins.reconstruct.surface.occluded import solid_share
 from cousins.reconstruct.surface.rotational_symmetry import Axis, find_axis, symmetrize
 from cousins.reconstruct.surface.support_contact import continue_sides
@@ -44,13 +45,15 @@ MAX_FIT_POINTS = 6000
 """Largest number of points to which simple solids are fitted."""
 DEFAULT_WALL_M = 0.005
 """Thickness of a surface whose back no view observed [m]: common for shells, plates, cloth and boards."""
-ROUND_TOLERANCE_SIGMAS = 0.4
+ROUND_TOLERANCE_SIGMAS = 0.7
 """Difference from a round profile that is noise, in standard deviations of one depth; a few dozen views are averaged."""
 MAX_ROUND_TOLERANCE_M = 0.005
 """The same at most [m], so that what is far away is not called round."""
 FLAT_TOLERANCE_SIGMAS = 0.6
 """Distance from its plane at which a vertex belongs to a flat face, in standard deviations of one depth; not less than
 a voxel, by which edges are rounded."""
+MAX_FLAT_TOLERANCE_M = 0.003
+"""The same at most [m], so that what is small and far away is not made of facets."""
 MIN_MEASURED_AREA_M2 = 0.0001
 """Smallest measured surface of an object [m²]: a square of 1 cm, four pixels wide at half a metre."""
 
@@ -94,8 +97,9 @@ def reconstruct_shape(
     """
     config = ShapeConfig() if config is None else config
     low, high, base_m = _bounds(capture, segmentation, segment)
-    views = [prepare_observation(frame, segment.masks.get(frame.index)) for frame in capture.frames]
-    views = [view for view in views if _is_in_view(view, low, high)]
+    prepared = {frame.index: prepare_observation(frame, segment.masks.get(frame.index)) for frame in capture.frames}
+    in_view = {index: view for index, view in prepared.items() if _is_in_view(view, low, high)}
+    views = list(in_view.values())
     object_depth_m = np.concatenate(
         [view.depth_m[view.is_object & (view.depth_m > 0.0)] for view in views if view.is_object.any()]
     )
@@ -109,6 +113,8 @@ def reconstruct_shape(
     )
     low_m = max(sigma_m, 1.5 * grid.voxel_m)
     measured = separate_floor_from_support(measured, evidence, grid, base_m=base_m, low_m=low_m)
+    frames = [frame for frame in capture.frames if frame.index in in_view]
+    measured = carve_looked_through(measured, frames, grid, base_m=base_m)
     measured = continue_sides(measured, evidence, grid, base_m=base_m, zone_m=truncation_m + grid.voxel_m, tolerance_m=0.6 * sigma_m)
     tolerance_m = min(ROUND_TOLERANCE_SIGMAS * sigma_m, MAX_ROUND_TOLERANCE_M)
     axis = find_axis(measured, grid, base_m=base_m, tolerance_m=tolerance_m)
@@ -126,7 +132,7 @@ def reconstruct_shape(
         field, is_extended = extend_hidden_base(repaired.field, is_free, grid, base_m=base_m)
         completions += repaired.completions + (("hidden base",) if is_extended else ())
     field = np.maximum(field, (base_m - grid.centers_m(2)).astype(np.float32)[None, None, :])
-    flat_m = max(FLAT_TOLERANCE_SIGMAS * sigma_m, grid.voxel_m)
+    flat_m = max(min(FLAT_TOLERANCE_SIGMAS * sigma_m, MAX_FLAT_TOLERANCE_M), grid.voxel_m)
     mesh = extract_surface(field, grid, max_faces=config.max_faces, flat_tolerance_m=flat_m)
     observed = observed_faces(mesh, evidence, grid, min_weight=MIN_OBSERVED_WEIGHT * view_share)
     require_measured_surface(segment.name, mesh, observed)
@@ -156,7 +162,6 @@ def _complete_unseen(
     share = solid_share(measured, shell_m=wall_m, base=base)
     vessel = find_vessel(measured, share, grid, base_m=base_m)
     if vessel is not None:
-        print("VESSEL", vessel.wall_m, vessel.floor_m - base_m, vessel.rim_m - base_m)
         tolerance_m = sigma_m if axis is not None else 0.5 * sigma_m
         share = wall_share(vessel, grid, base_m=base_m, truncation_m=truncation_m)
         completed = fill_unseen(measured, share, wall_m=vessel.wall_m, truncation_m=truncation_m)

@@ -16,8 +16,8 @@ from scipy.sparse import csgraph
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 
-MAX_PLANES = 24
-"""Largest number of flat faces of one object."""
+MAX_SEARCHES = 16
+"""Largest number of directions in which a flat face is searched."""
 MIN_AREA_SHARE = 0.03
 """Smallest flat face as a share of the surface: an end of a flat box is as small."""
 MIN_AREA_M2 = 0.0006
@@ -26,7 +26,7 @@ MIN_FACING_COS = 0.9
 """Smallest cosine between a plane's normal and the smoothed normals of its patch, 25 degrees."""
 MAX_SAG_SHARE = 0.5
 """Largest bulge of a patch over its extent, as a share of the tolerance."""
-MAX_SAG_SLOPE = 0.06
+MAX_SAG_SLOPE = 0.1
 """The same as a share of half the patch's extent; a strip of a cylinder that faces one direction has 0.2."""
 MAX_OVERLAP_SHARE = 0.5
 """Largest share of a patch that may belong to an earlier one."""
@@ -71,17 +71,19 @@ def _find_faces(vertices: Array, normals: Array, areas: Array, graph: sparse.csr
     free = np.ones(len(vertices), dtype=bool)
     used = np.zeros(len(vertices), dtype=bool)
     faces: list[FlatFace] = []
-    for _ in range(2 * MAX_PLANES):
+    for _ in range(MAX_SEARCHES):
+        if float(areas[free].sum()) < least_m2:
+            break
         seed = _commonest_direction(normals, np.where(free, areas, 0.0))
         fit = _fit_plane(vertices, normals, areas, free, graph, seed, tolerance_m)
-        if fit is None or len(faces) == MAX_PLANES:
-            break
+        if fit is None or float(areas[fit[2] & free].sum()) < 0.5 * least_m2:
+            free &= normals @ seed <= MIN_FACING_COS
+            continue
         normal, offset_m, patch = fit
-        if float(areas[patch & free].sum()) < 0.5 * least_m2:
-            break
         free &= ~patch
-        is_new = float(areas[patch & used].sum()) <= MAX_OVERLAP_SHARE * float(areas[patch].sum())
-        if is_new and float(areas[patch].sum()) >= least_m2 and _is_flat(vertices[patch], areas[patch], normal, tolerance_m):
+        area_m2 = float(areas[patch].sum())
+        is_new = float(areas[patch & used].sum()) <= MAX_OVERLAP_SHARE * area_m2
+        if is_new and area_m2 >= least_m2 and _is_flat(vertices[patch], areas[patch], normal, tolerance_m):
             faces.append(FlatFace(normal=normal, offset_m=offset_m, near=_dilated(patch, graph)))
             used |= patch
     return faces

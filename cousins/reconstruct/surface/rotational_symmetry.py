@@ -36,6 +36,12 @@ MAX_DISTANCE_VOXELS = 4.0
 """Distance [voxels] at which distances are cut when the axis is searched: farther ones tell nothing of the surface."""
 ANGLES = 36
 """Number of sectors in which the turn is divided."""
+TUKEY_TOLERANCES = 2.0
+"""Difference from a profile, in tolerances, from which a voxel has no weight in it."""
+MIN_PROTRUSION_M = 0.012
+"""Smallest height of what sticks out of a profile [m]: lower bumps are fringes of depth edges, not handles."""
+MAX_DENT_VOXELS = 120
+"""Largest volume [voxels] of a dent that is filled; larger ones are cut-outs."""
 STEPS = 8
 """Gauss-Newton steps."""
 
@@ -124,13 +130,37 @@ def symmetrize(
     error = distance - smooth
     kept = np.sign(error) * np.clip(2.0 * (np.abs(error) - tolerance_m), 0.0, np.abs(error))
     value = np.where(is_used, smooth + kept, smooth)
-    attached = is_used & (distance < 0.0) & np.where(np.isfinite(smooth), error < -2.0 * tolerance_m, True)
+    value = np.where(_is_bump(value, smooth) | _is_dent(value, smooth), smooth, value)
+    error = value - smooth
+    attached = is_used & (np.where(is_known, value, distance) < 0.0) & np.where(np.isfinite(smooth), error < -2.0 * tolerance_m, True)
     attached = ndimage.binary_opening(attached, np.ones((2, 2, 2)))
     symmetric = MeasuredField(
         distance_m=np.where(is_known, value, distance).astype(np.float32),
         trust=np.where(is_known & ~is_used, cell_trust[cell], trust).astype(np.float32),
     )
     return symmetric, ndimage.binary_dilation(attached, np.ones((3, 3, 3)), iterations=2)
+
+
+def _is_bump(value: Array, smooth: Array) -> Array:
+    """Return the voxels of connected parts that stick out of the profile by less than a handle does, bool [x, y, z]."""
+    parts, count = ndimage.label((value < 0.0) & (smooth > 0.0))
+    if count == 0:
+        return np.zeros(value.shape, dtype=bool)
+    beside = ndimage.binary_dilation(parts > 0) & np.isnan(smooth)
+    height = ndimage.maximum(np.nan_to_num(smooth), parts, np.arange(count + 1))
+    far = np.unique(ndimage.grey_dilation(parts, size=(3, 3, 3))[beside])
+    is_low = height < MIN_PROTRUSION_M
+    is_low[far] = False
+    is_low[0] = False
+    return np.asarray(is_low[parts])
+
+
+def _is_dent(value: Array, smooth: Array) -> Array:
+    """Return the voxels of small connected gaps within the profile, bool [x, y, z]."""
+    parts, count = ndimage.label((value > 0.0) & (smooth < 0.0))
+    is_small = np.bincount(parts.ravel(), minlength=count + 1) <= MAX_DENT_VOXELS
+    is_small[0] = False
+    return np.asarray(is_small[parts])
 
 
 def _samples(measured: MeasuredField, grid: VoxelGrid, base_m: float) -> _Samples:
@@ -203,7 +233,7 @@ def _profile(
     mean = _weighted_mean(cell, distance, weight, count)
     agrees = weight
     for _ in range(2):
-        agrees = weight * np.nan_to_num(np.maximum(1.0 - ((distance - mean[cell]) / (3.0 * tolerance_m)) ** 2, 0.0))
+        agrees = weight * np.nan_to_num(np.maximum(1.0 - ((distance - mean[cell]) / (TUKEY_TOLERANCES * tolerance_m)) ** 2, 0.0))
         mean = _weighted_mean(cell, distance, agrees, count)
     near = np.bincount(cell[agrees > 0.0], minlength=count)
     total = np.bincount(cell, minlength=count) if sizes is None else np.pad(sizes, (0, count - len(sizes)))

@@ -29,6 +29,10 @@ WALL_RANGE_M = (0.0025, 0.012)
 """Believable thickness of walls [m], from thin plastic and sheet metal to stoneware and wood."""
 DEFAULT_WALL_M = 0.0045
 """Thickness of a wall of which one side only was measured [m]: ceramic tableware has 3 to 6 mm."""
+WALL_QUANTILE = 0.25
+"""Quantile of the measured thickness that is a wall's: pixels on depth edges only ever add to it."""
+MIN_WALL_DEPTH_SHARE = 0.25
+"""Smallest depth of a cavity, as a share of its width, whose wall is measured: views graze the underside of plates."""
 MIN_WALL_SAMPLES = 30
 """Fewest places at which both sides of a wall are measured for its thickness."""
 RIM_ZONE_M = 0.006
@@ -81,7 +85,10 @@ def find_vessel(measured: MeasuredField, share: Array, grid: VoxelGrid, *, base_
         return None
     if is_measured[columns[:, 0], columns[:, 1], below].mean() < MIN_MEASURED_FLOOR_SHARE:
         return None
-    wall_m = _wall_thickness_m(measured, solid, cavity, grid, floor_m=floor_m, rim_m=rim_m)
+    width_m = 2.0 * grid.voxel_m * float(np.sqrt(areas.max() / np.pi))
+    wall_m = DEFAULT_WALL_M
+    if depth_m >= MIN_WALL_DEPTH_SHARE * width_m:
+        wall_m = _wall_thickness_m(measured, solid, cavity, grid, floor_m=floor_m, rim_m=rim_m)
     inside_m = _depth_below_inside_m(measured, cavity, grid)
     return Vessel(cavity=cavity, inside_m=inside_m, floor_m=floor_m, rim_m=rim_m, wall_m=wall_m)
 
@@ -118,7 +125,7 @@ def wall_share(vessel: Vessel, grid: VoxelGrid, *, base_m: float, truncation_m: 
 def _wall_thickness_m(
     measured: MeasuredField, solid: Array, cavity: Array, grid: VoxelGrid, *, floor_m: float, rim_m: float
 ) -> float:
-    """Return the median thickness [m] of the wall in the upper half of the cavity, where both of its sides are measured.
+    """Return the thickness [m] of the wall in the upper half of the cavity, where both of its sides are measured.
 
     From a voxel at the inner side to the next free voxel outside, less what the distances of both say is air or solid.
     """
@@ -132,15 +139,14 @@ def _wall_thickness_m(
     away, nearest = ndimage.distance_transform_edt(~air, return_indices=True)
     beyond = measured.distance_m[tuple(nearest[:, inner])]
     thickness = away[inner] * grid.voxel_m - measured.distance_m[inner] - beyond
-    print("THICK", np.quantile(thickness, [.1,.3,.5,.7,.9]), np.quantile(away[inner]*grid.voxel_m,[.1,.5,.9]), np.quantile(measured.distance_m[inner],[.1,.5,.9]), np.quantile(beyond,[.1,.5,.9]))
-    close = thickness < 2.0 * WALL_RANGE_M[1]
+    close = (thickness < 2.0 * WALL_RANGE_M[1]) & (beyond <= 1.2 * grid.voxel_m)
     if np.count_nonzero(close) < MIN_WALL_SAMPLES:
         return DEFAULT_WALL_M
-    return float(np.clip(np.median(thickness[close]), *WALL_RANGE_M))
+    return float(np.clip(np.quantile(thickness[close], WALL_QUANTILE), *WALL_RANGE_M))
 
 
 def _foot_distances_m(vessel: Vessel, grid: VoxelGrid) -> tuple[Array, Array]:
-    """Return the horizontal distances [m] from a foot ring around the level middle of the floor, and from all within.
+    """Return the horizontal distances [m] from a foot ring below the edge of the level floor, and from all within it.
 
     Both [x, y], negative inside. The ring is as wide as the wall.
     """
@@ -151,7 +157,7 @@ def _foot_distances_m(vessel: Vessel, grid: VoxelGrid) -> tuple[Array, Array]:
     level = ndimage.binary_fill_holes(level)
     away_m = grid.voxel_m * (ndimage.distance_transform_edt(~level) - ndimage.distance_transform_edt(level))
     width_m = max(vessel.wall_m, 1.6 * grid.voxel_m)
-    return np.abs(away_m) - 0.5 * width_m, away_m - 0.5 * width_m
+    return np.abs(away_m + 0.5 * width_m) - 0.5 * width_m, away_m
 
 
 def _depth_below_inside_m(measured: MeasuredField, cavity: Array, grid: VoxelGrid) -> Array:
