@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.capture.captures import Capture
+from cousins.capture.captures import Capture, Frame
 from cousins.errors import StageError
 from cousins.geometry import Array, invert, transform, unproject
 from cousins.meshes import Mesh
@@ -25,11 +25,12 @@ from cousins.reconstruct.surface.isosurface import MIN_OBSERVED_WEIGHT, extract_
 from cousins.reconstruct.surface.leg_repair import rejoin_thin_parts, repair_legs
 from cousins.reconstruct.surface.look_through import carve_looked_through
 from cousins.reconstruct.surface.occluded import solid_share
-from cousins.reconstruct.surface.rotational_symmetry import Axis, find_axis, symmetrize
+from cousins.reconstruct.surface.rotational_symmetry import find_axis, symmetrize
 from cousins.reconstruct.surface.support_contact import continue_sides
 from cousins.reconstruct.surface.vessel import even_wall, find_vessel, wall_share
 from cousins.reconstruct.surface.view_evidence import (
     DepthObservation,
+    Evidence,
     VoxelGrid,
     accumulate_evidence,
     noise_m,
@@ -46,7 +47,9 @@ MAX_FIT_POINTS = 6000
 DEFAULT_WALL_M = 0.005
 """Thickness of a surface whose back no view observed [m]: common for shells, plates, cloth and boards."""
 ROUND_TOLERANCE_SIGMAS = 0.7
-"""Difference from a round profile that is noise, in standard deviations of one depth; a few dozen views are averaged."""
+"""Difference from a round profile that is noise, in standard deviations of one depth: many views are averaged."""
+SIDE_TOLERANCE_SIGMAS = 0.6
+"""Difference from the side above that is noise in a side's foot, in standard deviations of one depth."""
 MAX_ROUND_TOLERANCE_M = 0.005
 """The same at most [m], so that what is far away is not called round."""
 FLAT_TOLERANCE_SIGMAS = 0.6
@@ -54,6 +57,8 @@ FLAT_TOLERANCE_SIGMAS = 0.6
 a voxel, by which edges are rounded."""
 MAX_FLAT_TOLERANCE_M = 0.003
 """The same at most [m], so that what is small and far away is not made of facets."""
+MIN_VIEWED_HEIGHT_M = 1e-4
+"""Height above the support below which no view can observe a face [m]: rounding of the mesh's coordinates."""
 MIN_MEASURED_AREA_M2 = 0.0001
 """Smallest measured surface of an object [m²]: a square of 1 cm, four pixels wide at half a metre."""
 
@@ -97,34 +102,21 @@ def reconstruct_shape(
     """
     config = ShapeConfig() if config is None else config
     low, high, base_m = _bounds(capture, segmentation, segment)
-    prepared = {frame.index: prepare_observation(frame, segment.masks.get(frame.index)) for frame in capture.frames}
-    in_view = {index: view for index, view in prepared.items() if _is_in_view(view, low, high)}
-    views = list(in_view.values())
+    pairs = [(frame, prepare_observation(frame, segment.masks.get(frame.index))) for frame in capture.frames]
+    pairs = [(frame, view) for frame, view in pairs if _is_in_view(view, low, high)]
+    views = [view for _, view in pairs]
     object_depth_m = np.concatenate(
         [view.depth_m[view.is_object & (view.depth_m > 0.0)] for view in views if view.is_object.any()]
     )
     sigma_m = float(noise_m(float(np.median(object_depth_m))))
     grid = _voxel_grid(low, high, base_m, sigma_m, config)
-    truncation_m = max(3.0 * sigma_m, 3.0 * grid.voxel_m)
+    limits = _Limits(base_m=base_m, sigma_m=sigma_m, truncation_m=max(3.0 * sigma_m, 3.0 * grid.voxel_m))
     view_share = min(1.0, sum(view.is_object.any() for view in views) / FULL_EVIDENCE_VIEWS)
-    evidence = accumulate_evidence(views, grid, truncation_m=truncation_m)
-    measured = combine_directions(
-        evidence, truncation_m=truncation_m, agree_m=0.5 * sigma_m, wall_m=1.6 * grid.voxel_m, share_of_views=view_share
-    )
+    evidence = accumulate_evidence(views, grid, truncation_m=limits.truncation_m)
+    measured = _measured_field(evidence, [frame for frame, _ in pairs], grid, limits, view_share)
+    completed, completions, fallbacks = _complete_unseen(measured, views, grid, limits)
+    distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, limits.truncation_m)
     low_m = max(sigma_m, 1.5 * grid.voxel_m)
-    measured = separate_floor_from_support(measured, evidence, grid, base_m=base_m, low_m=low_m)
-    frames = [frame for frame in capture.frames if frame.index in in_view]
-    measured = carve_looked_through(measured, frames, grid, base_m=base_m)
-    measured = continue_sides(measured, evidence, grid, base_m=base_m, zone_m=truncation_m + grid.voxel_m, tolerance_m=0.6 * sigma_m)
-    tolerance_m = min(ROUND_TOLERANCE_SIGMAS * sigma_m, MAX_ROUND_TOLERANCE_M)
-    axis = find_axis(measured, grid, base_m=base_m, tolerance_m=tolerance_m)
-    attached = np.zeros(grid.shape, dtype=bool)
-    if axis is not None:
-        measured, attached = symmetrize(measured, grid, axis, tolerance_m=tolerance_m, truncation_m=truncation_m)
-    completed, completions, fallbacks = _complete_unseen(measured, attached, axis, views, grid, base_m, sigma_m, truncation_m)
-    if axis is not None:
-        completions = (*completions[:1], "turn", *completions[1:])
-    distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, truncation_m)
     field = trim_fringe(close_field(distance, trust), grid.centers_m(2), base_m=base_m, low_m=low_m)
     if completions[-1] not in (*SOLID_NAMES, "vessel"):
         repaired = repair_legs(rejoin_thin_parts(field, evidence, grid), evidence.free_views, grid, base_m=base_m)
@@ -135,44 +127,80 @@ def reconstruct_shape(
     flat_m = max(min(FLAT_TOLERANCE_SIGMAS * sigma_m, MAX_FLAT_TOLERANCE_M), grid.voxel_m)
     mesh = extract_surface(field, grid, max_faces=config.max_faces, flat_tolerance_m=flat_m)
     observed = observed_faces(mesh, evidence, grid, min_weight=MIN_OBSERVED_WEIGHT * view_share)
+    observed &= mesh.vertices[mesh.faces][:, :, 2].max(axis=1) > base_m + MIN_VIEWED_HEIGHT_M
     require_measured_surface(segment.name, mesh, observed)
     return ReconstructedShape(mesh=mesh, observed=observed, completions=completions, fallbacks=fallbacks)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Limits:
+    """Lengths that decide how evidence about one object is read."""
+
+    base_m: float
+    """Height of its support [m]."""
+    sigma_m: float
+    """Standard deviation of one depth at the object's distance [m]."""
+    truncation_m: float
+    """Distance from a measured surface up to which samples count [m]."""
+
+
+def _measured_field(
+    evidence: Evidence, frames: list[Frame], grid: VoxelGrid, limits: _Limits, view_share: float
+) -> MeasuredField:
+    """Return the distance field of what was measured, with what frames looked through carved and the foot cleaned."""
+    base_m, sigma_m = limits.base_m, limits.sigma_m
+    measured = combine_directions(
+        evidence,
+        truncation_m=limits.truncation_m,
+        agree_m=0.5 * sigma_m,
+        wall_m=1.6 * grid.voxel_m,
+        share_of_views=view_share,
+    )
+    low_m = max(sigma_m, 1.5 * grid.voxel_m)
+    measured = separate_floor_from_support(measured, evidence, grid, base_m=base_m, low_m=low_m)
+    measured = carve_looked_through(measured, frames, grid, base_m=base_m)
+    zone_m = limits.truncation_m + grid.voxel_m
+    return continue_sides(
+        measured, evidence, grid, base_m=base_m, zone_m=zone_m, tolerance_m=SIDE_TOLERANCE_SIGMAS * sigma_m
+    )
+
+
 def _complete_unseen(
-    measured: MeasuredField,
-    attached: Array,
-    axis: Axis | None,
-    views: list[DepthObservation],
-    grid: VoxelGrid,
-    base_m: float,
-    sigma_m: float,
-    truncation_m: float,
+    measured: MeasuredField, views: list[DepthObservation], grid: VoxelGrid, limits: _Limits
 ) -> tuple[MeasuredField, tuple[str, ...], tuple[str, ...]]:
-    """Complete unobserved space: by a fitted solid if only one side was observed, else by minimal closure."""
-    wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
-    base = int(np.searchsorted(grid.centers_m(2), base_m))
+    """Complete unobserved space by symmetry, a fitted solid, a vessel's wall and foot, or minimal closure.
+
+    A solid is fitted if only one side was observed.
+    """
+    base_m, sigma_m, truncation_m = limits.base_m, limits.sigma_m, limits.truncation_m
+    tolerance_m = min(ROUND_TOLERANCE_SIGMAS * sigma_m, MAX_ROUND_TOLERANCE_M)
+    axis = find_axis(measured, grid, base_m=base_m, tolerance_m=tolerance_m)
+    attached, done = np.zeros(grid.shape, dtype=bool), ("support contact",)
+    if axis is not None:
+        measured, attached = symmetrize(measured, grid, axis, tolerance_m=tolerance_m, truncation_m=truncation_m)
+        done = (*done, "revolution average")
     covered_rad = _covered_rad(views, grid)
     if covered_rad < MAX_ONE_SIDED_ARC_RAD:
         solid = fit_solid(_surface_points(views), base_m=base_m, tolerance_m=sigma_m)
         if solid is not None:
             share = _solid_share(solid, grid, measured)
+            wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
             completed = fill_unseen(measured, share, wall_m=wall_m, truncation_m=truncation_m)
-            return completed, ("support contact", solid.name), ()
-    share = solid_share(measured, shell_m=wall_m, base=base)
+            return completed, (*done, solid.name), ()
+    wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
+    share = solid_share(measured, shell_m=wall_m, base=int(np.searchsorted(grid.centers_m(2), base_m)))
     vessel = find_vessel(measured, share, grid, base_m=base_m)
     if vessel is not None:
         tolerance_m = sigma_m if axis is not None else 0.5 * sigma_m
+        is_wall = (measured.trust > 0.0) & ~attached
         share = wall_share(vessel, grid, base_m=base_m, truncation_m=truncation_m)
         completed = fill_unseen(measured, share, wall_m=vessel.wall_m, truncation_m=truncation_m)
-        is_wall = (measured.trust > 0.0) & ~attached
-        completed = even_wall(completed, vessel, is_wall, grid, tolerance_m=tolerance_m)
-        return completed, ("support contact", "vessel"), ()
+        return even_wall(completed, vessel, is_wall, grid, tolerance_m=tolerance_m), (*done, "vessel"), ()
     completed = fill_unseen(measured, share, wall_m=wall_m, truncation_m=truncation_m)
     if covered_rad >= MAX_ONE_SIDED_ARC_RAD:
-        return completed, ("support contact",), ()
+        return completed, done, ()
     note = f"seen over {np.rad2deg(covered_rad):.0f} degrees only and like no simple solid: unseen sides are a guess"
-    return completed, ("support contact", "least closure"), (note,)
+    return completed, (*done, "least closure"), (note,)
 
 
 def require_measured_surface(name: str, mesh: Mesh, observed: Array) -> None:

@@ -27,7 +27,10 @@ MIN_FACING_COS = 0.9
 MAX_SAG_SHARE = 0.5
 """Largest bulge of a patch over its extent, as a share of the tolerance."""
 MAX_SAG_SLOPE = 0.1
-"""The same as a share of half the patch's extent; a strip of a cylinder that faces one direction has 0.2."""
+"""The same as a share of half the extent within which it is measured; a strip of a cylinder as wide as
+its normals agree has 0.16."""
+INNER_SHARE = 0.75
+"""Part of a patch's extent within which it must be flat: towards its edges it is rounded."""
 MAX_OVERLAP_SHARE = 0.5
 """Largest share of a patch that may belong to an earlier one."""
 MIN_SNAP_COS = 0.3
@@ -65,7 +68,9 @@ def flatten_faces(mesh: Mesh, *, tolerance_m: float) -> Mesh:
     return Mesh(vertices=_moved_vertices(mesh.vertices, normals, faces, tolerance_m), faces=mesh.faces)
 
 
-def _find_faces(vertices: Array, normals: Array, areas: Array, graph: sparse.csr_matrix, tolerance_m: float) -> list[FlatFace]:
+def _find_faces(
+    vertices: Array, normals: Array, areas: Array, graph: sparse.csr_matrix, tolerance_m: float
+) -> list[FlatFace]:
     """Return the flat faces, those with the largest patches first."""
     least_m2 = max(MIN_AREA_M2, MIN_AREA_SHARE * float(areas.sum()))
     free = np.ones(len(vertices), dtype=bool)
@@ -103,7 +108,13 @@ def _commonest_direction(normals: Array, weight: Array) -> Array:
 
 
 def _fit_plane(
-    vertices: Array, normals: Array, areas: Array, free: Array, graph: sparse.csr_matrix, normal: Array, tolerance_m: float
+    vertices: Array,
+    normals: Array,
+    areas: Array,
+    free: Array,
+    graph: sparse.csr_matrix,
+    normal: Array,
+    tolerance_m: float,
 ) -> tuple[Array, float, Array] | None:
     """Return normal [3], offset [m] and patch (bool [n]) of the largest connected patch of about a direction.
 
@@ -142,8 +153,12 @@ def _is_flat(points: Array, weight: Array, normal: Array, tolerance_m: float) ->
     flat = local @ np.stack([first, np.cross(normal, first)], axis=1)
     _, turn = np.linalg.eigh((weight[:, None] * flat).T @ flat)
     flat = flat @ turn
-    reach = np.sqrt(np.maximum(3.0 * (weight @ flat**2) / weight.sum(), 1e-12))
-    u, v = (flat / reach).T
+    reach = INNER_SHARE * np.sqrt(np.maximum(3.0 * (weight @ flat**2) / weight.sum(), 1e-12))
+    inner = (np.abs(flat) <= reach).all(axis=1)
+    if np.count_nonzero(inner) < 10:
+        return False
+    local, weight = local[inner], weight[inner]
+    u, v = (flat[inner] / reach).T
     system = np.column_stack([np.ones(len(u)), u, v, u * u, v * v]) * np.sqrt(weight)[:, None]
     solution = np.linalg.lstsq(system, (local @ normal) * np.sqrt(weight), rcond=None)[0]
     sag = np.abs(solution[3:])
@@ -187,7 +202,9 @@ def _smooth_normals(mesh: Mesh, graph: sparse.csr_matrix) -> Array:
     corners = mesh.vertices[mesh.faces]
     crosses = np.repeat(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), 3, axis=0)
     count = len(mesh.vertices)
-    normals = np.stack([np.bincount(mesh.faces.ravel(), crosses[:, axis], minlength=count) for axis in range(3)], axis=1)
+    normals = np.stack(
+        [np.bincount(mesh.faces.ravel(), crosses[:, axis], minlength=count) for axis in range(3)], axis=1
+    )
     for _ in range(NORMAL_ROUNDS):
         normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         normals = normals + graph @ normals

@@ -25,7 +25,8 @@ MIN_OBSERVED_WEIGHT = 0.3
 def extract_surface(field: Array, grid: VoxelGrid, *, max_faces: int, flat_tolerance_m: float = 0.0) -> Mesh:
     """Return the smoothed surface of the largest component of a field [x, y, z], with outward faces.
 
-    Large faces that are flat within the tolerance [m] become planes with straight edges between them. Raises StageError where nothing is inside.
+    Large faces that are flat within the tolerance [m] become planes with straight edges between them. Raises StageError
+    where nothing is inside.
     """
     inside = field < 0.0
     labels, count = ndimage.label(inside)

@@ -93,7 +93,9 @@ def find_axis(measured: MeasuredField, grid: VoxelGrid, *, base_m: float, tolera
         axis = _corrected_axis(samples, axis, error, slope, tolerance_m, with_lean=step >= STEPS // 2)
     error, slope = _residuals(samples, axis, grid)
     expected_m = samples.distance_m - error
-    upright = ~(np.abs(slope) < STEEP_SLOPE) & (np.minimum(np.abs(samples.distance_m), np.abs(expected_m)) <= grid.voxel_m)
+    upright = ~(np.abs(slope) < STEEP_SLOPE) & (
+        np.minimum(np.abs(samples.distance_m), np.abs(expected_m)) <= grid.voxel_m
+    )
     agrees = upright & (np.abs(error) <= tolerance_m)
     if samples.weight[agrees].sum() < MIN_AGREEMENT * samples.weight[upright].sum() or not agrees.any():
         return None
@@ -125,14 +127,18 @@ def symmetrize(
     inner = np.floor(radius).astype(int)
     part = radius - inner
     inner_cell = inner * grid.shape[2] + layer
-    smooth = (1.0 - part) * profile[inner_cell] + part * profile[np.minimum(inner_cell + grid.shape[2], count * grid.shape[2] - 1)]
+    smooth = (1.0 - part) * profile[inner_cell] + part * profile[
+        np.minimum(inner_cell + grid.shape[2], count * grid.shape[2] - 1)
+    ]
     is_known = np.isfinite(smooth) & (np.abs(smooth) < truncation_m)
     error = distance - smooth
     kept = np.sign(error) * np.clip(2.0 * (np.abs(error) - tolerance_m), 0.0, np.abs(error))
     value = np.where(is_used, smooth + kept, smooth)
     value = np.where(_is_bump(value, smooth) | _is_dent(value, smooth), smooth, value)
     error = value - smooth
-    attached = is_used & (np.where(is_known, value, distance) < 0.0) & np.where(np.isfinite(smooth), error < -2.0 * tolerance_m, True)
+    attached = (
+        is_used & (np.where(is_known, value, distance) < 0.0) & (~np.isfinite(smooth) | (error < -2.0 * tolerance_m))
+    )
     attached = ndimage.binary_opening(attached, np.ones((2, 2, 2)))
     symmetric = MeasuredField(
         distance_m=np.where(is_known, value, distance).astype(np.float32),
@@ -233,7 +239,9 @@ def _profile(
     mean = _weighted_mean(cell, distance, weight, count)
     agrees = weight
     for _ in range(2):
-        agrees = weight * np.nan_to_num(np.maximum(1.0 - ((distance - mean[cell]) / (TUKEY_TOLERANCES * tolerance_m)) ** 2, 0.0))
+        agrees = weight * np.nan_to_num(
+            np.maximum(1.0 - ((distance - mean[cell]) / (TUKEY_TOLERANCES * tolerance_m)) ** 2, 0.0)
+        )
         mean = _weighted_mean(cell, distance, agrees, count)
     near = np.bincount(cell[agrees > 0.0], minlength=count)
     total = np.bincount(cell, minlength=count) if sizes is None else np.pad(sizes, (0, count - len(sizes)))

@@ -12,7 +12,7 @@ from cousins.reconstruct.surface.distance_field import MeasuredField
 from cousins.reconstruct.surface.view_evidence import OTHER_BIN, Evidence, VoxelGrid
 
 MIN_HEIGHT_SHARE = 2.0
-"""Smallest height of an object, as a multiple of the mixed zone's, whose sides are continued; less has no clean side."""
+"""Smallest height of an object whose sides are continued, as a multiple of the mixed zone's; less has no clean side."""
 
 
 def continue_sides(
@@ -20,9 +20,9 @@ def continue_sides(
 ) -> MeasuredField:
     """Return the field whose sides within the zone [m] above the base go on straight from those above the zone.
 
-    A difference up to the tolerance [m] vanishes; from twice the tolerance on the measurement stays, unless it comes from
-    the support though most samples are the object's. What is not near a surface in both places stays too, such as the
-    floor of a bowl.
+    A difference up to the tolerance [m] vanishes; from twice the tolerance on the measurement stays, unless it comes
+    from the support though most samples are the object's. What is not near a surface in both places stays too, such as
+    the floor of a bowl.
     """
     heights_m = grid.centers_m(2)
     solid_m = heights_m[((measured.trust > 0.0) & (measured.distance_m < 0.0)).any(axis=(0, 1))]
