@@ -189,13 +189,12 @@ def _complete_unseen(
             return completed, (*done, solid.name), ()
     wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
     share = solid_share(measured, shell_m=wall_m, base=int(np.searchsorted(grid.centers_m(2), base_m)))
-    vessel = find_vessel(measured, share, grid, base_m=base_m)
+    vessel = find_vessel(measured, share, grid, base_m=base_m) if axis is not None else None
     if vessel is not None:
-        tolerance_m = sigma_m if axis is not None else 0.5 * sigma_m
         is_wall = (measured.trust > 0.0) & ~attached
         share = wall_share(vessel, grid, base_m=base_m, truncation_m=truncation_m)
         completed = fill_unseen(measured, share, wall_m=vessel.wall_m, truncation_m=truncation_m)
-        return even_wall(completed, vessel, is_wall, grid, tolerance_m=tolerance_m), (*done, "vessel"), ()
+        return even_wall(completed, vessel, is_wall, grid, tolerance_m=sigma_m), (*done, "vessel"), ()
     completed = fill_unseen(measured, share, wall_m=wall_m, truncation_m=truncation_m)
     if covered_rad >= MAX_ONE_SIDED_ARC_RAD:
         return completed, done, ()

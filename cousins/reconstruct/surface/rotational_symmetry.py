@@ -20,6 +20,8 @@ from cousins.reconstruct.surface.view_evidence import VoxelGrid
 MIN_AGREEMENT = 0.5
 """Smallest share of the upright surface that must agree with the profile: bowls, mugs with handles and plates have 0.7
 to 0.85, boxes and shoes under 0.2."""
+AGREEMENT_TOLERANCE_SHARE = 0.57
+"""Largest difference of upright surface that agrees, as a share of the tolerance: 0.4 standard deviations of a depth."""
 MAX_SAMPLES = 60_000
 """Largest number of voxels from which the axis is found."""
 MIN_COVERED_TURN = 0.5
@@ -96,7 +98,7 @@ def find_axis(measured: MeasuredField, grid: VoxelGrid, *, base_m: float, tolera
     upright = ~(np.abs(slope) < STEEP_SLOPE) & (
         np.minimum(np.abs(samples.distance_m), np.abs(expected_m)) <= grid.voxel_m
     )
-    agrees = upright & (np.abs(error) <= tolerance_m)
+    agrees = upright & (np.abs(error) <= AGREEMENT_TOLERANCE_SHARE * tolerance_m)
     if samples.weight[agrees].sum() < MIN_AGREEMENT * samples.weight[upright].sum() or not agrees.any():
         return None
     offsets = axis.offsets_m(samples.points[agrees])

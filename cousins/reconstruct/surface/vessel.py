@@ -1,4 +1,4 @@
-"""Give an open vessel (bowl, cup, mug, plate, open box) a wall of its measured thickness all over, also underneath.
+"""Give a round open vessel (bowl, cup, mug, plate) a wall of its measured thickness all over, also underneath.
 
 Views look into a vessel and along its outside, but never below it. Bowls, cups and plates are made with walls of about
 the same thickness everywhere and stand on a foot, so what no view observed is: a wall as thick as the one measured near
@@ -23,8 +23,10 @@ MIN_DEPTH_M = 0.008
 """Smallest depth of a cavity [m]: a dinner plate's; less is within the noise of depth at arm's length."""
 MIN_DEPTH_SHARE = 0.4
 """Smallest depth of a cavity as a share of the height; a full cup or a pot with soil is solid below its filling."""
+MIDDLE_SHARE = 0.6
+"""Distance from the edge of the opening, as a share of the largest, from which a column is in the floor's middle."""
 MIN_MEASURED_FLOOR_SHARE = 0.5
-"""Smallest measured share of the cavity's bottom: some frames must have looked in."""
+"""Smallest measured share of the middle of the floor: some frames must have looked in down to it."""
 WALL_RANGE_M = (0.0025, 0.012)
 """Believable thickness of walls [m], from thin plastic and sheet metal to stoneware and wood."""
 DEFAULT_WALL_M = 0.0045
@@ -75,9 +77,10 @@ def find_vessel(measured: MeasuredField, share: Array, grid: VoxelGrid, *, base_
     if areas.max(initial=0) < MIN_OPENING_SHARE * footprint or footprint == 0:
         return None
     rim_m = float(heights_m[np.flatnonzero(areas >= 0.5 * areas.max())[-1]]) + 0.5 * grid.voxel_m
-    columns = np.argwhere(cavity.any(axis=2))
+    inward = ndimage.distance_transform_edt(cavity.any(axis=2))
+    columns = np.argwhere(inward >= MIDDLE_SHARE * inward.max())
     bottom = np.argmax(cavity, axis=2)[tuple(columns.T)]
-    floor_layer = float(np.quantile(bottom, 0.2))
+    floor_layer = float(np.median(bottom))
     floor_m = float(heights_m[0]) + grid.voxel_m * (floor_layer - 0.5)
     below = np.maximum(bottom - 1, 0)
     depth_m = rim_m - floor_m
