@@ -175,7 +175,8 @@ def _complete_unseen(
     base_m, sigma_m, truncation_m = limits.base_m, limits.sigma_m, limits.truncation_m
     tolerance_m = min(ROUND_TOLERANCE_SIGMAS * sigma_m, MAX_ROUND_TOLERANCE_M)
     axis = find_axis(measured, grid, base_m=base_m, tolerance_m=tolerance_m)
-    attached, done = np.zeros(grid.shape, dtype=bool), ("support contact",)
+    attached = np.zeros(grid.shape, dtype=bool)
+    done: tuple[str, ...] = ("support contact",)
     if axis is not None:
         measured, attached = symmetrize(measured, grid, axis, tolerance_m=tolerance_m, truncation_m=truncation_m)
         done = (*done, "revolution average")

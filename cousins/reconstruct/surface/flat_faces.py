@@ -185,8 +185,8 @@ def _vertex_graph(mesh: Mesh) -> sparse.csr_matrix:
     """Return the symmetric adjacency of the vertices along edges."""
     edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
     count = len(mesh.vertices)
-    ones = np.ones(len(edges), dtype=np.float64)
-    graph = sparse.coo_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
+    weights = np.ones(len(edges), dtype=np.float64)
+    graph = sparse.coo_matrix((weights, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
     return ((graph + graph.T) > 0).astype(np.float64)
 
 

@@ -19,9 +19,9 @@ from cousins.reconstruct.surface.view_evidence import VoxelGrid
 
 MIN_AGREEMENT = 0.5
 """Smallest share of the upright surface that must agree with the profile: bowls, mugs with handles and plates have 0.7
-to 0.85, boxes and shoes under 0.2."""
+to 0.85, square boxes 0.25, other boxes and shoes less."""
 AGREEMENT_TOLERANCE_SHARE = 0.57
-"""Largest difference of upright surface that agrees, as a share of the tolerance: 0.4 standard deviations of a depth."""
+"""Largest difference of upright surface that agrees, as a share of the tolerance: 0.4 deviations of a depth."""
 MAX_SAMPLES = 60_000
 """Largest number of voxels from which the axis is found."""
 MIN_COVERED_TURN = 0.5
@@ -35,7 +35,7 @@ MAX_LEAN = 0.05
 STEEP_SLOPE = 0.3
 """Smallest radial change of distance of upright surface; level surface agrees with any axis."""
 MAX_DISTANCE_VOXELS = 4.0
-"""Distance [voxels] at which distances are cut when the axis is searched: farther ones tell nothing of the surface."""
+"""Distance [voxels] at which distances are cut when the axis is searched; farther ones hold no surface."""
 ANGLES = 36
 """Number of sectors in which the turn is divided."""
 TUKEY_TOLERANCES = 2.0
@@ -134,8 +134,8 @@ def symmetrize(
     ]
     is_known = np.isfinite(smooth) & (np.abs(smooth) < truncation_m)
     error = distance - smooth
-    kept = np.sign(error) * np.clip(2.0 * (np.abs(error) - tolerance_m), 0.0, np.abs(error))
-    value = np.where(is_used, smooth + kept, smooth)
+    excess_m = np.sign(error) * np.clip(2.0 * (np.abs(error) - tolerance_m), 0.0, np.abs(error))
+    value = np.where(is_used, smooth + excess_m, smooth)
     value = np.where(_is_bump(value, smooth) | _is_dent(value, smooth), smooth, value)
     error = value - smooth
     attached = (

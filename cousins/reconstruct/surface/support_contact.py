@@ -33,11 +33,11 @@ def continue_sides(
     above, trust = measured.distance_m[:, :, clean, None], measured.trust[:, :, clean, None]
     distance = measured.distance_m[zone]
     error = distance - above
-    kept = np.sign(error) * np.clip(2.0 * (np.abs(error) - tolerance_m), 0.0, np.abs(error))
+    excess_m = np.sign(error) * np.clip(2.0 * (np.abs(error) - tolerance_m), 0.0, np.abs(error))
     is_side = (measured.trust[zone] > 0.0) & (trust > 0.0)
     own_weight = evidence.weight[:OTHER_BIN, :, :, :clean].sum(axis=0)
     is_mixed = (error > tolerance_m) & (own_weight > evidence.weight[OTHER_BIN, :, :, :clean])
     is_side &= (is_mixed | (np.abs(distance) <= 2.0 * tolerance_m)) & (np.abs(above) <= 2.0 * tolerance_m)
     straight = measured.distance_m.copy()
-    straight[zone] = np.where(is_side, above + np.where(is_mixed, 0.0, kept), distance)
+    straight[zone] = np.where(is_side, above + np.where(is_mixed, 0.0, excess_m), distance)
     return MeasuredField(distance_m=straight, trust=measured.trust)

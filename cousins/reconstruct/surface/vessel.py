@@ -107,10 +107,10 @@ def even_wall(
     """
     model = vessel.inside_m - vessel.wall_m
     error = completed.distance_m - model
-    kept = np.sign(error) * np.clip(2.0 * (np.abs(error) - tolerance_m), 0.0, np.abs(error))
+    excess_m = np.sign(error) * np.clip(2.0 * (np.abs(error) - tolerance_m), 0.0, np.abs(error))
     outer = is_wall & (vessel.inside_m > 0.5 * vessel.wall_m)
     outer &= (grid.centers_m(2) < vessel.rim_m - RIM_ZONE_M) & (model < 3.0 * tolerance_m)
-    value = np.where(outer, np.maximum(model + kept, -vessel.inside_m), completed.distance_m)
+    value = np.where(outer, np.maximum(model + excess_m, -vessel.inside_m), completed.distance_m)
     return MeasuredField(distance_m=value.astype(np.float32), trust=completed.trust)
 
 
