@@ -24,6 +24,7 @@ from cousins.reconstruct.surface.hidden_base import extend_hidden_base
 from cousins.reconstruct.surface.isosurface import MIN_OBSERVED_WEIGHT, extract_surface, observed_faces
 from cousins.reconstruct.surface.leg_repair import rejoin_thin_parts, repair_legs
 from cousins.reconstruct.surface.occluded import solid_share
+from cousins.reconstruct.surface.relief_solid import relief_field
 from cousins.reconstruct.surface.view_evidence import (
     DepthObservation,
     VoxelGrid,
@@ -42,6 +43,8 @@ MAX_FIT_POINTS = 6000
 DEFAULT_WALL_M = 0.005
 """Thickness of a surface whose back no view observed [m]: common for shells, plates, cloth and boards."""
 
+MIN_SEEN_NORMAL_Z = -0.5
+"""Least upward part of the normal of a face of a low object that views from above measure: all but its underside."""
 MIN_MEASURED_AREA_M2 = 0.0001
 """Smallest measured surface of an object [m²]: a square of 1 cm, four pixels wide at half a metre."""
 
@@ -84,6 +87,8 @@ def reconstruct_shape(
     Raises StageError where the segment has too few points to bound it, or where too little of it was measured.
     """
     config = ShapeConfig() if config is None else config
+    if segment.relief_cell_m > 0.0:
+        return _low_shape(segmentation, segment, config)
     low, high, base_m = _bounds(capture, segmentation, segment)
     views = [prepare_observation(frame, segment.masks.get(frame.index)) for frame in capture.frames]
     views = [view for view in views if _is_in_view(view, low, high)]
@@ -113,6 +118,21 @@ def reconstruct_shape(
     observed = observed_faces(mesh, evidence, grid, min_weight=MIN_OBSERVED_WEIGHT * view_share)
     require_measured_surface(segment.name, mesh, observed)
     return ReconstructedShape(mesh=mesh, observed=observed, completions=completions, fallbacks=fallbacks)
+
+
+def _low_shape(segmentation: Segmentation, segment: Segment, config: ShapeConfig) -> ReconstructedShape:
+    """Return the shape of an object that was measured as a height map; it lies flat on its support."""
+    tops = segment.points
+    base_m = base_height_m(segmentation, segment, tops.min(axis=0), tops.max(axis=0))
+    plane = next((plane for plane in segmentation.planes if plane.name == segment.support), None)
+    height_m = tops[:, 2] - base_m if plane is None else tops @ plane.normal - plane.offset_m
+    field, grid = relief_field(
+        tops, height_m, cell_m=segment.relief_cell_m, base_m=base_m, max_voxels=config.max_voxels
+    )
+    mesh = extract_surface(field, grid, max_faces=config.max_faces)
+    observed = np.asarray(mesh.to_trimesh().face_normals[:, 2] > MIN_SEEN_NORMAL_Z)
+    require_measured_surface(segment.name, mesh, observed)
+    return ReconstructedShape(mesh=mesh, observed=observed, completions=("support contact",), fallbacks=())
 
 
 def _complete_unseen(
