@@ -83,7 +83,7 @@ def test_a_bare_table_and_a_tall_box_give_no_low_thing_but_fringes() -> None:
     assert {patch.kind for patch in find_raised_patches(capture.frames, [_support()])} <= {"fringe"}
 
 
-def test_a_soft_fold_is_told_as_a_swell_and_not_made_an_object() -> None:
+def test_a_soft_fold_is_reported_as_a_swell_and_not_made_an_object() -> None:
     x, y = np.meshgrid(np.linspace(-0.5, 0.5, 126), np.linspace(-0.4, 0.4, 101), indexing="ij")
     fold = 0.005 * np.exp(-0.5 * (y / 0.02) ** 2 - 0.5 * (x / 0.1) ** 4)
     index = np.arange(x.size).reshape(x.shape)
@@ -97,7 +97,7 @@ def test_a_soft_fold_is_told_as_a_swell_and_not_made_an_object() -> None:
     assert any("folds" in sentence for sentence in report_raised_patches(patches))
 
 
-def test_a_cable_is_no_object_and_is_told_with_name_size_and_place() -> None:
+def test_a_cable_is_no_object_and_is_reported_with_name_size_and_place() -> None:
     pieces = [_box((0.122, 0.006, 0.006), (0.112 * (k - 2), 0.0), yaw=0.35 * (-1) ** k) for k in range(5)]
     patches = find_raised_patches(_noisy_capture([_table(), *pieces]).frames, [_support()])
     assert [patch.kind for patch in patches] == ["cable"]
@@ -139,7 +139,7 @@ def test_a_low_thing_under_an_object_that_extends_beyond_it_is_that_objects_foot
     assert len(joined.points) == len(body)
 
 
-def test_a_cluster_that_no_object_holds_is_told_with_its_place_and_a_rim_is_not() -> None:
+def test_a_cluster_that_no_object_holds_is_reported_with_its_place_and_a_rim_is_not() -> None:
     cluster = np.stack(np.meshgrid(*[np.arange(3) * 0.005] * 3), axis=-1).reshape(-1, 3)
     (sentence,) = report_leftovers(cluster + np.array([0.195, 0.095, 0.0]), [cluster], voxel_m=0.005)
     assert sentence.startswith("1 cluster above the supports is too small")
