@@ -9,10 +9,10 @@ from scipy import ndimage
 from skimage.color import rgb2lab
 
 from cousins.capture.captures import Frame
-from cousins.geometry import Array, invert, project, transform
+from cousins.geometry import Array, Intrinsics, invert, project, transform
 from cousins.segment.relief.relief_map import ReliefMap
 
-MAX_PHOTOS = 40
+MAX_PHOTOS = 30
 """Largest number of photos used, evenly spaced."""
 MAX_OCCLUSION_M = 0.025
 """Depth in front of a cell from which it is hidden [m]: five times the noise of a phone at 0.7 m."""
@@ -61,17 +61,17 @@ def _sample_photo(frame: Frame, heights: ReliefMap, points: Array) -> tuple[Arra
     depth = frame.depth_m[row[cells], column[cells]]
     is_shown = (facing > MIN_FACING) & ((depth <= 0.0) | (depth > z[cells] - MAX_OCCLUSION_M))
     cells, facing = cells[is_shown], facing[is_shown]
-    lab, camera = _lab_photo(frame, heights.cell_m, float(np.median(z[cells])) if len(cells) else 1.0)
+    photo, camera = _photo(frame, heights.cell_m, float(np.median(z[cells])) if len(cells) else 1.0)
     pixel, _ = project(local[cells], camera)
-    sampled = [ndimage.map_coordinates(lab[..., k], pixel.T[::-1], order=1, mode="nearest") for k in range(3)]
-    return cells, np.stack(sampled, axis=1), facing
+    sampled = [ndimage.map_coordinates(photo[..., k], pixel.T[::-1], order=1, mode="nearest") for k in range(3)]
+    return cells, np.asarray(rgb2lab(np.stack(sampled, axis=1) / 255.0)), facing
 
 
-def _lab_photo(frame: Frame, cell_m: float, range_m: float):  # type: ignore[no-untyped-def]
-    """Return a frame's photo in Lab, [h, w, 3], at about the resolution of the cells, and its camera."""
+def _photo(frame: Frame, cell_m: float, range_m: float) -> tuple[Array, Intrinsics]:
+    """Return a frame's photo, float32 [h, w, 3], at about the resolution of the cells, and its camera."""
     camera = frame.color_camera
     assert camera is not None
     share = min(1.0, range_m / cell_m / camera.fx)
     image = frame.color(width=max(64, round(share * camera.width)))
     assert image is not None
-    return rgb2lab(image), camera.scaled(image.shape[1], image.shape[0])
+    return image.astype(np.float32), camera.scaled(image.shape[1], image.shape[0])

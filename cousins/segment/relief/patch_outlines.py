@@ -89,7 +89,8 @@ def measure_outline(heights: ReliefMap, lab: Array | None, region: Array, other_
     foreign_share = None if foreign is None else float((foreign & ~shaded)[core].mean()) if core.any() else 0.0
     outline = is_half
     if foreign is not None and shaded is not None and foreign_share is not None and foreign_share > 0.5:
-        outline = near_region & measured & ((foreign & (share > 0.2) & ~(shaded & (share < 0.4))) | (share > 0.85))
+        inner = ndimage.distance_transform_edt(is_half) * cell_m > 2.0 * _edge_blur_m(heights)
+        outline = inner | (near_region & measured & foreign & (share > 0.2) & ~(shaded & (share < 0.4)))
     outline = _cleaned(ndimage.gaussian_filter(outline.astype(np.float64), 1.0) > 0.5, core, cell_m)
     if not outline.any():
         return None

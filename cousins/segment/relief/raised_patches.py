@@ -13,7 +13,7 @@ from cousins.capture.captures import Frame
 from cousins.geometry import Array
 from cousins.segment.relief.color_map import build_color_map
 from cousins.segment.relief.patch_outlines import RING_M, PatchOutline, measure_outline
-from cousins.segment.relief.relief_map import ReliefMap, ReliefMapConfig, build_relief_map
+from cousins.segment.relief.relief_map import ReliefMap, ReliefMapConfig, build_relief_maps
 from cousins.segment.structure.planes import FittedPlane
 
 Kind = Literal["object", "cable", "flat", "swell", "small", "fringe", "cut off"]
@@ -37,6 +37,8 @@ class RaisedPatchConfig:
     """Least height of an object [m]: 4 mm less what a phone's pose drift takes off."""
     min_length_m: float = 0.04
     """Least length of an object [m]: a dozen depth pixels of a phone."""
+    min_strength: float = 5.0
+    """Least typical height of an object's core in standard deviations, where its colour does not speak for it too."""
     min_foreign_share: float = 0.5
     """Least share of an object whose colour the support around lacks."""
     crisp_softness: float = 1.4
@@ -80,11 +82,10 @@ def find_raised_patches(
 ) -> tuple[RaisedPatch, ...]:
     """Return all low things on floors and tables, support by support, in the order of their cells."""
     config = RaisedPatchConfig() if config is None else config
+    supports = [fitted for fitted in supports if fitted.plane.kind != "wall"]
     patches: list[RaisedPatch] = []
-    for fitted in supports:
-        heights = None if fitted.plane.kind == "wall" else build_relief_map(frames, fitted, config=config.heights)
-        if heights is not None:
-            patches += raised_patches_on(heights, frames, config=config)
+    for heights in build_relief_maps(frames, supports, config=config.heights):
+        patches += raised_patches_on(heights, frames, config=config)
     return tuple(patches)
 
 
@@ -124,9 +125,10 @@ def candidate_labels(heights: ReliefMap, config: RaisedPatchConfig) -> Array:
 
 
 def _kind(outline: PatchOutline, heights: ReliefMap, fringe_m: Array, config: RaisedPatchConfig) -> Kind:
-    if float(fringe_m[outline.rows, outline.columns].max()) < config.fringe_m:
+    is_beside = _rim_share(outline, heights.is_tall) > config.max_cut_share
+    if is_beside or float(fringe_m[outline.rows, outline.columns].max()) < config.fringe_m:
         return "fringe"
-    if _cut_share(outline, heights) > config.max_cut_share:
+    if _rim_share(outline, ~heights.is_measured) > config.max_cut_share:
         return "cut off"
     if outline.area_m2 > config.max_area_m2:
         return "swell"
@@ -142,6 +144,8 @@ def _kind(outline: PatchOutline, heights: ReliefMap, fringe_m: Array, config: Ra
 
 def _is_upright(outline: PatchOutline, config: RaisedPatchConfig) -> bool:
     """Return whether a thing of the support's own colour has the flanks of a thing and not of a fold."""
+    if outline.strength < config.min_strength:
+        return False
     is_steep = outline.height_m >= config.min_steepness * outline.breadth_m
     return outline.softness <= (config.max_softness if is_steep else config.crisp_softness)
 
@@ -154,10 +158,9 @@ def _is_cable(outline: PatchOutline, config: RaisedPatchConfig) -> bool:
     )
 
 
-def _cut_share(outline: PatchOutline, heights: ReliefMap) -> float:
-    """Return the share of an outline's cells that touch the edge of what was measured."""
-    inside = np.zeros(heights.relief_m.shape, dtype=bool)
+def _rim_share(outline: PatchOutline, beyond: Array) -> float:
+    """Return the share of an outline's rim that touches cells of a mask [rows, columns]."""
+    inside = np.zeros(beyond.shape, dtype=bool)
     inside[outline.rows, outline.columns] = True
     rim = inside & ~ndimage.binary_erosion(inside)
-    beyond = ndimage.binary_dilation(~heights.is_measured, iterations=2)
-    return float(beyond[rim].mean()) if rim.any() else 0.0
+    return float(ndimage.binary_dilation(beyond, iterations=2)[rim].mean()) if rim.any() else 0.0

@@ -53,10 +53,12 @@ class ReliefMapConfig:
     """Smallest edge of a cell [m]."""
     max_pixel_m: float = 0.008
     """Largest depth pixel on the support [m]: of coarser ones a pen of 8 mm is never covered by more than one."""
-    max_cells: int = 4_000_000
+    max_cells: int = 2_000_000
     """Largest number of cells."""
     max_frames: int = 120
     """Largest number of frames used, evenly spaced."""
+    max_range_m: float = 3.0
+    """Largest depth that is used [m]."""
     tall_m: float = 0.02
     """Height from which something is tall [m]: it is an object without this map."""
     margin_m: float = 0.01
@@ -107,19 +109,45 @@ class ReliefMap:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Sums:
-    """Sums over all frames by cell, float64 [rows, columns]."""
+    """Sums over frames on the grid of one support."""
 
+    fitted: FittedPlane
+    """The support."""
+    axes: Array
+    """Unit vectors of the columns and of the rows in the world, float64 [2, 3]."""
+    low: Array
+    """Coordinates of the corner of cell (0, 0) along the axes [m], float64 [2]."""
+    cell_m: float
+    """Edge of a cell [m]."""
+    pixel_m: float
+    """Typical size of a depth pixel on the support [m]."""
     weight: Array
+    """Evidence on the support or low above it, float64 [rows, columns]."""
     moment: Array
+    """Evidence times height [m], float64 [rows, columns]."""
     tall: Array
+    """Evidence high above the support, float64 [rows, columns]."""
 
 
-def build_relief_map(
-    frames: Sequence[Frame], fitted: FittedPlane, *, config: ReliefMapConfig | None = None
-) -> ReliefMap | None:
-    """Return the height map of a support, or None where no frame is near enough to it."""
+def build_relief_maps(
+    frames: Sequence[Frame], supports: Sequence[FittedPlane], *, config: ReliefMapConfig | None = None
+) -> tuple[ReliefMap, ...]:
+    """Return a map of each support that enough frames are near enough to, in the order of the supports."""
     config = ReliefMapConfig() if config is None else config
     frames = frames[:: max(1, -(-len(frames) // config.max_frames))]
+    grids = [sums for fitted in supports if (sums := _empty_sums(frames, fitted, config)) is not None]
+    if not grids:
+        return ()
+    for frame in frames:
+        is_used = confident_pixels(frame, max_range_m=config.max_range_m)
+        points = world_points(frame)[is_used]
+        for sums in grids:
+            _add_frame(sums, frame, points, frame.confidence[is_used], config.tall_m)
+    return tuple(_from_sums(sums, config) for sums in grids)
+
+
+def _empty_sums(frames: Sequence[Frame], fitted: FittedPlane, config: ReliefMapConfig) -> _Sums | None:
+    """Return the grid of a support without evidence; None where no frame is near enough to it."""
     pixel_m = _pixel_on_plane_m(frames, fitted)
     if pixel_m is None or pixel_m > config.max_pixel_m:
         return None
@@ -128,16 +156,15 @@ def build_relief_map(
     low, size = flat.min(axis=0), np.ptp(flat, axis=0)
     cell_m = max(config.cell_pixels * pixel_m, config.min_cell_m, float(np.sqrt(np.prod(size) / config.max_cells)))
     shape = (int(size[1] / cell_m) + 1, int(size[0] / cell_m) + 1)
-    sums = _Sums(weight=np.zeros(shape), moment=np.zeros(shape), tall=np.zeros(shape))
-    for frame in frames:
-        _add_frame(sums, frame, fitted, axes, low, cell_m, config.tall_m)
-    corner = low @ axes + fitted.plane.offset_m * fitted.plane.normal
-    return _from_sums(sums, fitted, corner, axes, cell_m, pixel_m, config)
+    weight, moment, tall = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    return _Sums(
+        fitted=fitted, axes=axes, low=low, cell_m=cell_m, pixel_m=pixel_m, weight=weight, moment=moment, tall=tall
+    )
 
 
-def _from_sums(
-    sums: _Sums, fitted: FittedPlane, corner: Array, axes: Array, cell_m: float, pixel_m: float, config: ReliefMapConfig
-) -> ReliefMap:
+def _from_sums(sums: _Sums, config: ReliefMapConfig) -> ReliefMap:
+    fitted, axes, cell_m, pixel_m = sums.fitted, sums.axes, sums.cell_m, sums.pixel_m
+    corner = sums.low @ axes + fitted.plane.offset_m * fitted.plane.normal
     blur_m = max(cell_m, 0.4 * pixel_m)
     blur = blur_m / cell_m
     weight, tall = ndimage.gaussian_filter(sums.weight, blur), ndimage.gaussian_filter(sums.tall, blur)
@@ -192,16 +219,14 @@ def _pixel_on_plane_m(frames: Sequence[Frame], fitted: FittedPlane) -> float | N
     return float(np.median(sizes)) if sizes else None
 
 
-def _add_frame(
-    sums: _Sums, frame: Frame, fitted: FittedPlane, axes: Array, low: Array, cell_m: float, tall_m: float
-) -> None:
-    """Add one frame's pixels to the sums, with its slow errors taken out."""
-    is_used = confident_pixels(frame, max_range_m=3.0)
-    points = world_points(frame)[is_used]
+def _add_frame(sums: _Sums, frame: Frame, points: Array, confidence: Array, tall_m: float) -> None:
+    """Add one frame's pixels, as world points [n, 3] with confidence [n], with its slow errors taken out."""
+    fitted = sums.fitted
     height = heights_above_plane(fitted, points)
-    flat = points @ axes.T
-    is_over = (height > BELOW_M) & inside_outline(fitted.plane, points)
-    points, height, flat = points[is_over], height[is_over], flat[is_over]
+    is_over = height > BELOW_M
+    is_over[is_over] = inside_outline(fitted.plane, points[is_over])
+    points, height = points[is_over], height[is_over]
+    flat = points @ sums.axes.T
     near = np.flatnonzero(np.abs(height) < FIT_GATE_M)
     if len(near) < MIN_FRAME_PIXELS:
         return
@@ -209,9 +234,9 @@ def _add_frame(
     toward = frame.world_from_camera[:3, 3] - points
     range_m = np.linalg.norm(toward, axis=1)
     facing = np.abs(toward @ fitted.plane.normal) / range_m
-    trust = np.where(frame.confidence[is_used][is_over] >= 2, 1.0, 0.25)
+    trust = np.where(confidence[is_over] >= 2, 1.0, 0.25)
     weight = facing * trust * np.square(0.005 / noise_m(range_m))
-    cells = np.floor((flat - low) / cell_m).astype(np.int64)
+    cells = np.floor((flat - sums.low) / sums.cell_m).astype(np.int64)
     _accumulate(cells, height, weight, tall_m, sums.weight, sums.moment, sums.tall)
 
 
