@@ -13,6 +13,8 @@ LAYERS = 5.0
 """Voxels over the height of a low object: its top then keeps its shape."""
 VOXEL_M = (0.0006, 0.0015)
 """Smallest and largest edge of a voxel [m]."""
+REACH_CELLS = 0.75
+"""Distance from a cell's centre up to which is inside [cells]: the corners of cells, at 0.71, leave no gaps."""
 MARGIN = 4
 """Voxels around the object."""
 
@@ -44,11 +46,12 @@ def _outline_and_tops(tops: Array, height_m: Array, grid: VoxelGrid, cell_m: flo
     x, y = np.meshgrid(grid.centers_m(0), grid.centers_m(1), indexing="ij")
     distance, nearest = cKDTree(tops[:, :2]).query(np.stack([x.ravel(), y.ravel()], axis=1), k=min(4, len(tops)))
     distance, nearest = (values.reshape(*x.shape, -1) for values in (distance, nearest))
-    inside = distance[..., 0] <= 0.6 * cell_m
+    inside = distance[..., 0] <= REACH_CELLS * cell_m
     outside_m = np.where(
         inside, 0.5 - ndimage.distance_transform_edt(inside), ndimage.distance_transform_edt(~inside) - 0.5
     )
+    blur = cell_m / grid.voxel_m
     weight = 1.0 / np.maximum(distance, 0.25 * cell_m)
     top_m = (weight * height_m[nearest]).sum(axis=-1) / weight.sum(axis=-1)
-    blur = cell_m / grid.voxel_m
-    return ndimage.gaussian_filter(outside_m, 0.7 * blur) * grid.voxel_m, ndimage.gaussian_filter(top_m, blur)
+    outside_m = (outside_m + (REACH_CELLS - 0.5) * blur) * grid.voxel_m
+    return ndimage.gaussian_filter(outside_m, 0.7 * blur), ndimage.gaussian_filter(top_m, blur)

@@ -6,6 +6,8 @@ from cousins.capture.captures import Capture
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
 from cousins.reconstruct.shape import reconstruct_shape
+from cousins.reconstruct.surface.isosurface import extract_surface
+from cousins.reconstruct.surface.relief_solid import relief_field
 from cousins.segment.leftovers import report_leftovers
 from cousins.segment.multi_view import LabelledCloud
 from cousins.segment.relief.joining import join_raised_patches
@@ -76,6 +78,17 @@ def test_a_low_object_becomes_a_watertight_solid_of_its_height_that_lies_on_its_
     assert solid.bounds[1, 2] == pytest.approx(0.006, abs=0.002)
     assert solid.volume == pytest.approx(0.15 * 0.014 * 0.006, rel=0.35)
     assert shape.observed.mean() > 0.4
+
+
+def test_a_low_plate_becomes_a_solid_without_holes_however_its_cells_lie() -> None:
+    cell_m, yaw = 0.0017, 0.5
+    flat = np.stack(np.meshgrid(np.arange(80), np.arange(40)), axis=-1).reshape(-1, 2) * cell_m
+    turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+    tops = np.column_stack([flat @ turn, np.full(len(flat), 0.005)])
+    field, grid = relief_field(tops, tops[:, 2], cell_m=cell_m, base_m=0.0, max_voxels=3_000_000)
+    solid = extract_surface(field, grid, max_faces=20_000).to_trimesh()
+    assert solid.euler_number == 2
+    assert solid.volume == pytest.approx(len(flat) * cell_m**2 * 0.005, rel=0.06)
 
 
 def test_a_bare_table_and_a_tall_box_give_no_low_thing_but_fringes() -> None:
