@@ -37,7 +37,7 @@ def report_raised_patches(patches: Sequence[RaisedPatch]) -> tuple[str, ...]:
         if members:
             largest = max(members, key=lambda patch: patch.outline.area_m2)
             sentences.append(
-                f"{len(members)} {noun} were kept as part of what they lie on; the largest "
+                f"{noun}: {len(members)} kept as part of what they lie on; the largest "
                 f"({_size(largest, kind)}) lies at {_place(largest)}"
             )
     return tuple(sentences)
