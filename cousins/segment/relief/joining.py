@@ -23,12 +23,13 @@ MAX_COVERED_SHARE = 0.3
 
 def join_raised_patches(
     cloud: LabelledCloud, patches: Sequence[RaisedPatch], structure: FixedStructure
-) -> tuple[LabelledCloud, list[RaisedPatch]]:
+) -> tuple[LabelledCloud, tuple[RaisedPatch, ...]]:
     """Return the cloud without objects that raised patches hold, and the patches that are not part of an object.
 
     Only patches that are objects hold others; points on them are taken from the rest of the cloud as well.
     """
-    labels, rest, remaining = cloud.labels.copy(), cloud.rest, []
+    labels, rest = cloud.labels.copy(), cloud.rest
+    remaining: list[RaisedPatch] = []
     planes = {fitted.plane.name: fitted for fitted in structure.planes}
     for patch in patches:
         fitted = planes[patch.support]
@@ -56,7 +57,7 @@ def join_raised_patches(
         height_m=cloud.height_m[is_kept],
         rest=rest,
     )
-    return joined, remaining
+    return joined, tuple(remaining)
 
 
 def _held_labels(labels: Array, is_over: Array) -> list[int]:

@@ -67,7 +67,6 @@ class PatchOutline:
     """Typical height of its core in standard deviations of the height map."""
     foreign_share: float | None
     """Share of its core whose colour is none of the support's around; None without colour."""
-
     area_m2: float
     """Area of the outline [m²]."""
 
@@ -85,12 +84,15 @@ def measure_outline(heights: ReliefMap, lab: Array | None, region: Array, other_
     near_region = ndimage.distance_transform_edt(~region) * cell_m <= 2.0 * heights.blur_m + POSE_BLUR_M
     is_half = near_region & measured & (peak > 0.0) & (share > 0.5)
     core = region & (share > 0.6)
-    foreign, shaded = _foreign_cells(lab[window] if lab is not None else None, region, other_patches, measured, cell_m)
-    foreign_share = None if foreign is None else float((foreign & ~shaded)[core].mean()) if core.any() else 0.0
-    outline = is_half
-    if foreign is not None and shaded is not None and foreign_share is not None and foreign_share > 0.5:
-        inner = ndimage.distance_transform_edt(is_half) * cell_m > 2.0 * _edge_blur_m(heights)
-        outline = inner | (near_region & measured & foreign & (share > 0.2) & ~(shaded & (share < 0.4)))
+    outline: Array = is_half
+    foreign_share: float | None = None
+    colors = None if lab is None else _foreign_cells(lab[window], region, other_patches, measured, cell_m)
+    if colors is not None:
+        foreign, shaded = colors
+        foreign_share = float((foreign & ~shaded)[core].mean()) if core.any() else 0.0
+        if foreign_share > 0.5:
+            inner = ndimage.distance_transform_edt(is_half) * cell_m > 2.0 * _edge_blur_m(heights)
+            outline = inner | (near_region & measured & foreign & (share > 0.2) & ~(shaded & (share < 0.4)))
     outline = _cleaned(ndimage.gaussian_filter(outline.astype(np.float64), 1.0) > 0.5, core, cell_m)
     if not outline.any():
         return None
@@ -130,16 +132,17 @@ def _local_top(relief: Array, cell_m: float) -> Array:
 
 
 def _foreign_cells(
-    lab: Array | None, region: Array, other_patches: Array, measured: Array, cell_m: float
-) -> tuple[Array | None, Array | None]:
-    """Return which cells have a colour that the support around lacks, and which are the support in another light."""
-    if lab is None:
-        return None, None
+    lab: Array, region: Array, other_patches: Array, measured: Array, cell_m: float
+) -> tuple[Array, Array] | None:
+    """Return which cells have a colour that the support around lacks, and which are the support in another light.
+
+    Both bool [rows, columns]; None where too little of the support around has a colour.
+    """
     distance = ndimage.distance_transform_edt(~region) * cell_m
     is_colored = measured & np.isfinite(lab[..., 0])
     ring = is_colored & (distance > RING_M[0]) & (distance < RING_M[1]) & ~other_patches
     if ring.sum() < 100:
-        return None, None
+        return None
     around = lab[ring]
     around = around[:: max(1, len(around) // 3000)]
     near = max(2, round(NEIGHBOUR_SHARE * len(around)))
@@ -182,7 +185,7 @@ def _tops(relief: Array, outline: Array, heights: ReliefMap) -> Array:
     cover = ndimage.gaussian_filter(outline.astype(np.float64), _edge_blur_m(heights) / heights.cell_m)
     near = TOP_BLUR_M / heights.cell_m
     mean = ndimage.gaussian_filter(relief * cover, near) / np.maximum(ndimage.gaussian_filter(cover**2, near), 1e-6)
-    return np.maximum(mean, MIN_TOP_M)
+    return np.asarray(np.maximum(mean, MIN_TOP_M))
 
 
 def _softness(relief: Array, region: Array, measured: Array, heights: ReliefMap) -> float:

@@ -259,7 +259,7 @@ def _slow_errors(flat: Array, height: Array, near: Array) -> Array:
         rest = target - design @ fit
         scale = 4.685 * 1.4826 * max(float(np.median(np.abs(rest))), 2e-4)
         weights = np.square(np.clip(1.0 - np.square(rest / scale), 0.0, None))
-    return np.clip(terms(flat) @ fit, -MAX_CORRECTION_M, MAX_CORRECTION_M)
+    return np.asarray(np.clip(terms(flat) @ fit, -MAX_CORRECTION_M, MAX_CORRECTION_M))
 
 
 def _baseline(sums: _Sums, is_tall: Array, cell_m: float) -> Array:

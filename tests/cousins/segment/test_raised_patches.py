@@ -137,7 +137,7 @@ def test_an_object_over_a_low_thing_is_joined_with_it_and_one_beside_it_stays(st
     box = np.array([[0.3, 0.3, 0.01 * k] for k in range(1, 10)])
     cloud = _cloud(np.concatenate([bump, box]), [0] * len(bump) + [1] * len(box))
     joined, patches = join_raised_patches(cloud, [strip], FixedStructure(planes=(_support(),), up=UP))
-    assert patches == [strip]
+    assert patches == (strip,)
     assert np.array_equal(joined.points, box)
     assert set(joined.labels) == {0}
 
@@ -148,7 +148,7 @@ def test_a_low_thing_under_an_object_that_extends_beyond_it_is_that_objects_foot
     body = middle + rng.uniform([-0.1, -0.1, 0.0], [0.1, 0.1, 0.2], size=(40000, 3))
     cloud = _cloud(body, [0] * len(body))
     joined, patches = join_raised_patches(cloud, [strip], FixedStructure(planes=(_support(),), up=UP))
-    assert patches == []
+    assert patches == ()
     assert len(joined.points) == len(body)
 
 
