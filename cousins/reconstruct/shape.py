@@ -25,6 +25,7 @@ from cousins.reconstruct.surface.isosurface import MIN_OBSERVED_WEIGHT, extract_
 from cousins.reconstruct.surface.leg_repair import rejoin_thin_parts, repair_legs
 from cousins.reconstruct.surface.look_through import carve_looked_through
 from cousins.reconstruct.surface.occluded import solid_share
+from cousins.reconstruct.surface.relief_solid import relief_field
 from cousins.reconstruct.surface.rotational_symmetry import find_axis, symmetrize
 from cousins.reconstruct.surface.support_contact import continue_sides
 from cousins.reconstruct.surface.vessel import even_wall, find_vessel, wall_share
@@ -59,6 +60,9 @@ MAX_FLAT_TOLERANCE_M = 0.003
 """The same at most [m], so that what is small and far away is not made of facets."""
 MIN_VIEWED_HEIGHT_M = 1e-4
 """Height above the support below which no view can observe a face [m]: rounding of the mesh's coordinates."""
+
+MIN_SEEN_NORMAL_Z = -0.5
+"""Least upward part of the normal of a face of a low object that views from above measure: all but its underside."""
 MIN_MEASURED_AREA_M2 = 0.0001
 """Smallest measured surface of an object [m²]: a square of 1 cm, four pixels wide at half a metre."""
 
@@ -101,6 +105,8 @@ def reconstruct_shape(
     Raises StageError where the segment has too few points to bound it, or where too little of it was measured.
     """
     config = ShapeConfig() if config is None else config
+    if segment.relief_cell_m > 0.0:
+        return _low_shape(segmentation, segment, config)
     low, high, base_m = _bounds(capture, segmentation, segment)
     pairs = [(frame, prepare_observation(frame, segment.masks.get(frame.index))) for frame in capture.frames]
     pairs = [(frame, view) for frame, view in pairs if _is_in_view(view, low, high)]
@@ -163,6 +169,21 @@ def _measured_field(
     return continue_sides(
         measured, evidence, grid, base_m=base_m, zone_m=zone_m, tolerance_m=SIDE_TOLERANCE_SIGMAS * sigma_m
     )
+
+
+def _low_shape(segmentation: Segmentation, segment: Segment, config: ShapeConfig) -> ReconstructedShape:
+    """Return the shape of an object that was measured as a height map; it lies flat on its support."""
+    tops = segment.points
+    base_m = base_height_m(segmentation, segment, tops.min(axis=0), tops.max(axis=0))
+    plane = next((plane for plane in segmentation.planes if plane.name == segment.support), None)
+    height_m = tops[:, 2] - base_m if plane is None else tops @ plane.normal - plane.offset_m
+    field, grid = relief_field(
+        tops, height_m, cell_m=segment.relief_cell_m, base_m=base_m, max_voxels=config.max_voxels
+    )
+    mesh = extract_surface(field, grid, max_faces=config.max_faces)
+    observed = np.asarray(mesh.to_trimesh().face_normals[:, 2] > MIN_SEEN_NORMAL_Z)
+    require_measured_surface(segment.name, mesh, observed)
+    return ReconstructedShape(mesh=mesh, observed=observed, completions=("support contact",), fallbacks=())
 
 
 def _complete_unseen(

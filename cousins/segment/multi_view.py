@@ -46,8 +46,8 @@ class LabelledCloud:
     """Distance between neighbouring points [m]."""
     rest: Array
     """All other points of the map: planes and what was dropped, world [m], float64 [r, 3]."""
-    dropped: tuple[str, ...] = ()
-    """What was left out and why, one sentence per reason."""
+    leftover: Array
+    """Those of them that lie above the planes, float64 [l, 3]."""
 
 
 def find_instances(
@@ -63,7 +63,8 @@ def find_instances(
     scene = build_voxel_map(capture, config=voxel)
     above, height, noise = _points_above_planes(scene, structure)
     scene = _bridge_small_gaps(scene, above & (height > max(MAX_BOTTOM_HEIGHT_M, 4.0 * noise)))
-    above &= _mask_without_specks(scene, above, max(group.min_area_m2, MIN_OBJECT_VOXELS * scene.voxel_m**2))
+    above_planes = above
+    above = above & _mask_without_specks(scene, above, max(group.min_area_m2, MIN_OBJECT_VOXELS * scene.voxel_m**2))
     all_height, surface, height = height, surface_subset(scene.surface, above), height[above]
     labels, normals = _convex_pieces(surface, patch, scene.voxel_m)
     if len(labels):
@@ -78,9 +79,7 @@ def find_instances(
         low_m = ground_smear_height_m(noise, scene.voxel_m) + scene.voxel_m
         labels = group_objects(foreground, labels, merging, group, low_m=low_m)
         ground = scene.surface.points[~above]
-        labels, dropped = drop_ground_artifacts(foreground, labels, ground, noise)
-    else:
-        dropped = ()
+        labels = drop_ground_artifacts(foreground, labels, ground, noise)
     all_labels = np.full(len(above), -1, dtype=np.int64)
     all_labels[above] = labels
     all_normals = scene.surface.normals.copy()
@@ -96,7 +95,7 @@ def find_instances(
         height_m=all_height[is_object],
         voxel_m=scene.voxel_m,
         rest=scene.surface.points[~is_object],
-        dropped=dropped,
+        leftover=scene.surface.points[above_planes & ~is_object],
     )
 
 

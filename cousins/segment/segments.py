@@ -45,6 +45,9 @@ class Segment:
     """Points of its surface in the world [m], float64 [n, 3]."""
     support: str | None = None
     """Name of the plane or segment that supports it, where known."""
+    relief_cell_m: float = 0.0
+    """For an object so low that it was measured as a height map: `points` are the tops of its cells, so far apart [m];
+    0 for all others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -158,10 +158,8 @@ def ground_smear_height_m(noise_m: float, voxel_m: float) -> float:
     return max(4.0 * noise_m, 2.5 * voxel_m)
 
 
-def drop_ground_artifacts(
-    foreground: ForegroundMap, labels: Array, ground: Array, noise_m: float
-) -> tuple[Array, tuple[str, ...]]:
-    """Return the labels [n] without objects that are ground, and a warning where there were some.
+def drop_ground_artifacts(foreground: ForegroundMap, labels: Array, ground: Array, noise_m: float) -> Array:
+    """Return the labels [n] without objects that are ground.
 
     An object is ground if it lies within its noise or is a second layer of it; ground smeared around feet is removed
     too. `ground` [g, 3] are the points of the ground [m].
@@ -171,7 +169,7 @@ def drop_ground_artifacts(
     ground_distance, _ = (
         cKDTree(ground @ plane_basis(foreground.up).T).query(flat) if len(ground) else (np.full(len(flat), np.inf), 0)
     )
-    is_real, ghost_count = [], 0
+    is_real = []
     for members in (np.flatnonzero(labels == k) for k in range(int(labels.max()) + 1)):
         top = float(np.quantile(foreground.height_m[members], 0.95))
         flat_share = float((foreground.normals[members] @ foreground.up > MIN_LEVEL_COS).mean())
@@ -188,14 +186,9 @@ def drop_ground_artifacts(
             and not is_second_layer
             and len(members) >= MIN_OBJECT_VOXELS
         )
-        ghost_count += not is_real[-1]
     new_labels = np.where(is_real, np.cumsum(is_real) - 1, -1)
     labels = np.where(labels >= 0, new_labels[labels], -1)
-    labels = np.where(_is_not_smeared(foreground, labels, low_m), labels, -1)
-    message = (
-        f"{ghost_count} low patches were taken for ground: they lie within its noise or the ground shows under them"
-    )
-    return labels, (message,) if ghost_count else ()
+    return np.where(_is_not_smeared(foreground, labels, low_m), labels, -1)
 
 
 def _median_top_m(flat: Array, height_m: Array, voxel_m: float) -> float:
