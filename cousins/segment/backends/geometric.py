@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
+from cousins.segment.frame_masks import FrameMasks, pack_masks
 from cousins.segment.geometric_names import name_by_geometry
 from cousins.segment.masks import competing_points, label_frame, masks_by_object
 from cousins.segment.multi_view import find_instances
@@ -46,7 +48,7 @@ class Config:
 class DetectedObjects:
     """Segmented objects that have no names yet."""
 
-    masks: list[dict[int, Array]]
+    masks: Sequence[FrameMasks]
     """Masks by frame of each object."""
     clouds: list[Array]
     """World points [m] of each object, float64 [n, 3]."""
@@ -84,8 +86,11 @@ class Geometric:
         frame = capture.frames[0]
         labelled = label_view(frame, structure, patch=self.config.patches, group=self.config.groups)
         masks = [{frame.index: labelled.labels == k} for k in range(int(labelled.labels.max(initial=-1)) + 1)]
-        clouds = [labelled.view.points[mask[frame.index]] for mask in masks]
-        return DetectedObjects(masks=masks, clouds=clouds, warnings=labelled.sentences())
+        return DetectedObjects(
+            masks=[pack_masks(mask) for mask in masks],
+            clouds=[labelled.view.points[mask[frame.index]] for mask in masks],
+            warnings=labelled.sentences(),
+        )
 
     def _segment_multi_view(self, capture: Capture, structure: FixedStructure) -> DetectedObjects:
         config = self.config
@@ -101,11 +106,11 @@ class Geometric:
         other_points = competing_points(cloud.rest, cloud.points)
         points = np.concatenate([cloud.points, other_points])
         labels = np.concatenate([cloud.labels, np.full(len(other_points), -1, dtype=np.int64)])
-        masks: list[dict[int, Array]] = [{} for _ in range(count)]
+        masks = [FrameMasks() for _ in range(count)]
         for frame in capture.frames:
             image = label_frame(frame, points, labels, voxel_m=cloud.voxel_m)
             for k, mask in masks_by_object(frame, image).items():
-                masks[k][frame.index] = mask
+                masks[k].packed[frame.index] = mask
         clouds = [cloud.points[cloud.labels == k] for k in range(count)]
         kept_indices, warnings = select_observed(capture, masks, clouds, voxel_m=cloud.voxel_m, up=structure.up)
         kept_masks = [masks[k] for k in kept_indices]
@@ -122,7 +127,9 @@ def build(config: Config) -> Geometric:
     return Geometric(config)
 
 
-def make_segments(masks: list[dict[int, Array]], clouds: list[Array], structure: FixedStructure) -> tuple[Segment, ...]:
+def make_segments(
+    masks: Sequence[FrameMasks], clouds: Sequence[Array], structure: FixedStructure
+) -> tuple[Segment, ...]:
     """Return the objects as named segments, ordered by the height of their foot (5 cm steps), then by position.
 
     `masks` holds for each object its masks by frame index, bool [h, w]; `clouds` its world points [m], [n, 3].

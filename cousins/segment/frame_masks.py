@@ -1,0 +1,77 @@
+"""The masks of one object by frame, packed: a bit a pixel, within the rectangle that holds the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cousins.geometry import Array
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PackedMask:
+    """One mask."""
+
+    shape: tuple[int, int]
+    """Height and width of the image [px]."""
+    corner: tuple[int, int]
+    """First row and column of the rectangle [px]."""
+    size: tuple[int, int]
+    """Height and width of the rectangle [px]; 0 for an empty mask."""
+    bits: Array
+    """The rectangle's pixels in row order, eight to a byte, uint8 [n]."""
+
+    def unpacked(self) -> Array:
+        """Return the mask, bool [h, w]."""
+        mask = np.zeros(self.shape, dtype=bool)
+        (top, left), (rows, columns) = self.corner, self.size
+        pixels = np.unpackbits(self.bits, count=rows * columns).astype(bool)
+        mask[top : top + rows, left : left + columns] = pixels.reshape(rows, columns)
+        return mask
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FrameMasks(Mapping[int, Array]):
+    """Masks by frame index, bool [h, w] at the depth image's size; each is unpacked when it is read."""
+
+    packed: dict[int, PackedMask] = field(default_factory=dict)
+    """The packed masks by frame index."""
+
+    def __getitem__(self, index: int) -> Array:
+        return self.packed[index].unpacked()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.packed)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def is_visible(self, index: int) -> bool:
+        """Return whether a frame has a mask with any pixel."""
+        return index in self.packed and self.packed[index].size[0] > 0
+
+    def __contains__(self, index: object) -> bool:
+        return index in self.packed
+
+
+def pack_mask(mask: Array) -> PackedMask:
+    """Return a mask, bool [h, w], packed."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return PackedMask(shape=(mask.shape[0], mask.shape[1]), corner=(0, 0), size=(0, 0), bits=np.zeros(0, np.uint8))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return PackedMask(
+        shape=(mask.shape[0], mask.shape[1]),
+        corner=(top, left),
+        size=(bottom - top, right - left),
+        bits=np.packbits(mask[top:bottom, left:right]),
+    )
+
+
+def pack_masks(masks: Mapping[int, Array]) -> FrameMasks:
+    """Return masks by frame index, bool [h, w] each, packed; masks that are packed already as they are."""
+    if isinstance(masks, FrameMasks):
+        return masks
+    return FrameMasks(packed={index: pack_mask(mask) for index, mask in masks.items()})
