@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import ndimage
 
 from cousins.geometry import Array
 
@@ -68,6 +69,21 @@ def pack_mask(mask: Array) -> PackedMask:
         size=(bottom - top, right - left),
         bits=np.packbits(mask[top:bottom, left:right]),
     )
+
+
+def pack_labels(labels: Array, *, min_pixels: int) -> dict[int, PackedMask]:
+    """Return the mask of each label from 0 on, in order, that has enough pixels in a label image, int [h, w]."""
+    masks = {}
+    for label, window in enumerate(ndimage.find_objects(labels + 1)):
+        inside = np.zeros((0, 0), dtype=bool) if window is None else labels[window] == label
+        if np.count_nonzero(inside) >= min_pixels:
+            masks[label] = PackedMask(
+                shape=(labels.shape[0], labels.shape[1]),
+                corner=(window[0].start, window[1].start),
+                size=(inside.shape[0], inside.shape[1]),
+                bits=np.packbits(inside),
+            )
+    return masks
 
 
 def pack_masks(masks: Mapping[int, Array]) -> FrameMasks:

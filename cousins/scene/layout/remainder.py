@@ -23,6 +23,7 @@ from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
 from cousins.scene.layout.collision_bodies import CollisionBody
+from cousins.scene.layout.minkowski import Hull
 from cousins.scene.layout.observed_region import count_observations, merged_rectangles
 
 GREY_LEVEL: Final = 160
@@ -219,13 +220,18 @@ def _is_near_bodies(centers: Array, bodies: Sequence[CollisionBody], reach_m: fl
     """Return which cubes about centers [n, 3] of half edge `reach_m` may touch a hull of the bodies [n]."""
     is_near = np.zeros(len(centers), dtype=bool)
     for body in bodies:
+        near_body = _in_box(centers, np.arange(len(centers)), body.box, reach_m)
         for hull in body.hulls:
-            candidates = np.flatnonzero(
-                ((centers >= hull.low - reach_m) & (centers <= hull.high + reach_m)).all(axis=1) & ~is_near
-            )
+            candidates = _in_box(centers, near_body[~is_near[near_body]], hull, reach_m)
             gaps = centers[candidates] @ hull.normals.T - (hull.points @ hull.normals.T).max(axis=0)
             is_near[candidates] |= (gaps <= reach_m * np.abs(hull.normals).sum(axis=1)).all(axis=1)
     return is_near
+
+
+def _in_box(centers: Array, candidates: Array, box: Hull, margin_m: float) -> Array:
+    """Return those of the candidates, numbers [m] of centers [n, 3], that lie in a box grown by a margin [m]."""
+    some = centers[candidates]
+    return np.asarray(candidates[((some >= box.low - margin_m) & (some <= box.high + margin_m)).all(axis=1)])
 
 
 def merged_boxes(cells: Array) -> Array:

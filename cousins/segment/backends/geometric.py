@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cousins.capture.captures import Capture
+from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array
-from cousins.segment.frame_masks import FrameMasks, pack_masks
+from cousins.segment.frame_masks import FrameMasks, PackedMask, pack_masks
 from cousins.segment.geometric_names import name_by_geometry
 from cousins.segment.masks import competing_points, label_frame, masks_by_object
 from cousins.segment.multi_view import find_instances
@@ -107,10 +109,14 @@ class Geometric:
         points = np.concatenate([cloud.points, other_points])
         labels = np.concatenate([cloud.labels, np.full(len(other_points), -1, dtype=np.int64)])
         masks = [FrameMasks() for _ in range(count)]
-        for frame in capture.frames:
-            image = label_frame(frame, points, labels, voxel_m=cloud.voxel_m)
-            for k, mask in masks_by_object(frame, image).items():
-                masks[k].packed[frame.index] = mask
+
+        def label(frame: Frame) -> dict[int, PackedMask]:
+            return masks_by_object(frame, label_frame(frame, points, labels, voxel_m=cloud.voxel_m))
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for frame, by_object in zip(capture.frames, pool.map(label, capture.frames), strict=True):
+                for k, mask in by_object.items():
+                    masks[k].packed[frame.index] = mask
         clouds = [cloud.points[cloud.labels == k] for k in range(count)]
         kept_indices, warnings = select_observed(capture, masks, clouds, voxel_m=cloud.voxel_m, up=structure.up)
         kept_masks = [masks[k] for k in kept_indices]
