@@ -48,6 +48,8 @@ MAX_ONE_SIDED_ARC_RAD = np.pi
 """Viewed over a smaller angle about the vertical, an object has an unobserved side [rad]."""
 MAX_FIT_POINTS = 6000
 """Largest number of points to which simple solids are fitted."""
+MAX_SAMPLES = 3_000_000
+"""Largest number of an object's pixels, over all frames, that are held at a time: 150 MB of points."""
 DEFAULT_WALL_M = 0.005
 """Thickness of a surface whose back no view observed [m]: common for shells, plates, cloth and boards."""
 ROUND_TOLERANCE_SIGMAS = 0.7
@@ -217,12 +219,12 @@ def require_measured_surface(name: str, mesh: Mesh, observed: Array) -> None:
 
 
 def _median_depth_m(frames: list[Frame], segment: Segment) -> float:
-    """Return the median depth of the object's pixels [m]."""
-    depths = []
+    """Return the median depth of the object's pixels [m]; of very many, every n-th."""
+    stride, depths = max(1, segment.masks.pixels // MAX_SAMPLES), []
     for frame in frames:
         if segment.masks.is_visible(frame.index):
             depth_m = frame.depth_m
-            depths.append(depth_m[segment.masks[frame.index] & np.isfinite(depth_m) & (depth_m > 0.0)])
+            depths.append(depth_m[segment.masks[frame.index] & np.isfinite(depth_m) & (depth_m > 0.0)][::stride])
     return float(np.median(np.concatenate(depths)))
 
 
@@ -260,7 +262,7 @@ def _covered_rad(views: list[Frame], grid: VoxelGrid) -> float:
 
 def _surface_points(views: list[Frame], segment: Segment, grid: VoxelGrid) -> Array:
     """Return measured world points of the object's surface away from depth edges [m], float64 [n, 3]."""
-    clouds = []
+    stride, clouds = max(1, segment.masks.pixels // MAX_SAMPLES), []
     for frame in views:
         view = _observation(frame, segment, grid)
         v, u = np.nonzero(view.is_object & (view.weight > 0.0))
@@ -268,7 +270,7 @@ def _surface_points(views: list[Frame], segment: Segment, grid: VoxelGrid) -> Ar
         v, u = v + view.corner[0], u + view.corner[1]
         fx, fy, cx, cy = view.pinhole
         camera_points = np.stack([(u - cx) / fx * z, (v - cy) / fy * z, z], axis=1)
-        clouds.append(transform(invert(view.camera_from_world), camera_points))
+        clouds.append(transform(invert(view.camera_from_world), camera_points)[::stride].copy())
     cloud = np.concatenate(clouds)
     return cloud[:: max(1, len(cloud) // MAX_FIT_POINTS)]
 
@@ -284,13 +286,13 @@ def _solid_share(solid: Solid, grid: VoxelGrid, measured: MeasuredField) -> Arra
 def _bounds(capture: Capture, segmentation: Segmentation, segment: Segment) -> tuple[Array, Array, float]:
     """Return the object's bounding box in the world [m] ([3] and [3]) and the height of its support [m]."""
     points = [segment.points] if len(segment.points) else []
+    stride = max(3, segment.masks.pixels // MAX_SAMPLES)
     for frame in capture.frames:
         mask = segment.masks.get(frame.index)
         if mask is not None:
             is_measured = mask & (frame.depth_m > 0.0) & (frame.confidence >= 1)
-            points.append(
-                transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[is_measured])[::3]
-            )
+            measured = unproject(frame.depth_m, frame.depth_camera)[is_measured]
+            points.append(transform(frame.world_from_camera, measured)[::stride].copy())
     cloud = np.concatenate(points) if points else np.zeros((0, 3))
     if len(cloud) < 50:
         raise StageError(f"{segment.name} has {len(cloud)} points, wanted at least 50", stage="shape")

@@ -23,6 +23,8 @@ class PackedMask:
     """Height and width of the rectangle [px]; 0 for an empty mask."""
     bits: Array
     """The rectangle's pixels in row order, eight to a byte, uint8 [n]."""
+    pixels: int
+    """Number of pixels of the mask."""
 
     def unpacked(self) -> Array:
         """Return the mask, bool [h, w]."""
@@ -49,9 +51,14 @@ class FrameMasks(Mapping[int, Array]):
     def __len__(self) -> int:
         return len(self.packed)
 
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of all masks."""
+        return sum(mask.pixels for mask in self.packed.values())
+
     def is_visible(self, index: int) -> bool:
         """Return whether a frame has a mask with any pixel."""
-        return index in self.packed and self.packed[index].size[0] > 0
+        return index in self.packed and self.packed[index].pixels > 0
 
     def __contains__(self, index: object) -> bool:
         return index in self.packed
@@ -59,16 +66,9 @@ class FrameMasks(Mapping[int, Array]):
 
 def pack_mask(mask: Array) -> PackedMask:
     """Return a mask, bool [h, w], packed."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return PackedMask(shape=(mask.shape[0], mask.shape[1]), corner=(0, 0), size=(0, 0), bits=np.zeros(0, np.uint8))
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    return PackedMask(
-        shape=(mask.shape[0], mask.shape[1]),
-        corner=(top, left),
-        size=(bottom - top, right - left),
-        bits=np.packbits(mask[top:bottom, left:right]),
-    )
+    (window,) = ndimage.find_objects(mask.astype(np.int8), max_label=1)
+    rows, columns = (slice(0, 0), slice(0, 0)) if window is None else window
+    return _packed(mask[rows, columns], (mask.shape[0], mask.shape[1]), (rows.start, columns.start))
 
 
 def pack_labels(labels: Array, *, min_pixels: int) -> dict[int, PackedMask]:
@@ -77,12 +77,8 @@ def pack_labels(labels: Array, *, min_pixels: int) -> dict[int, PackedMask]:
     for label, window in enumerate(ndimage.find_objects(labels + 1)):
         inside = np.zeros((0, 0), dtype=bool) if window is None else labels[window] == label
         if np.count_nonzero(inside) >= min_pixels:
-            masks[label] = PackedMask(
-                shape=(labels.shape[0], labels.shape[1]),
-                corner=(window[0].start, window[1].start),
-                size=(inside.shape[0], inside.shape[1]),
-                bits=np.packbits(inside),
-            )
+            corner = (window[0].start, window[1].start)
+            masks[label] = _packed(inside, (labels.shape[0], labels.shape[1]), corner)
     return masks
 
 
@@ -91,3 +87,11 @@ def pack_masks(masks: Mapping[int, Array]) -> FrameMasks:
     if isinstance(masks, FrameMasks):
         return masks
     return FrameMasks(packed={index: pack_mask(mask) for index, mask in masks.items()})
+
+
+def _packed(inside: Array, shape: tuple[int, int], corner: tuple[int, int]) -> PackedMask:
+    """Return the mask of an image of a shape whose rectangle at a corner is `inside`, bool [h, w]."""
+    size = (inside.shape[0], inside.shape[1])
+    return PackedMask(
+        shape=shape, corner=corner, size=size, bits=np.packbits(inside), pixels=int(np.count_nonzero(inside))
+    )
