@@ -9,7 +9,7 @@ import numpy as np
 
 from cousins.capture.captures import Capture, Frame
 from cousins.errors import StageError
-from cousins.geometry import Array, invert, project, transform, unproject
+from cousins.geometry import Array, invert, project, transform, unproject_pixels
 from cousins.meshes import Mesh
 from cousins.reconstruct.support import base_height_m
 from cousins.reconstruct.surface.completion import SOLID_NAMES, Solid, fit_solid
@@ -291,7 +291,7 @@ def _bounds(capture: Capture, segmentation: Segmentation, segment: Segment) -> t
         mask = segment.masks.get(frame.index)
         if mask is not None:
             is_measured = mask & (frame.depth_m > 0.0) & (frame.confidence >= 1)
-            measured = unproject(frame.depth_m, frame.depth_camera)[is_measured]
+            measured = unproject_pixels(frame.depth_m, *np.nonzero(is_measured), frame.depth_camera)
             points.append(transform(frame.world_from_camera, measured)[::stride].copy())
     cloud = np.concatenate(points) if points else np.zeros((0, 3))
     if len(cloud) < 50:

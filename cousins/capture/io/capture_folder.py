@@ -45,7 +45,7 @@ from cousins.geometry import Array, Intrinsics
 MAX_FRAMES = 20_000
 """Maximum number of frames of one capture: five and a half minutes at 60 Hz."""
 MAX_TOTAL_PIXELS = 600_000_000
-"""Maximum number of depth pixels of one capture: 12 000 LiDAR frames, 3 GB in memory."""
+"""Maximum number of depth pixels of one capture: 12 000 LiDAR frames, 3 GB in the store of a scan."""
 
 DEFAULT_NAME = "scan"
 """Name of a capture where the user gives none: file names of exports may identify a person."""
