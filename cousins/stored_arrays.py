@@ -33,7 +33,7 @@ class ArraySource(Protocol):
         """Its shape."""
 
     def read(self) -> Array:
-        """Return the array."""
+        """Return the array, of that type and shape [...]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -50,7 +50,7 @@ class FileArray:
     """Its shape."""
 
     def read(self) -> Array:
-        """Return the array; raises OSError where the file is gone."""
+        """Return the array [...]; raises OSError where the file is gone."""
         count = int(np.prod(self.shape, dtype=np.int64))
         return np.fromfile(self.path, dtype=self.dtype, count=count, offset=self.offset).reshape(self.shape)
 
@@ -75,7 +75,7 @@ class ChangedArray:
         return self.source.shape
 
     def read(self) -> Array:
-        """Return the changed array."""
+        """Return the changed array [...]."""
         return self.change(read(self.source))
 
 
@@ -108,12 +108,12 @@ def held(instance: object, name: str) -> Any:
 
 
 def changed(value: Array | ArraySource, change: Callable[[Array], Array]) -> Array | ArraySource:
-    """Return an array changed now, or a source whose array is changed when it is read."""
+    """Return an array [...] changed now, or a source whose array is changed when it is read."""
     return change(value) if isinstance(value, np.ndarray) else ChangedArray(source=value, change=change)
 
 
 def read(value: Array | ArraySource) -> Array:
-    """Return the array of a source, from the memory of those that were read last; an array is returned as it is."""
+    """Return the array [...] of a source, from the memory of those read last; an array is returned as it is."""
     return value if isinstance(value, np.ndarray) else _CACHE.get(value)
 
 

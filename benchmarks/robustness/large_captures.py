@@ -2,7 +2,7 @@
 
 A simulated phone walks twice about a furnished room; the same walk is filmed with 50, 100, 200 and 400 frames, so that
 more frames show no more surface. Each is scanned by `cousins scan` in a process of its own and with an empty store;
-time, CPU time and resident memory of all processes together are sampled five times a second and told by stage.
+time, CPU time and resident memory of all processes together are sampled five times a second, and split by stage.
 
     python benchmarks/robustness/large_captures.py [--quick] [--frames N ...] [--depth 640x480] [--json]
     python benchmarks/robustness/large_captures.py --capture EXPORT [--json]
@@ -152,8 +152,8 @@ class ProcessSamples:
     def look(self) -> None:
         """Take a sample now."""
         rss_bytes, cpu_s = 0, 0.0
-        this = psutil.Process()
-        for process in [this, *this.children(recursive=True)]:
+        parent = psutil.Process()
+        for process in [parent, *parent.children(recursive=True)]:
             try:
                 with process.oneshot():
                     times = process.cpu_times()

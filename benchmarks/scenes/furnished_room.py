@@ -1,6 +1,6 @@
 """A furnished room for a long recording: the phone walks around its middle and films walls, furniture and small things.
 
-The same walk can be filmed with any number of frames, so that cost by frame can be told from cost by area.
+The same walk can be filmed with any number of frames, so that cost by frame and cost by area can be separated.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FURNITURE: Final = (
     ("drawer_unit", (0.6, -1.7), np.pi, (0.5, 0.45, 0.6)),
 )
 """Family, place on the floor [m], turn [rad] and size [m] of the furniture."""
-THINGS: Final = (
+TABLEWARE: Final = (
     ("mug", (0.12, 0.085, 0.1)),
     ("bowl", (0.2, 0.2, 0.08)),
     ("box", (0.2, 0.12, 0.16)),
@@ -109,11 +109,11 @@ def room_meshes(rng: np.random.Generator) -> list[Mesh]:
         table = _stood(_family_parts("table", (1.4, 0.75, TABLE_TOP_M), rng), (*place, 0.0), turn)
         top_m = max(float(part.vertices[:, 2].max()) for part in table)
         meshes += table
-        for number, (name, size_m) in enumerate(THINGS):
+        for number, (name, size_m) in enumerate(TABLEWARE):
             along, across = -0.55 + 0.22 * number, float(rng.uniform(-0.15, 0.15))
             x, y = np.array([np.cos(turn), np.sin(turn)]) * along + np.array([-np.sin(turn), np.cos(turn)]) * across
-            thing = _family_parts(name, size_m, rng)
-            meshes += _stood(thing, (place[0] + x, place[1] + y, top_m), float(rng.uniform(0.0, 2.0 * np.pi)))
+            parts = _family_parts(name, size_m, rng)
+            meshes += _stood(parts, (place[0] + x, place[1] + y, top_m), float(rng.uniform(0.0, 2.0 * np.pi)))
     return meshes
 
 
