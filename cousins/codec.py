@@ -159,12 +159,16 @@ def _flatten_container(value: object, arrays: list[Array | ArraySource], root: P
     raise ValueError(f"values of type {type(value).__name__} cannot be stored")
 
 
-def _flatten_field(value: Any, name: str, arrays: list[Array | ArraySource], root: Path | None) -> Any:
-    item = held(value, name)
-    if name in _stored_names(type(value)) and not isinstance(item, np.ndarray):
+def _flatten_field(value: object, name: str, arrays: list[Array | ArraySource], root: Path | None) -> Any:
+    item, kind = held(value, name), _kind_of(value)
+    if name in _stored_names(kind) and not isinstance(item, np.ndarray):
         arrays.append(item)
         return len(arrays) - 1
     return _flatten(item, arrays, root)
+
+
+def _kind_of(value: object) -> type:
+    return type(value)
 
 
 def _describe(array: Array | ArraySource) -> dict[str, Any]:
