@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,8 @@ def corridor() -> list[Frame]:
 
 def loaded(folder: Path) -> tuple[list[Frame], list[Array]]:
     """Return the frames of a canonical capture that have colour, and the colours at the depth image's size."""
-    frames = [frame for frame in load_capture(folder).frames if frame.color_path is not None]
+    # A replaced frame is in memory: fusion is measured here, not reading.
+    frames = [replace(frame) for frame in load_capture(folder).frames if frame.color_path is not None]
     return frames, [image for frame in frames if (image := color_at_depth(frame)) is not None]
 
 

@@ -22,6 +22,7 @@ from cousins.capture.captures import Capture, Frame, Scale
 from cousins.errors import StageError
 from cousins.geometry import Array, Intrinsics, invert, rigid, transform, unproject
 from cousins.reconstruct.shape import reconstruct_shape
+from cousins.segment.frame_masks import pack_masks
 from cousins.segment.segments import Segment, Segmentation
 from program import DATA, program_parser, run_program
 from rows import Row, at_most, entry
@@ -122,7 +123,7 @@ def labelled(capture: Capture, true_mask: Array) -> Segment:
     frame = capture.frames[0]
     visible = true_mask & (frame.depth_m > 0)
     points = transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[visible])
-    return Segment(name="labelled", label="labelled", masks={0: true_mask}, points=points)
+    return Segment(name="labelled", label="labelled", masks=pack_masks({0: true_mask}), points=points)
 
 
 def errors(capture: Capture, segmentation: Segmentation, segment: Segment | None, truth: Array) -> dict[str, Any]:

@@ -8,19 +8,22 @@ The same value gives the same bytes anywhere.
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
 
 from cousins.errors import InputError
 from cousins.geometry import Array
+from cousins.stored_arrays import ArraySource, FileArray, StoredArray, held
 
 MAGIC = b"cousins value 1\n"
 _ALIGNMENT = 8
@@ -35,24 +38,44 @@ def encode(value: object, *, root: Path | None = None) -> bytes:
 
     Paths are stored relative to `root`; a path outside it raises ValueError.
     """
-    arrays: list[Array] = []
+    buffer = io.BytesIO()
+    write_value(value, buffer, root=root)
+    return buffer.getvalue()
+
+
+def write_value(value: object, file: BinaryIO, *, root: Path | None = None) -> None:
+    """Write what `encode` returns to a file, array by array: stored arrays are never in memory together."""
+    arrays: list[Array | ArraySource] = []
     tree = _flatten(value, arrays, root)
     head = canonical_json({"tree": tree, "arrays": [_describe(array) for array in arrays]})
-    parts = [MAGIC, len(head).to_bytes(8, "little"), head]
-    size = len(MAGIC) + 8 + len(head)
-    for array in arrays:
-        padding = -size % _ALIGNMENT
-        raw = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-        parts += [b"\0" * padding, raw]
-        size += padding + len(raw)
-    return b"".join(parts)
+    size = file.write(MAGIC + len(head).to_bytes(8, "little") + head)
+    for item in arrays:
+        array = item if isinstance(item, np.ndarray) else item.read()
+        little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+        size += file.write(b"\0" * (-size % _ALIGNMENT))
+        size += file.write(little.reshape(-1).view(np.uint8).data)
 
 
 def decode(kind: type[T], data: bytes, *, root: Path | None = None) -> T:
     """Return the value of type `kind` that `encode` wrote; raises InputError for anything else."""
+    return _decode(kind, io.BytesIO(data), len(data), lambda item: _BufferArray(data=data, item=item), root)
+
+
+def read_value(kind: type[T], path: Path, *, root: Path | None = None) -> T:
+    """Return the value that `write_value` wrote to a file; fields that are a `StoredArray` stay there until used.
+
+    Raises InputError for any other file.
+    """
+    with path.open("rb") as file:
+        return _decode(kind, file, path.stat().st_size, lambda item: FileArray(path=path, **item), root)
+
+
+def _decode(
+    kind: type[T], file: BinaryIO, size: int, place: Callable[[Mapping[str, Any]], ArraySource], root: Path | None
+) -> T:
     try:
-        tree, arrays = _open(data)
-        value: T = _build(kind, tree, arrays, root)
+        tree, places = _open(file, size)
+        value: T = _build(kind, tree, [place(item) for item in places], root)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise InputError(
             f"bytes that are no {getattr(kind, '__name__', kind)} ({error})",
@@ -60,6 +83,27 @@ def decode(kind: type[T], data: bytes, *, root: Path | None = None) -> T:
             hint="Delete the file and run again.",
         ) from error
     return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _BufferArray:
+    """An array within bytes in memory."""
+
+    data: bytes
+    item: Mapping[str, Any]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.item["dtype"])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.item["shape"])
+
+    def read(self) -> Array:
+        count = math.prod(self.shape)
+        array = np.frombuffer(self.data, dtype=self.dtype, count=count, offset=self.item["offset"])
+        return array.reshape(self.shape).copy()
 
 
 def canonical_json(value: object) -> bytes:
@@ -84,7 +128,7 @@ def plain(value: object) -> Any:
     return str(value)
 
 
-def _flatten(value: object, arrays: list[Array], root: Path | None) -> Any:
+def _flatten(value: object, arrays: list[Array | ArraySource], root: Path | None) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in _KINDS:
             raise ValueError(f"arrays of {value.dtype} cannot be stored")
@@ -101,10 +145,10 @@ def _flatten(value: object, arrays: list[Array], root: Path | None) -> Any:
     return _flatten_container(value, arrays, root)
 
 
-def _flatten_container(value: object, arrays: list[Array], root: Path | None) -> Any:
+def _flatten_container(value: object, arrays: list[Array | ArraySource], root: Path | None) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: _flatten(getattr(value, field.name), arrays, root)
+            field.name: _flatten_field(value, field.name, arrays, root)
             for field in dataclasses.fields(value)
             if field.init
         }
@@ -115,47 +159,60 @@ def _flatten_container(value: object, arrays: list[Array], root: Path | None) ->
     raise ValueError(f"values of type {type(value).__name__} cannot be stored")
 
 
-def _describe(array: Array) -> dict[str, Any]:
+def _flatten_field(value: object, name: str, arrays: list[Array | ArraySource], root: Path | None) -> Any:
+    item, kind = held(value, name), _kind_of(value)
+    if name in _stored_names(kind) and not isinstance(item, np.ndarray):
+        arrays.append(item)
+        return len(arrays) - 1
+    return _flatten(item, arrays, root)
+
+
+def _kind_of(value: object) -> type:
+    return type(value)
+
+
+def _describe(array: Array | ArraySource) -> dict[str, Any]:
     return {"dtype": array.dtype.newbyteorder("<").str, "shape": list(array.shape)}
 
 
-def _open(data: bytes) -> tuple[Any, list[Array]]:
+def _open(file: BinaryIO, size: int) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the tree and the place of each array: type, shape and position of its first byte."""
     start = len(MAGIC) + 8
-    if data[: len(MAGIC)] != MAGIC or len(data) < start:
+    begin = file.read(start)
+    if begin[: len(MAGIC)] != MAGIC or len(begin) < start:
         raise ValueError("not a stored value")
-    position = start + int.from_bytes(data[len(MAGIC) : start], "little")
-    if position > len(data):
+    position = start + int.from_bytes(begin[len(MAGIC) :], "little")
+    if position > size:
         raise ValueError("cut short")
-    head = json.loads(data[start:position])
-    arrays = []
+    head = json.loads(file.read(position - start))
+    places = []
     for item in head["arrays"]:
         position += -position % _ALIGNMENT
-        array, position = _array(item, data, position)
-        arrays.append(array)
-    if position != len(data):
+        dtype, shape = _array_type(item)
+        places.append({"dtype": dtype, "shape": shape, "offset": position})
+        position += math.prod(shape) * dtype.itemsize
+        if position > size:
+            raise ValueError("cut short")
+    if position != size:
         raise ValueError("bytes are left over")
-    return head["tree"], arrays
+    return head["tree"], places
 
 
-def _array(item: Mapping[str, Any], data: bytes, position: int) -> tuple[Array, int]:
-    name = item["dtype"]
+def _array_type(item: Mapping[str, Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    name, shape = item["dtype"], item["shape"]
     if not isinstance(name, str) or len(name) > 4 or name[:1] not in "<|" or name[1:2] not in _KINDS:
         raise ValueError(f"array type {name!r}")
-    dtype, shape = np.dtype(name), item["shape"]
     if not isinstance(shape, list) or any(type(length) is not int or length < 0 for length in shape):
         raise ValueError(f"array shape {shape!r}")
-    count = math.prod(shape)
-    end = position + count * dtype.itemsize
-    if end > len(data):
-        raise ValueError("cut short")
-    array = np.frombuffer(data, dtype=dtype, count=count, offset=position).reshape(shape)
-    return array.copy(), end
+    return np.dtype(name), tuple(shape)
 
 
-def _build(kind: Any, tree: Any, arrays: list[Array], root: Path | None) -> Any:
+def _build(kind: Any, tree: Any, arrays: list[ArraySource], root: Path | None) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is np.ndarray or kind is np.ndarray:
-        return arrays[_plain(int, tree)]
+        return arrays[_index(tree)].read()
+    if kind is StoredArray:
+        return arrays[_index(tree)]
     if origin in (typing.Union, types.UnionType):
         return _build_union(arguments, tree, arrays, root)
     if origin is Literal:
@@ -171,7 +228,7 @@ def _build(kind: Any, tree: Any, arrays: list[Array], root: Path | None) -> Any:
     return _build_container(origin, arguments, tree, arrays, root)
 
 
-def _build_container(origin: Any, arguments: Any, tree: Any, arrays: list[Array], root: Path | None) -> Any:
+def _build_container(origin: Any, arguments: Any, tree: Any, arrays: list[ArraySource], root: Path | None) -> Any:
     items = _plain(list, tree)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         key, item = arguments
@@ -184,7 +241,7 @@ def _build_container(origin: Any, arguments: Any, tree: Any, arrays: list[Array]
     raise ValueError(f"type {origin} cannot be read")
 
 
-def _build_union(choices: tuple[Any, ...], tree: Any, arrays: list[Array], root: Path | None) -> Any:
+def _build_union(choices: tuple[Any, ...], tree: Any, arrays: list[ArraySource], root: Path | None) -> Any:
     """Decode an optional value; the codec stores no type tag, so a union of two types beside None is ambiguous."""
     if tree is None and type(None) in choices:
         return None
@@ -194,12 +251,24 @@ def _build_union(choices: tuple[Any, ...], tree: Any, arrays: list[Array], root:
     return _build(kinds[0], tree, arrays, root)
 
 
+def _index(tree: Any) -> int:
+    index: int = _plain(int, tree)
+    if index < 0:
+        raise ValueError(f"array number {index}")
+    return index
+
+
+@cache
+def _stored_names(kind: type) -> frozenset[str]:
+    return frozenset(name for name, hint in _hints(kind).items() if hint is StoredArray)
+
+
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def _build_dataclass(kind: type, tree: Any, arrays: list[Array], root: Path | None) -> Any:
+def _build_dataclass(kind: type, tree: Any, arrays: list[ArraySource], root: Path | None) -> Any:
     fields = _plain(dict, tree)
     hints = _hints(kind)
     return kind(**{name: _build(hints[name], item, arrays, root) for name, item in fields.items()})

@@ -84,6 +84,12 @@ def unproject(depth_m: Array, camera: Intrinsics) -> Array:
     return np.stack([z * u[None, :], z * v[:, None], z], axis=-1)
 
 
+def unproject_pixels(depth_m: Array, rows: Array, columns: Array, camera: Intrinsics) -> Array:
+    """Return the camera-frame points [n, 3] of some pixels of a planar-z depth image [h, w] [m]."""
+    z = np.asarray(depth_m[rows, columns], dtype=np.float64)
+    return np.stack([z * ((columns - camera.cx) / camera.fx), z * ((rows - camera.cy) / camera.fy), z], axis=-1)
+
+
 def project(points_camera: Array, camera: Intrinsics) -> tuple[Array, Array]:
     """Return pixel coordinates [..., 2] and planar depth [...] [m] of camera-frame points [..., 3].
 

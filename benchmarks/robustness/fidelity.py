@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cousins.errors import CousinsError
 from cousins.fidelity.comparison import supported_by_frame
-from cousins.fidelity.plain_fusion import compare_surface, plain_surface
+from cousins.fidelity.plain_fusion import compare_surface
 from cousins.fidelity.support import SupportConfig
+from cousins.fusion.plain_surface import plain_surface
 from cousins.importers.recognition import recognise_input
 from cousins.store import Store
 from flows.execution.executor import StageExecutor

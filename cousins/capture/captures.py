@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cousins.geometry import Array, Intrinsics
+from cousins.stored_arrays import StoredArray, changed
 
 HOLD_OUT_STEP = 8
 """One frame in this many is held out."""
@@ -20,9 +22,12 @@ IMAGE_ONLY_APPS = ("photos", "film")
 """`Capture.app` of captures whose poses, depth and gravity direction were estimated from images alone."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Frame:
-    """One posed frame; depth is in memory, colour is decoded on demand."""
+    """One posed frame; depth and colour are read when they are used.
+
+    `dataclasses.replace` keeps the depth in memory; `with_pose` leaves it where it lies.
+    """
 
     index: int
     """Number of the frame in the recording, from 0; frames that are held out leave gaps."""
@@ -32,14 +37,23 @@ class Frame:
     """Pose, float64 [4, 4], OpenCV camera axes."""
     depth_camera: Intrinsics
     """Camera of the depth image."""
-    depth_m: Array
+    depth_m: StoredArray = StoredArray()  # noqa: RUF009 (a descriptor)
     """Planar depth [m], float32 [h, w], 0 = unknown."""
-    confidence: Array
+    confidence: StoredArray = StoredArray()  # noqa: RUF009 (a descriptor)
     """Depth confidence: 0 low, 1 medium, 2 high; uint8 [h, w]."""
     color_camera: Intrinsics | None = None
     """Camera of the colour image; None where the frame has no colour."""
     color_path: Path | None = None
     """JPEG or PNG of the colour image."""
+
+    def with_pose(self, world_from_camera: Array, change_depth: Callable[[Array], Array] | None = None) -> Frame:
+        """Return the frame with another pose [4, 4], and with its depth [h, w] changed when it is read, where given."""
+        depth = vars(self)["depth_m"]
+        moved = {
+            "world_from_camera": world_from_camera,
+            "depth_m": depth if change_depth is None else changed(depth, change_depth),
+        }
+        return Frame(**{**vars(self), **moved})
 
     def color(self, *, width: int | None = None) -> Array | None:
         """Return the colour image, sRGB uint8 [h, w, 3], reduced to `width` [px] where given; None without colour."""

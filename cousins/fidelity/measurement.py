@@ -22,16 +22,16 @@ from cousins.fidelity.comparison import (
     total_counts,
 )
 from cousins.fidelity.plain_fusion import (
-    COARSE_VOXEL_M,
     PlainFusion,
     measure_plain_fusion,
-    plain_surface,
     triangle_areas,
     unexplained_area_m2,
 )
 from cousins.fidelity.support import SupportConfig
 from cousins.fidelity.verdict import Verdict, VerdictConfig, give_verdict
+from cousins.fusion.plain_surface import plain_surface
 from cousins.geometry import transform, unproject
+from cousins.meshes import Mesh
 from cousins.scene.scenes import Scene, hanging_supports, visual_meshes
 from cousins.segment.segments import Segmentation
 
@@ -102,12 +102,14 @@ def measure_fidelity(
     capture: Capture,
     segmentation: Segmentation | None = None,
     *,
+    surface: Mesh | None = None,
     support: SupportConfig | None = None,
     limits: VerdictConfig | None = None,
 ) -> Fidelity:
     """Return the fidelity of a scene to the held-out frames of its capture, or to all frames where none is held out.
 
     The poses of the capture must be those that the scene was made with. Objects are distinguished by `segmentation`.
+    `surface` is the `plain_surface` of the capture's frames; it is made here where it is not given.
     """
     config = SupportConfig() if support is None else support
     supported = supported_by_frame(capture, config)
@@ -123,7 +125,7 @@ def measure_fidelity(
     hanging = len(hanging_supports(scene))
     fixed = sum(placed.fixed for placed in scene.objects) - hanging
     remainder_share = share(by_remainder, int(counts[EXPLAINED]))
-    surface = plain_surface(capture.frames, COARSE_VOXEL_M)
+    surface = plain_surface(capture.frames) if surface is None else surface
     plain = measure_plain_fusion(capture, surface, supported, config) if len(capture.all_frames) > 1 else None
     verdict, advice = give_verdict(
         explained=explained,

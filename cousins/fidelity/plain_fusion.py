@@ -8,23 +8,18 @@ from typing import Final
 
 import numpy as np
 
-from cousins.capture.captures import Capture, Frame
+from cousins.capture.captures import Capture
 from cousins.fidelity.comparison import compare_with_capture, psnr_db, share, total_counts
 from cousins.fidelity.support import SupportConfig
-from cousins.fusion.volume import FusionConfig, fuse
+from cousins.fusion.plain_surface import COARSE_VOXEL_M, plain_surface
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.scene.layout.remainder import is_near_meshes
 
-COARSE_VOXEL_M: Final = 0.01
-"""Voxel edge of plain fusion [m]."""
 FINE_VOXEL_M: Final = 0.005
-"""The same of what is small enough for it [m]."""
+"""Voxel edge of what is small enough for it [m]."""
 MAX_FINE_M2: Final = 8.0
 """Area of fused surface up to which the fine voxels are tried as well [m²]: a table; a room takes minutes."""
-MIN_WEIGHT: Final = 0.2
-"""Least fused weight of the surface; one confident view at 1 m weighs 1. More than that would leave holes in what few
-frames show, and make an easy peer."""
 EXPLAINED_M: Final = 0.02
 """Fused surface this near to a mesh of the twin is explained [m]."""
 
@@ -43,12 +38,6 @@ class PlainFusion:
     """Share where it is in front of what was measured."""
     color_db: float | None
     """Peak signal-to-noise ratio of the colours of explained pixels after one gain by frame and channel [dB]."""
-
-
-def plain_surface(frames: Sequence[Frame], voxel_m: float, *, min_weight: float = MIN_WEIGHT) -> Mesh:
-    """Return the coloured surface of a truncated signed distance volume of all frames, in the world frame."""
-    config = FusionConfig(voxel_m=voxel_m, truncation_m=4.0 * voxel_m)
-    return fuse(frames, config=config, colors=True).extract(min_weight=min_weight)
 
 
 def measure_plain_fusion(

@@ -24,32 +24,54 @@ _MIN_DEPTH_M = 0.05
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_pair_terms(
-    source: Any, target: Any, first: Array, second: Array, centre: Array, gate_m: float, stride: int, terms: Array
+    pixels: Array,
+    source: Any,
+    target: Any,
+    first: Array,
+    second: Array,
+    centre: Array,
+    gate_m: float,
+    stride: int,
+    terms: Array,
 ) -> None:
-    """Add the terms [38] of a frame pair: surfels of the first frame against the second.
+    """Add the terms [38] of a frame pair: surfels of the first frame, at `pixels` [n, 2], against the second.
 
-    source: points, normals [n, 3], σ [n]. target: plane [h, w, 4], fx, fy, cx, cy. first, second:
-    world_from_camera. Residuals beyond `gate_m` [m] and 4 σ are outliers (Tukey's biweight).
+    source, target: `SurfelImage`. first, second: world_from_camera. Residuals beyond `gate_m` [m] and 4 σ are outliers
+    (Tukey's biweight).
     """
-    points, normals, sigmas = source
-    x, n, hit, gradient = np.empty(3), np.empty(3), np.empty(5), np.empty(7)
-    for row in range(stride // 2, len(points), stride):
-        _to_world(first, points[row], normals[row], x, n)
+    depth, normals, _, noise, _ = source
+    point, x, n, hit, gradient = np.empty(3), np.empty(3), np.empty(3), np.empty(5), np.empty(7)
+    for number in range(stride // 2, len(pixels), stride):
+        row, column = pixels[number, 0], pixels[number, 1]
+        _place_surfel(source, row, column, point)
+        _to_world(first, point, normals[row, column], x, n)
         if not _match_surfel(target, second, x, n, hit):
             continue
         residual = n[0] * hit[0] + n[1] * hit[1] + n[2] * hit[2]
-        limit = gate_m * gate_m + (4.0 * sigmas[row]) ** 2
+        sigma = noise[0] + noise[1] * np.float64(depth[row, column])
+        limit = gate_m * gate_m + (4.0 * sigma) ** 2
         if not residual * residual < limit:
             continue
         along_normal = n[0] * (x[0] - first[0, 3]) + n[1] * (x[1] - first[1, 3]) + n[2] * (x[2] - first[2, 3])
-        gradient[6] = hit[3] - along_normal / np.sqrt(points[row, 0] ** 2 + points[row, 1] ** 2 + points[row, 2] ** 2)
+        gradient[6] = hit[3] - along_normal / np.sqrt(point[0] ** 2 + point[1] ** 2 + point[2] ** 2)
         x -= centre
         gradient[0] = x[1] * n[2] - x[2] * n[1]
         gradient[1] = x[2] * n[0] - x[0] * n[2]
         gradient[2] = x[0] * n[1] - x[1] * n[0]
         gradient[3:6] = n
-        weight = (1.0 - residual * residual / limit) ** 2 / (sigmas[row] * sigmas[row])
+        weight = (1.0 - residual * residual / limit) ** 2 / (sigma * sigma)
         _add_residual(terms, gradient, residual, weight)
+
+
+@njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def _place_surfel(image: Any, row: int, column: int, point: Array) -> None:
+    """Write a surfel's position [3] in the camera frame, less the range bias."""
+    depth, _, (fx, fy, cx, cy), _, bias_m = image
+    z = np.float64(depth[row, column])
+    point[0], point[1], point[2] = (column - cx) / fx * z, (row - cy) / fy * z, z
+    if bias_m != 0.0:
+        share = 1.0 - bias_m / np.sqrt(point[0] * point[0] + point[1] * point[1] + point[2] * point[2])
+        point[0], point[1], point[2] = point[0] * share, point[1] * share, point[2] * share
 
 
 @njit(cache=True, nogil=True, inline="always", error_model="numpy")
@@ -70,7 +92,7 @@ def _match_surfel(target: Any, world_from_camera: Array, x: Array, n: Array, hit
     Writes the mean normal to `n` [3], and to `hit` [5] the vector from that surfel to the point [m] (3) and the
     component of the target's ray along the mean normal.
     """
-    plane, fx, fy, cx, cy = target
+    image, normals, (fx, fy, cx, cy), _, bias_m = target
     pose = world_from_camera
     dx, dy, dz = x[0] - pose[0, 3], x[1] - pose[1, 3], x[2] - pose[2, 3]
     depth = pose[0, 2] * dx + pose[1, 2] * dy + pose[2, 2] * dz
@@ -78,16 +100,19 @@ def _match_surfel(target: Any, world_from_camera: Array, x: Array, n: Array, hit
         return False
     u = fx * (pose[0, 0] * dx + pose[1, 0] * dy + pose[2, 0] * dz) / depth + cx
     v = fy * (pose[0, 1] * dx + pose[1, 1] * dy + pose[2, 1] * dz) / depth + cy
-    if not (-0.5 < u < plane.shape[1] - 0.5 and -0.5 < v < plane.shape[0] - 0.5):
+    if not (-0.5 < u < image.shape[1] - 0.5 and -0.5 < v < image.shape[0] - 0.5):
         return False
     column, row = int(u + 0.5), int(v + 0.5)
-    z = np.float64(plane[row, column, 0])
+    z = np.float64(image[row, column])
     rx, ry = (column - cx) / fx, (row - cy) / fy
+    if z > 0.0 and bias_m != 0.0:
+        # Rounded as an image would be.
+        z = np.float64(np.float32(z - bias_m / np.sqrt(1.0 + rx * rx + ry * ry)))
     agreement = facing = 0.0
     for a in range(3):
         other = 0.0
         for b in range(3):
-            other += pose[a, b] * plane[row, column, 1 + b]
+            other += pose[a, b] * normals[row, column, b]
         agreement += other * n[a]
         hit[a] = other
     if not z > 0.0 or agreement < MIN_NORMAL_COS:
@@ -116,9 +141,11 @@ def _add_residual(terms: Array, gradient: Array, residual: float, weight: float)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def surfel_overlap(source: Any, target: Any, first: Array, second: Array, gate_m: float, stride: int) -> float:
-    """Return the fraction of the first frame's surfels [n, 3] that match surfels of the second within `gate_m` [m]."""
+def surfel_overlap(
+    pixels: Array, source: Any, target: Any, first: Array, second: Array, gate_m: float, stride: int
+) -> float:
+    """Return the fraction of the first frame's surfels [n, 2] that match surfels of the second within `gate_m` [m]."""
     terms = np.zeros(PAIR_TERMS)
-    add_pair_terms(source, target, first, second, np.zeros(3), gate_m, stride, terms)
-    sample_count = (len(source[0]) - stride // 2 + stride - 1) // stride
+    add_pair_terms(pixels, source, target, first, second, np.zeros(3), gate_m, stride, terms)
+    sample_count = (len(pixels) - stride // 2 + stride - 1) // stride
     return terms[36] / max(sample_count, 1)

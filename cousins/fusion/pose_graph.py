@@ -59,8 +59,9 @@ def choose_pairs(surfels: list[Surfels], poses: Array, *, gate_m: float) -> Fram
 
     def meets(pair: tuple[int, int]) -> float:
         i, j = pair
-        stride = max(len(surfels[i].points) // 200, 1)
-        return surfel_overlap(_source(surfels[i]), _target(surfels[j]), poses[i], poses[j], gate_m, stride)
+        stride = max(len(surfels[i].pixels) // 200, 1)
+        source, target = surfels[i].image, surfels[j].image
+        return surfel_overlap(surfels[i].pixels, source, target, poses[i], poses[j], gate_m, stride)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         shares = list(pool.map(meets, candidates, chunksize=256))
@@ -110,15 +111,6 @@ _SWAP_SIGNS = np.concatenate(
 )
 
 
-def _source(surfels: Surfels) -> tuple[Array, Array, Array]:
-    return surfels.points, surfels.normals, surfels.sigma_m
-
-
-def _target(surfels: Surfels) -> tuple[Array, float, float, float, float]:
-    camera = surfels.camera
-    return surfels.plane, camera.fx, camera.fy, camera.cx, camera.cy
-
-
 def _without_bias(surfels: list[Surfels], bias_m: float) -> list[Surfels]:
     """Return the surfels with a range bias [m] subtracted along their rays."""
     return [surfel.without_bias(bias_m) for surfel in surfels] if bias_m else surfels
@@ -134,8 +126,10 @@ def _all_terms(
 
     def add(row: int) -> None:
         i, j = pairs[row]
-        add_pair_terms(_source(surfels[i]), _target(surfels[j]), poses[i], poses[j], middle, gate_m, stride, terms[row])
-        add_pair_terms(_source(surfels[j]), _target(surfels[i]), poses[j], poses[i], middle, gate_m, stride, back[row])
+        one_way, other_way = (poses[i], poses[j], middle), (poses[j], poses[i], middle)
+        a, b = surfels[i], surfels[j]
+        add_pair_terms(a.pixels, a.image, b.image, *one_way, gate_m, stride, terms[row])
+        add_pair_terms(b.pixels, b.image, a.image, *other_way, gate_m, stride, back[row])
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(add, range(len(pairs)), chunksize=32))

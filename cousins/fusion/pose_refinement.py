@@ -11,6 +11,7 @@ edges and small curves, and its poses move the cameras back by half a millimetre
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from cousins.capture.captures import Capture, Frame, hold_out_frames
 from cousins.fusion.pose_graph import FramePairs, PoseSolution, choose_pairs, pair_residuals, solve_poses
 from cousins.fusion.surfels import Surfels, fit_surfels, with_smoothed_depth
-from cousins.geometry import Array, invert, rigid
+from cousins.geometry import Array, Intrinsics, invert, rigid
 from cousins.scale.check import ASSUMED_PREFIX
 
 
@@ -228,7 +229,7 @@ def _apply_corrections(capture: Capture, keys: Array, before: Array, after: Arra
         left = right if keys[right] == index else max(right - 1, 0)
         part = 0.0 if left == right else float((index - keys[left]) / (keys[right] - keys[left]))
         pose = _interpolate(corrections[left], corrections[right], part) @ frame.world_from_camera
-        frames.append(replace(frame, world_from_camera=pose, depth_m=_depth_without_bias(frame, bias_m)))
+        frames.append(frame.with_pose(pose, _bias_removal(frame.depth_camera, bias_m)))
     return replace(capture, frames=tuple(frames))
 
 
@@ -241,16 +242,19 @@ def _interpolate(first: Array, second: Array, part: float) -> Array:
     return rigid(left @ right, mixed[:3, 3])
 
 
-def _depth_without_bias(frame: Frame, bias_m: float) -> Array:
-    """Return the depth image without a range bias [m]."""
+def _bias_removal(camera: Intrinsics, bias_m: float) -> Callable[[Array], Array] | None:
+    """Return what takes a range bias [m] off a depth image [h, w] of a camera; None where there is none."""
     if bias_m == 0.0:
-        return frame.depth_m
-    camera = frame.depth_camera
-    x = (np.arange(camera.width) - camera.cx) / camera.fx
-    y = (np.arange(camera.height) - camera.cy) / camera.fy
-    rays = np.sqrt(1.0 + x[None, :] ** 2 + y[:, None] ** 2)
-    has_depth = frame.depth_m > max(2.0 * bias_m, 0.0)
-    return np.where(has_depth, frame.depth_m - bias_m / rays, 0.0).astype(np.float32)
+        return None
+
+    def without_bias(depth_m: Array) -> Array:
+        x = (np.arange(camera.width) - camera.cx) / camera.fx
+        y = (np.arange(camera.height) - camera.cy) / camera.fy
+        rays = np.sqrt(1.0 + x[None, :] ** 2 + y[:, None] ** 2)
+        has_depth = depth_m > max(2.0 * bias_m, 0.0)
+        return np.where(has_depth, depth_m - bias_m / rays, 0.0).astype(np.float32)
+
+    return without_bias
 
 
 def _unchanged(capture: Capture, pairs: int, *warnings: str) -> Refined:

@@ -9,6 +9,7 @@ measured: fitted depth has less noise but rounds off edges and small curves, dif
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
@@ -16,6 +17,8 @@ from numba import njit
 from cousins.capture.captures import Frame
 from cousins.geometry import Array, Intrinsics
 
+SurfelImage: TypeAlias = tuple[Array, Array, tuple[float, float, float, float], tuple[float, float], float]
+"""Depth [h, w], normals [h, w, 3], fx, fy, cx, cy, noise and range bias of a frame's surfels."""
 SPACING_PX = 2
 """Distance between neighbouring surfels [px]."""
 WINDOW_RADIUS_PX = 3
@@ -31,32 +34,32 @@ edges and onto other surfaces, which appears as a range bias of about -1 mm."""
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Surfels:
-    """The surfels of one frame, as images and as a list."""
+    """The surfels of one frame as images; variants of depth and bias share the other images."""
 
-    plane: Array
-    """Depth as measured [m], 0 = none, and unit normal towards the camera (camera frame), float32 [h, w, 4]."""
+    depth_m: Array
+    """Planar depth [m], 0 = none, float32 [h, w]."""
+    normals: Array
+    """Unit normals towards the camera, in the camera frame, float32 [h, w, 3]."""
     smooth_m: Array
     """Depth of the fitted planes [m], float32 [h, w]: less noise, but it rounds off edges and small curves."""
+    pixels: Array
+    """Row and column of each surfel, in row order, int16 [n, 2]."""
     camera: Intrinsics
     """Camera of the surfel image."""
-    points: Array
-    """Positions of all surfels in the camera frame [m], float64 [n, 3]."""
-    normals: Array
-    """Their normals, float64 [n, 3]."""
-    sigma_m: Array
-    """Noise of one pixel at their depth [m], float64 [n]."""
     noise: tuple[float, float]
     """Noise of a pixel at zero range [m] and its growth per metre."""
+    bias_m: float = 0.0
+    """Range bias that is subtracted from the depth along the rays where it is used [m]."""
+
+    @property
+    def image(self) -> SurfelImage:
+        """The images as the kernels take them."""
+        camera = self.camera
+        return self.depth_m, self.normals, (camera.fx, camera.fy, camera.cx, camera.cy), self.noise, self.bias_m
 
     def without_bias(self, bias_m: float) -> Surfels:
         """Return the surfels moved towards the camera by `bias_m` along their rays [m]."""
-        camera, plane = self.camera, self.plane.copy()
-        x = (np.arange(camera.width) - camera.cx) / camera.fx
-        y = (np.arange(camera.height) - camera.cy) / camera.fy
-        rays = np.sqrt(1.0 + x[None, :] ** 2 + y[:, None] ** 2)
-        plane[..., 0] = np.where(plane[..., 0] > 0.0, plane[..., 0] - bias_m / rays, 0.0)
-        ranges = np.linalg.norm(self.points, axis=1, keepdims=True)
-        return replace(self, plane=plane, points=self.points * (1.0 - bias_m / ranges))
+        return replace(self, bias_m=bias_m)
 
 
 def fit_surfels(
@@ -72,9 +75,11 @@ def fit_surfels(
         frame.depth_m,
         np.float32(0.0),
     ).astype(np.float32)
-    plane = np.zeros((height, width, 4), dtype=np.float32)
+    plane = np.zeros((height, width), dtype=np.float32)
     smooth = np.zeros((height, width), dtype=np.float32)
-    _fit_planes(depth, (camera.fx, camera.fy, camera.cx, camera.cy), (sigma_m, sigma_per_m), plane, smooth)
+    normals = np.zeros((height, width, 3), dtype=np.float32)
+    noise = (sigma_m, sigma_per_m)
+    _fit_planes(depth, (camera.fx, camera.fy, camera.cx, camera.cy), noise, plane, normals, smooth)
     small = Intrinsics(
         width=width,
         height=height,
@@ -83,36 +88,25 @@ def fit_surfels(
         cx=camera.cx / SPACING_PX,
         cy=camera.cy / SPACING_PX,
     )
-    return _surfels_from_images(plane, smooth, small, (sigma_m, sigma_per_m))
+    pixels = np.argwhere(plane > 0.0).astype(np.int16)
+    return Surfels(depth_m=plane, normals=normals, smooth_m=smooth, pixels=pixels, camera=small, noise=noise)
 
 
 def with_smoothed_depth(surfels: Surfels) -> Surfels:
     """Return the surfels at the depth of their fitted planes."""
-    plane = surfels.plane.copy()
-    plane[..., 0] = surfels.smooth_m
-    return _surfels_from_images(plane, surfels.smooth_m, surfels.camera, surfels.noise)
-
-
-def _surfels_from_images(plane: Array, smooth: Array, camera: Intrinsics, noise: tuple[float, float]) -> Surfels:
-    """Return surfels from their images."""
-    v, u = np.nonzero(plane[..., 0] > 0.0)
-    z = plane[v, u, 0].astype(np.float64)
-    return Surfels(
-        plane=plane,
-        smooth_m=smooth,
-        camera=camera,
-        points=np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1),
-        normals=plane[v, u, 1:].astype(np.float64),
-        sigma_m=noise[0] + noise[1] * z,
-        noise=noise,
-    )
+    return replace(surfels, depth_m=surfels.smooth_m)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fit_planes(
-    depth: Array, camera: tuple[float, float, float, float], noise: tuple[float, float], plane: Array, smooth: Array
+    depth: Array,
+    camera: tuple[float, float, float, float],
+    noise: tuple[float, float],
+    plane: Array,
+    normals: Array,
+    smooth: Array,
 ) -> None:
-    """Write `plane` [h, w, 4] and `smooth` [h, w] by least squares of inverse depth over each window."""
+    """Write depth as measured and fitted [h, w] and normals [h, w, 3] by least squares of inverse depth by window."""
     fx, fy, cx, cy = camera
     height, width = depth.shape
     for row in range(plane.shape[0]):
@@ -134,11 +128,11 @@ def _fit_planes(
             rx, ry = (u - cx) / fx, (v - cy) / fy
             if a / (length * np.sqrt(1.0 + rx * rx + ry * ry)) < MIN_INCIDENCE_COS:
                 continue
-            plane[row, column, 0] = z
+            plane[row, column] = z
             smooth[row, column] = 1.0 / a
-            plane[row, column, 1] = -nx / length
-            plane[row, column, 2] = -ny / length
-            plane[row, column, 3] = -nz / length
+            normals[row, column, 0] = -nx / length
+            normals[row, column, 1] = -ny / length
+            normals[row, column, 2] = -nz / length
 
 
 @njit(cache=True, nogil=True, inline="always", error_model="numpy")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from cousins.capture.captures import Capture, Frame
 from cousins.errors import StageError
-from cousins.geometry import Array, invert, transform, unproject
+from cousins.geometry import Array, invert, project, transform, unproject_pixels
 from cousins.meshes import Mesh
 from cousins.reconstruct.support import base_height_m
 from cousins.reconstruct.surface.completion import SOLID_NAMES, Solid, fit_solid
@@ -30,13 +31,16 @@ from cousins.reconstruct.surface.rotational_symmetry import find_axis, symmetriz
 from cousins.reconstruct.surface.support_contact import continue_sides
 from cousins.reconstruct.surface.vessel import even_wall, find_vessel, wall_share
 from cousins.reconstruct.surface.view_evidence import (
+    MIN_DEPTH_M,
     DepthObservation,
     Evidence,
     VoxelGrid,
-    accumulate_evidence,
+    add_evidence,
+    no_evidence,
     noise_m,
     prepare_observation,
 )
+from cousins.segment.frame_masks import PackedMask
 from cousins.segment.segments import Segment, Segmentation
 
 FULL_EVIDENCE_VIEWS = 10
@@ -45,6 +49,8 @@ MAX_ONE_SIDED_ARC_RAD = np.pi
 """Viewed over a smaller angle about the vertical, an object has an unobserved side [rad]."""
 MAX_FIT_POINTS = 6000
 """Largest number of points to which simple solids are fitted."""
+MAX_SAMPLES = 3_000_000
+"""Largest number of an object's pixels, over all frames, that are held at a time: 150 MB of points."""
 DEFAULT_WALL_M = 0.005
 """Thickness of a surface whose back no view observed [m]: common for shells, plates, cloth and boards."""
 ROUND_TOLERANCE_SIGMAS = 0.7
@@ -108,19 +114,17 @@ def reconstruct_shape(
     if segment.relief_cell_m > 0.0:
         return _low_shape(segmentation, segment, config)
     low, high, base_m = _bounds(capture, segmentation, segment)
-    pairs = [(frame, prepare_observation(frame, segment.masks.get(frame.index))) for frame in capture.frames]
-    pairs = [(frame, view) for frame, view in pairs if _is_in_view(view, low, high)]
-    views = [view for _, view in pairs]
-    object_depth_m = np.concatenate(
-        [view.depth_m[view.is_object & (view.depth_m > 0.0)] for view in views if view.is_object.any()]
-    )
-    sigma_m = float(noise_m(float(np.median(object_depth_m))))
+    frames = [frame for frame in capture.frames if _is_in_view(frame, low, high)]
+    sigma_m = float(noise_m(_median_depth_m(frames, segment)))
     grid = _voxel_grid(low, high, base_m, sigma_m, config)
     limits = _Limits(base_m=base_m, sigma_m=sigma_m, truncation_m=max(3.0 * sigma_m, 3.0 * grid.voxel_m))
-    view_share = min(1.0, sum(view.is_object.any() for view in views) / FULL_EVIDENCE_VIEWS)
-    evidence = accumulate_evidence(views, grid, truncation_m=limits.truncation_m)
-    measured = _measured_field(evidence, [frame for frame, _ in pairs], grid, limits, view_share)
-    completed, completions, fallbacks = _complete_unseen(measured, views, grid, limits)
+    views = [frame for frame in frames if segment.masks.is_visible(frame.index)]
+    view_share = min(1.0, len(views) / FULL_EVIDENCE_VIEWS)
+    evidence = no_evidence(grid)
+    for frame in frames:
+        add_evidence(evidence, _observation(frame, segment, grid), grid, truncation_m=limits.truncation_m)
+    measured = _measured_field(evidence, frames, grid, limits, view_share)
+    completed, completions, fallbacks = _complete_unseen(measured, segment, views, grid, limits)
     distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, limits.truncation_m)
     low_m = max(sigma_m, 1.5 * grid.voxel_m)
     field = trim_fringe(close_field(distance, trust), grid.centers_m(2), base_m=base_m, low_m=low_m)
@@ -187,7 +191,7 @@ def _low_shape(segmentation: Segmentation, segment: Segment, config: ShapeConfig
 
 
 def _complete_unseen(
-    measured: MeasuredField, views: list[DepthObservation], grid: VoxelGrid, limits: _Limits
+    measured: MeasuredField, segment: Segment, views: list[Frame], grid: VoxelGrid, limits: _Limits
 ) -> tuple[MeasuredField, tuple[str, ...], tuple[str, ...]]:
     """Complete unobserved space by symmetry, a fitted solid, a vessel's wall and foot, or minimal closure.
 
@@ -203,7 +207,7 @@ def _complete_unseen(
         done = (*done, "revolution average")
     covered_rad = _covered_rad(views, grid)
     if covered_rad < MAX_ONE_SIDED_ARC_RAD:
-        solid = fit_solid(_surface_points(views), base_m=base_m, tolerance_m=sigma_m)
+        solid = fit_solid(_surface_points(views, segment, grid), base_m=base_m, tolerance_m=sigma_m)
         if solid is not None:
             share = _solid_share(solid, grid, measured)
             wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
@@ -235,24 +239,59 @@ def require_measured_surface(name: str, mesh: Mesh, observed: Array) -> None:
         )
 
 
-def _covered_rad(views: list[DepthObservation], grid: VoxelGrid) -> float:
+def _median_depth_m(frames: list[Frame], segment: Segment) -> float:
+    """Return the median depth of the object's pixels [m]; of very many, every n-th."""
+    stride, depths = max(1, segment.masks.pixels // MAX_SAMPLES), []
+    for frame in frames:
+        if segment.masks.is_visible(frame.index):
+            depth_m = frame.depth_m
+            depths.append(depth_m[segment.masks[frame.index] & np.isfinite(depth_m) & (depth_m > 0.0)][::stride])
+    return float(np.median(np.concatenate(depths)))
+
+
+def _observation(frame: Frame, segment: Segment, grid: VoxelGrid) -> DepthObservation:
+    """Return the part of a frame that may show the grid, and the object's mask, prepared for integration."""
+    packed = segment.masks.packed.get(frame.index)
+    window = object_window(frame, grid, packed)
+    return prepare_observation(frame, None if packed is None else packed.unpacked(), window)
+
+
+def object_window(frame: Frame, grid: VoxelGrid, mask: PackedMask | None) -> tuple[slice, slice]:
+    """Return rows and columns of the depth image that hold all of the grid, with a pixel for rounding, and the mask."""
+    camera = frame.depth_camera
+    ends = [(grid.centers_m(axis)[0], grid.centers_m(axis)[-1]) for axis in range(3)]
+    corners = transform(invert(frame.world_from_camera), np.array(list(itertools.product(*ends))))
+    if (corners[:, 2] < MIN_DEPTH_M).any():
+        return slice(0, camera.height), slice(0, camera.width)
+    pixels, _ = project(corners, camera)
+    low, high = np.floor(pixels.min(axis=0)).astype(int) - 1, np.ceil(pixels.max(axis=0)).astype(int) + 2
+    if mask is not None and mask.size[0]:
+        low = np.minimum(low, mask.corner[::-1])
+        high = np.maximum(high, np.add(mask.corner, mask.size)[::-1])
+    low, high = np.clip([low, high], 0, [camera.width, camera.height])
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def _covered_rad(views: list[Frame], grid: VoxelGrid) -> float:
     """Return the angle about the vertical over which the object was viewed [rad]: a full turn less the widest gap."""
     middle = grid.origin + 0.5 * grid.voxel_m * np.array(grid.shape)
-    eyes = np.array([invert(view.camera_from_world)[:2, 3] - middle[:2] for view in views if view.is_object.any()])
+    eyes = np.array([invert(invert(view.world_from_camera))[:2, 3] - middle[:2] for view in views])
     angles = np.sort(np.arctan2(eyes[:, 1], eyes[:, 0]))
     gaps = np.diff(np.append(angles, angles[0] + 2.0 * np.pi))
     return float(2.0 * np.pi - gaps.max())
 
 
-def _surface_points(views: list[DepthObservation]) -> Array:
-    """Return the measured world points of the object's surface away from depth edges [m], float64 [n, 3]."""
-    clouds = []
-    for view in views:
+def _surface_points(views: list[Frame], segment: Segment, grid: VoxelGrid) -> Array:
+    """Return measured world points of the object's surface away from depth edges [m], float64 [n, 3]."""
+    stride, clouds = max(1, segment.masks.pixels // MAX_SAMPLES), []
+    for frame in views:
+        view = _observation(frame, segment, grid)
         v, u = np.nonzero(view.is_object & (view.weight > 0.0))
         z = view.depth_m[v, u].astype(np.float64)
+        v, u = v + view.corner[0], u + view.corner[1]
         fx, fy, cx, cy = view.pinhole
         camera_points = np.stack([(u - cx) / fx * z, (v - cy) / fy * z, z], axis=1)
-        clouds.append(transform(invert(view.camera_from_world), camera_points))
+        clouds.append(transform(invert(view.camera_from_world), camera_points)[::stride].copy())
     cloud = np.concatenate(clouds)
     return cloud[:: max(1, len(cloud) // MAX_FIT_POINTS)]
 
@@ -268,13 +307,14 @@ def _solid_share(solid: Solid, grid: VoxelGrid, measured: MeasuredField) -> Arra
 def _bounds(capture: Capture, segmentation: Segmentation, segment: Segment) -> tuple[Array, Array, float]:
     """Return the object's bounding box in the world [m] ([3] and [3]) and the height of its support [m]."""
     points = [segment.points] if len(segment.points) else []
+    stride = max(3, segment.masks.pixels // MAX_SAMPLES)
     for frame in capture.frames:
         mask = segment.masks.get(frame.index)
         if mask is not None:
             is_measured = mask & (frame.depth_m > 0.0) & (frame.confidence >= 1)
-            points.append(
-                transform(frame.world_from_camera, unproject(frame.depth_m, frame.depth_camera)[is_measured])[::3]
-            )
+            rows, columns = np.nonzero(is_measured)
+            measured = unproject_pixels(frame.depth_m, rows, columns, frame.depth_camera)
+            points.append(transform(frame.world_from_camera, measured)[::stride].copy())
     cloud = np.concatenate(points) if points else np.zeros((0, 3))
     if len(cloud) < 50:
         raise StageError(f"{segment.name} has {len(cloud)} points, wanted at least 50", stage="shape")
@@ -282,17 +322,17 @@ def _bounds(capture: Capture, segmentation: Segmentation, segment: Segment) -> t
     return low, high, base_height_m(segmentation, segment, low, high)
 
 
-def _is_in_view(view: DepthObservation, low: Array, high: Array) -> bool:
+def _is_in_view(frame: Frame, low: Array, high: Array) -> bool:
     """Return whether any of the box is in view."""
+    camera = frame.depth_camera
     corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
-    camera_corners = transform(view.camera_from_world, corners)
+    camera_corners = transform(invert(frame.world_from_camera), corners)
     if (camera_corners[:, 2] < 0.05).all():
         return False
-    height, width = view.depth_m.shape
     z = np.maximum(camera_corners[:, 2], 0.05)
-    u = camera_corners[:, 0] / z * view.pinhole[0] + view.pinhole[2]
-    v = camera_corners[:, 1] / z * view.pinhole[1] + view.pinhole[3]
-    return bool(u.max() > 0 and v.max() > 0 and u.min() < width and v.min() < height)
+    u = camera_corners[:, 0] / z * camera.fx + camera.cx
+    v = camera_corners[:, 1] / z * camera.fy + camera.cy
+    return bool(u.max() > 0 and v.max() > 0 and u.min() < camera.width and v.min() < camera.height)
 
 
 def _voxel_grid(low: Array, high: Array, base_m: float, sigma_m: float, config: ShapeConfig) -> VoxelGrid:

@@ -79,4 +79,4 @@ def rescale_capture(capture: Capture, check: ScaleCheck) -> Capture:
 def _scaled(frame: Frame, ratio: float) -> Frame:
     pose = frame.world_from_camera.copy()
     pose[:3, 3] *= ratio
-    return replace(frame, world_from_camera=pose, depth_m=(frame.depth_m * ratio).astype(np.float32))
+    return frame.with_pose(pose, lambda depth_m: (depth_m * ratio).astype(np.float32))

@@ -9,6 +9,7 @@ from numba import njit
 
 from cousins.capture.captures import Frame
 from cousins.geometry import Array, invert, transform, unproject
+from cousins.segment.frame_masks import PackedMask, pack_labels
 from cousins.segment.surfaces.surface import NOISE_FLOOR_M, NOISE_PER_M
 from cousins.segment.surfaces.voxel_map import voxel_codes
 
@@ -50,11 +51,10 @@ def competing_points(other_points: Array, points: Array) -> Array:
     return np.asarray(other_points[np.asarray(is_near)[inverse.ravel()]])
 
 
-def masks_by_object(frame: Frame, labels: Array) -> dict[int, Array]:
-    """Return the mask of each object in a label image [h, w] that has enough pixels there."""
+def masks_by_object(frame: Frame, labels: Array) -> dict[int, PackedMask]:
+    """Return the mask of each object in a label image [h, w] that has enough pixels there, packed."""
     is_labelled = (labels >= 0) & (frame.depth_m > 0.0)
-    counts = np.bincount(labels[is_labelled], minlength=1)
-    return {int(k): is_labelled & (labels == k) for k in np.flatnonzero(counts >= MIN_MASK_PIXELS)}
+    return pack_labels(np.where(is_labelled, labels, -1), min_pixels=MIN_MASK_PIXELS)
 
 
 def is_cut_by_border(mask: Array) -> bool:
@@ -63,7 +63,7 @@ def is_cut_by_border(mask: Array) -> bool:
     return any(bool((side[1:] & side[:-1]).any()) for side in sides)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _nearest_labels(points, labels, pixel_points, camera, voxel):  # type: ignore[no-untyped-def]
     height, width = pixel_points.shape[0], pixel_points.shape[1]
     out = np.full((height, width), -1, np.int64)

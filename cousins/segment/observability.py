@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,7 +22,7 @@ MAX_CUT_OFF_SHARE = 0.8
 
 
 def select_observed(
-    capture: Capture, masks: Sequence[dict[int, Array]], clouds: Sequence[Array], *, voxel_m: float, up: Array
+    capture: Capture, masks: Sequence[Mapping[int, Array]], clouds: Sequence[Array], *, voxel_m: float, up: Array
 ) -> tuple[list[int], tuple[str, ...]]:
     """Return the indices of the objects that were observed well enough, and a sentence for each reason to drop others.
 
@@ -56,14 +56,14 @@ def _format_count(count: int) -> str:
     return "1 thing" if count == 1 else f"{count} things"
 
 
-def _is_barely_filmed(masks: dict[int, Array], frames: int) -> bool:
+def _is_barely_filmed(masks: Mapping[int, Array], frames: int) -> bool:
     """Return whether an object is in fewer than three of more than ten frames, or cut off by the image edge in most."""
     if len(masks) == 0 or (frames > 10 and len(masks) < 3):
         return True
     return sum(is_cut_by_border(mask) for mask in masks.values()) > MAX_CUT_OFF_SHARE * len(masks)
 
 
-def _view_arc_deg(capture: Capture, masks: dict[int, Array], cloud: Array, up: Array) -> float:
+def _view_arc_deg(capture: Capture, masks: Mapping[int, Array], cloud: Array, up: Array) -> float:
     """Return the level arc that the views of an object span about it [degree]: all but the widest gap."""
     if not masks:
         return 0.0

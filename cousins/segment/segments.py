@@ -9,6 +9,7 @@ import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
+from cousins.segment.frame_masks import FrameMasks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -39,7 +40,7 @@ class Segment:
     """Source of the label: `geometry`, `yolox`, `clip`, `RoomPlan` or `user`."""
     label_score: float = 0.0
     """Confidence of the label, 0 to 1."""
-    masks: dict[int, Array] = field(default_factory=dict)
+    masks: FrameMasks = field(default_factory=FrameMasks)
     """By frame index: bool [h, w] at the depth image's size; frames that do not show it are absent."""
     points: Array = field(default_factory=lambda: np.zeros((0, 3)))
     """Points of its surface in the world [m], float64 [n, 3]."""

@@ -7,7 +7,7 @@ where nobody knows the truth.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,7 +76,7 @@ class ViewAgreement:
 def compare_views(
     capture: Capture,
     structure: FixedStructure,
-    masks: Sequence[dict[int, Array]],
+    masks: Sequence[Mapping[int, Array]],
     *,
     patch: PatchConfig,
     group: GroupConfig,

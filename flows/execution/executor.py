@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
-from cousins.codec import decode, encode
+from cousins.codec import read_value, write_value
 from cousins.seeding import child_rng
 from cousins.store import Store, json_digest
 from flows.execution.code_version import code_version
 from flows.execution.stage import ProgressCallback, Reference, Stage, StageCall, StageContext, no_progress
 from flows.execution.stage_options import StageOptions
 
+KEPT_VALUES = 4
+"""Values that are kept in memory: what the stages that follow each other share. The textures of all objects, in each
+of the forms that a scene takes, would be gigabytes."""
 VALUE = "value.bin"
 """File of a value that the codec wrote."""
 
@@ -48,15 +52,14 @@ class StageExecutor:
     """Receives the start and end of every stage."""
     before_first_compute: Callable[[], None] = field(default=_no_hook)
     """Called before each result that is not in the store; must be cheap when repeated."""
-    memo: dict[str, object] = field(default_factory=dict)
-    """Values by digest, so that they are not read again."""
+    memo: OrderedDict[str, object] = field(default_factory=OrderedDict)
+    """The `KEPT_VALUES` values that were used last, by digest, so that they are not read again."""
 
     def run(self, call: StageCall[T]) -> Reference[T]:
         """Return the result of a call from the store, or compute it; raises the errors of the stage."""
         started = time.monotonic()
         stage = call.stage
         self.progress(stage, None)
-        values: list[T] = []
 
         def fill(folder: Path) -> None:
             self.before_first_compute()
@@ -66,12 +69,10 @@ class StageExecutor:
             inputs = [self._value(item) for item in call.inputs]
             value = stage.compute(context, *inputs, **{name: self._value(item) for name, item in call.named.items()})
             if stage.kind is not None and value is not None:
-                (folder / VALUE).write_bytes(encode(value, root=self.store.root))
-                values.append(value)
+                with (folder / VALUE).open("wb") as file:
+                    write_value(value, file, root=self.store.root)
 
         entry = self.store.get_or_create(self._key(call), fill)
-        if values:
-            self.memo[entry.digest] = values[0]
         reference = Reference(
             stage=stage, digest=entry.digest, started=started, ended=time.monotonic(), reused=entry.reused
         )
@@ -85,8 +86,12 @@ class StageExecutor:
     def load(self, reference: Reference[T]) -> T:
         """Return the value that a reference stands for."""
         if reference.digest not in self.memo:
-            self.memo[reference.digest] = _read(reference.stage, self.folder(reference), self.store.root)
-        return cast("T", self.memo[reference.digest])
+            self.memo[reference.digest] = self._read(reference)
+        self.memo.move_to_end(reference.digest)
+        value = cast("T", self.memo[reference.digest])
+        while len(self.memo) > KEPT_VALUES:
+            self.memo.popitem(last=False)
+        return value
 
     def folder(self, reference: Reference[object]) -> Path:
         """Return the folder with a result's files."""
@@ -99,7 +104,13 @@ class StageExecutor:
     def _value(self, item: object) -> object:
         if isinstance(item, Reference):
             return self.load(item)
-        return tuple(self._value(part) for part in item) if isinstance(item, tuple) else item
+        if isinstance(item, tuple):
+            # Many values, such as all objects, are the input of one stage: to keep them would drop what others share.
+            return tuple(self._read(part) if isinstance(part, Reference) else part for part in item)
+        return item
+
+    def _read(self, reference: Reference[T]) -> T:
+        return _read(reference.stage, self.folder(reference), self.store.root)
 
     def _key(self, call: StageCall[T]) -> str:
         stage = call.stage
@@ -118,7 +129,7 @@ def _read(stage: Stage[..., T], folder: Path, root: Path) -> T:
     if stage.read is not None:
         return stage.read(folder)
     assert stage.kind is not None, f"the stage {stage.name} stores no value"
-    return decode(stage.kind, (folder / VALUE).read_bytes(), root=root)
+    return read_value(stage.kind, folder / VALUE, root=root)
 
 
 def _indices(call: StageCall[T]) -> list[int]:

@@ -26,6 +26,7 @@ STAGE_NAMES = (
     "refine",
     "segment",
     "reconstruct",
+    "fuse",
     "assemble",
     "settle",
     "write",

@@ -16,6 +16,8 @@ from cousins.errors import InputError
 from cousins.extras import requires_extra
 from cousins.fidelity.measurement import Fidelity
 from cousins.importers.recognition import InputKind, ScanInput, recognise_input
+from cousins.meshes import Mesh
+from cousins.reconstruct.objects import ReconstructedObject
 from cousins.scene.scenes import Scene
 from cousins.store import Store
 from flows.execution.executor import StageExecutor
@@ -40,6 +42,7 @@ from flows.pipeline.stages import (
     CHECK_CAPTURE,
     DRAW,
     FIDELITY,
+    FUSE,
     GATE,
     INGEST,
     MESH,
@@ -170,6 +173,7 @@ def _build_from_frames(source: ScanInput, runner: StageRunner, executor: StageEx
             refined=deferred(frames.aligned),
             segmentation=deferred(frames.named),
             objects=deferred_all(frames.objects),
+            surface=deferred(frames.surface),
         )
     )
     return _finish(scene, frames, runner)
@@ -204,10 +208,12 @@ def _process_frames(source: ScanInput, runner: StageRunner, executor: StageExecu
         labelled = runner.run(NAME(refined=deferred(aligned), segmentation=deferred(segmented)))
     sizes = [len(segment.points) for segment in executor.load(labelled).segments]
     largest_first = sorted(range(len(sizes)), key=lambda index: (-sizes[index], index))
-    calls = [
+    calls: list[StageCall[ReconstructedObject | Mesh]] = [FUSE(refined=deferred(aligned))]
+    calls += [
         RECONSTRUCT(refined=deferred(aligned), segmentation=deferred(labelled), index=index) for index in largest_first
     ]
-    by_index = dict(zip(largest_first, runner.run_all("reconstruct", calls), strict=True))
+    surface, *objects = runner.run_all("fuse, reconstruct", calls)
+    by_index = dict(zip(largest_first, cast("list[Reference[ReconstructedObject]]", objects), strict=True))
     return CaptureResults(
         capture=capture,
         checks=checks,
@@ -216,6 +222,7 @@ def _process_frames(source: ScanInput, runner: StageRunner, executor: StageExecu
         segmented=segmented,
         named=labelled,
         objects=tuple(by_index[index] for index in range(len(sizes))),
+        surface=cast("Reference[Mesh]", surface),
     )
 
 
@@ -223,21 +230,22 @@ def _finish(scene: Reference[Scene], frames: CaptureResults | None, runner: Stag
     settled = runner.run(SETTLE(scene=deferred(scene)))
     written = runner.run(WRITE(settled=deferred(settled)))
     draw = RENDER(scene=deferred(written))
-    fidelity: Reference[Fidelity] | None = None
+    measure: list[StageCall[Fidelity]] = []
     if frames is not None:
-        fidelity = runner.run(
-            FIDELITY(refined=deferred(frames.aligned), segmentation=deferred(frames.named), scene=deferred(written))
-        )
-        draw = DRAW(refined=deferred(frames.aligned), segmentation=deferred(frames.named), scene=deferred(written))
-    calls: list[StageCall[GateReport | Path]] = [GATE(scene=deferred(written)), draw]
-    gates, pictures = runner.run_all("gate, pictures", calls)
+        aligned, named = deferred(frames.aligned), deferred(frames.named)
+        draw = DRAW(refined=aligned, segmentation=named, scene=deferred(written))
+        measure = [
+            FIDELITY(refined=aligned, segmentation=named, scene=deferred(written), surface=deferred(frames.surface))
+        ]
+    calls: list[StageCall[GateReport | Path | Fidelity]] = [*measure, GATE(scene=deferred(written)), draw]
+    *fidelity, gates, pictures = runner.run_all("fidelity, gate, pictures", calls)
     return TwinResults(
         capture=frames,
         scene=scene,
         settled=settled,
         written=written,
         gates=cast("Reference[GateReport]", gates),
-        fidelity=fidelity,
+        fidelity=cast("Reference[Fidelity]", fidelity[0]) if fidelity else None,
         pictures=cast("Reference[Path]", pictures),
     )
 

@@ -10,6 +10,7 @@ from cousins.capture.captures import Capture
 from cousins.capture.quality.assessment import QualityReport
 from cousins.fidelity.measurement import Fidelity
 from cousins.fusion.pose_refinement import Refined
+from cousins.meshes import Mesh
 from cousins.reconstruct.objects import ReconstructedObject
 from cousins.scene.scenes import Scene
 from cousins.segment.segments import Segmentation
@@ -86,11 +87,14 @@ class CaptureResults:
     """The same with labels by the namer; `segmented` itself where there is none."""
     objects: tuple[Reference[ReconstructedObject], ...]
     """One asset or failure by segment."""
+    surface: Reference[Mesh]
+    """Plain fusion of the aligned frames."""
 
     @property
     def references(self) -> tuple[Reference[object], ...]:
         """All of them, each once, in the order of the stages."""
-        listed = (self.capture, self.checks, self.refined, self.aligned, self.segmented, self.named, *self.objects)
+        frames = (self.capture, self.checks, self.refined, self.aligned, self.segmented, self.named)
+        listed = (*frames, *self.objects, self.surface)
         return tuple({id(reference): reference for reference in listed}.values())
 
 

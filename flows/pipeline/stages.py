@@ -16,10 +16,12 @@ from cousins.capture.quality.assessment import QualityReport, assess_quality
 from cousins.capture.quality.convention_check import ConventionReport, check_camera_convention
 from cousins.extras import requires_extra
 from cousins.fidelity.measurement import Fidelity, measure_fidelity
+from cousins.fusion.plain_surface import plain_surface
 from cousins.fusion.pose_refinement import Refined, refine_poses
 from cousins.importers.meshes import scene_of_mesh
 from cousins.importers.recognition import ScanInput
 from cousins.importers.rooms import read_room
+from cousins.meshes import Mesh
 from cousins.reconstruct.objects import ReconstructedObject, reconstruct_object
 from cousins.rooms.wall_scale import check_scale_with_room
 from cousins.scale.check import rescale_capture
@@ -93,6 +95,10 @@ def _reconstruct(
     return reconstruct_object(refined.capture, segmentation, segment, rng=context.rng)
 
 
+def _fuse(_: StageContext, refined: Refined) -> Mesh:
+    return plain_surface(refined.capture.frames)
+
+
 def _assemble(
     context: StageContext,
     capture: Capture,
@@ -100,8 +106,17 @@ def _assemble(
     refined: Refined,
     segmentation: Segmentation,
     objects: tuple[ReconstructedObject, ...],
+    surface: Mesh,
 ) -> Scene:
-    return assemble_twin(capture, refined, segmentation, objects, name=context.options.name, quality=checks.quality)
+    return assemble_twin(
+        capture,
+        refined,
+        segmentation,
+        objects,
+        name=context.options.name,
+        quality=checks.quality,
+        surface=surface,
+    )
 
 
 def _room(context: StageContext, export: ScanInput) -> Scene:
@@ -126,8 +141,10 @@ def _gate(_: StageContext, scene: Scene) -> GateReport:
     return run_gates(scene)
 
 
-def _measure_fidelity(_: StageContext, refined: Refined, segmentation: Segmentation, scene: Scene) -> Fidelity:
-    return measure_fidelity(scene, refined.capture, segmentation)
+def _measure_fidelity(
+    _: StageContext, refined: Refined, segmentation: Segmentation, scene: Scene, surface: Mesh
+) -> Fidelity:
+    return measure_fidelity(scene, refined.capture, segmentation, surface=surface)
 
 
 def _draw(context: StageContext, refined: Refined, segmentation: Segmentation, scene: Scene) -> None:
@@ -182,6 +199,7 @@ RECONSTRUCT = Stage(
     rng_key=(OBJECT_RNG,),
     options=("seed",),
 )
+FUSE = Stage(name="fuse", top_package="fusion", compute=_fuse, kind=Mesh)
 ASSEMBLE = Stage(name="assemble", top_package="scene", compute=_assemble, kind=Scene, options=("name",))
 MESH = Stage(name="mesh", top_package="importers", compute=_mesh, kind=Scene, options=("seed", "up", "name"))
 ROOM = Stage(name="room", top_package="importers", compute=_room, kind=Scene, options=("name",))
@@ -198,6 +216,7 @@ SCAN_STAGES: tuple[Stage[..., object], ...] = (
     REFINE,
     SEGMENT,
     RECONSTRUCT,
+    FUSE,
     ASSEMBLE,
     SETTLE,
     WRITE,

@@ -18,6 +18,7 @@ from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, transform, unproject
 from cousins.meshes import Mesh
 from cousins.raster import Raster, ShadingData, ShadingLight, prepare_shading, render, shade
+from cousins.segment.frame_masks import pack_masks
 from cousins.segment.segments import Plane, Segment, Segmentation
 from sim.synthetic.lidar_noise import SUBSAMPLES, LidarConfig, measure_depth, noiseless_lidar, true_depth
 from sim.synthetic.shadow_maps import ShadowMaps, shadow_maps, visibility
@@ -200,7 +201,7 @@ def truth_segmentation(truth: Truth, capture: Capture, *, planes: tuple[Plane, .
                 label=truth.labels[name],
                 label_source="truth",
                 label_score=1.0,
-                masks=masks,
+                masks=pack_masks(masks),
                 points=np.concatenate(points),
                 support=planes[0].name if planes else None,
             )

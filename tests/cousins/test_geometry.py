@@ -15,6 +15,7 @@ from cousins.geometry import (
     rotation_from_quat_wxyz,
     transform,
     unproject,
+    unproject_pixels,
 )
 
 CAMERA = Intrinsics(width=64, height=48, fx=50.0, fy=52.0, cx=30.5, cy=22.0)
@@ -35,6 +36,12 @@ def test_a_quaternion_survives_the_way_through_a_rotation(axis: tuple[float, ...
 def test_a_pose_times_its_inverse_is_neutral(axis: tuple[float, ...], angle: float) -> None:
     pose = rigid(rotation_about(np.array(axis), angle), np.array([1.0, -2.0, 3.0]))
     np.testing.assert_allclose(invert(pose) @ pose, np.eye(4), atol=1e-12)
+
+
+def test_some_pixels_are_unprojected_as_all_are() -> None:
+    depth = np.random.default_rng(0).uniform(0.0, 3.0, (CAMERA.height, CAMERA.width)).astype(np.float32)
+    rows, columns = np.nonzero(depth > 1.0)
+    assert np.array_equal(unproject_pixels(depth, rows, columns, CAMERA), unproject(depth, CAMERA)[depth > 1.0])
 
 
 def test_projecting_what_was_unprojected_gives_the_pixels_back() -> None:

@@ -18,7 +18,7 @@ import pytest
 from cousins.errors import InputError, StageError
 from cousins.geometry import Array
 from cousins.store import Store
-from flows.execution.executor import StageExecutor
+from flows.execution.executor import KEPT_VALUES, StageExecutor
 from flows.execution.progress import STAGE_NAMES, stage_progress
 from flows.execution.stage import Reference, Stage, StageContext, deferred, deferred_all
 from flows.execution.stage_options import StageOptions
@@ -110,6 +110,17 @@ def test_a_tuple_of_references_is_loaded_as_a_tuple_of_values_and_each_counts_in
     both = executor.run(TOTAL(parts=deferred_all([small, large])))
     assert executor.load(both).points.shape == (4, 3)
     assert not executor.run(TOTAL(parts=deferred_all([large, small]))).reused
+
+
+def test_only_the_values_that_were_used_last_are_kept(tmp_path: Path) -> None:
+    executor = executor_of(tmp_path)
+    references = [executor.run(MAKE(count=count)) for count in range(1, KEPT_VALUES + 3)]
+    values = [executor.load(reference) for reference in references]
+    assert len(executor.memo) == KEPT_VALUES
+    assert executor.load(references[-1]) is values[-1]
+    assert executor.load(references[0]) is not values[0]
+    executor.run(TOTAL(parts=deferred_all(references)))
+    assert executor.load(references[-1]) is values[-1]
 
 
 def test_whole_number_inputs_give_a_stage_a_generator_of_its_own(tmp_path: Path) -> None:

@@ -30,7 +30,6 @@ from cousins.capture.io.capture_json import (
     MAX_DEPTH_M,
     SCHEMA,
     camera_record,
-    depth_from_mm,
     depth_to_mm,
     frame_record,
     parse_capture_json,
@@ -39,15 +38,14 @@ from cousins.capture.io.capture_json import (
     rounded_pose,
 )
 from cousins.capture.io.folder_lock import lock_work_folder
+from cousins.capture.io.frame_images import ConfidenceFile, DepthFile, read_file
 from cousins.errors import CaptureError, ConventionError
 from cousins.geometry import Array, Intrinsics
 
 MAX_FRAMES = 20_000
 """Maximum number of frames of one capture: five and a half minutes at 60 Hz."""
 MAX_TOTAL_PIXELS = 600_000_000
-"""Maximum number of depth pixels of one capture: 12 000 LiDAR frames, 3 GB in memory."""
-MAX_IMAGE_BYTES = 256 << 20
-"""Largest image file that is read [bytes]."""
+"""Maximum number of depth pixels of one capture: 12 000 LiDAR frames, 3 GB in the store of a scan."""
 
 DEFAULT_NAME = "scan"
 """Name of a capture where the user gives none: file names of exports may identify a person."""
@@ -203,8 +201,8 @@ class CaptureWriter:
 
 
 def load_capture(folder: Path) -> Capture:
-    """Read a capture folder into memory; colour images stay on disk. Raises CaptureError where it is damaged."""
-    record = parse_capture_json(_read(folder / "capture.json", max_bytes=parsing.MAX_JSON_BYTES))
+    """Read a capture folder and check it; images stay on disk until used. Raises CaptureError where it is damaged."""
+    record = parse_capture_json(read_file(folder / "capture.json", max_bytes=parsing.MAX_JSON_BYTES))
     entries = parsing.sequence(record["frames"], context="frames", max_length=MAX_FRAMES)
     if not entries:
         raise CaptureError(f"no frames in {folder}", expected="at least one", hint="Ingest the export again.")
@@ -212,7 +210,7 @@ def load_capture(folder: Path) -> Capture:
     frames = []
     for index, entry in enumerate(entries):
         frame = _load_frame(folder, index, entry)
-        pixels += frame.depth_m.size
+        pixels += frame.depth_camera.width * frame.depth_camera.height
         _check_size_limits(index + 1, pixels)
         frames.append(frame)
     return Capture(frames=tuple(frames), **parse_header(record))
@@ -242,9 +240,10 @@ def capture_digest(capture: Capture) -> str:
 def _load_frame(folder: Path, index: int, entry: Any) -> Frame:
     context = f"frame {index}"
     timestamp_s, world_from_camera, depth_camera, color_camera = parse_frame(entry, context=context)
-    depth = images.decode_gray(_read(folder / _DEPTH.format(index)), bits=16, context=f"{context} depth")
-    confidence = images.decode_gray(_read(folder / _CONFIDENCE.format(index)), bits=8, context=f"{context} confidence")
-    _check_pixels(depth, confidence, depth_camera, context=context)
+    shape = (depth_camera.height, depth_camera.width)
+    depth = DepthFile(path=folder / _DEPTH.format(index), shape=shape)
+    confidence = ConfidenceFile(path=folder / _CONFIDENCE.format(index), shape=shape)
+    _check_pixels(depth.read(), confidence.read(), depth_camera, context=context)
     color_path = None if color_camera is None else folder / _RGB.format(index)
     if color_path is not None and not color_path.is_file():
         raise CaptureError(
@@ -255,8 +254,8 @@ def _load_frame(folder: Path, index: int, entry: Any) -> Frame:
         timestamp_s=timestamp_s,
         world_from_camera=world_from_camera,
         depth_camera=depth_camera,
-        depth_m=depth_from_mm(depth),
-        confidence=confidence.astype(np.uint8),
+        depth_m=depth,
+        confidence=confidence,
         color_camera=color_camera,
         color_path=color_path,
     )
@@ -298,15 +297,3 @@ def _checked_color(color: Array | bytes, camera: Intrinsics | None, *, context: 
             hint="The export mixes image sizes: export it again.",
         )
     return data
-
-
-def _read(path: Path, *, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
-    context = f"{path.parent.name}/{path.name}"
-    try:
-        if not path.is_file() or path.stat().st_size > max_bytes:
-            raise CaptureError(
-                f"no {context} below {max_bytes:,} bytes", expected="it", hint="Ingest the export again."
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise CaptureError(f"{context}: {error.strerror}", expected="it", hint="Ingest the export again.") from error

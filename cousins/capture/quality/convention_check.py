@@ -27,6 +27,8 @@ from cousins.geometry import Array, rigid
 
 MAX_PAIRS = 20
 """Maximum number of frame pairs compared."""
+MAX_DEPTHS = 20_000_000
+"""Largest number of depths whose median is taken: 400 LiDAR frames; of more, every n-th."""
 POINTS_PER_PAIR = 300
 """Number of depth samples transformed from one frame of a pair to the other."""
 MIN_POINTS = 30
@@ -123,18 +125,20 @@ def check_camera_convention(capture: Capture) -> ConventionReport:
 
 def _scale_to_phone_range(frames: Sequence[Frame]) -> Sequence[Frame]:
     """Return the frames scaled so that depth lies in a phone's range; usually they are in metres and unchanged."""
+    stride = max(1, -(-sum(frame.depth_camera.width * frame.depth_camera.height for frame in frames) // MAX_DEPTHS))
     trusted_depths = [
-        depth for frame in frames if (depth := frame.depth_m[(frame.depth_m > 0) & (frame.confidence >= 1)]).size
+        depth[::stride]
+        for frame in frames
+        if (depth := frame.depth_m[(frame.depth_m > 0) & (frame.confidence >= 1)]).size
     ]
     median_m = float(np.median(np.concatenate(trusted_depths))) if trusted_depths else 1.0
     if NEAR_M < median_m < FAR_M:
         return frames
     unit = 1.0 / median_m
     return [
-        replace(
-            frame,
-            depth_m=frame.depth_m * np.float32(unit),
-            world_from_camera=rigid(frame.world_from_camera[:3, :3], unit * frame.world_from_camera[:3, 3]),
+        frame.with_pose(
+            rigid(frame.world_from_camera[:3, :3], unit * frame.world_from_camera[:3, 3]),
+            lambda depth_m: depth_m * np.float32(unit),
         )
         for frame in frames
     ]

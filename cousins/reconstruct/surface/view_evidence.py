@@ -22,6 +22,8 @@ OTHER_BIN = 6
 """Bin of surface that is not the object's."""
 MIN_DEPTH_M = 0.05
 """Smallest depth of a voxel that is updated [m]."""
+NORMAL_RADIUS_PX = 2
+"""Half the width of the window to which the plane at a pixel is fitted [px]."""
 CONFIDENCE_WEIGHT = (0.05, 0.3, 1.0)
 """Weight of low, medium and high confidence: ARKit's classes stand for roughly 1 : 2 : 4 in error."""
 
@@ -44,12 +46,14 @@ class VoxelGrid:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DepthObservation:
-    """One frame's depth with its weights, normals and object mask, as the voxel integration needs it."""
+    """A window of one frame's depth with weights, normals and object mask, as the voxel integration needs it."""
 
     camera_from_world: Array
     """Pose, float64 [4, 4]."""
     pinhole: Array
     """fx, fy, cx, cy of the depth image [px], float64 [4]."""
+    corner: tuple[int, int]
+    """First row and column of the window in the depth image [px]; the images below are those of the window."""
     depth_m: Array
     """Planar depth [m], float32 [h, w], 0 = unknown."""
     weight: Array
@@ -79,22 +83,37 @@ def noise_m(depth_m: Array | float) -> Array:
     return np.asarray(0.002 + 0.005 * np.asarray(depth_m))
 
 
-def prepare_observation(frame: Frame, mask: Array | None) -> DepthObservation:
-    """Return one frame prepared for integration; `mask` bool [h, w] marks the object's pixels, None for none."""
+def prepare_observation(
+    frame: Frame, mask: Array | None, window: tuple[slice, slice] | None = None
+) -> DepthObservation:
+    """Return a window of one frame prepared for integration, without one the whole frame.
+
+    `mask` bool [h, w] marks the object's pixels in the whole frame, None for none.
+    """
     camera = frame.depth_camera
-    depth = np.where(np.isfinite(frame.depth_m) & (frame.depth_m > 0.0), frame.depth_m, 0.0).astype(np.float32)
-    is_object = np.zeros(depth.shape, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
+    rows, columns = window or (slice(0, camera.height), slice(0, camera.width))
+    # The plane around a pixel needs its neighbours, so a margin around the window is prepared too and then cut off.
+    top, left = max(rows.start - NORMAL_RADIUS_PX, 0), max(columns.start - NORMAL_RADIUS_PX, 0)
+    wide = np.s_[top : rows.stop + NORMAL_RADIUS_PX, left : columns.stop + NORMAL_RADIUS_PX]
+    cut = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    measured = frame.depth_m[wide]
+    depth = np.where(np.isfinite(measured) & (measured > 0.0), measured, 0.0).astype(np.float32)
+    is_object = np.zeros(depth.shape, dtype=bool) if mask is None else np.array(mask[wide], dtype=bool)
     pinhole = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-    normal, support = _normals(depth, is_object, pinhole)
-    rays = _rays(camera.width, camera.height, pinhole)
+    normal, support = _normals(depth, is_object, pinhole, top, left)
+    normal, support, depth, is_object = (
+        np.ascontiguousarray(image[cut]) for image in (normal, support, depth, is_object)
+    )
+    rays = _rays(rows, columns, pinhole)
     facing = np.clip(-np.einsum("hwc,hwc->hw", normal, rays), 0.0, None)
     incidence = facing / np.linalg.norm(rays, axis=-1)
-    trust = np.asarray(CONFIDENCE_WEIGHT, dtype=np.float32)[np.clip(frame.confidence, 0, 2)]
+    trust = np.asarray(CONFIDENCE_WEIGHT, dtype=np.float32)[np.clip(frame.confidence[rows, columns], 0, 2)]
     variance = (noise_m(depth) / 0.005) ** 2
     weight = np.where(support, trust * incidence / variance, 0.0)
     return DepthObservation(
         camera_from_world=invert(frame.world_from_camera),
         pinhole=pinhole,
+        corner=(rows.start, columns.start),
         depth_m=depth,
         weight=weight.astype(np.float32),
         is_object=is_object,
@@ -104,42 +123,50 @@ def prepare_observation(frame: Frame, mask: Array | None) -> DepthObservation:
     )
 
 
-def accumulate_evidence(views: list[DepthObservation], grid: VoxelGrid, *, truncation_m: float) -> Evidence:
-    """Return the evidence of all views; independent of the number of threads, since voxels do not share sums."""
-    weight = np.zeros((BINS, *grid.shape), dtype=np.float32)
-    moment = np.zeros((BINS, *grid.shape), dtype=np.float32)
-    free_views = np.zeros(grid.shape, dtype=np.float32)
-    surface_views = np.zeros(grid.shape, dtype=np.float32)
-    for view in views:
-        _integrate(
-            grid.centers_m(0),
-            grid.centers_m(1),
-            grid.centers_m(2),
-            view.camera_from_world,
-            view.pinhole,
-            view.depth_m,
-            view.weight,
-            view.is_object,
-            view.normal,
-            truncation_m,
-            weight,
-            moment,
-            free_views,
-            surface_views,
-        )
-    return Evidence(weight=weight, moment=moment, free_views=free_views, surface_views=surface_views)
+def no_evidence(grid: VoxelGrid) -> Evidence:
+    """Return the evidence of no view, to which `add_evidence` adds."""
+    return Evidence(
+        weight=np.zeros((BINS, *grid.shape), dtype=np.float32),
+        moment=np.zeros((BINS, *grid.shape), dtype=np.float32),
+        free_views=np.zeros(grid.shape, dtype=np.float32),
+        surface_views=np.zeros(grid.shape, dtype=np.float32),
+    )
 
 
-def _rays(width: int, height: int, pinhole: Array) -> Array:
-    """Return viewing rays of depth 1 in the camera frame, float64 [h, w, 3]."""
-    u = (np.arange(width) - pinhole[2]) / pinhole[0]
-    v = (np.arange(height) - pinhole[3]) / pinhole[1]
+def add_evidence(evidence: Evidence, view: DepthObservation, grid: VoxelGrid, *, truncation_m: float) -> None:
+    """Add one view, whose window holds the grid, to the sums; independent of the number of threads."""
+    _integrate(
+        grid.centers_m(0),
+        grid.centers_m(1),
+        grid.centers_m(2),
+        view.camera_from_world,
+        view.pinhole,
+        view.corner,
+        view.depth_m,
+        view.weight,
+        view.is_object,
+        view.normal,
+        truncation_m,
+        evidence.weight,
+        evidence.moment,
+        evidence.free_views,
+        evidence.surface_views,
+    )
+
+
+def _rays(rows: slice, columns: slice, pinhole: Array) -> Array:
+    """Return viewing rays of depth 1 in the camera frame for a window of the image, float64 [h, w, 3]."""
+    u = (np.arange(columns.start, columns.stop) - pinhole[2]) / pinhole[0]
+    v = (np.arange(rows.start, rows.stop) - pinhole[3]) / pinhole[1]
     return np.stack(np.broadcast_arrays(u[None, :], v[:, None], 1.0), axis=-1)
 
 
 @njit(cache=True)
-def _normals(depth: Array, is_object: Array, pinhole: Array) -> tuple[Array, Array]:
-    """Fit a plane around every pixel: camera-frame normals [h, w, 3], and whether enough neighbours supported it."""
+def _normals(depth: Array, is_object: Array, pinhole: Array, top: int, left: int) -> tuple[Array, Array]:
+    """Fit a plane around every pixel of a window whose first row and column are `top` and `left`.
+
+    Returns camera-frame normals [h, w, 3], and whether enough neighbours supported them.
+    """
     height, width = depth.shape
     normal = np.zeros((height, width, 3), dtype=np.float32)
     support = np.zeros((height, width), dtype=np.bool_)
@@ -149,7 +176,7 @@ def _normals(depth: Array, is_object: Array, pinhole: Array) -> tuple[Array, Arr
                 continue
             a, b, c = _fit_inverse_depth(depth, is_object, v, u, pinhole[0])
             nx, ny = a * pinhole[0], b * pinhole[1]
-            nz = c - a * (u - pinhole[2]) - b * (v - pinhole[3])
+            nz = c - a * ((u + left) - pinhole[2]) - b * ((v + top) - pinhole[3])
             length = np.sqrt(nx * nx + ny * ny + nz * nz)
             if length > 0.0:
                 normal[v, u, 0] = -nx / length
@@ -200,6 +227,7 @@ def _integrate(
     zs: Array,
     pose: Array,
     pinhole: Array,
+    corner: tuple[int, int],
     depth: Array,
     trust: Array,
     is_object: Array,
@@ -219,8 +247,8 @@ def _integrate(
             bz = pose[2, 0] * xs[i] + pose[2, 1] * ys[j] + pose[2, 3]
             for k in range(zs.size):
                 z = max(bz + pose[2, 2] * zs[k], 1e-3)
-                u = int(np.floor((bx + pose[0, 2] * zs[k]) / z * pinhole[0] + pinhole[2] + 0.5))
-                v = int(np.floor((by + pose[1, 2] * zs[k]) / z * pinhole[1] + pinhole[3] + 0.5))
+                u = int(np.floor((bx + pose[0, 2] * zs[k]) / z * pinhole[0] + pinhole[2] + 0.5)) - corner[1]
+                v = int(np.floor((by + pose[1, 2] * zs[k]) / z * pinhole[1] + pinhole[3] + 0.5)) - corner[0]
                 if z < MIN_DEPTH_M or u < 0 or v < 0 or u >= width or v >= height or trust[v, u] <= 0.0:
                     continue
                 distance = (depth[v, u] - z) * normal[v, u, 3]

@@ -60,6 +60,7 @@ def assemble(
     segmentation: Segmentation,
     capture: Capture,
     *,
+    surface: Mesh | None = None,
     capture_digest: str = "",
     warnings: tuple[str, ...] = (),
     fallbacks: tuple[str, ...] = (),
@@ -68,6 +69,7 @@ def assemble(
 
     Supports level within noise are made exactly level; what hangs is fixed to its wall; where no plane carries another
     object, one is added and noted in the fallbacks; objects are moved onto what carries them and out of each other.
+    `surface` is the `plain_surface` of the capture's frames; it is made here where it is not given.
     """
     objects = tuple(PlacedAsset(asset=asset, world_from_asset=pose) for asset, pose in built)
     bodies = {placed.asset.name: asset_body(placed.asset).transformed(placed.world_from_asset) for placed in objects}
@@ -106,6 +108,7 @@ def assemble(
         meshes[len(scene.structures) :],
         [body for body in scene_bodies(scene).values() if body.movable],
         capture.frames,
+        surface=surface,
     )
     if remainder is None:
         return scene

@@ -6,8 +6,11 @@ because something nearer hides it. A convex outline alone would close doorways, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -27,6 +30,8 @@ TOLERANCE_PER_M: Final = 0.01
 """Growth of the tolerance with depth."""
 MIN_CONFIDENCE: Final = 1
 """Least confidence of a depth that is used: 0 low, 1 medium, 2 high."""
+THREADS: Final = os.cpu_count() or 1
+"""Threads that count observations; the counts do not depend on them."""
 NEAREST_M: Final = 0.1
 """Nearest distance from a camera at which a cell is observed [m]."""
 MIN_FRAMES_THROUGH: Final = 2
@@ -111,17 +116,23 @@ def merged_rectangles(cells: Array) -> Array:
 def count_observations(points: Array, frames: Sequence[Frame]) -> tuple[Array, Array]:
     """Return how many frames measured a surface at world points [n, 3], and how many looked through them, int64 [n]."""
     measured, through = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
-    for frame in frames:
-        observations = observe_points(
-            points,
-            frame,
-            tolerance_m=TOLERANCE_M,
-            tolerance_per_m=TOLERANCE_PER_M,
-            min_confidence=MIN_CONFIDENCE,
-            min_depth_m=NEAREST_M,
-        )
-        measured += observations == MEASURED
-        through += observations == LOOKED_THROUGH
+
+    def observe(part: slice) -> None:
+        for frame in frames:
+            observations = observe_points(
+                points[part],
+                frame,
+                tolerance_m=TOLERANCE_M,
+                tolerance_per_m=TOLERANCE_PER_M,
+                min_confidence=MIN_CONFIDENCE,
+                min_depth_m=NEAREST_M,
+            )
+            measured[part] += observations == MEASURED
+            through[part] += observations == LOOKED_THROUGH
+
+    cuts = np.linspace(0, len(points), THREADS + 1).astype(int).tolist()
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(observe, [slice(start, stop) for start, stop in pairwise(cuts)]))
     return measured, through
 
 

@@ -18,11 +18,12 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from cousins.capture.captures import Frame
-from cousins.fusion.volume import FusionConfig, fuse
+from cousins.fusion.plain_surface import COARSE_VOXEL_M, plain_surface
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
 from cousins.scene.layout.collision_bodies import CollisionBody
+from cousins.scene.layout.minkowski import Hull
 from cousins.scene.layout.observed_region import count_observations, merged_rectangles
 
 GREY_LEVEL: Final = 160
@@ -35,12 +36,8 @@ class RemainderConfig:
 
     fine_voxel_m: float = 0.006
     """Voxel edge of the fused surface of a small capture [m]."""
-    coarse_voxel_m: float = 0.01
-    """Voxel edge of the fused surface of a large capture [m]."""
     large_m2: float = 8.0
     """Fused area from which a capture is large [m²]."""
-    min_weight: float = 0.2
-    """Least fused weight of surface that is kept; one confident frame at 1 m weighs 1."""
     explained_m: float = 0.015
     """Surface this near to a structure is explained [m]: depth noise of a phone at 2 m, pose error included."""
     object_reach_m: float = 0.02
@@ -67,15 +64,16 @@ def find_remainder(
     bodies: Sequence[CollisionBody],
     frames: Sequence[Frame],
     *,
+    surface: Mesh | None = None,
     config: RemainderConfig | None = None,
 ) -> tuple[Mesh, tuple[Piece, ...]] | None:
     """Return the unexplained surface and its collision boxes in the world frame, or None where all is explained.
 
     `structures` and `objects` are the visual meshes of the twin in the world frame; `bodies` are the objects from which
-    collision boxes keep clear.
+    collision boxes keep clear. `surface` is the `plain_surface` of the frames; it is made here where it is not given.
     """
     config = RemainderConfig() if config is None else config
-    fused, voxel_m = _fused_surface(frames, config)
+    fused, voxel_m = _fused_surface(frames, plain_surface(frames) if surface is None else surface, config)
     is_kept = ~(
         is_near_meshes(fused.vertices, structures, config.explained_m, spacing_m=config.sample_spacing_m)
         | is_near_meshes(fused.vertices, objects, config.object_reach_m, spacing_m=config.sample_spacing_m)
@@ -127,17 +125,11 @@ def surface_points(mesh: Mesh, spacing_m: float) -> Array:
     return np.concatenate(parts)
 
 
-def _fused_surface(frames: Sequence[Frame], config: RemainderConfig) -> tuple[Mesh, float]:
-    """Return the fused surface of all frames with colours, and its voxel edge [m]: fine where the surface is small."""
-    coarse = _fused(frames, config.coarse_voxel_m, config)
+def _fused_surface(frames: Sequence[Frame], coarse: Mesh, config: RemainderConfig) -> tuple[Mesh, float]:
+    """Return the fused surface of all frames, and its voxel edge [m]: finer than `coarse` where that is small."""
     if not len(coarse.faces) or coarse.to_trimesh().area > config.large_m2:
-        return coarse, config.coarse_voxel_m
-    return _fused(frames, config.fine_voxel_m, config), config.fine_voxel_m
-
-
-def _fused(frames: Sequence[Frame], voxel_m: float, config: RemainderConfig) -> Mesh:
-    fusion = FusionConfig(voxel_m=voxel_m, truncation_m=max(4.0 * voxel_m, 0.02))
-    return fuse(frames, config=fusion, colors=True).extract(min_weight=config.min_weight)
+        return coarse, COARSE_VOXEL_M
+    return plain_surface(frames, config.fine_voxel_m), config.fine_voxel_m
 
 
 def _large_patches(fused: Mesh, is_kept: Array, min_patch_m2: float) -> Mesh:
@@ -228,13 +220,18 @@ def _is_near_bodies(centers: Array, bodies: Sequence[CollisionBody], reach_m: fl
     """Return which cubes about centers [n, 3] of half edge `reach_m` may touch a hull of the bodies [n]."""
     is_near = np.zeros(len(centers), dtype=bool)
     for body in bodies:
+        near_body = _in_box(centers, np.arange(len(centers)), body.box, reach_m)
         for hull in body.hulls:
-            candidates = np.flatnonzero(
-                ((centers >= hull.low - reach_m) & (centers <= hull.high + reach_m)).all(axis=1) & ~is_near
-            )
+            candidates = _in_box(centers, near_body[~is_near[near_body]], hull, reach_m)
             gaps = centers[candidates] @ hull.normals.T - (hull.points @ hull.normals.T).max(axis=0)
             is_near[candidates] |= (gaps <= reach_m * np.abs(hull.normals).sum(axis=1)).all(axis=1)
     return is_near
+
+
+def _in_box(centers: Array, candidates: Array, box: Hull, margin_m: float) -> Array:
+    """Return those of the candidates, numbers [m] of centers [n, 3], that lie in a box grown by a margin [m]."""
+    some = centers[candidates]
+    return np.asarray(candidates[((some >= box.low - margin_m) & (some <= box.high + margin_m)).all(axis=1)])
 
 
 def merged_boxes(cells: Array) -> Array:

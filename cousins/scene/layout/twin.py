@@ -9,6 +9,7 @@ from cousins.capture.io.capture_folder import capture_digest
 from cousins.capture.quality.assessment import QualityReport, assess_quality
 from cousins.errors import CaptureError
 from cousins.fusion.pose_refinement import Refined
+from cousins.meshes import Mesh
 from cousins.reconstruct.objects import ReconstructedObject
 from cousins.scale.check import ASSUMED_PREFIX
 from cousins.scene.io.paths import safe_name
@@ -25,12 +26,13 @@ def assemble_twin(
     *,
     name: str | None = None,
     quality: QualityReport | None = None,
+    surface: Mesh | None = None,
 ) -> Scene:
     """Return the scene that a capture shows; poses and relations are repaired, but nothing is settled in physics yet.
 
     `capture` is as the phone gave it, `refined` has its corrected poses and scale; `quality` is assessed where it is
-    not given. Objects that failed and findings about the capture become the scene's fallbacks and warnings. Raises
-    `CaptureError` where there is nothing to build.
+    not given, and `surface`, the `plain_surface` of the refined frames, is made. Objects that failed and findings about
+    the capture become the scene's fallbacks and warnings. Raises `CaptureError` where there is nothing to build.
     """
     quality = assess_quality(capture) if quality is None else quality
     lost = [f"{item.name} was left out of the twin: {item.failure}" for item in objects if item.placed is None]
@@ -45,6 +47,7 @@ def assemble_twin(
         placed,
         segmentation,
         refined.capture,
+        surface=surface,
         capture_digest=capture_digest(capture),
         warnings=(*doubts, *refined.report.warnings),
         fallbacks=tuple(lost),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cousins.capture.captures import Capture
+from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array
+from cousins.segment.frame_masks import FrameMasks, PackedMask, pack_masks
 from cousins.segment.geometric_names import name_by_geometry
 from cousins.segment.leftovers import report_leftovers
 from cousins.segment.masks import competing_points, label_frame, masks_by_object
@@ -53,7 +56,7 @@ class Config:
 class DetectedObjects:
     """Segmented objects that have no names yet."""
 
-    masks: list[dict[int, Array]]
+    masks: Sequence[FrameMasks]
     """Masks by frame of each object."""
     clouds: list[Array]
     """World points [m] of each object, float64 [n, 3]."""
@@ -93,8 +96,11 @@ class Geometric:
         frame = capture.frames[0]
         labelled = label_view(frame, structure, patch=self.config.patches, group=self.config.groups)
         masks = [{frame.index: labelled.labels == k} for k in range(int(labelled.labels.max(initial=-1)) + 1)]
-        clouds = [labelled.view.points[mask[frame.index]] for mask in masks]
-        return DetectedObjects(masks=masks, clouds=clouds, warnings=labelled.sentences())
+        return DetectedObjects(
+            masks=[pack_masks(mask) for mask in masks],
+            clouds=[labelled.view.points[mask[frame.index]] for mask in masks],
+            warnings=labelled.sentences(),
+        )
 
     def _segment_multi_view(self, capture: Capture, structure: FixedStructure) -> DetectedObjects:
         config = self.config
@@ -134,20 +140,24 @@ class Geometric:
         )
 
 
-def _project_masks(capture: Capture, clouds: list[Array], cloud: LabelledCloud) -> list[dict[int, Array]]:
+def _project_masks(capture: Capture, clouds: list[Array], cloud: LabelledCloud) -> list[FrameMasks]:
     """Return the masks by frame of each of the point clouds [n, 3]; the rest of the map competes for their pixels."""
+    masks = [FrameMasks() for _ in clouds]
     if not clouds:
-        return []
+        return masks
     points = np.concatenate(clouds)
     labels = np.repeat(np.arange(len(clouds)), [len(part) for part in clouds])
     other_points = competing_points(cloud.rest, points)
     labels = np.concatenate([labels, np.full(len(other_points), -1, dtype=np.int64)])
     points = np.concatenate([points, other_points])
-    masks: list[dict[int, Array]] = [{} for _ in clouds]
-    for frame in capture.frames:
-        image = label_frame(frame, points, labels, voxel_m=cloud.voxel_m)
-        for k, mask in masks_by_object(frame, image).items():
-            masks[k][frame.index] = mask
+
+    def label(frame: Frame) -> dict[int, PackedMask]:
+        return masks_by_object(frame, label_frame(frame, points, labels, voxel_m=cloud.voxel_m))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for frame, by_object in zip(capture.frames, pool.map(label, capture.frames), strict=True):
+            for k, mask in by_object.items():
+                masks[k].packed[frame.index] = mask
     return masks
 
 
@@ -157,8 +167,8 @@ def build(config: Config) -> Geometric:
 
 
 def make_segments(
-    masks: list[dict[int, Array]],
-    clouds: list[Array],
+    masks: Sequence[FrameMasks],
+    clouds: Sequence[Array],
     structure: FixedStructure,
     *,
     relief_cells_m: Sequence[float] | None = None,

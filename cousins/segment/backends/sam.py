@@ -12,6 +12,7 @@ from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array
 from cousins.segment.backends import geometric
 from cousins.segment.backends.geometric import DetectedObjects, make_segments
+from cousins.segment.frame_masks import FrameMasks, pack_masks
 from cousins.segment.masks import label_frame, masks_by_object
 from cousins.segment.multi_view import find_instances
 from cousins.segment.observability import select_observed
@@ -72,7 +73,7 @@ class Sam:
         config = self.config.geometry
         labelled = label_view(frame, structure, patch=config.patches, group=config.groups)
         image, missing_count = self._select_frame_masks(frame, labelled.labels, structure)
-        masks = [{frame.index: image == k} for k in range(int(image.max(initial=-1)) + 1)]
+        masks = [pack_masks({frame.index: image == k}) for k in range(int(image.max(initial=-1)) + 1)]
         clouds = [labelled.view.points[mask[frame.index]] for mask in masks]
         return DetectedObjects(masks=masks, clouds=clouds, warnings=_missing_mask_warnings(missing_count))
 
@@ -128,16 +129,16 @@ def build(config: Config) -> Sam:
 
 def _masks_in_all_frames(
     capture: Capture, keyframes: tuple[Frame, ...], images: list[Array], count: int, *, voxel_m: float
-) -> list[dict[int, Array]]:
+) -> list[FrameMasks]:
     """Return for each object its masks by frame index: predicted in keyframes, propagated from them elsewhere."""
     image_by_index = {frame.index: image for frame, image in zip(keyframes, images, strict=True)}
-    masks: list[dict[int, Array]] = [{} for _ in range(count)]
+    masks = [FrameMasks() for _ in range(count)]
     for frame in capture.frames:
         image = image_by_index.get(frame.index)
         if image is None:
             image = propagate_masks(frame, keyframes, images, voxel_m=voxel_m)
         for k, mask in masks_by_object(frame, image).items():
-            masks[k][frame.index] = mask
+            masks[k].packed[frame.index] = mask
     return masks
 
 

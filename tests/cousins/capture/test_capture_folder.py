@@ -14,8 +14,10 @@ import pytest
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.io import capture_folder as folder_module
 from cousins.capture.io.capture_folder import CaptureWriter, capture_digest, load_capture
+from cousins.capture.io.frame_images import DepthFile
 from cousins.errors import CaptureError, ConventionError
 from cousins.geometry import Intrinsics, look_at
+from cousins.stored_arrays import ChangedArray, held
 from tests.cousins.capture.room import shots, tree
 
 CAMERA = Intrinsics(width=8, height=6, fx=7.0, fy=7.1, cx=3.4, cy=2.6)
@@ -80,6 +82,19 @@ def test_the_digest_changes_with_everything_but_the_name(tmp_path: Path) -> None
     variants += [replace(capture, gravity_known=False), replace(capture, warnings=("guessed",))]
     assert len({digest, *(capture_digest(other) for other in variants)}) == len(variants) + 1
     assert capture_digest(replace(capture, name="other")) == digest
+
+
+def test_depth_stays_on_disk_until_it_is_used_and_in_frames_with_another_pose_too(tmp_path: Path) -> None:
+    frame, last = written(tmp_path / "a").frames[1:]
+    assert isinstance(held(frame, "depth_m"), DepthFile)
+    moved = frame.with_pose(np.eye(4), lambda depth_m: 2.0 * depth_m)
+    assert isinstance(held(moved, "depth_m"), ChangedArray)
+    assert held(moved, "confidence") is held(frame, "confidence")
+    assert np.array_equal(moved.depth_m, 2.0 * frame.depth_m)
+    assert isinstance(held(replace(moved), "depth_m"), np.ndarray)
+    (tmp_path / "a" / "depth" / "000002.png").write_bytes(b"half")
+    with pytest.raises(CaptureError, match=r"depth/000002\.png"):
+        last.depth_m.sum()
 
 
 def test_unknown_depth_is_zero(tmp_path: Path) -> None:

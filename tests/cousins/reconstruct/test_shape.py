@@ -11,6 +11,7 @@ from cousins.geometry import Intrinsics, look_at, transform, unproject
 from cousins.meshes import Mesh
 from cousins.raster import render
 from cousins.reconstruct.shape import ReconstructedShape, reconstruct_shape, require_measured_surface
+from cousins.segment.frame_masks import pack_masks
 from cousins.segment.segments import Plane, Segment, Segmentation
 
 CAMERA = Intrinsics(width=128, height=96, fx=96.0, fy=96.0, cx=63.5, cy=47.5)
@@ -51,7 +52,9 @@ def scan(
     )
     corners = np.array([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [-1.0, 1.0, 0.0]])
     plane = Plane(name="table", kind="table", normal=np.array([0.0, 0.0, 1.0]), offset_m=0.0, outline=corners)
-    segment = Segment(name="object_0", label="thing", masks=masks, points=np.concatenate(points), support="table")
+    segment = Segment(
+        name="object_0", label="thing", masks=pack_masks(masks), points=np.concatenate(points), support="table"
+    )
     segmentation = Segmentation(planes=(plane,), segments=(segment,))
     return reconstruct_shape(capture, segmentation, segment)
 

@@ -15,6 +15,7 @@ from cousins.capture.captures import Frame
 from cousins.errors import InputError
 from cousins.geometry import Array, Intrinsics
 from cousins.plugins import backend_names
+from cousins.segment.frame_masks import pack_masks
 from cousins.segment.labels import MaskedPicture, consensus_label, name_segments, upright_picture
 from cousins.segment.segments import Segment, Segmentation
 from tests.cousins.segment.networks_for_tests import small_clip
@@ -59,7 +60,9 @@ def filmed(scene_builder: SimpleNamespace, folder: Path) -> tuple[object, Segmen
     camera = capture.frames[0].depth_camera.scaled(512, 384)
     frames = tuple(replace(frame, color_camera=camera, color_path=folder / "grey.png") for frame in capture.frames)
     segments = tuple(
-        Segment(name=f"object_{n}", label="box", masks={k: image == n + 1 for k, image in enumerate(bodies)})
+        Segment(
+            name=f"object_{n}", label="box", masks=pack_masks({k: image == n + 1 for k, image in enumerate(bodies)})
+        )
         for n in (0, 1)
     )
     return replace(capture, frames=frames), Segmentation(planes=(), segments=segments)
@@ -78,7 +81,7 @@ def test_without_colour_nothing_is_named_with_a_warning(scene_builder: SimpleNam
     capture, bodies = scene_builder.film(
         [scene_builder.box((-0.1, -0.1, 0.0), (0.1, 0.1, 0.1))], scene_builder.views(2)
     )
-    segment = Segment(name="object_0", label="box", masks={k: image == 1 for k, image in enumerate(bodies)})
+    segment = Segment(name="object_0", label="box", masks=pack_masks({k: image == 1 for k, image in enumerate(bodies)}))
     result = name_segments(capture, Segmentation(planes=(), segments=(segment,)), Parrot({"mug": 1.0}))
     assert result.segments[0].label == "box"
     assert result.warnings == ("no frame has a colour image, so that parrot names nothing",)
