@@ -58,7 +58,9 @@ def plain_twin(capture: Capture, up: Array) -> Peer:
     places = np.stack([frame.world_from_camera[:3, 3] for frame in capture.frames])
     voxel_m = ROOM_VOXEL_M if float(np.ptp(places, axis=0).max()) > 0.5 * ROOM_M else VOXEL_M
     config = FusionConfig(voxel_m=voxel_m, truncation_m=4.0 * voxel_m)
-    fused = fuse(capture.frames, config=config).extract(min_weight=0.2 if len(capture.frames) == 1 else 1.0)
+    fused = fuse(capture.frames, config=config, colors=True).extract(
+        min_weight=0.2 if len(capture.frames) == 1 else 1.0
+    )
     planes, rest = remove_planes(fused, voxel_m=voxel_m)
     return Peer(objects=tuple(components(fused, rest)), flat=tuple(_named(planes, up)), fused=fused)
 

@@ -41,12 +41,20 @@ COLUMNS: Final = (
 
 
 def summary(rows: Sequence[Scores]) -> Scores:
-    """Return totals, totals by kind, and the rows without the names of objects' values that tables leave out."""
+    """Return the totals of all scenes, of each kind, and of each sensor, and the scenes without a twin."""
     kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
+    total = totals(rows)
     return {
         "scenes": len(rows),
         "twins": sum("fidelity" in row for row in rows),
-        "total": totals(rows),
+        "chamfer_mm": total["chamfer_mm"],
+        "f10mm": total["f10mm"],
+        "volume_error": total["volume_error"],
+        "way_up_fraction": total["up"],
+        "wall_area_fraction": total["area_found"],
+        "false_area_fraction": total["area_false"],
+        "thin_found": total["thin"],
+        "total": total,
         "by_kind": {kind: totals([row for row in rows if row["kind"] == kind]) for kind in kinds},
         "by_sensor": {
             sensor: totals([row for row in rows if row.get("sensor") == sensor])

@@ -201,12 +201,3 @@ def test_the_frame_of_the_cameras_is_found_again() -> None:
         masks={}, labels={}, meshes={}, world_from_camera=tuple(poses), depth_m=(depth,) * 5, range_bias_m=0.0
     )
     assert twin_from_truth(capture, truth) == pytest.approx(turned, abs=1e-9)
-
-
-@pytest.mark.usefixtures("places")
-def test_a_projector_at_the_right_leaves_a_shadow_left_of_a_near_thing() -> None:
-    from sim.synthetic.structured_light import shadowed
-
-    disparity = np.full((1, 40), 10.0)
-    disparity[0, 20:30] = 16.0
-    assert np.flatnonzero(shadowed(disparity)[0]).tolist() == list(range(15, 20))
