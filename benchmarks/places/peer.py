@@ -33,7 +33,7 @@ LEAST_PLANE_M2: Final = 0.12
 """Smallest plane that is removed [m²]."""
 MAX_PLANES: Final = 24
 """Most planes that are removed."""
-TRIALS: Final = 300
+TRIALS: Final = 150
 """Planes that are tried for each that is removed."""
 SAME_NORMAL: Final = 0.9
 """Least cosine between the normals of a vertex and its plane."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,8 @@ SEEDS = 5
 """Scenes of a kind."""
 WORK = Path.home() / ".cache/cousins-places"
 """Folder of films, rows and pictures."""
+STAGES = "stages"
+"""Folder in a scene's own that holds the results of its stages until it is measured."""
 LIMIT_S = 3600
 """Longest time for one scene [s]; a scene that takes longer is a row without a twin."""
 ROWS = (
@@ -154,6 +157,8 @@ def run_scene(kind: str, seed: int, arguments: argparse.Namespace) -> None:
     """Measure one scene in a process of its own; a crash or a time-out becomes a row without a twin."""
     path = arguments.work / f"{kind}_{seed}" / "row.json"
     path.unlink(missing_ok=True)
+    if arguments.rescan:
+        shutil.rmtree(path.parent / STAGES, ignore_errors=True)
     command = [sys.executable, __file__, "--scene", kind, str(seed), "--work", arguments.work, "--data", arguments.data]
     try:
         process = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=LIMIT_S)
@@ -173,10 +178,11 @@ def measure_scene(kind: str, seed: int, arguments: argparse.Namespace) -> dict[s
 
     folder = arguments.work / f"{kind}_{seed}"
     place, recording = film(KINDS[KINDS.index(kind)], seed, folder, arguments.data)
-    row, scanned, _ = measure_place(place, recording)
+    row, scanned = measure_place(place, recording, folder / STAGES)
     if scanned is not None:
         draw_beside(place, recording, scanned, folder / "beside.png")
     (folder / "row.json").write_text(json.dumps(row, indent=1), encoding="utf-8")
+    shutil.rmtree(folder / STAGES)
     return row
 
 

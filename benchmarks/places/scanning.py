@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import resource
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,15 +62,19 @@ class Scanned:
     """How much of the frames it explains."""
     summary: Mapping[str, Any]
     """What `cousins scan --json` would print."""
-    cost: Mapping[str, float]
-    """Wall and CPU seconds, and the largest memory [MB]."""
+    cost: Mapping[str, float | bool]
+    """Wall and CPU seconds, the largest memory [MB], and whether stages of an interrupted scan were reused."""
 
 
-def scan(export: Path) -> Scanned:
-    """Return the twin of an export; raises `CousinsError`."""
+def scan(export: Path, stages: Path) -> Scanned:
+    """Return the twin of an export; raises `CousinsError`.
+
+    The folder `stages` keeps the result of every stage, so that a scan that was interrupted goes on; its cost is then
+    that of the rest.
+    """
     began, cpu = time.monotonic(), _cpu_s()
-    with tempfile.TemporaryDirectory() as scratch, watched_memory() as peak:
-        store = Store(Path(scratch))
+    with watched_memory() as peak:
+        store = Store(stages)
         executor = StageExecutor(store=store, options=resolve_options(ScanOptions()), progress=no_progress)
         with store.block_sweeps(), local_runner(executor) as runner:
             twin = build_twin(recognise_input(export), runner, executor)
@@ -83,12 +86,13 @@ def scan(export: Path) -> Scanned:
         "wall_s": round(time.monotonic() - began, 1),
         "cpu_s": round(_cpu_s() - cpu, 1),
         "peak_mb": round(peak.rss_bytes / 1e6, 1),
+        "resumed": any(reference.reused for reference in twin.references),
     }
     return Scanned(scene=scene, capture=capture, fidelity=fidelity, summary=summary, cost=cost)
 
 
-def measure_place(place: Place, recording: Recording) -> tuple[dict[str, Any], Scanned | None, Peer | None]:
-    """Return the row of a scene, its twin, and the peer's; the twin is None where the scan was refused."""
+def measure_place(place: Place, recording: Recording, stages: Path) -> tuple[dict[str, Any], Scanned | None]:
+    """Return the row of a scene and its twin, None where the scan was refused; `stages` is as for `scan`."""
     head: dict[str, Any] = {
         "kind": place.kind,
         "seed": place.seed,
@@ -99,10 +103,10 @@ def measure_place(place: Place, recording: Recording) -> tuple[dict[str, Any], S
     }
     shapes = true_shapes(place, recording.truth, recording.depth_camera)
     try:
-        scanned = scan(recording.export)
+        scanned = scan(recording.export, stages)
     except CousinsError as error:
         objects = score_objects(shapes, [])
-        return {**head, "refused": str(error), "objects": objects, "extra": 0, "fixed": 0, "assets": 0}, None, None
+        return {**head, "refused": str(error), "objects": objects, "extra": 0, "fixed": 0, "assets": 0}, None
     world = twin_from_truth(scanned.capture, recording.truth)
     truth_from_twin = invert(world)
     meshes = [_placed_mesh(placed).transformed(truth_from_twin) for placed in scanned.scene.objects]
@@ -117,7 +121,7 @@ def measure_place(place: Place, recording: Recording) -> tuple[dict[str, Any], S
         **_named(shapes, [*scanned.summary["warnings"], *scanned.summary["fallbacks"]], truth_from_twin),
         "peer": _peer_row(peer, scanned.capture, recording, shapes, truth_from_twin, visible, true_points),
     }
-    return row, scanned, peer
+    return row, scanned
 
 
 def _twin_row(scanned: Scanned, shapes: Mapping[str, TrueShape], meshes: Sequence[Mesh]) -> dict[str, Any]:

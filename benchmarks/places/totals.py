@@ -157,7 +157,8 @@ def _mean(rows: Sequence[Scores], key: str | Callable[[Scores], Any]) -> float |
 
 
 def _median(twins: Sequence[Scores], key: str) -> float | None:
-    return round(float(np.median([row["cost"][key] for row in twins])), 1) if twins else None
+    values = [row["cost"][key] for row in twins if not row["cost"]["resumed"]]
+    return round(float(np.median(values)), 1) if values else None
 
 
 def _ratio(part: float, total: float) -> float | None:
