@@ -44,10 +44,8 @@ NAMED_REACH_M: Final = 0.08
 """A place in a warning belongs to a thing whose nearest point is no farther, in plan [m]."""
 PLACE_IN_TEXT: Final = re.compile(r"\(?(-?\d+\.\d+), (-?\d+\.\d+)(?:, (-?\d+\.\d+))?\)? m\b")
 """Coordinates of a warning's subject in the twin's frame, such as `(0.12, -0.30, 0.74) m`."""
-UNSURE_OF_UP: Final = re.compile(
-    r"(up|gravity).*(guess|unsure|uncertain|may be|° off|not known|unknown)", re.IGNORECASE
-)
-"""A warning that the direction of gravity is not certain."""
+UNSURE_OF_UP: Final = re.compile(r"\b(up|gravity)\b.*\b(a guess|unsure|uncertain|may be)\b", re.IGNORECASE)
+"""A warning that the direction of gravity may be wrong; one that it was estimated does not count."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,6 +62,18 @@ class Scanned:
     """What `cousins scan --json` would print."""
     cost: Mapping[str, float | bool]
     """Wall and CPU seconds, the largest memory [MB], and whether stages of an interrupted scan were reused."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PlaceTruth:
+    """What is true of a filmed scene, as scores need it."""
+
+    shapes: Mapping[str, TrueShape]
+    """Objects by name."""
+    visible: dict[str, tuple[Array, float]]
+    """Points [n, 3] of structure that the frames show, and the area of each [m²], by kind."""
+    surface: Array
+    """Points of all surfaces [m], [m, 3]."""
 
 
 def scan(export: Path, stages: Path) -> Scanned:
@@ -101,25 +111,28 @@ def measure_place(place: Place, recording: Recording, stages: Path) -> tuple[dic
         "frames": len(recording.truth.world_from_camera),
         "notes": list(place.notes),
     }
-    shapes = true_shapes(place, recording.truth, recording.depth_camera)
+    camera = recording.depth_camera
+    truth = PlaceTruth(
+        shapes=true_shapes(place, recording.truth, camera),
+        visible={kind: visible_structure(place, recording.truth, camera, kind) for kind in FLAT_KINDS},
+        surface=_true_points(place),
+    )
     try:
         scanned = scan(recording.export, stages)
     except CousinsError as error:
-        objects = score_objects(shapes, [])
+        objects = score_objects(truth.shapes, [])
         return {**head, "refused": str(error), "objects": objects, "extra": 0, "fixed": 0, "assets": 0}, None
     world = twin_from_truth(scanned.capture, recording.truth)
     truth_from_twin = invert(world)
     meshes = [_placed_mesh(placed).transformed(truth_from_twin) for placed in scanned.scene.objects]
-    visible = {kind: visible_structure(place, recording.truth, recording.depth_camera, kind) for kind in FLAT_KINDS}
-    true_points = _true_points(place)
     peer = plain_twin(scanned.capture, world[:3, 2])
     row = {
         **head,
-        **_twin_row(scanned, shapes, meshes),
-        "structure": score_structure(_flat(scanned.scene, truth_from_twin), visible, true_points),
+        **_twin_row(scanned, truth.shapes, meshes),
+        "structure": score_structure(_flat(scanned.scene, truth_from_twin), truth.visible, truth.surface),
         **_up_row(scanned, world),
-        **_named(shapes, [*scanned.summary["warnings"], *scanned.summary["fallbacks"]], truth_from_twin),
-        "peer": _peer_row(peer, scanned.capture, recording, shapes, truth_from_twin, visible, true_points),
+        **_named(truth.shapes, [*scanned.summary["warnings"], *scanned.summary["fallbacks"]], truth_from_twin),
+        "peer": _peer_row(peer, scanned.capture, recording, truth, truth_from_twin),
     }
     return row, scanned
 
@@ -168,31 +181,25 @@ def _named(shapes: Mapping[str, TrueShape], texts: Sequence[str], truth_from_twi
 
 
 def _peer_row(
-    peer: Peer,
-    capture: Capture,
-    recording: Recording,
-    shapes: Mapping[str, TrueShape],
-    truth_from_twin: Array,
-    visible: dict[str, tuple[Array, float]],
-    true_points: Array,
+    peer: Peer, capture: Capture, recording: Recording, truth: PlaceTruth, truth_from_twin: Array
 ) -> dict[str, Any]:
     """Return the peer's scores, and those of plain TSDFs with the true masks for the objects that count."""
     meshes = [mesh.transformed(truth_from_twin) for mesh in peer.objects]
     flat = [FlatSurface(kind=item.kind, mesh=item.mesh.transformed(truth_from_twin)) for item in peer.flat]
-    objects = score_objects(shapes, meshes)
+    objects = score_objects(truth.shapes, meshes)
     plain = plain_shapes(capture, recording.truth)
     perfect = {}
     for row in objects:
         mesh = plain.get(row["object"])
         perfect[row["object"]] = shape_errors(
-            shapes[row["object"]], None if mesh is None else mesh.transformed(truth_from_twin)
+            truth.shapes[row["object"]], None if mesh is None else mesh.transformed(truth_from_twin)
         )
     counts, squared_error, values = total_counts(compare_with_capture([peer.fused], capture))
     total = max(int(counts[1:].sum()), 1)
     return {
         "objects": objects,
-        "extra": len(extra_surfaces(hold_points(list(shapes.values()), meshes))),
-        "structure": score_structure(flat, visible, true_points),
+        "extra": len(extra_surfaces(hold_points(list(truth.shapes.values()), meshes))),
+        "structure": score_structure(flat, truth.visible, truth.surface),
         "perfect_masks": perfect,
         "fidelity": {
             "explained": round(int(counts[1]) / total, 4),

@@ -201,3 +201,26 @@ def test_the_frame_of_the_cameras_is_found_again() -> None:
         masks={}, labels={}, meshes={}, world_from_camera=tuple(poses), depth_m=(depth,) * 5, range_bias_m=0.0
     )
     assert twin_from_truth(capture, truth) == pytest.approx(turned, abs=1e-9)
+
+
+@pytest.mark.usefixtures("places")
+def test_an_estimated_way_up_is_no_doubt_and_a_guess_is() -> None:
+    from places.scanning import UNSURE_OF_UP
+
+    assert UNSURE_OF_UP.search("gravity is unknown: up is taken from the largest plane") is None
+    assert UNSURE_OF_UP.search("The way up was estimated from how the pictures were held: it may be some 5° off.")
+    assert UNSURE_OF_UP.search("The export does not say which way is up: +z is a guess.")
+
+
+@pytest.mark.usefixtures("places")
+def test_a_place_in_a_warning_names_the_thin_thing_there_and_no_other() -> None:
+    from places.scanning import _named
+
+    shapes = {
+        "pen": shape(box((0.5, 0.2, 0.7), (0.14, 0.008, 0.008)), thin=True),
+        "fork": shape(box((-0.5, 0.2, 0.7), (0.18, 0.02, 0.01)), thin=True),
+    }
+    texts = ["a thin thing of 14 cm lies at (1.50, 0.21, 0.70) m and is no object", "2 of 3 frames at 1.5 m"]
+    truth_from_twin = np.eye(4)
+    truth_from_twin[0, 3] = -1.0
+    assert _named(shapes, texts, truth_from_twin) == {"thin_named": ["pen"]}
