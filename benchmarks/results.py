@@ -1,6 +1,6 @@
 """Run benchmark programs, keep the JSON that they print, and write all of it as RESULTS.md.
 
-In: the programs of this folder and of `robustness/`, each with its rows beside its measurement. Out: one file for each
+In: the programs of this folder and of its folders, each with its rows beside its measurement. Out: one file for each
 program, `results/NAME.json`, and RESULTS.md with a table for each. A row is one bar: what was wanted, what was
 measured, and whether the bar is met; a program that has not been run is listed as not run.
 
@@ -36,6 +36,7 @@ PROGRAMS = {
         "sam_oracle.py",
         "pose_size.py",
         "robustness/fidelity.py",
+        "places/places.py",
         "chair.py",
         "gates.py",
         "reconstruction.py",

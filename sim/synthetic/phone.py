@@ -20,8 +20,9 @@ from cousins.meshes import Mesh
 from cousins.raster import Raster, ShadingData, ShadingLight, prepare_shading, render, shade
 from cousins.segment.frame_masks import pack_masks
 from cousins.segment.segments import Plane, Segment, Segmentation
-from sim.synthetic.lidar_noise import SUBSAMPLES, LidarConfig, measure_depth, noiseless_lidar, true_depth
+from sim.synthetic.lidar_noise import SUBSAMPLES, LidarConfig, TrueDepth, measure_depth, noiseless_lidar, true_depth
 from sim.synthetic.shadow_maps import ShadowMaps, shadow_maps, visibility
+from sim.synthetic.structured_light import StructuredLightConfig, measure_structured_light
 from sim.synthetic.trajectory import drifted, orbit
 
 COLOR_CAMERA = Intrinsics(width=1920, height=1440, fx=1447.65, fy=1447.65, cx=966.03, cy=691.7)
@@ -87,6 +88,12 @@ class PhoneConfig:
     """Largest error of a reported orientation over the path [degree]."""
     lidar: LidarConfig = field(default_factory=LidarConfig)
     """Depth errors."""
+    structured_light: StructuredLightConfig | None = None
+    """Depth errors of a camera that triangulates, in place of those of `lidar`; None for a phone."""
+    camera: Intrinsics = COLOR_CAMERA
+    """The colour camera at full size; the depth image shows the same view."""
+    depth_size: tuple[int, int] = DEPTH_SIZE
+    """Width and height of the depth image [px]."""
     color_width: int = 640
     """Width of the colour images [px]; 1920 is the phone's own."""
     color_every: int = 3
@@ -106,7 +113,7 @@ class Truth:
     """Ground truth of a simulated capture."""
 
     masks: dict[str, dict[int, Array]]
-    """Masks by body and frame index, bool [192, 256]: pixels whose centre sees the body."""
+    """Masks by body and frame index, bool [h, w]: pixels of the depth image whose centre sees the body."""
     labels: dict[str, str]
     """Labels by body."""
     meshes: dict[str, Mesh]
@@ -114,7 +121,7 @@ class Truth:
     world_from_camera: tuple[Array, ...]
     """True camera poses by frame [4, 4]."""
     depth_m: tuple[Array, ...]
-    """True planar depth at pixel centres by frame [m], float32 [192, 256]; 0 where nothing is seen."""
+    """True planar depth at pixel centres by frame [m], float32 [h, w]; 0 where nothing is seen."""
     range_bias_m: float
     """Constant range error of the capture [m]."""
 
@@ -125,25 +132,19 @@ def noiseless_phone() -> PhoneConfig:
 
 
 def record_capture(
-    world: PhoneWorld, folder: Path, *, config: PhoneConfig, rng: np.random.Generator
+    world: PhoneWorld, folder: Path, *, config: PhoneConfig, rng: np.random.Generator, path: Array | None = None
 ) -> tuple[Capture, Truth]:
-    """Record a world along an orbit; write and return the capture, with its ground truth; raises `CaptureError`."""
+    """Record a world; write and return the capture, with its ground truth; raises `CaptureError`.
+
+    The camera follows `path`, poses `world_from_camera` [frames, 4, 4], or the configured orbit where it is None.
+    """
     names = [body.name for body in world.bodies]
     if len(set(names)) != len(names):
         raise CaptureError(f"bodies {names}", expected="a name of its own for each", hint="Rename the repeated ones.")
     path_rng, drift_rng, bias_rng, frames_rng = rng.spawn(4)
     meshes = [body.world_mesh for body in world.bodies] + [mesh for _, mesh in world.structures]
     camera = _Camera(meshes, _target_of(world, config), config)
-    poses = orbit(
-        camera.target,
-        config.frames,
-        radius_m=config.radius_m,
-        elevation_rad=(np.deg2rad(config.elevation_deg[0]), np.deg2rad(config.elevation_deg[1])),
-        turns=config.turns,
-        shake_m=config.shake_m,
-        shake_rad=float(np.deg2rad(config.shake_deg)),
-        rng=path_rng,
-    )
+    poses = _orbit(camera.target, config, path_rng) if path is None else path
     reported = drifted(poses, reach_m=config.drift_m, reach_rad=float(np.deg2rad(config.drift_deg)), rng=drift_rng)
     bias_m = float(bias_rng.uniform(-1.0, 1.0) * config.lidar.bias_m)
     masks: dict[str, dict[int, Array]] = {name: {} for name in names}
@@ -152,15 +153,13 @@ def record_capture(
         folder, name=world.name, device="simulated iPhone", app="cousins", scale=Scale(source="lidar", error=0.005)
     )
     with writer:
-        for index, frame_rng in enumerate(frames_rng.spawn(config.frames)):
+        for index, frame_rng in enumerate(frames_rng.spawn(len(poses))):
             raster, facing = camera.render_depth(poses[index])
             truth = true_depth(raster.depth_m, facing, config=config.lidar)
-            depth_m, confidence = measure_depth(
-                truth, camera.depth_camera, bias_m=bias_m, config=config.lidar, rng=frame_rng
-            )
+            depth_m, confidence = camera.measure(truth, bias_m=bias_m, rng=frame_rng)
             color = camera.render_color(poses[index], rng=frame_rng) if index % config.color_every == 0 else None
             writer.add(
-                timestamp_s=index * config.duration_s / config.frames,
+                timestamp_s=index * config.duration_s / len(poses),
                 world_from_camera=reported[index],
                 depth_camera=camera.depth_camera,
                 depth_m=depth_m,
@@ -213,10 +212,10 @@ class _Camera:
     """The phone's two cameras in one world, with shadow maps and surfaces computed once."""
 
     def __init__(self, meshes: Sequence[Mesh], target: Array, config: PhoneConfig) -> None:
-        height = round(config.color_width * COLOR_CAMERA.height / COLOR_CAMERA.width)
+        height = round(config.color_width * config.camera.height / config.camera.width)
         self.meshes, self.target, self.config = meshes, target, config
-        self.color_camera = COLOR_CAMERA.scaled(config.color_width, height)
-        self.depth_camera = COLOR_CAMERA.scaled(*DEPTH_SIZE)
+        self.color_camera = config.camera.scaled(config.color_width, height)
+        self.depth_camera = config.camera.scaled(*config.depth_size)
         self._light = ShadingLight()
         self._surfaces: list[ShadingData] = [prepare_shading(mesh) for mesh in meshes]
         self._shadow_maps: ShadowMaps | None = None
@@ -227,7 +226,8 @@ class _Camera:
 
     def render_depth(self, world_from_camera: Array) -> tuple[Raster, Array]:
         """Return the supersampled raster and, at pixel centres, the cosine between ray and normal [h, w]."""
-        fine = self.depth_camera.scaled(DEPTH_SIZE[0] * SUBSAMPLES, DEPTH_SIZE[1] * SUBSAMPLES)
+        width, height = self.config.depth_size
+        fine = self.depth_camera.scaled(width * SUBSAMPLES, height * SUBSAMPLES)
         raster = render(self.meshes, fine, world_from_camera)
         middle = slice(SUBSAMPLES // 2, None, SUBSAMPLES)
         body, face = raster.body[middle, middle], raster.face[middle, middle]
@@ -238,6 +238,12 @@ class _Camera:
             hit = body == number
             facing[hit] = np.abs(np.einsum("nk,nk->n", look.face_normals[face[hit]], rays[hit]))
         return raster, facing
+
+    def measure(self, truth: TrueDepth, *, bias_m: float, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return measured planar depth [m], float32 [h, w], and confidence, uint8 [h, w]."""
+        if self.config.structured_light is not None:
+            return measure_structured_light(truth, self.depth_camera, config=self.config.structured_light, rng=rng)
+        return measure_depth(truth, self.depth_camera, bias_m=bias_m, config=self.config.lidar, rng=rng)
 
     def render_color(self, world_from_camera: Array, *, rng: np.random.Generator) -> Array:
         """Return a photo, uint8 [h, w, 3]."""
@@ -252,6 +258,20 @@ class _Camera:
         photo = image.reshape(shape).mean(axis=(1, 3), dtype=np.float32)
         photo = photo + self.config.color_noise * rng.standard_normal(photo.shape, dtype=np.float32)
         return np.clip(np.rint(photo), 0, 255).astype(np.uint8)
+
+
+def _orbit(target: Array, config: PhoneConfig, rng: np.random.Generator) -> Array:
+    """Return the poses [frames, 4, 4] of the configured orbit."""
+    return orbit(
+        target,
+        config.frames,
+        radius_m=config.radius_m,
+        elevation_rad=(np.deg2rad(config.elevation_deg[0]), np.deg2rad(config.elevation_deg[1])),
+        turns=config.turns,
+        shake_m=config.shake_m,
+        shake_rad=float(np.deg2rad(config.shake_deg)),
+        rng=rng,
+    )
 
 
 def _target_of(world: PhoneWorld, config: PhoneConfig) -> Array:

@@ -10,7 +10,9 @@ from types import ModuleType
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-PROGRAMS = sorted(path for folder in (".", "learning", "robustness") for path in (BENCHMARKS / folder).glob("*.py"))
+PROGRAMS = sorted(
+    path for folder in (".", "learning", "places", "robustness") for path in (BENCHMARKS / folder).glob("*.py")
+)
 
 
 @pytest.fixture

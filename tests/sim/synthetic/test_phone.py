@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from cousins.capture.captures import Capture
 from cousins.errors import CaptureError
-from cousins.geometry import invert, rigid, rotation_angle_rad, transform, unproject
+from cousins.geometry import invert, rigid, rotation_about, rotation_angle_rad, transform, unproject
 from cousins.meshes import Mesh
 from sim.synthetic.lidar_noise import LidarConfig, TrueDepth, measure_depth, noiseless_lidar, true_depth
 from sim.synthetic.phone import (
@@ -242,3 +242,15 @@ def test_a_quiet_lidar_is_exact() -> None:
     )
     np.testing.assert_allclose(depth, _wall(1.0).depth_m, rtol=1e-6)
     assert np.all(confidence == 2)
+
+
+def test_the_camera_follows_a_given_path_with_its_own_depth_image(tmp_path: Path) -> None:
+    config = replace(_config(noiseless_phone()), depth_size=(128, 96))
+    path = np.stack(
+        [rigid(rotation_about(np.array([1.0, 0.0, 0.0]), np.pi), np.array([x, 0.0, 1.0])) for x in (0, 0.1)]
+    )
+    capture, truth = record_capture(_world(), tmp_path / "c", config=config, rng=np.random.default_rng(0), path=path)
+    assert [frame.depth_m.shape for frame in capture.frames] == [(96, 128)] * 2
+    assert np.stack([frame.world_from_camera for frame in capture.frames]) == pytest.approx(path, abs=1e-6)
+    assert capture.frames[0].depth_m[40, 60] == pytest.approx(truth.depth_m[0][40, 60], abs=0.001)
+    assert np.abs(truth.depth_m[0][truth.depth_m[0] > 0.0] - 1.0).min() < 0.001
