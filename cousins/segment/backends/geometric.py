@@ -17,7 +17,8 @@ from cousins.segment.parts.part_merging import PartMergingConfig
 from cousins.segment.parts.stability_grouping import GroupConfig
 from cousins.segment.segments import Segment, Segmentation
 from cousins.segment.single_view import label_view
-from cousins.segment.structure.planes import FixedStructure, PlaneConfig, find_planes
+from cousins.segment.structure.detection import find_planes
+from cousins.segment.structure.planes import FixedStructure, PlaneConfig
 from cousins.segment.support import supports_of
 from cousins.segment.surfaces.voxel_map import VoxelConfig
 

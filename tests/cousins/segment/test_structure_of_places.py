@@ -7,7 +7,8 @@ import numpy as np
 from cousins.capture.captures import Capture
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
-from cousins.segment.structure.planes import FixedStructure, find_planes
+from cousins.segment.structure.detection import find_planes
+from cousins.segment.structure.planes import FixedStructure
 from tests.cousins.rendered_captures import rendered_capture
 
 CAMERA = Intrinsics(width=160, height=120, fx=110.0, fy=110.0, cx=79.5, cy=59.5)
