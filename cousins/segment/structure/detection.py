@@ -6,15 +6,13 @@ measured scatter, never beyond what the depth noise model allows, so that a book
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array
 from cousins.segment.structure.plane_fitting import MIN_NORMAL_COS, fit_plane
 from cousins.segment.structure.planes import FixedStructure, PlaneConfig
-from cousins.segment.structure.samples import DepthSamples, sample_depth
+from cousins.segment.structure.samples import DepthSamples, sample_depth, subset
 from cousins.segment.structure.supports import find_supports
 from cousins.segment.structure.walls import find_walls
 
@@ -52,13 +50,7 @@ def _up_without_gravity(samples: DepthSamples, rng: np.random.Generator) -> tupl
     z = np.array([0.0, 0.0, 1.0])
     is_level = samples.normals @ z > MAX_UP_ERROR_COS
     if samples.areas[is_level].sum() >= MIN_LEVEL_SHARE * samples.areas.sum():
-        level = replace(
-            samples,
-            points=samples.points[is_level],
-            normals=samples.normals[is_level],
-            areas=samples.areas[is_level],
-            sigmas=samples.sigmas[is_level],
-        )
+        level = subset(samples, is_level)
         up = _dominant_normal(level, rng)
         if up @ z > MAX_UP_ERROR_COS:
             return up, "gravity is unknown: up is estimated from how the phone was held and corrected by a level plane"

@@ -9,12 +9,14 @@ from scipy import ndimage
 
 from cousins.geometry import Array
 from cousins.segment.structure.planes import plane_basis
-from cousins.segment.structure.samples import AREA_CELL_M
+from cousins.segment.structure.samples import AREA_CELL_M, DepthSamples
 
 MIN_NORMAL_COS = np.cos(np.deg2rad(20.0))
 """Smallest cosine between the normals of a point and of its plane: 20 degrees."""
 MIN_PATCH_POINTS = 20
 """Fewest points of a connected patch."""
+MAX_BRIDGE_CELLS = 4
+"""Largest distance from a point, in cells, that belongs to its patch: floors seen at a grazing angle from far."""
 PEAK_SHARE = 0.5
 """Share of the area of a plane that its histogram's peak holds at least: points share their cell's area with noise."""
 HISTOGRAM_BIN_M = 0.01
@@ -71,10 +73,11 @@ def fit_plane(points: Array, normal: Array, offset_m: float, *, normals: Array, 
     return PlaneFit(normal=normal, offset_m=offset_m, scatter_m=scatter, inliers=inliers)
 
 
-def fitted_patches(points: Array, normals: Array, sigmas: Array, fit: PlaneFit, *, reach_m: float) -> list[PlanePatch]:
+def fitted_patches(samples: DepthSamples, fit: PlaneFit, *, reach_m: float) -> list[PlanePatch]:
     """Return the connected patches of a plane's inliers, each fitted again: tracking that drifted shifts them apart."""
     patches = []
-    for patch in connected_patches(points, fit.inliers, fit.normal):
+    points, normals = samples.points, samples.normals
+    for patch in connected_patches(points, samples.spacings, fit.inliers, fit.normal):
         refit = fit_plane(points[patch], fit.normal, fit.offset_m, normals=normals[patch], reach_m=reach_m)
         is_fitted = refit.inliers.sum() >= MIN_PATCH_POINTS
         patches.append(
@@ -82,7 +85,7 @@ def fitted_patches(points: Array, normals: Array, sigmas: Array, fit: PlaneFit, 
                 fit=refit if is_fitted else replace(fit, inliers=np.ones(int(patch.sum()), dtype=bool)),
                 points=points[patch],
                 area_m2=_covered_area(points[patch], fit.normal),
-                sigma_m=float(np.median(sigmas[patch])),
+                sigma_m=float(np.median(samples.sigmas[patch])),
             )
         )
     return patches
@@ -104,15 +107,22 @@ def histogram_peaks(
     return peaks
 
 
-def connected_patches(points: Array, inliers: Array, normal: Array) -> list[Array]:
-    """Return the inliers, bool [n], of each connected patch on a 5 cm grid with gaps of up to 10 cm, largest first."""
+def connected_patches(points: Array, spacings: Array, inliers: Array, normal: Array) -> list[Array]:
+    """Return the inliers, bool [n], of each connected patch on a 5 cm grid, largest first.
+
+    Gaps of up to 10 cm are bridged, and those as wide as the points lie apart in their own frame.
+    """
     if not inliers.any():
         return []
     flat = points[inliers] @ plane_basis(normal).T
-    cells = np.floor((flat - flat.min(axis=0)) / AREA_CELL_M).astype(np.int64) + 2
-    grid = np.zeros(cells.max(axis=0) + 3, dtype=bool)
-    grid[cells[:, 0], cells[:, 1]] = True
-    labels, _ = ndimage.label(ndimage.binary_dilation(grid, iterations=1))
+    cells = np.floor((flat - flat.min(axis=0)) / AREA_CELL_M).astype(np.int64) + MAX_BRIDGE_CELLS + 1
+    reach = np.clip(np.ceil(0.5 * spacings[inliers] / AREA_CELL_M), 1, MAX_BRIDGE_CELLS).astype(np.int64)
+    bridged = np.zeros(cells.max(axis=0) + MAX_BRIDGE_CELLS + 2, dtype=bool)
+    for count in range(1, MAX_BRIDGE_CELLS + 1):
+        grid = np.zeros_like(bridged)
+        grid[tuple(cells[reach == count].T)] = True
+        bridged |= ndimage.binary_dilation(grid, iterations=count) if grid.any() else grid
+    labels, _ = ndimage.label(bridged)
     patch_labels = labels[cells[:, 0], cells[:, 1]]
     counts = np.bincount(patch_labels)
     patches = []

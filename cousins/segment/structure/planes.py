@@ -41,6 +41,9 @@ class PlaneConfig:
     max_open_rim: float = 0.1
     """Largest share of the rim beyond which frames look into free space where less of it is joined: what is seen in
     part ends at the border of the views or behind things."""
+    max_falling_rim: float = 0.4
+    """Largest share of the rim of a small wall at which surface falls away behind it: a box in a corner shows its other
+    faces at half of the rim."""
     min_cluttered_rim: float = 0.2
     """Least share of the rim at which surface rises of a table whose outline, not its visible part, is large enough."""
     min_side_scatters: float = 12.0

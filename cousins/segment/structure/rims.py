@@ -33,6 +33,8 @@ JOIN_REACH_M = 0.07
 """Surface this near to a rim's point joins the patch [m]: a grid cell's diagonal."""
 MIN_RISE_M = 0.015
 """Least height of such surface over the plane [m], above the noise of its own points."""
+MIN_FALL_M = 0.03
+"""Least depth of surface behind the plane [m], more than the thickness of boards."""
 MAX_JOIN_COS = np.cos(np.deg2rad(40.0))
 """Largest cosine between the normals of the patch and of what joins it: 40 degrees."""
 MAX_SCATTER_SIGMAS = 1.5
@@ -51,6 +53,8 @@ class RimShares:
     """Beyond it frames look into free space."""
     joined: float
     """Surface of another direction rises from the plane there."""
+    falling: float
+    """Surface of another direction falls away behind the plane there: the edge of a thick body."""
 
 
 def rim_shares(patches: Sequence[PlanePatch], samples: DepthSamples, frames: Sequence[Frame]) -> list[RimShares]:
@@ -64,10 +68,11 @@ def rim_shares(patches: Sequence[PlanePatch], samples: DepthSamples, frames: Seq
     is_free = _are_looked_through(np.concatenate(rims), frames)
     ends = np.cumsum([len(rim) for rim in rims])[:-1]
     tree = cKDTree(samples.points)
-    return [
-        RimShares(free=float(free.mean()), joined=float(_is_joined(patch, rim, samples, tree).mean()))
-        for patch, rim, free in zip(patches, rims, np.split(is_free, ends), strict=True)
-    ]
+    shares = []
+    for patch, rim, free in zip(patches, rims, np.split(is_free, ends), strict=True):
+        rises, falls = _side_surfaces(patch, rim, samples, tree)
+        shares.append(RimShares(free=float(free.mean()), joined=float(rises.mean()), falling=float(falls.mean())))
+    return shares
 
 
 def is_bordered(patch: PlanePatch, rim: RimShares, config: PlaneConfig) -> bool:
@@ -88,15 +93,15 @@ def patch_sides(patch: PlanePatch) -> Array:
     return np.sort(high - low)
 
 
-def _is_joined(patch: PlanePatch, rim: Array, samples: DepthSamples, tree: cKDTree) -> Array:
-    """Return for each point [n, 3] of a rim whether a surface of another direction rises from the plane near it [n]."""
-    normal = patch.fit.normal
-    joined = np.zeros(len(rim), dtype=bool)
+def _side_surfaces(patch: PlanePatch, rim: Array, samples: DepthSamples, tree: cKDTree) -> tuple[Array, Array]:
+    """Return which points [n, 3] of a rim lie where surface of another direction rises, and where it falls away [n]."""
+    rises, falls = np.zeros(len(rim), dtype=bool), np.zeros(len(rim), dtype=bool)
     for number, near in enumerate(tree.query_ball_point(rim, JOIN_REACH_M, return_sorted=True)):
-        over = samples.points[near] @ normal - patch.fit.offset_m
-        rises = (over > MIN_RISE_M) & (np.abs(samples.normals[near] @ normal) < MAX_JOIN_COS)
-        joined[number] = rises.sum() >= MIN_JOIN_POINTS
-    return joined
+        over = samples.points[near] @ patch.fit.normal - patch.fit.offset_m
+        over = over[np.abs(samples.normals[near] @ patch.fit.normal) < MAX_JOIN_COS]
+        rises[number] = (over > MIN_RISE_M).sum() >= MIN_JOIN_POINTS
+        falls[number] = (over < -MIN_FALL_M).sum() >= MIN_JOIN_POINTS
+    return rises, falls
 
 
 def open_share(patch: PlanePatch, frames: Sequence[Frame]) -> float:

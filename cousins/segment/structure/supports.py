@@ -28,7 +28,7 @@ from cousins.segment.structure.plane_fitting import (
 )
 from cousins.segment.structure.planes import FittedPlane, PlaneConfig, convex_outline, inside_outline, plane_basis
 from cousins.segment.structure.rims import is_bordered, rim_shares
-from cousins.segment.structure.samples import AREA_CELL_M, DepthSamples
+from cousins.segment.structure.samples import AREA_CELL_M, DepthSamples, subset
 
 MAX_TILT_COS = np.cos(np.deg2rad(5.0))
 """Cosine of the largest tilt of a support other than the largest one: 5 degrees; more is the top of clutter."""
@@ -76,18 +76,19 @@ def find_supports(samples: DepthSamples, frames: Sequence[Frame], up: Array, con
 
 def level_patches(samples: DepthSamples, up: Array, *, min_area_m2: float) -> list[PlanePatch]:
     """Return the connected patches of planes that face along `up` [3], by area, largest first."""
-    upright = samples.normals @ up > MIN_NORMAL_COS
-    if not upright.any():
+    is_upright = samples.normals @ up > MIN_NORMAL_COS
+    if not is_upright.any():
         return []
-    points, normals, areas = samples.points[upright], samples.normals[upright], samples.areas[upright]
-    sigmas = samples.sigmas[upright]
-    reach = 3.0 * float(np.median(sigmas))
+    upright = subset(samples, is_upright)
+    reach = 3.0 * float(np.median(upright.sigmas))
     fits: list[PlaneFit] = []
-    for height in histogram_peaks(points @ up, areas, min_weight=PEAK_SHARE * min_area_m2, width_m=2.0 * reach):
-        fit = fit_plane(points, up, height, normals=normals, reach_m=reach)
-        if fit.inliers.sum() >= MIN_PATCH_POINTS and not any(abs(fit.offset_m - o.offset_m) < reach for o in fits):
+    min_weight = PEAK_SHARE * min_area_m2
+    for height in histogram_peaks(upright.points @ up, upright.areas, min_weight=min_weight, width_m=2.0 * reach):
+        fit = fit_plane(upright.points, up, height, normals=upright.normals, reach_m=reach)
+        is_new = not any(abs(fit.offset_m - earlier.offset_m) < reach for earlier in fits)
+        if fit.inliers.sum() >= MIN_PATCH_POINTS and is_new:
             fits.append(fit)
-    patches = [patch for fit in fits for patch in fitted_patches(points, normals, sigmas, fit, reach_m=reach)]
+    patches = [patch for fit in fits for patch in fitted_patches(upright, fit, reach_m=reach)]
     return sorted((patch for patch in patches if patch.area_m2 >= min_area_m2), key=lambda patch: -patch.area_m2)
 
 

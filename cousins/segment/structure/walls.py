@@ -23,7 +23,7 @@ from cousins.segment.structure.planes import (
     plane_basis,
 )
 from cousins.segment.structure.rims import is_bordered, open_share, rim_shares
-from cousins.segment.structure.samples import DepthSamples
+from cousins.segment.structure.samples import DepthSamples, subset
 from cousins.segment.structure.supports import BOARD_GAPS_M, MIN_BOARD_OVERLAP, level_patches
 
 MAX_NORMAL_TILT = np.sin(np.deg2rad(15.0))
@@ -55,7 +55,7 @@ def find_walls(
     """Return walls, then small walls, then ceilings; `up` [3] is the unit vector against gravity."""
     level = np.abs(samples.normals @ up) < MAX_NORMAL_TILT
     search = _WallSearch(samples, level, up)
-    large = [
+    walls = [
         patch
         for patch in search.patches(config.min_wall_m2)
         if np.ptp(patch.points @ up) >= MIN_HEIGHT_M and open_share(patch, frames) <= config.max_open
@@ -68,8 +68,9 @@ def find_walls(
         if abs(patch.fit.normal @ up) < MAX_JOINED_TILT
         if search.claim(patch)
     ]
-    shares = rim_shares(small, samples, frames)
-    walls = [*large, *(patch for patch, rim in zip(small, shares, strict=True) if is_bordered(patch, rim, config))]
+    for patch, rim in zip(small, rim_shares(small, samples, frames), strict=True):
+        if is_bordered(patch, rim, config) and rim.falling <= config.max_falling_rim:
+            walls.append(patch)
     ceilings = _ceilings(samples, frames, up, supports, config)
     return [
         *(_as_plane(patch, f"wall_{n}") for n, patch in enumerate(walls)),
@@ -81,11 +82,10 @@ class _WallSearch:
     """Patches of vertical planes, each point given to one wall at most."""
 
     def __init__(self, samples: DepthSamples, level: Array, up: Array) -> None:
-        self.points, self.normals, self.areas = samples.points[level], samples.normals[level], samples.areas[level]
-        self.sigmas = samples.sigmas[level]
+        self.samples = subset(samples, level)
         self.axes = plane_basis(up)
-        self.azimuth = np.arctan2(self.normals @ self.axes[1], self.normals @ self.axes[0])
-        self.free = np.ones(len(self.points), dtype=bool)
+        self.azimuth = np.arctan2(self.samples.normals @ self.axes[1], self.samples.normals @ self.axes[0])
+        self.free = np.ones(len(self.samples.points), dtype=bool)
 
     def patches(self, min_area_m2: float) -> Iterator[PlanePatch]:
         """Yield patches of points that no wall has claimed by then, of at least this area."""
@@ -93,14 +93,14 @@ class _WallSearch:
             direction = np.cos(angle) * self.axes[0] + np.sin(angle) * self.axes[1]
             turn = np.abs((self.azimuth - angle + np.pi) % (2 * np.pi) - np.pi)
             near = self.free & (turn < AZIMUTH_REACH_RAD)
-            if self.areas[near].sum() < PEAK_SHARE * min_area_m2:
+            if self.samples.areas[near].sum() < PEAK_SHARE * min_area_m2:
                 continue
             pool = np.flatnonzero(turn < 2.0 * AZIMUTH_REACH_RAD)
-            pool = pool[np.argsort(self.points[pool] @ direction, kind="stable")]
-            along = self.points[pool] @ direction
+            pool = pool[np.argsort(self.samples.points[pool] @ direction, kind="stable")]
+            along = self.samples.points[pool] @ direction
             peaks = histogram_peaks(
-                self.points[near] @ direction,
-                self.areas[near],
+                self.samples.points[near] @ direction,
+                self.samples.areas[near],
                 min_weight=PEAK_SHARE * min_area_m2,
                 width_m=PEAK_WIDTH_M,
                 window_bins=WINDOW_BINS,
@@ -111,20 +111,20 @@ class _WallSearch:
                 yield from self._patches_at(local[self.free[local]], direction, position, min_area_m2)
 
     def _patches_at(self, pool: Array, direction: Array, position: float, min_area_m2: float) -> Iterator[PlanePatch]:
-        points, normals, sigmas = self.points[pool], self.normals[pool], self.sigmas[pool]
-        if len(points) == 0:
+        if len(pool) == 0:
             return
-        fit = fit_plane(points, direction, position, normals=normals, reach_m=REACH_M)
-        for patch in fitted_patches(points, normals, sigmas, fit, reach_m=REACH_M):
+        local = subset(self.samples, pool)
+        fit = fit_plane(local.points, direction, position, normals=local.normals, reach_m=REACH_M)
+        for patch in fitted_patches(local, fit, reach_m=REACH_M):
             if patch.area_m2 >= min_area_m2:
                 yield patch
 
     def claim(self, patch: PlanePatch) -> bool:
         """Take the points near a patch, within its outline and facing its side from further search; always true."""
         fitted = _as_plane(patch, "")
-        is_claimed = np.abs(heights_above_plane(fitted, self.points)) <= CLAIMED_M
-        is_claimed &= self.normals @ patch.fit.normal > 0.0
-        is_claimed[is_claimed] = inside_outline(fitted.plane, self.points[is_claimed], margin_m=CLAIMED_M)
+        is_claimed = np.abs(heights_above_plane(fitted, self.samples.points)) <= CLAIMED_M
+        is_claimed &= self.samples.normals @ patch.fit.normal > 0.0
+        is_claimed[is_claimed] = inside_outline(fitted.plane, self.samples.points[is_claimed], margin_m=CLAIMED_M)
         self.free &= ~is_claimed
         return True
 
