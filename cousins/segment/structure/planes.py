@@ -31,19 +31,21 @@ class PlaneConfig:
     """Smallest area of a wall whose rim is free [m²]."""
     max_open: float = 0.5
     """Largest share of a wall's outline that frames look through, at doors and windows."""
-    min_joined_m2: float = 0.04
-    """Smallest area of a support or wall that other surface borders [m²]: a bin of 20 cm."""
+    min_joined_m2: float = 0.06
+    """Smallest area of a support or wall that other surface borders [m²]: a bin of 25 cm."""
     max_free_rim: float = 0.45
-    """Largest share of the rim of such a plane beyond which frames look into free space: the tall side of a shelf ends
-    freely at the front, 40 % of its rim; the face of a box in a corner at two of four edges."""
+    """Largest share of the rim of such a plane beyond which frames look into free space: the front of a shelf's board
+    and what its ends lack; the face of a box in a corner ends freely at two of four edges."""
+    max_free_panel_rim: float = 0.6
+    """The same where no surface falls away behind: the side of a shelf is free at the front and at both ends."""
     min_joined_rim: float = 0.35
     """Least share of the rim of such a plane at which surface of another direction rises: one long side."""
     max_open_rim: float = 0.1
     """Largest share of the rim beyond which frames look into free space where less of it is joined: what is seen in
     part ends at the border of the views or behind things."""
-    max_falling_rim: float = 0.4
-    """Largest share of the rim of a small wall at which surface falls away behind it: a box in a corner shows its other
-    faces at half of the rim."""
+    max_falling_rim: float = 0.25
+    """Largest share of the rim of a small wall at which surface falls away behind it: one edge of four. A box in a
+    corner shows its other faces at half of the rim."""
     min_cluttered_rim: float = 0.2
     """Least share of the rim at which surface rises of a table whose outline, not its visible part, is large enough."""
     min_side_scatters: float = 12.0

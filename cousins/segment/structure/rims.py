@@ -54,7 +54,7 @@ class RimShares:
     joined: float
     """Surface of another direction rises from the plane there."""
     falling: float
-    """Surface of another direction falls away behind the plane there: the edge of a thick body."""
+    """Surface of another direction falls away behind the plane there, and none rises: the edge of a thick body."""
 
 
 def rim_shares(patches: Sequence[PlanePatch], samples: DepthSamples, frames: Sequence[Frame]) -> list[RimShares]:
@@ -81,7 +81,8 @@ def is_bordered(patch: PlanePatch, rim: RimShares, config: PlaneConfig) -> bool:
         return False
     if patch_sides(patch)[0] < max(MIN_SIDE_M, config.min_side_scatters * patch.fit.scatter_m):
         return False
-    is_inside_corner = rim.free <= config.max_free_rim and rim.joined >= config.min_joined_rim
+    max_free = config.max_free_panel_rim if rim.falling <= config.max_open_rim else config.max_free_rim
+    is_inside_corner = rim.free <= max_free and rim.joined >= config.min_joined_rim
     return is_inside_corner or (rim.free <= config.max_open_rim <= rim.joined)
 
 
@@ -100,7 +101,7 @@ def _side_surfaces(patch: PlanePatch, rim: Array, samples: DepthSamples, tree: c
         over = samples.points[near] @ patch.fit.normal - patch.fit.offset_m
         over = over[np.abs(samples.normals[near] @ patch.fit.normal) < MAX_JOIN_COS]
         rises[number] = (over > MIN_RISE_M).sum() >= MIN_JOIN_POINTS
-        falls[number] = (over < -MIN_FALL_M).sum() >= MIN_JOIN_POINTS
+        falls[number] = not rises[number] and (over < -MIN_FALL_M).sum() >= MIN_JOIN_POINTS
     return rises, falls
 
 
@@ -116,8 +117,8 @@ def open_share(patch: PlanePatch, frames: Sequence[Frame]) -> float:
     return float(_are_looked_through(points, frames).mean()) if len(points) else 0.0
 
 
-def _are_looked_through(points: Array, frames: Sequence[Frame]) -> Array:
-    """Return which points [n, 3] more frames look through than measured [n]."""
+def measured_and_through(points: Array, frames: Sequence[Frame]) -> tuple[Array, Array]:
+    """Return how many frames measured a surface at points [n, 3], and how many looked through them, int64 [n]."""
     measured, through = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
     for frame in frames[:: max(1, -(-len(frames) // MAX_RIM_FRAMES))]:
         observations = observe_points(
@@ -125,7 +126,13 @@ def _are_looked_through(points: Array, frames: Sequence[Frame]) -> Array:
         )
         measured += observations == MEASURED
         through += observations == LOOKED_THROUGH
-    return through > measured
+    return measured, through
+
+
+def _are_looked_through(points: Array, frames: Sequence[Frame]) -> Array:
+    """Return which points [n, 3] more frames look through than measured [n]."""
+    measured, through = measured_and_through(points, frames)
+    return np.asarray(through > measured)
 
 
 def rim_points(patch: PlanePatch) -> Array:

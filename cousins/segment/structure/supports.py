@@ -16,6 +16,7 @@ from scipy.spatial import ConvexHull
 from cousins.capture.captures import Frame
 from cousins.geometry import Array
 from cousins.segment.segments import Plane
+from cousins.segment.structure.coplanar import join_coplanar
 from cousins.segment.structure.plane_fitting import (
     MIN_NORMAL_COS,
     MIN_PATCH_POINTS,
@@ -52,7 +53,7 @@ MIN_WALKING_FRAMES = 3
 
 def find_supports(samples: DepthSamples, frames: Sequence[Frame], up: Array, config: PlaneConfig) -> list[FittedPlane]:
     """Return the supports by area, largest first; `up` [3] is the unit vector against gravity."""
-    patches = level_patches(samples, up, min_area_m2=config.min_joined_m2)
+    patches = join_coplanar(level_patches(samples, up, min_area_m2=config.min_joined_m2), frames)
     if not patches:
         return []
     lowest_m = min(

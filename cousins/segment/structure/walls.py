@@ -13,6 +13,7 @@ import numpy as np
 from cousins.capture.captures import Frame
 from cousins.geometry import Array
 from cousins.segment.segments import Plane
+from cousins.segment.structure.coplanar import join_coplanar
 from cousins.segment.structure.plane_fitting import PEAK_SHARE, PlanePatch, fit_plane, fitted_patches, histogram_peaks
 from cousins.segment.structure.planes import (
     FittedPlane,
@@ -55,22 +56,25 @@ def find_walls(
     """Return walls, then small walls, then ceilings; `up` [3] is the unit vector against gravity."""
     level = np.abs(samples.normals @ up) < MAX_NORMAL_TILT
     search = _WallSearch(samples, level, up)
-    walls = [
+    candidates = [
         patch
         for patch in search.patches(config.min_wall_m2)
-        if np.ptp(patch.points @ up) >= MIN_HEIGHT_M and open_share(patch, frames) <= config.max_open
+        if _is_large_wall(patch, frames, up, config)
         if search.claim(patch)
     ]
-    small = [
+    candidates += [
         patch
         for patch in search.patches(config.min_joined_m2)
-        if patch.area_m2 < config.min_wall_m2 or np.ptp(patch.points @ up) < MIN_HEIGHT_M
         if abs(patch.fit.normal @ up) < MAX_JOINED_TILT
         if search.claim(patch)
     ]
-    for patch, rim in zip(small, rim_shares(small, samples, frames), strict=True):
-        if is_bordered(patch, rim, config) and rim.falling <= config.max_falling_rim:
-            walls.append(patch)
+    patches = join_coplanar(candidates, frames)
+    walls = [
+        patch
+        for patch, rim in zip(patches, rim_shares(patches, samples, frames), strict=True)
+        if _is_large_wall(patch, frames, up, config)
+        or (is_bordered(patch, rim, config) and rim.falling <= config.max_falling_rim)
+    ]
     ceilings = _ceilings(samples, frames, up, supports, config)
     return [
         *(_as_plane(patch, f"wall_{n}") for n, patch in enumerate(walls)),
@@ -129,13 +133,19 @@ class _WallSearch:
         return True
 
 
+def _is_large_wall(patch: PlanePatch, frames: Sequence[Frame], up: Array, config: PlaneConfig) -> bool:
+    """Return whether a patch is a wall whatever its rim is: large, tall, and not mostly looked through."""
+    is_large = patch.area_m2 >= config.min_wall_m2 and np.ptp(patch.points @ up) >= MIN_HEIGHT_M
+    return bool(is_large and open_share(patch, frames) <= config.max_open)
+
+
 def _ceilings(
     samples: DepthSamples, frames: Sequence[Frame], up: Array, supports: Sequence[FittedPlane], config: PlaneConfig
 ) -> list[PlanePatch]:
     """Return level patches that face down, large or bordered by other surface, and are not the back of a support."""
     patches = [
         patch
-        for patch in level_patches(samples, -up, min_area_m2=config.min_joined_m2)
+        for patch in join_coplanar(level_patches(samples, -up, min_area_m2=config.min_joined_m2), frames)
         if patch.fit.normal @ -up > np.cos(np.deg2rad(5.0)) and not _is_underside(patch, supports)
     ]
     rims = rim_shares(patches, samples, frames)
