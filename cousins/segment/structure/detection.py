@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cousins.capture.captures import Capture
+from cousins.capture.gravity import HOW_TO_SHOW_UP
 from cousins.geometry import Array
 from cousins.segment.structure.plane_fitting import MIN_NORMAL_COS, fit_plane
 from cousins.segment.structure.planes import FixedStructure, PlaneConfig
@@ -54,7 +55,10 @@ def _up_without_gravity(samples: DepthSamples, rng: np.random.Generator) -> tupl
         up = _dominant_normal(level, rng)
         if up @ z > MAX_UP_ERROR_COS:
             return up, "gravity is unknown: up is estimated from how the phone was held and corrected by a level plane"
-    return _dominant_normal(samples, rng), "gravity is unknown: up is taken from the largest plane"
+    return _dominant_normal(samples, rng), (
+        "gravity is unknown and nothing level was seen: up is taken from the largest plane and unsure. "
+        f"To be sure, {HOW_TO_SHOW_UP}"
+    )
 
 
 def _dominant_normal(samples: DepthSamples, rng: np.random.Generator) -> Array:
