@@ -21,9 +21,9 @@ MIN_LEVELNESS = 0.5
 """Least levelness of the camera with respect to the estimated up direction, 0..1."""
 MIN_ADVANTAGE = 2.0
 """Ratio by which another up direction must outscore the declared one to replace it."""
-MAX_RIVAL = 0.7
-"""Score of another direction relative to the best one from which the way up is unsure: shares of surface differ by a
-third from one capture of the same place to another."""
+MAX_RIVAL = 0.5
+"""Score of another direction relative to the best one from which the way up is unsure: a wall that is level in all
+views may fill twice as much of them as the floor."""
 HOW_TO_SHOW_UP = "keep a floor or table in view and the phone upright, or record with an app that stores gravity"
 """What to do where the way up is unsure."""
 TRUSTED_TILT_RAD = np.deg2rad(3.0)

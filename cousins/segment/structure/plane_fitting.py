@@ -52,7 +52,7 @@ class PlanePatch:
 
 
 def fit_plane(points: Array, normal: Array, offset_m: float, *, normals: Array, reach_m: float) -> PlaneFit:
-    """Fit a plane near a first guess by trimmed least squares.
+    """Fit a plane to points [n, 3] with normals [n, 3], near a first guess, by trimmed least squares.
 
     `reach_m` bounds the first gate; later gates are three robust standard deviations.
     """

@@ -1,8 +1,8 @@
 """The rim of a flat patch: where it ends at free space, and where something joins or hides it.
 
 A board in a shelf, the side of a bin and a wall behind a basket end at other surfaces, behind something nearer or
-outside of all views. The face of a box ends at edges over which the frames look. This tells structure of small area
-from the faces of things.
+outside of all views. The face of a box ends at edges over which the frames look. This separates structure of
+small area from the faces of objects.
 """
 
 from __future__ import annotations

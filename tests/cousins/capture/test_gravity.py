@@ -120,19 +120,25 @@ def test_init_pose_of_record3d_is_composed_in(tmp_path: Path) -> None:
         np.testing.assert_allclose(frame.world_from_camera, shot.world_from_camera, atol=1e-8)
 
 
-def test_a_wall_that_fills_the_views_is_not_up_and_up_is_said_to_be_unsure() -> None:
+def views_of_a_corner(eye_heights_m: tuple[float, ...]) -> list[PosedDepth]:
     camera = Intrinsics(width=128, height=96, fx=100.0, fy=100.0, cx=63.5, cy=47.5)
     floor = [(-2.0, -2.0, 0.0), (2.0, -2.0, 0.0), (2.0, 0.3, 0.0), (-2.0, 0.3, 0.0)]
     wall = [(-2.0, 0.3, 0.0), (2.0, 0.3, 0.0), (2.0, 0.3, 2.0), (-2.0, 0.3, 2.0)]
     faces = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)
     meshes = [Mesh(vertices=np.array(points), faces=faces) for points in (floor, wall)]
-    poses = [look_at(np.array([x, -0.5, z]), np.array([0.0, 0.1, 0.1])) for z in (0.25, 0.4) for x in (-0.2, 0.0, 0.2)]
-    depths = [render(meshes, camera, pose).depth_m for pose in poses]
-    shown = [
-        PosedDepth(world_from_camera=pose, depth_camera=camera, depth_m=depth)
-        for pose, depth in zip(poses, depths, strict=True)
+    poses = [look_at(np.array([x, -0.5, z]), np.array([0.0, 0.1, 0.1])) for z in eye_heights_m for x in (-0.2, 0.2)]
+    return [
+        PosedDepth(world_from_camera=pose, depth_camera=camera, depth_m=render(meshes, camera, pose).depth_m)
+        for pose in poses
     ]
-    level, sentence = level_from_surfaces(shown, declared_up=None)
+
+
+def test_a_wall_that_fills_the_views_is_not_up() -> None:
+    level, _ = level_from_surfaces(views_of_a_corner((0.25, 0.4)), declared_up=None)
     np.testing.assert_allclose(level[:3, :3] @ UP, UP, atol=0.01)
+
+
+def test_where_a_wall_may_as_well_be_the_floor_up_is_unsure_and_the_way_to_be_sure_is_named() -> None:
+    _, sentence = level_from_surfaces(views_of_a_corner((0.13, 0.17)), declared_up=None)
     assert "It is unsure" in sentence
     assert "keep a floor or table in view" in sentence

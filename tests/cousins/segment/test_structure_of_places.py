@@ -78,9 +78,9 @@ def test_the_boards_of_a_shelf_and_its_sides_are_structure_and_what_stands_on_th
     boards = [rectangle((-0.4, 0.0, z), (0.8, 0.0, 0.0), (0.0, 0.3, 0.0)) for z in heights]
     back = rectangle((-0.4, 0.3, 0.2), (0.8, 0.0, 0.0), (0.0, 0.0, 1.2))
     sides = [rectangle((x, 0.0, 0.2), (0.0, 0.3, 0.0), (0.0, 0.0, 1.2)) for x in (-0.4, 0.4)]
-    things = [box((x, 0.15, z + 0.07), (0.12, 0.1, 0.14)) for z in heights for x in (-0.2, 0.2)]
+    boxes = [box((x, 0.15, z + 0.07), (0.12, 0.1, 0.14)) for z in heights for x in (-0.2, 0.2)]
     eyes = [(x, -1.0, z) for z in (0.6, 1.0, 1.8) for x in np.linspace(-0.7, 0.7, 5)]
-    structure = planes_of(filmed([*boards, back, *sides, *things], eyes, np.array([0.0, 0.15, 0.7]), gravity=True))
+    structure = planes_of(filmed([*boards, back, *sides, *boxes], eyes, np.array([0.0, 0.15, 0.7]), gravity=True))
     assert heights_of(structure, "table") == [0.3, 0.7, 1.1]
     upright = [fitted.plane for fitted in structure.planes if fitted.plane.kind == "wall"]
     walls = [wall for wall in upright if abs(wall.normal[2]) < 0.1]
@@ -104,8 +104,8 @@ def test_the_faces_of_a_box_in_the_corner_of_a_room_are_no_walls() -> None:
         rectangle((0.0, 0.0, 0.0), (0.0, 3.0, 0.0), (0.0, 0.0, 2.0)),
     ]
     eyes = [(2.0 * np.cos(a), 2.0 * np.sin(a), z) for z in (1.2, 1.6) for a in np.linspace(0.3, 1.2, 6)]
-    thing = box((0.25, 0.25, 0.25), (0.5, 0.5, 0.5))
-    structure = planes_of(filmed([*room, thing], eyes, np.array([0.2, 0.2, 0.4]), gravity=True))
+    carton = box((0.25, 0.25, 0.25), (0.5, 0.5, 0.5))
+    structure = planes_of(filmed([*room, carton], eyes, np.array([0.2, 0.2, 0.4]), gravity=True))
     walls = [fitted.plane for fitted in structure.planes if fitted.plane.kind == "wall"]
     np.testing.assert_allclose([wall.offset_m for wall in walls], [0.0, 0.0], atol=0.01)
 
