@@ -35,7 +35,8 @@ from cousins.segment.affinity.view_pieces import ViewPieces
 from cousins.segment.parts.contacts import members_by_label
 from cousins.segment.parts.convex_patches import PatchConfig
 from cousins.segment.single_view import find_pieces
-from cousins.segment.structure.planes import PlaneConfig, find_planes
+from cousins.segment.structure.detection import find_planes
+from cousins.segment.structure.planes import PlaneConfig
 from cousins.segment.surfaces.depth_view import foreground_view
 from program import program_parser, run_program
 from scenes.single_views import single_view

@@ -19,7 +19,7 @@ from cousins.errors import CaptureError
 from cousins.geometry import Array, transform, unproject
 from cousins.rooms.room import Room
 from cousins.scale.check import ScaleCheck, plausible_ratio, rescale_capture
-from cousins.segment.structure.planes import find_planes
+from cousins.segment.structure.detection import find_planes
 
 MIN_MATCHED_WALLS: Final = 4
 """Walls that must fit: one more than a turn, a shift and a scale can always be made to fit."""

@@ -24,7 +24,14 @@ from cousins.segment.parts.object_grouping import (
 from cousins.segment.parts.part_merging import PartMergingConfig
 from cousins.segment.parts.stability_grouping import GroupConfig
 from cousins.segment.structure.ground import ground_heights
-from cousins.segment.structure.planes import FixedStructure, heights_above_plane, inside_outline
+from cousins.segment.structure.planes import (
+    BOARD_M,
+    WALL_M,
+    FixedStructure,
+    heights_above_plane,
+    inside_outline,
+    is_over_support,
+)
 from cousins.segment.surfaces.depth_view import plane_deviations
 from cousins.segment.surfaces.surface import Surface, merge_layers
 from cousins.segment.surfaces.voxel_map import VoxelConfig, VoxelMap, build_voxel_map
@@ -122,18 +129,21 @@ def _points_above_planes(scene: VoxelMap, structure: FixedStructure) -> tuple[Ar
     above = np.ones(len(points), dtype=bool)
     height = np.full(len(points), np.inf)
     noise = np.full(len(points), 0.002)
+    over_board, over_any = (is_over_support(structure, points, kinds) for kinds in (("table",), ("table", "floor")))
     for fitted in structure.planes:
         if fitted.plane.kind == "wall":
             over = heights_above_plane(fitted, points)
             gate = max(0.02, 3.0 * fitted.scatter_m)
-            above &= ~((over < gate) & inside_outline(fitted.plane, points, margin_m=0.03))
+            is_behind = (over < gate) & ~((over < -WALL_M) & over_any)
+            above &= ~(is_behind & inside_outline(fitted.plane, points, margin_m=0.03))
             continue
         over = heights_above_plane(fitted, points) - plane_deviations(fitted, points, normals)
         over = over - ground_heights(points, normals, over, fitted, cell_m=3.0 * scene.voxel_m)
         within = inside_outline(fitted.plane, points, margin_m=0.2)
         on_plane = within & (np.abs(over) < 0.03) & (normals @ fitted.plane.normal > np.cos(np.deg2rad(25.0)))
         plane_noise_m = 1.4826 * float(np.median(np.abs(over[on_plane]))) if on_plane.any() else 0.002
-        above &= ~((over < np.clip(3.0 * plane_noise_m, 0.004, 0.012)) & within)
+        is_below = (over < np.clip(3.0 * plane_noise_m, 0.004, 0.012)) & ~((over < -BOARD_M) & over_board)
+        above &= ~(is_below & within)
         nearest = within & (over > -0.02) & (over < height)
         height, noise = np.where(nearest, over, height), np.where(nearest, plane_noise_m, noise)
     height_over_lowest = points @ structure.up - float((points @ structure.up).min(initial=0.0))

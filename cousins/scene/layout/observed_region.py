@@ -38,9 +38,9 @@ MIN_FRAMES_THROUGH: Final = 2
 """Number of frames that must look through a cell before it counts as open."""
 MAX_THROUGH: Final = 0.5
 """Number of frames that look through a cell, for each that measured a surface there, from which it counts as open."""
-REACH_M: Final = 0.3
-"""A cell without any observation belongs to the structure this near to a measured one [m]: what stands on a
-table hides it."""
+REACH_M: Final = 0.1
+"""A cell of a large patch that no frame shows belongs to the structure this near to a measured one [m]: depth ends
+before corners do. Further away it lies behind a wall."""
 MAX_UNSEEN_M2: Final = 2.0
 """A patch that no frame shows belongs to the structure where it is smaller than this [m²]."""
 MIN_OPENING_M2: Final = 0.004
@@ -83,7 +83,7 @@ def observed_region(
     is_unseen = inside & ~is_surface & ~is_open
     near = ndimage.distance_transform_edt(~is_surface) * cell_m <= REACH_M
     near |= is_unseen & ~_large_patches(is_unseen, MAX_UNSEEN_M2 / cell_m**2)
-    exists = inside & ((is_surface | near | ndimage.binary_fill_holes(is_surface)) & ~is_open | covered)
+    exists = inside & ((is_surface | near) & ~is_open | covered)
     exists = _without_specks(exists, cell_m)
     share = float(exists.sum() / inside.sum())
     if share >= WHOLE_SHARE or not exists.any():

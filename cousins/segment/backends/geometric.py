@@ -25,7 +25,8 @@ from cousins.segment.relief.raised_patches import RaisedPatchConfig, find_raised
 from cousins.segment.relief.reports import report_raised_patches
 from cousins.segment.segments import Segment, Segmentation
 from cousins.segment.single_view import label_view
-from cousins.segment.structure.planes import FittedPlane, FixedStructure, PlaneConfig, find_planes, heights_above_plane
+from cousins.segment.structure.detection import find_planes
+from cousins.segment.structure.planes import FittedPlane, FixedStructure, PlaneConfig, heights_above_plane
 from cousins.segment.support import supports_of
 from cousins.segment.surfaces.voxel_map import VoxelConfig
 from cousins.segment.view_agreement import compare_views

@@ -23,7 +23,8 @@ from cousins.segment.prompted.mask_selection import MaskSelectionConfig, heights
 from cousins.segment.prompted.prompts import MaskModel
 from cousins.segment.segments import Segmentation
 from cousins.segment.single_view import label_view
-from cousins.segment.structure.planes import FixedStructure, find_planes
+from cousins.segment.structure.detection import find_planes
+from cousins.segment.structure.planes import FixedStructure
 from cousins.segment.surfaces.surface import world_points
 
 NO_COLOR_WARNING = "no frame has a colour image, so that SAM sees nothing: objects are told apart by geometry alone"

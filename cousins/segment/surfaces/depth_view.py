@@ -10,7 +10,15 @@ from skimage.color import rgb2lab
 
 from cousins.capture.captures import Frame
 from cousins.geometry import Array
-from cousins.segment.structure.planes import FittedPlane, FixedStructure, heights_above_plane, inside_outline
+from cousins.segment.structure.planes import (
+    BOARD_M,
+    WALL_M,
+    FittedPlane,
+    FixedStructure,
+    heights_above_plane,
+    inside_outline,
+    is_over_support,
+)
 from cousins.segment.surfaces.surface import Surface, noise_m, normals_at, world_points
 
 MIN_ENCLOSED_PIXELS = 40
@@ -86,15 +94,17 @@ def foreground_view(frame: Frame, structure: FixedStructure, *, color: bool = Tr
     above = valid.copy()
     excess = np.full(valid.shape, np.inf)
     scatter = 0.0015
+    over_board, over_any = (is_over_support(structure, points, kinds) for kinds in (("table",), ("table", "floor")))
     for fitted in structure.planes:
         height = heights_above_plane(fitted, points) - plane_deviations(fitted, points, normals)
         blurred, local = _smooth_height(height, frame.depth_m, normals @ fitted.plane.normal)
         over = blurred - np.clip(3.0 * local, 0.003, 3.0 * noise_m(frame.depth_m))
         if fitted.plane.kind == "wall":
-            above &= ~((over < 0.01) & inside_outline(fitted.plane, points, margin_m=0.03))
+            is_behind = (over < 0.01) & ~((height < -WALL_M) & over_any)
+            above &= ~(is_behind & inside_outline(fitted.plane, points, margin_m=0.03))
         else:
             within = inside_outline(fitted.plane, points, margin_m=_outline_margin_m(fitted))
-            above &= ~((over < 0.0) & within)
+            above &= ~((over < 0.0) & ~((height < -BOARD_M) & over_board) & within)
             excess = np.where(within, np.minimum(excess, over), excess)
         scatter = max(scatter, fitted.scatter_m)
     above = _mask_without_specks(above, excess, frame)

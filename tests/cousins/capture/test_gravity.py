@@ -18,6 +18,8 @@ from cousins.geometry import (
     rigid,
     rotation_about,
 )
+from cousins.meshes import Mesh
+from cousins.raster import render
 from tests.cousins.capture.exports import export, record3d_exr
 from tests.cousins.capture.room import GL, Y_UP_FROM_Z_UP, shots, write_folder
 
@@ -116,3 +118,27 @@ def test_init_pose_of_record3d_is_composed_in(tmp_path: Path) -> None:
     assert capture.gravity_known
     for frame, shot in zip(capture.frames, shots(portrait=True), strict=True):
         np.testing.assert_allclose(frame.world_from_camera, shot.world_from_camera, atol=1e-8)
+
+
+def views_of_a_corner(eye_heights_m: tuple[float, ...]) -> list[PosedDepth]:
+    camera = Intrinsics(width=128, height=96, fx=100.0, fy=100.0, cx=63.5, cy=47.5)
+    floor = [(-2.0, -2.0, 0.0), (2.0, -2.0, 0.0), (2.0, 0.3, 0.0), (-2.0, 0.3, 0.0)]
+    wall = [(-2.0, 0.3, 0.0), (2.0, 0.3, 0.0), (2.0, 0.3, 2.0), (-2.0, 0.3, 2.0)]
+    faces = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)
+    meshes = [Mesh(vertices=np.array(points), faces=faces) for points in (floor, wall)]
+    poses = [look_at(np.array([x, -0.5, z]), np.array([0.0, 0.1, 0.1])) for z in eye_heights_m for x in (-0.2, 0.2)]
+    return [
+        PosedDepth(world_from_camera=pose, depth_camera=camera, depth_m=render(meshes, camera, pose).depth_m)
+        for pose in poses
+    ]
+
+
+def test_a_wall_that_fills_the_views_is_not_up() -> None:
+    level, _ = level_from_surfaces(views_of_a_corner((0.25, 0.4)), declared_up=None)
+    np.testing.assert_allclose(level[:3, :3] @ UP, UP, atol=0.01)
+
+
+def test_where_a_wall_may_as_well_be_the_floor_up_is_unsure_and_the_way_to_be_sure_is_named() -> None:
+    _, sentence = level_from_surfaces(views_of_a_corner((0.13, 0.17)), declared_up=None)
+    assert "It is unsure" in sentence
+    assert "keep a floor or table in view" in sentence

@@ -17,7 +17,7 @@ from cousins.segment.affinity.view_pieces import ViewPieces
 from cousins.segment.backends.geometric import Config, build
 from cousins.segment.parts.convex_patches import PatchConfig
 from cousins.segment.single_view import find_pieces
-from cousins.segment.structure.planes import find_planes
+from cousins.segment.structure.detection import find_planes
 from cousins.segment.surfaces.depth_view import foreground_view
 from sim.synthetic.primitives import revolution
 

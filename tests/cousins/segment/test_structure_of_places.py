@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import trimesh
 
 from cousins.capture.captures import Capture
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
-from cousins.segment.structure.planes import FixedStructure, find_planes
+from cousins.segment.structure.detection import find_planes
+from cousins.segment.structure.planes import FixedStructure, is_over_support
 from tests.cousins.rendered_captures import rendered_capture
 
 CAMERA = Intrinsics(width=160, height=120, fx=110.0, fy=110.0, cx=79.5, cy=59.5)
@@ -59,3 +61,64 @@ def test_a_wall_beside_a_deeper_niche_is_a_wall() -> None:
     structure = planes_of(filmed([near, niche], eyes, np.array([0.0, 1.2, 0.3]), gravity=True))
     depths = sorted(abs(fitted.plane.offset_m) for fitted in structure.planes if fitted.plane.kind == "wall")
     np.testing.assert_allclose(depths, [1.0, 2.0], atol=0.02)
+
+
+def box(center: tuple[float, float, float], size: tuple[float, float, float]) -> Mesh:
+    mesh = trimesh.creation.box(extents=size)
+    mesh.apply_translation(center)
+    return Mesh.from_trimesh(mesh)
+
+
+def heights_of(structure: FixedStructure, kind: str) -> list[float]:
+    return sorted(round(float(f.plane.offset_m), 1) for f in structure.planes if f.plane.kind == kind)
+
+
+def test_the_boards_of_a_shelf_and_its_sides_are_structure_and_what_stands_on_them_is_not() -> None:
+    heights = (0.3, 0.7, 1.1)
+    boards = [rectangle((-0.4, 0.0, z), (0.8, 0.0, 0.0), (0.0, 0.3, 0.0)) for z in heights]
+    back = rectangle((-0.4, 0.3, 0.2), (0.8, 0.0, 0.0), (0.0, 0.0, 1.2))
+    sides = [rectangle((x, 0.0, 0.2), (0.0, 0.3, 0.0), (0.0, 0.0, 1.2)) for x in (-0.4, 0.4)]
+    boxes = [box((x, 0.15, z + 0.07), (0.12, 0.1, 0.14)) for z in heights for x in (-0.2, 0.2)]
+    eyes = [(x, -1.0, z) for z in (0.6, 1.0, 1.8) for x in np.linspace(-0.7, 0.7, 5)]
+    structure = planes_of(filmed([*boards, back, *sides, *boxes], eyes, np.array([0.0, 0.15, 0.7]), gravity=True))
+    assert heights_of(structure, "table") == [0.3, 0.7, 1.1]
+    upright = [fitted.plane for fitted in structure.planes if fitted.plane.kind == "wall"]
+    walls = [wall for wall in upright if abs(wall.normal[2]) < 0.1]
+    assert sorted(tuple(wall.normal.round().astype(int)) for wall in walls) == [(-1, 0, 0), (0, -1, 0), (1, 0, 0)]
+    np.testing.assert_allclose(sorted(abs(wall.offset_m) for wall in walls), [0.3, 0.4, 0.4], atol=0.01)
+
+
+def test_things_on_a_lower_board_are_not_taken_for_what_lies_below_the_upper_board() -> None:
+    boards = [rectangle((-0.4, 0.0, z), (0.8, 0.0, 0.0), (0.0, 0.3, 0.0)) for z in (0.3, 0.7)]
+    eyes = [(x, -1.0, z) for z in (0.6, 1.1) for x in np.linspace(-0.5, 0.5, 5)]
+    structure = planes_of(filmed(boards, eyes, np.array([0.0, 0.15, 0.5]), gravity=True))
+    on_lower_board, below_it = np.array([[0.0, 0.15, 0.4], [0.0, 0.15, 0.1]])
+    assert is_over_support(structure, on_lower_board, ("table",))
+    assert not is_over_support(structure, below_it, ("table",))
+
+
+def test_the_faces_of_a_box_in_the_corner_of_a_room_are_no_walls() -> None:
+    room = [
+        rectangle((0.0, 0.0, 0.0), (3.0, 0.0, 0.0), (0.0, 3.0, 0.0)),
+        rectangle((0.0, 0.0, 0.0), (3.0, 0.0, 0.0), (0.0, 0.0, 2.0)),
+        rectangle((0.0, 0.0, 0.0), (0.0, 3.0, 0.0), (0.0, 0.0, 2.0)),
+    ]
+    eyes = [(2.0 * np.cos(a), 2.0 * np.sin(a), z) for z in (1.2, 1.6) for a in np.linspace(0.3, 1.2, 6)]
+    carton = box((0.25, 0.25, 0.25), (0.5, 0.5, 0.5))
+    structure = planes_of(filmed([*room, carton], eyes, np.array([0.2, 0.2, 0.4]), gravity=True))
+    walls = [fitted.plane for fitted in structure.planes if fitted.plane.kind == "wall"]
+    np.testing.assert_allclose([wall.offset_m for wall in walls], [0.0, 0.0], atol=0.01)
+
+
+def test_a_wall_between_two_rooms_has_both_faces_and_its_stretches_are_one_wall() -> None:
+    walls = [
+        rectangle((-2.0, 0.0, 0.0), (4.0, 0.0, 0.0), (0.0, 0.0, 2.0)),
+        rectangle((-2.0, 2.0, 0.0), (4.0, 0.0, 0.0), (0.0, 0.0, 2.0)),
+        rectangle((-2.0, -2.0, 0.0), (4.0, 0.0, 0.0), (0.0, 0.0, 2.0)),
+    ]
+    eyes = [(x, side, 1.2) for side in (-1.2, 1.2) for x in np.linspace(-1.4, 1.4, 6)]
+    poses = [look_at(np.array(eye), np.array([eye[0], aim, 1.0])) for eye in eyes for aim in (0.0, 2.0 * eye[1])]
+    structure = planes_of(rendered_capture(walls, CAMERA, poses, gravity_known=True))
+    middle = [fitted.plane for fitted in structure.planes if abs(fitted.plane.offset_m) < 0.05]
+    assert sorted(round(float(plane.normal[1])) for plane in middle) == [-1, 1]
+    assert all(np.ptp(plane.outline[:, 0]) > 3.0 for plane in middle)

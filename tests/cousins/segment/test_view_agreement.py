@@ -6,7 +6,7 @@ import numpy as np
 
 from cousins.segment.parts.convex_patches import PatchConfig
 from cousins.segment.parts.stability_grouping import GroupConfig
-from cousins.segment.structure.planes import find_planes
+from cousins.segment.structure.detection import find_planes
 from cousins.segment.surfaces.surface import world_points
 from cousins.segment.view_agreement import ViewAgreement, compare_views, thinned
 
