@@ -2,7 +2,8 @@
 
 Each texel is projected into every colour frame. A view counts where its own depth image agrees that
 the texel is what it sees, by resolution on the surface, obliqueness and sharpness; the best views are
-blended with weights so steep that one of them dominates and seams stay soft. Exposure differences are
+blended with weights so steep that one of them dominates and seams stay soft, without those that the majority of
+them contradicts. Exposure differences are
 compensated by a gain per view and channel. Texels without a view take the colour of the nearest one with a view.
 """
 
@@ -19,13 +20,14 @@ from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, Intrinsics, invert, project, transform
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.texture.inpainting import fill_gutters, fill_in_image, fill_on_surface
+from cousins.reconstruct.texture.completion import complete_plane
+from cousins.reconstruct.texture.inpainting import fill_gutters, fill_on_surface
 from cousins.reconstruct.texture.texel_kernels import blend_views, cover_texels, place_texels, sample_view
 
 BLEND_EXPONENT = 8.0
 """Exponent of a view's quality in the blend."""
-VIEWS_PER_TEXEL = 3
-"""Number of best views blended at each texel."""
+VIEWS_PER_TEXEL = 5
+"""Number of best views blended at each texel: with five, two wrong ones are outvoted."""
 MIN_VISIBLE_SHARE = 0.1
 """Smallest share of a mesh that must be in a frame's picture for it to be used."""
 GAIN_TEXELS = 200_000
@@ -88,11 +90,9 @@ def bake_texture(
     selected = _select_frames(frames, charted, config)
     views = (_prepare_view(frame, charted, occluders, config) for frame in selected)
     colors, is_seen = _blend(_best_views(texels, views, config), len(selected))
-    return replace(
-        charted,
-        colors=None,
-        texture=_fill_texture(texels, colors, is_seen, size, one_chart=one_chart and mesh.uv is not None),
-    )
+    texel_m = float(np.sqrt(mesh.to_trimesh().area / max(len(texels.rows), 1)))
+    texture = _fill_texture(texels, colors, is_seen, size, texel_m, one_chart=one_chart and mesh.uv is not None)
+    return replace(charted, colors=None, texture=texture)
 
 
 def inflate(mesh: Mesh, by_m: float) -> Mesh:
@@ -273,14 +273,18 @@ def _blend(best: _BestViews, view_count: int) -> tuple[Array, Array]:
     return colors, best.quality[0] > 0.0
 
 
-def _fill_texture(texels: _Texels, colors: Array, is_seen: Array, size: int, *, one_chart: bool) -> Array:
-    """Return the texture uint8 [size, size, 3] with unobserved texels and gutters filled."""
+def _fill_texture(
+    texels: _Texels, colors: Array, is_seen: Array, size: int, texel_m: float, *, one_chart: bool
+) -> Array:
+    """Return the texture uint8 [size, size, 3], texels of `texel_m` [m], with unobserved ones and gutters filled."""
     texture = np.full((size, size, 3), UNSEEN_LEVEL, dtype=np.uint8)
     is_filled = np.zeros((size, size), dtype=bool)
     if one_chart:
         texture[texels.rows[is_seen], texels.columns[is_seen]] = colors[is_seen]
         is_filled[texels.rows, texels.columns] = is_seen
-        return fill_in_image(texture, is_filled)
+        is_surface = np.zeros((size, size), dtype=bool)
+        is_surface[texels.rows, texels.columns] = True
+        return complete_plane(texture, is_filled, is_surface, texel_m)
     fill_on_surface(texels.points, colors, is_seen)
     if is_seen.any():
         texture[texels.rows, texels.columns] = colors
