@@ -2,8 +2,7 @@
 
 Each texel is projected into every colour frame. A view counts where its own depth image agrees that
 the texel is what it sees, by resolution on the surface, obliqueness and sharpness; the best views are
-blended with weights so steep that one of them dominates and seams stay soft, without those that the majority of
-them contradicts. Exposure differences are
+blended with weights so steep that one of them dominates and seams stay soft. Exposure differences are
 compensated by a gain per view and channel. Texels without a view take the colour of the nearest one with a view.
 """
 
@@ -20,14 +19,14 @@ from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, Intrinsics, invert, project, transform
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.texture.completion import complete_plane
+from cousins.reconstruct.texture.plane_completion import complete_plane
 from cousins.reconstruct.texture.inpainting import fill_gutters, fill_on_surface
 from cousins.reconstruct.texture.texel_kernels import blend_views, cover_texels, place_texels, sample_view
 
 BLEND_EXPONENT = 8.0
 """Exponent of a view's quality in the blend."""
-VIEWS_PER_TEXEL = 5
-"""Number of best views blended at each texel: with five, two wrong ones are outvoted."""
+VIEWS_PER_TEXEL = 3
+"""Number of best views blended at each texel."""
 MIN_VISIBLE_SHARE = 0.1
 """Smallest share of a mesh that must be in a frame's picture for it to be used."""
 GAIN_TEXELS = 200_000

@@ -7,13 +7,6 @@ from numba import njit, prange
 
 from cousins.geometry import Array
 
-MIN_VOTERS = 3
-"""Fewest views among which there is a majority."""
-MIN_VOTE_QUALITY = 0.1
-"""Quality relative to the best view from which a view has a vote: three times as far, or much more obliquely."""
-MIN_CONTRADICTION = 24.0
-"""Smallest difference from the median that counts as a contradiction [levels]: noise, JPEG and gain leave about 8."""
-
 
 @njit(cache=True)
 def cover_texels(corners: Array, size: int) -> Array:
@@ -127,57 +120,22 @@ def sample_view(
 
 @njit(cache=True, parallel=True)
 def blend_views(quality: Array, color: Array, view: Array, gains: Array, steepness: float) -> Array:
-    """Return the blend uint8 [n, 3] of the best views [k, n], best first; a texel without view is 0.
-
-    A view that the majority contradicts shows something else (what stood before, an edge out of place) and is left out.
-    """
+    """Return the blend uint8 [n, 3] of the best views [k, n], best first; a texel without view is 0."""
     layers, count = quality.shape
     blend = np.zeros((count, 3), dtype=np.uint8)
     for i in prange(count):
         if quality[0, i] <= 0.0:
             continue
-        colors = np.empty((layers, 3))
-        voters = 0
-        for layer in range(layers):
-            for channel in range(3):
-                colors[layer, channel] = color[layer, i, channel] * gains[view[layer, i], channel]
-            if quality[layer, i] >= MIN_VOTE_QUALITY * quality[0, i]:
-                voters = layer + 1
-        deviation, limit = _deviations(colors, voters)
         total = 0.0
-        mixed = np.zeros(3)
+        red = green = blue = 0.0
         for layer in range(layers):
-            if deviation[layer] > limit:
-                continue
             weight = (quality[layer, i] / quality[0, i]) ** steepness
-            mixed += weight * colors[layer]
+            gain = gains[view[layer, i]]
+            red += weight * color[layer, i, 0] * gain[0]
+            green += weight * color[layer, i, 1] * gain[1]
+            blue += weight * color[layer, i, 2] * gain[2]
             total += weight
-        for channel in range(3):
-            blend[i, channel] = np.uint8(min(mixed[channel] / total + 0.5, 255.0))
+        blend[i, 0] = np.uint8(min(red / total + 0.5, 255.0))
+        blend[i, 1] = np.uint8(min(green / total + 0.5, 255.0))
+        blend[i, 2] = np.uint8(min(blue / total + 0.5, 255.0))
     return blend
-
-
-@njit(cache=True)
-def _deviations(colors: Array, voters: int) -> tuple[Array, float]:
-    """Return how far each view's colour [k, 3] is from the median of the first ones, [k], and how far it may be."""
-    deviation = np.zeros(len(colors))
-    if voters < MIN_VOTERS:
-        return deviation, np.inf
-    for channel in range(3):
-        middle = _median(colors[:voters, channel])
-        for layer in range(len(colors)):
-            deviation[layer] = max(deviation[layer], abs(colors[layer, channel] - middle))
-    return deviation, max(MIN_CONTRADICTION, 3.0 * _median(deviation[:voters]))
-
-
-@njit(cache=True)
-def _median(values: Array) -> float:
-    """Return the lower median of a few values."""
-    for value in values:
-        below = equal = 0
-        for rival in values:
-            below += rival < value
-            equal += rival == value
-        if below <= (len(values) - 1) // 2 < below + equal:
-            return value
-    return values[0]
