@@ -19,8 +19,8 @@ from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, Intrinsics, invert, project, transform
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.texture.plane_completion import complete_plane
 from cousins.reconstruct.texture.inpainting import fill_gutters, fill_on_surface
+from cousins.reconstruct.texture.plane_completion import complete_plane
 from cousins.reconstruct.texture.texel_kernels import blend_views, cover_texels, place_texels, sample_view
 
 BLEND_EXPONENT = 8.0

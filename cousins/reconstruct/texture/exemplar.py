@@ -27,6 +27,8 @@ ROUNDS = 4
 """Rounds of search and vote on a level; further ones change little (Barnes et al.)."""
 FINEST_ROUNDS = 1
 """Rounds of search on the finest level, which starts from the sources of the level below."""
+REFINED_REACH_PX = 16
+"""Reach of the random search on levels that start from a coarser one's sources [px]: two patches."""
 SEED = 20240601
 """Seed of the random search."""
 
@@ -69,10 +71,13 @@ def _fill_level(
         _fill_by_layers(image, is_source, is_known, depth, places, number, sources)
     else:
         image[is_target] = image[sources[:, 0], sources[:, 1]]
+    reach_px = max(is_target.shape) if offsets is None else REFINED_REACH_PX
     everything = np.arange(len(places), dtype=np.int32)
     rounds = FINEST_ROUNDS if is_finest else ROUNDS
     for step in range(rounds):
-        search_patches(image, weight, is_source, places, everything, number, sources, costs, step % 2, SEED + step)
+        search_patches(
+            image, weight, is_source, places, everything, number, sources, costs, reach_px, step % 2, SEED + step
+        )
         if not is_finest:
             vote(image, weight, places, number, sources, costs)
     if is_finest:
@@ -92,7 +97,19 @@ def _fill_by_layers(
     for number_of_layer in np.unique(layer):
         order = np.flatnonzero(layer == number_of_layer).astype(np.int32)
         for step in range(ROUNDS):
-            search_patches(image, weight, is_source, places, order, number, sources, costs, step % 2, SEED + step)
+            search_patches(
+                image,
+                weight,
+                is_source,
+                places,
+                order,
+                number,
+                sources,
+                costs,
+                max(weight.shape),
+                step % 2,
+                SEED + step,
+            )
         rows, columns = places[order].T
         image[rows, columns] = image[sources[order, 0], sources[order, 1]]
         weight[rows, columns] = 1.0

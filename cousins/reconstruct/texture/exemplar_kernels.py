@@ -87,6 +87,7 @@ def search_patches(
     number: Array,
     sources: Array,
     costs: Array,
+    reach_px: int,
     reverse: int,
     seed: int,
 ) -> None:
@@ -94,10 +95,9 @@ def search_patches(
 
     PatchMatch (Barnes et al., SIGGRAPH 2009). Image float32 [h, w, 3], weight float32 [h, w] of a pixel in the
     comparison, is_source bool [h, w] marks centres of wholly known patches; places and their sources int32 [n, 2],
-    costs float32 [n], number int32 [h, w] of a place or -1. Only places in `order`, int32 [k], are improved; `reverse`
-    turns it round.
+    costs float32 [n], number int32 [h, w] of a place or -1. Only places in `order`, int32 [k], are improved, by
+    random patches up to `reach_px` away; `reverse` turns the order round.
     """
-    height, width = weight.shape
     state = _next_state(np.uint64(seed))
     count = len(order)
     step = 1 if reverse else -1
@@ -111,7 +111,7 @@ def search_patches(
             if k >= 0:
                 proposed = (sources[k, 0] - down, sources[k, 1] - across)
                 _try_source(image, weight, is_source, places[i], proposed, sources[i], costs[i : i + 1])
-        reach = max(height, width)
+        reach = reach_px
         while reach >= 1:
             state = _next_state(state)
             down = int(state >> _HIGH_BITS) % (2 * reach + 1) - reach
