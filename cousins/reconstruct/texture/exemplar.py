@@ -142,8 +142,8 @@ def _halved(image: Array, is_target: Array, is_known: Array, is_example: Array) 
     """Return a level at half the size; a pixel with any target is target, one that is known throughout is known."""
     height, width = is_target.shape[0] // 2, is_target.shape[1] // 2
     blocks = (height, 2, width, 2)
-    target = is_target.reshape(blocks).any(axis=(1, 3))
-    observed = is_known.reshape(blocks).all(axis=(1, 3))
-    example = is_example.reshape(blocks).all(axis=(1, 3))
+    target = np.asarray(is_target.reshape(blocks).any(axis=(1, 3)))
+    observed = np.asarray(is_known.reshape(blocks).all(axis=(1, 3)))
+    example = np.asarray(is_example.reshape(blocks).all(axis=(1, 3)))
     mean = image.reshape(*blocks, 3).mean(axis=(1, 3))
     return np.where(observed[..., None], mean, 1.0).astype(np.float32), target, observed, example

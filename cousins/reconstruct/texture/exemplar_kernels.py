@@ -43,8 +43,8 @@ def _distance(
             total += weight[r, c] * square
             share += weight[r, c]
         if total > bound:
-            return np.float32(np.inf)
-    return total / share if share > 0.0 else np.float32(0.0)
+            return np.inf
+    return float(total / share) if share > 0.0 else 0.0
 
 
 @njit(cache=True)

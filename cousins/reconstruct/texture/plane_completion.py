@@ -16,6 +16,8 @@ from cousins.geometry import Array
 from cousins.reconstruct.texture.exemplar import synthesize
 from cousins.reconstruct.texture.inpainting import fill_in_image
 
+RIM_M: Final = 0.004
+"""Width of the rim of a footprint that is filled too [m]: a photo's pixels there mix surface and what stood on it."""
 RING_M: Final = 0.04
 """Width of the ring around a footprint in which contact darkens a surface [m]: about half a cup's height."""
 MIN_FOOTPRINT_M: Final = 0.01
@@ -48,6 +50,8 @@ def complete_plane(texture: Array, is_known: Array, is_surface: Array, texel_m: 
     if not is_target.any() or not is_known.any() or len(texture) < MIN_SIDE_PX:
         return fill_in_image(texture, is_known)
     ring_m = _distance_to_footprint_m(is_target, texel_m)
+    is_rim = is_known & (ring_m <= RIM_M)
+    is_target, is_known = is_target | is_rim, is_known & ~is_rim
     is_ring = is_known & (ring_m <= RING_M)
     is_trusted = is_known & ~is_ring
     if not is_trusted.any():

@@ -58,6 +58,7 @@ def test_a_print_beside_a_hole_keeps_its_colour_and_is_not_copied_into_it() -> N
     label = (slice(100, 150), slice(160, 200))
     true[label] = (30.0, 40.0, 200.0)
     completed = complete(true)
+    label = (slice(100, 150), slice(164, 200))
     np.testing.assert_array_equal(completed[label], np.rint(true)[label])
     blue = completed[HOLE][..., 2] > completed[HOLE][..., 0]
     assert blue.mean() < 0.02
