@@ -75,8 +75,8 @@ def bake_texture(
 ) -> Mesh:
     """Return a world-frame mesh with UVs and a texture from the capture's colour frames.
 
-    A mesh that has UVs keeps them; with `one_chart` they are an image of a plane, in which holes are filled from all
-    sides. `occluders` are other bodies in the world frame that may hide it. Without any colour frame the mesh comes
+    A mesh that has UVs keeps them; with `one_chart` they are an image of a plane, which is completed with its
+    own texture under what stood on it. `occluders` are other bodies in the world frame that may hide it. Without any colour frame the mesh comes
     back as it is.
     """
     config = config or TextureConfig()
