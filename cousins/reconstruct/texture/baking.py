@@ -75,9 +75,9 @@ def bake_texture(
 ) -> Mesh:
     """Return a world-frame mesh with UVs and a texture from the capture's colour frames.
 
-    A mesh that has UVs keeps them; with `one_chart` they are an image of a plane, which is completed with its
-    own texture under what stood on it. `occluders` are other bodies in the world frame that may hide it. Without any colour frame the mesh comes
-    back as it is.
+    A mesh that has UVs keeps them; with `one_chart` they are an image of a plane, which is completed with its own
+    texture under what stood on it. `occluders` are other bodies in the world frame that may hide it. Without any colour
+    frame the mesh comes back as it is.
     """
     config = config or TextureConfig()
     frames = [frame for frame in capture.frames if frame.color_path is not None]
