@@ -19,7 +19,8 @@ from cousins.capture.captures import Capture, Frame
 from cousins.geometry import Array, Intrinsics, invert, project, transform
 from cousins.meshes import Mesh
 from cousins.raster import render
-from cousins.reconstruct.texture.inpainting import fill_gutters, fill_in_image, fill_on_surface
+from cousins.reconstruct.texture.inpainting import fill_gutters, fill_on_surface
+from cousins.reconstruct.texture.plane_completion import complete_plane
 from cousins.reconstruct.texture.texel_kernels import blend_views, cover_texels, place_texels, sample_view
 
 BLEND_EXPONENT = 8.0
@@ -74,9 +75,9 @@ def bake_texture(
 ) -> Mesh:
     """Return a world-frame mesh with UVs and a texture from the capture's colour frames.
 
-    A mesh that has UVs keeps them; with `one_chart` they are an image of a plane, in which holes are filled from all
-    sides. `occluders` are other bodies in the world frame that may hide it. Without any colour frame the mesh comes
-    back as it is.
+    A mesh that has UVs keeps them; with `one_chart` they are an image of a plane, which is completed with its own
+    texture under what stood on it. `occluders` are other bodies in the world frame that may hide it. Without any colour
+    frame the mesh comes back as it is.
     """
     config = config or TextureConfig()
     frames = [frame for frame in capture.frames if frame.color_path is not None]
@@ -88,11 +89,9 @@ def bake_texture(
     selected = _select_frames(frames, charted, config)
     views = (_prepare_view(frame, charted, occluders, config) for frame in selected)
     colors, is_seen = _blend(_best_views(texels, views, config), len(selected))
-    return replace(
-        charted,
-        colors=None,
-        texture=_fill_texture(texels, colors, is_seen, size, one_chart=one_chart and mesh.uv is not None),
-    )
+    texel_m = float(np.sqrt(mesh.to_trimesh().area / max(len(texels.rows), 1)))
+    texture = _fill_texture(texels, colors, is_seen, size, texel_m, one_chart=one_chart and mesh.uv is not None)
+    return replace(charted, colors=None, texture=texture)
 
 
 def inflate(mesh: Mesh, by_m: float) -> Mesh:
@@ -273,14 +272,18 @@ def _blend(best: _BestViews, view_count: int) -> tuple[Array, Array]:
     return colors, best.quality[0] > 0.0
 
 
-def _fill_texture(texels: _Texels, colors: Array, is_seen: Array, size: int, *, one_chart: bool) -> Array:
-    """Return the texture uint8 [size, size, 3] with unobserved texels and gutters filled."""
+def _fill_texture(
+    texels: _Texels, colors: Array, is_seen: Array, size: int, texel_m: float, *, one_chart: bool
+) -> Array:
+    """Return the texture uint8 [size, size, 3], texels of `texel_m` [m], with unobserved ones and gutters filled."""
     texture = np.full((size, size, 3), UNSEEN_LEVEL, dtype=np.uint8)
     is_filled = np.zeros((size, size), dtype=bool)
     if one_chart:
         texture[texels.rows[is_seen], texels.columns[is_seen]] = colors[is_seen]
         is_filled[texels.rows, texels.columns] = is_seen
-        return fill_in_image(texture, is_filled)
+        is_surface = np.zeros((size, size), dtype=bool)
+        is_surface[texels.rows, texels.columns] = True
+        return complete_plane(texture, is_filled, is_surface, texel_m)
     fill_on_surface(texels.points, colors, is_seen)
     if is_seen.any():
         texture[texels.rows, texels.columns] = colors
