@@ -159,6 +159,31 @@ def test_the_peer_takes_a_table_away_and_leaves_two_separate_things() -> None:
 
 
 @pytest.mark.usefixtures("places")
+def test_the_peer_removes_a_table_whose_facets_tilt_with_depth_noise() -> None:
+    from places.peer import components, remove_planes
+
+    side, step_m = 120, 0.005
+    x, y = np.meshgrid(np.arange(side) * step_m, np.arange(side) * step_m)
+    z = np.random.default_rng(1).normal(0.0, 0.003, size=x.shape)
+    z[40:60, 40:60] += 0.08
+    corner = (np.arange(side - 1)[:, None] * side + np.arange(side - 1)).ravel()
+    faces = np.concatenate(
+        [
+            np.stack([corner, corner + 1, corner + side], axis=1),
+            np.stack([corner + 1, corner + side + 1, corner + side], axis=1),
+        ]
+    )
+    mesh = Mesh(vertices=np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1), faces=faces.astype(np.int32))
+    planes, rest = remove_planes(mesh, voxel_m=step_m)
+    assert len(planes) == 1
+    assert abs(planes[0][0][2]) > 0.999
+    pieces = components(mesh, rest)
+    largest = max(pieces, key=lambda piece: len(piece.faces))
+    assert np.ptp(largest.vertices, axis=0)[:2] == pytest.approx([0.1, 0.1], abs=0.03)
+    assert sum(np.ptp(piece.vertices, axis=0)[2] > 0.04 for piece in pieces) == 1
+
+
+@pytest.mark.usefixtures("places")
 def test_totals_count_thin_things_apart_and_accept_a_named_place() -> None:
     from places.totals import totals
 
