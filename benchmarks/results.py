@@ -36,6 +36,7 @@ PROGRAMS = {
         "sam_oracle.py",
         "pose_size.py",
         "robustness/fidelity.py",
+        "robustness/large_captures.py",
         "places/places.py",
         "chair.py",
         "gates.py",
