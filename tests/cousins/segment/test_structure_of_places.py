@@ -8,7 +8,9 @@ import trimesh
 from cousins.capture.captures import Capture
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
+from cousins.segment.structure.coplanar import join_coplanar
 from cousins.segment.structure.detection import find_planes
+from cousins.segment.structure.plane_fitting import PlaneFit, PlanePatch
 from cousins.segment.structure.planes import FixedStructure, is_over_support
 from tests.cousins.rendered_captures import rendered_capture
 
@@ -122,3 +124,25 @@ def test_a_wall_between_two_rooms_has_both_faces_and_its_stretches_are_one_wall(
     middle = [fitted.plane for fitted in structure.planes if abs(fitted.plane.offset_m) < 0.05]
     assert sorted(round(float(plane.normal[1])) for plane in middle) == [-1, 1]
     assert all(np.ptp(plane.outline[:, 0]) > 3.0 for plane in middle)
+
+
+def stretches_of_a_wall() -> list[PlanePatch]:
+    patches = []
+    for left_m in (-1.5, 0.5):
+        x, z = np.meshgrid(np.arange(left_m, left_m + 1.0, 0.04), np.arange(0.0, 1.5, 0.04))
+        points = np.stack([x.ravel(), np.zeros(x.size), z.ravel()], axis=1)
+        fit = PlaneFit(
+            normal=np.array([0.0, -1.0, 0.0]), offset_m=0.0, scatter_m=0.003, inliers=np.ones(len(points), dtype=bool)
+        )
+        patches.append(PlanePatch(fit=fit, points=points, area_m2=1.5, sigma_m=0.01))
+    return patches
+
+
+def test_stretches_of_a_wall_are_joined_where_frames_measured_it_between_them_and_not_over_a_doorway() -> None:
+    closed = [rectangle((-1.5, 0.0, 0.0), (3.0, 0.0, 0.0), (0.0, 0.0, 1.5))]
+    doorway = [rectangle((left, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.5)) for left in (-1.5, 0.5)]
+    next_room = rectangle((-3.0, 2.0, -1.0), (6.0, 0.0, 0.0), (0.0, 0.0, 4.0))
+    eyes = [(x, -2.0, 0.8) for x in (-0.5, 0.0, 0.5)]
+    for walls, count in ((closed, 1), (doorway, 2)):
+        capture = filmed([*walls, next_room], eyes, np.array([0.0, 0.0, 0.8]), gravity=True)
+        assert len(join_coplanar(stretches_of_a_wall(), capture.frames)) == count
