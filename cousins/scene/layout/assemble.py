@@ -46,7 +46,7 @@ TEXTURE_BLUR_M: Final = 0.008
 TEXTURE_CONFIGS: Final = {
     "table": TextureConfig(texel_m=0.0015, max_size_px=1024, max_views=16),
     "floor": TextureConfig(texel_m=0.003, max_size_px=1024, max_views=16, color_width_px=960),
-    "wall": TextureConfig(texel_m=0.004, max_size_px=1024, max_views=16, color_width_px=960),
+    "wall": TextureConfig(texel_m=0.004, max_size_px=1024, max_views=16, color_width_px=960, carries_objects=False),
     "remainder": TextureConfig(texel_m=0.002, max_size_px=2048, max_views=48, color_width_px=960),
 }
 """How finely structure is painted: as fine as a phone 0.7, 1.5 and 2.5 m away sees it."""
