@@ -119,15 +119,20 @@ def from_python(inputs: Path, work: Path) -> dict[str, str]:
     return errors
 
 
-def end_view(port: int) -> None:
-    """Press Ctrl-C once `cousins view` serves its page, or after a minute."""
+def end_view(port: int, ended: threading.Event) -> None:
+    """Press Ctrl-C once `cousins view` serves its page, or after a minute, and again every 5 s until it has ended.
+
+    An interrupt that arrives in a finaliser is swallowed by Python.
+    """
     for _ in range(600):
         with contextlib.suppress(urllib.error.URLError, OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/report.html", timeout=5).read()
             break
         time.sleep(0.1)
-    time.sleep(0.2)
-    _thread.interrupt_main()
+    pause_s = 0.2
+    while not ended.wait(pause_s):
+        _thread.interrupt_main()
+        pause_s = 5.0
 
 
 def main() -> None:
@@ -143,9 +148,11 @@ def main() -> None:
     for words in some_lines or command_lines(inputs, work, port):
         if words[0] == "setup":
             set_up_nerfstudio(work / "store")
+        ended = threading.Event()
         if words[0] == "view":
-            threading.Thread(target=end_view, args=(port,), daemon=True).start()
+            threading.Thread(target=end_view, args=(port, ended), daemon=True).start()
         results.append(run_line(words))
+        ended.set()
     python = {} if some_lines else from_python(inputs, work)
     json.dump({"commands": results, "python": python}, sys.stdout)
 
