@@ -38,6 +38,12 @@ class Mesh:
             texture=self.texture,
         )
 
+    def triangle_areas_m2(self) -> Array:
+        """Return the area of each triangle [m²], float64 [m]."""
+        corners = np.asarray(self.vertices, dtype=np.float64)[self.faces]
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return np.asarray(0.5 * np.linalg.norm(normals, axis=1))
+
     def to_trimesh(self) -> trimesh.Trimesh:
         """Return the geometry without colours as a `trimesh.Trimesh`; vertices keep their order and are not merged."""
         import trimesh  # imported here: it takes seconds, and a `Scene` does not need it

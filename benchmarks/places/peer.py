@@ -83,7 +83,7 @@ def remove_planes(mesh: Mesh, *, voxel_m: float) -> tuple[list[tuple[Array, Mesh
     """Return planes as normal [3] and faces, and which faces are of none, bool [m]."""
     rng = np.random.default_rng(0)
     corners = mesh.vertices[mesh.faces]
-    areas = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    areas = mesh.triangle_areas_m2()
     normals = smooth_normals(mesh)
     centers = corners.mean(axis=1)
     rest = np.ones(len(mesh.faces), dtype=bool)

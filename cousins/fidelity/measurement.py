@@ -24,7 +24,6 @@ from cousins.fidelity.comparison import (
 from cousins.fidelity.plain_fusion import (
     PlainFusion,
     measure_plain_fusion,
-    triangle_areas,
     unexplained_area_m2,
 )
 from cousins.fidelity.support import SupportConfig
@@ -147,7 +146,7 @@ def measure_fidelity(
         color_db=psnr_db(squared_error, color_values),
         remainder=remainder_share,
         plain=plain,
-        surface_m2=float(triangle_areas(surface).sum()),
+        surface_m2=float(surface.triangle_areas_m2().sum()),
         unexplained_m2=unexplained_area_m2(surface, meshes),
         objects=() if segmentation is None else _objects(compared, segmentation),
         movable_objects=len(scene.objects) - fixed - hanging,

@@ -48,7 +48,7 @@ def measure_plain_fusion(
     `supported` holds the supported pixels of each compared frame by its index, bool [h, w].
     """
     results = [compare_surface(coarse, COARSE_VOXEL_M, capture, supported, config)]
-    if triangle_areas(coarse).sum() <= MAX_FINE_M2:
+    if coarse.triangle_areas_m2().sum() <= MAX_FINE_M2:
         fine = plain_surface(capture.frames, FINE_VOXEL_M)
         results.append(compare_surface(fine, FINE_VOXEL_M, capture, supported, config))
     return max(results, key=lambda result: result.explained)
@@ -78,11 +78,4 @@ def unexplained_area_m2(surface: Mesh, meshes: Sequence[Mesh]) -> float:
     middles = np.asarray(surface.vertices)[surface.faces].mean(axis=1)
     if not len(middles):
         return 0.0
-    return float(triangle_areas(surface)[~is_near_meshes(middles, meshes, EXPLAINED_M)].sum())
-
-
-def triangle_areas(mesh: Mesh) -> Array:
-    """Return the area of each triangle of a mesh [m²], float64 [m]."""
-    corners = np.asarray(mesh.vertices, dtype=np.float64)[mesh.faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return np.asarray(0.5 * np.linalg.norm(normals, axis=1))
+    return float(surface.triangle_areas_m2()[~is_near_meshes(middles, meshes, EXPLAINED_M)].sum())

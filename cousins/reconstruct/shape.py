@@ -205,15 +205,14 @@ def _complete_unseen(
     if axis is not None:
         measured, attached = symmetrize(measured, grid, axis, tolerance_m=tolerance_m, truncation_m=truncation_m)
         done = (*done, "revolution average")
+    wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
     covered_rad = _covered_rad(views, grid)
     if covered_rad < MAX_ONE_SIDED_ARC_RAD:
         solid = fit_solid(_surface_points(views, segment, grid), base_m=base_m, tolerance_m=sigma_m)
         if solid is not None:
             share = _solid_share(solid, grid, measured)
-            wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
             completed = fill_unseen(measured, share, wall_m=wall_m, truncation_m=truncation_m)
             return completed, (*done, solid.name), ()
-    wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
     share = solid_share(measured, shell_m=wall_m, base=int(np.searchsorted(grid.centers_m(2), base_m)))
     vessel = find_vessel(measured, share, grid, base_m=base_m) if axis is not None else None
     if vessel is not None:
@@ -275,7 +274,7 @@ def object_window(frame: Frame, grid: VoxelGrid, mask: PackedMask | None) -> tup
 def _covered_rad(views: list[Frame], grid: VoxelGrid) -> float:
     """Return the angle about the vertical over which the object was viewed [rad]: a full turn less the widest gap."""
     middle = grid.origin + 0.5 * grid.voxel_m * np.array(grid.shape)
-    eyes = np.array([invert(invert(view.world_from_camera))[:2, 3] - middle[:2] for view in views])
+    eyes = np.array([view.world_from_camera[:2, 3] - middle[:2] for view in views])
     angles = np.sort(np.arctan2(eyes[:, 1], eyes[:, 0]))
     gaps = np.diff(np.append(angles, angles[0] + 2.0 * np.pi))
     return float(2.0 * np.pi - gaps.max())

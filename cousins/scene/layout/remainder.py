@@ -142,8 +142,7 @@ def _large_patches(fused: Mesh, is_kept: Array, min_patch_m2: float) -> Mesh:
         shape=(len(fused.vertices),) * 2,
     )
     _, patch = connected_components(links, directed=False)
-    triangles = fused.vertices[faces]
-    areas = 0.5 * np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
+    areas = Mesh(vertices=fused.vertices, faces=faces).triangle_areas_m2()
     patch_of_face = patch[faces[:, 0]]
     patch_areas = np.bincount(patch_of_face, weights=areas)
     return _compact(fused, faces[patch_areas[patch_of_face] >= min_patch_m2])

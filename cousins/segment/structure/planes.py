@@ -23,8 +23,6 @@ WALL_M = 0.3
 class PlaneConfig:
     """Smallest areas of fixed planes."""
 
-    min_floor_m2: float = 0.05
-    """Smallest area of the lowest or only support plane [m²]."""
     min_table_m2: float = 0.35
     """Smallest area of a raised support whose rim is free [m²]: a side table of 60 cm; seats and boxes are smaller."""
     min_wall_m2: float = 0.5
