@@ -27,7 +27,7 @@ from cousins.segment.structure.detection import find_planes
 from cousins.segment.structure.planes import FixedStructure
 from cousins.segment.surfaces.surface import world_points
 
-NO_COLOR_WARNING = "no frame has a colour image, so that SAM sees nothing: objects are told apart by geometry alone"
+NO_COLOR_WARNING = "no frame has a colour image, so that SAM sees nothing: objects are separated by geometry alone"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ def find_planes(capture: Capture, *, config: PlaneConfig | None = None, rng: np.
         warnings.append(sentence)
     supports = find_supports(samples, capture.frames, up, config)
     if not supports:
-        warnings.append("no support plane was found: objects are told apart without one")
+        warnings.append("no support plane was found: objects are separated without one")
     walls = find_walls(samples, capture.frames, up, supports, config)
     return FixedStructure(planes=tuple(supports + walls), up=up, warnings=tuple(warnings))
 
