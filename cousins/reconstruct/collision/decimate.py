@@ -5,9 +5,12 @@ from __future__ import annotations
 import fast_simplification
 import manifold3d
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from cousins.meshes import Mesh
-from cousins.reconstruct.collision.solids import MAX_CRUMB_LENGTH_M, mesh_of, significant_parts, solid_of, thickness_m
+from cousins.reconstruct.collision.solids import MAX_CRUMB_LENGTH_M, mesh_of, significant_parts, solid_of
 
 VISUAL_FACES = 6000
 """Largest number of faces of a visual mesh.
@@ -18,8 +21,8 @@ AGGRESSIVENESS = 4.0
 """Growth of the simplifier's threshold; with the library's 7, single corners stray three times as far."""
 MAX_VOLUME_CHANGE = 0.01
 """Largest relative change of the volume of a visual mesh."""
-MAX_LOST_THICKNESS_M = 0.0015
-"""Largest thickness of removed material that is a surface layer within the sensor's noise [m]."""
+MAX_LOST_DEPTH_M = 0.003
+"""Largest distance of the surface from the simpler one within the sensor's noise [m]."""
 
 
 def decimate_mesh(mesh: Mesh, *, faces: int = VISUAL_FACES, max_volume_change: float = MAX_VOLUME_CHANGE) -> Mesh:
@@ -36,7 +39,7 @@ def decimate_mesh(mesh: Mesh, *, faces: int = VISUAL_FACES, max_volume_change: f
         simple = _simplify(mesh, count)
         pinched = len(significant_parts(simple)) > parts
         change = abs(simple.volume() - solid.volume())
-        if not pinched and change <= max_volume_change * solid.volume() and not _loses_parts(solid, simple):
+        if not pinched and change <= max_volume_change * solid.volume() and not _loses_parts(mesh, mesh_of(simple)):
             return mesh_of(simple)
     return mesh
 
@@ -47,10 +50,17 @@ def _simplify(mesh: Mesh, faces: int) -> manifold3d.Manifold:
     return solid_of(Mesh(vertices=np.asarray(vertices, dtype=np.float64), faces=np.asarray(triangles, dtype=np.int32)))
 
 
-def _loses_parts(solid: manifold3d.Manifold, simple: manifold3d.Manifold) -> bool:
+def _loses_parts(mesh: Mesh, simple: Mesh) -> bool:
     """Return whether simplifying removed more than a surface layer: quadrics pinch thin tubes off."""
-    for part in (solid - simple).decompose():
-        box = np.asarray(part.bounding_box()).reshape(2, 3)
-        if np.ptp(box, axis=0).max() > MAX_CRUMB_LENGTH_M and thickness_m(part) > MAX_LOST_THICKNESS_M:
-            return True
-    return False
+    nearest, _ = cKDTree(simple.surface_points(MAX_LOST_DEPTH_M), balanced_tree=False, compact_nodes=False).query(
+        mesh.vertices, distance_upper_bound=MAX_LOST_DEPTH_M, workers=-1
+    )
+    is_lost = np.isinf(nearest)
+    if not is_lost.any():
+        return False
+    faces = mesh.faces[is_lost[mesh.faces].all(axis=1)]
+    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
+    links = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(is_lost), len(is_lost)))
+    _, patch = connected_components(links, directed=False)
+    lengths = [np.ptp(mesh.vertices[patch == index], axis=0).max() for index in np.unique(patch[faces])]
+    return max(lengths, default=0.0) > MAX_CRUMB_LENGTH_M

@@ -102,7 +102,7 @@ def inside_outline(plane: Plane, points: Array, *, margin_m: float = 0.0) -> Arr
     for start, end in zip(plane.outline, np.roll(plane.outline, -1, axis=0), strict=True):
         side = np.cross(plane.normal, end - start)
         side /= max(np.linalg.norm(side), 1e-12)
-        inside &= (points - start) @ side >= -margin_m
+        inside &= points @ side >= start @ side - margin_m
     return inside
 
 

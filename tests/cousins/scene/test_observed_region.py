@@ -17,7 +17,6 @@ from cousins.scene.layout.remainder import (
     coarse_boxes_note,
     find_remainder,
     merged_boxes,
-    surface_points,
 )
 from cousins.scene.layout.structures import structure_from_plane
 from cousins.segment.segments import Plane
@@ -47,7 +46,7 @@ def test_boxes_cover_every_cell_once_and_no_other(cells: Array, shift: int) -> N
 
 def test_points_on_a_mesh_are_no_further_apart_than_asked_for() -> None:
     box = Mesh.from_trimesh(trimesh.creation.box(extents=(0.3, 0.2, 0.1)))
-    points = surface_points(box, 0.01)
+    points = box.surface_points(0.01)
     samples, _ = trimesh.sample.sample_surface(box.to_trimesh(), 2000, seed=0)
     nearest = np.sqrt(((samples[:, None, :] - points[None, :, :]) ** 2).sum(axis=2)).min(axis=1)
     assert nearest.max() < 0.01
