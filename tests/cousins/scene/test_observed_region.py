@@ -86,8 +86,8 @@ def test_a_floor_goes_on_under_a_table_but_not_behind_walls() -> None:
         rigid(translation=np.array([0.0, 0.0, 0.05]))
     )
     frames = floor_filmed_around(block)
-    whole = structure_from_plane(floor_plane(), [], frames).visual
-    np.testing.assert_allclose(whole.triangle_areas_m2().sum(), 25.0, rtol=0.01)
+    under_table = structure_from_plane(floor_plane(), [], frames).visual
+    np.testing.assert_allclose(under_table.triangle_areas_m2().sum(), 25.0, rtol=0.01)
     walls = []
     for x, y in ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)):
         along = np.array([-y, x, 0.0])
