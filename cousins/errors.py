@@ -5,10 +5,12 @@ CousinsError
 │   ├── CaptureError      a phone export that cannot be read or trusted
 │   │   └── ConventionError   its depth fits another camera convention better than the declared one
 │   ├── ArchiveError      a zip that is broken or malicious
+│   ├── OutputError       an output path that is taken, or in use by another process
 │   ├── SceneError        a scene folder or USD file that cannot be read
 │   ├── PackError         a pack that cannot be read or trusted
 │   │   └── StoreError    a pack store that does not answer or does not support the request
 │   └── UnknownNameError  no back-end with that name
+├── ResourceError             a disk that is full, read-only or broken (exit code 1): found, expected, hint
 ├── StageError            a pipeline stage could not produce its result (exit code 1)
 └── EngineError           a physics engine refused or broke a scene (exit code 1)
 """
@@ -52,6 +54,10 @@ class ArchiveError(InputError):
     """A zip that is broken or malicious."""
 
 
+class OutputError(InputError):
+    """An output path that is taken, or in use by another process."""
+
+
 class SceneError(InputError):
     """A scene folder or USD file that cannot be read."""
 
@@ -66,6 +72,23 @@ class StoreError(PackError):
 
 class UnknownNameError(InputError):
     """There is no back-end with that name."""
+
+
+class ResourceError(CousinsError):
+    """What the machine lacks: a disk that is full, read-only or broken, missing rights, or too little memory.
+
+    The three parts are kept as the attributes `found`, `expected` and `hint`, as `--json` prints them.
+    """
+
+    def __init__(self, found: str, *, expected: str, hint: str) -> None:
+        super().__init__(f"found {found}; expected {expected}. {hint}")
+        self.found = found
+        self.expected = expected
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process whole."""
+        return partial(type(self), expected=self.expected, hint=self.hint), (self.found,)
 
 
 class StageError(CousinsError):

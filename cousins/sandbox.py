@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import cousins
+from cousins.child_processes import bound_command
 
 TIMEOUT_S: Final = 180.0
 """Longest time that a child may take on the wall clock [s]."""
@@ -27,7 +28,7 @@ class SandboxError(Exception):
 def run_sandboxed(module: str, path: Path) -> bytes:
     """Return what `python -m module path` prints; raises ChildError where it dies or takes too long."""
     child = subprocess.Popen(
-        [sys.executable, "-m", module, str(path.resolve())],
+        bound_command([sys.executable, "-m", module, str(path.resolve())]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -86,6 +86,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_pack(parser)
     parser.add_argument("--cousin", type=int, required=True, metavar="N", help="its number; 0 is the twin")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="scene folder to write")
+    parser.add_argument("--force", action="store_true", help="replace an older scene at the output folder")
 
 
 def _add_gallery(parser: argparse.ArgumentParser) -> None:
@@ -198,9 +199,13 @@ def _gc(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from cousins.disk_errors import require_room
     from cousins.pack.transfer.pull import open_pack
     from cousins.scene.scene_folder import write_scene
+    from flows.execution.publish import require_free
 
+    require_free(arguments.output, force=arguments.force)
+    require_room(arguments.output)
     pack = open_pack(arguments.pack)
     cousin = pack.cousin(arguments.cousin)
     digest = write_scene(pack.scene(arguments.cousin), arguments.output)

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cousins.errors import CousinsError, PackError, StoreError
+from cousins.errors import CousinsError, PackError, ResourceError, StoreError
 from cousins.pack.blobs import blob_key
 from cousins.pack.comparison import compare_packs
 from cousins.pack.manifests import manifest_bytes, read_manifest
@@ -204,7 +204,7 @@ def test_a_full_disk_is_reported_and_the_pull_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr("cousins.pack.transfer.cache.os.link", full)
         patch.setattr("cousins.pack.transfer.cache.shutil.copyfile", full)
-        with pytest.raises(PackError, match=r"no way to write 'cache' .No space left on device"):
+        with pytest.raises(ResourceError, match=r"no space left at 'cache' .No space left on device"):
             pulled(f"demo:v1@{store_folder}", tmp_path / "p", tmp_path)
     assert not (tmp_path / "p/pack.json").exists()
     pulled(f"demo:v1@{store_folder}", tmp_path / "p", tmp_path)
