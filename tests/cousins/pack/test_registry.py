@@ -148,7 +148,7 @@ def test_without_a_network_the_cache_answers_and_says_so(web: str, tmp_path: Pat
     gone.address = "http://127.0.0.1:9"
     text = f"demo:v1@{web}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cousins.pack.stores.http.HttpStore._request", _refused)
+        patch.setattr("cousins.pack.stores.http.HttpStore._opened", _refused)
         done = pulled(text, tmp_path / "again", tmp_path)
         assert done.moved == 0
         assert "the tag demo:v1 is as it was seen last" in done.fallbacks[0]
