@@ -41,9 +41,10 @@ class HttpStore:
 
     def size(self, key: str) -> int | None:
         """Return the length from the server [bytes], None for status 404."""
+        lengths: list[int] = []
         with self._errors(key, absent=(403, 404, 410)), self._opened(key, method="HEAD") as answer:
-            return int(answer.headers.get("Content-Length") or 0)
-        return None
+            lengths.append(int(answer.headers.get("Content-Length") or 0))
+        return lengths[0] if lengths else None
 
     def stream(self, key: str, *, start: int = 0) -> Iterator[bytes]:
         """Give the bytes from `start` on; a server without ranges is read from its beginning."""
