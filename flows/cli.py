@@ -173,6 +173,11 @@ def _parse(words: list[str], output: TextIO) -> argparse.Namespace | None:
 
     Only the module of the command that is named is imported, so that help and usage errors come at once.
     """
+    for word in words:
+        if not _is_path(word):
+            raise UsageError(
+                f"the word {word[:80]!r}", expected="words that may name a file", hint="Type it without such letters."
+            )
     command = next((word for word in words if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
         close = difflib.get_close_matches(command, COMMANDS, n=1)
@@ -191,6 +196,14 @@ def _parse(words: list[str], output: TextIO) -> argparse.Namespace | None:
             return parser.parse_args(words)
     except SystemExit:
         return None
+
+
+def _is_path(word: str) -> bool:
+    """Return whether a word can be handed to the system: no NUL, and no half of a character."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 def _parser(command: str | None) -> _Parser:

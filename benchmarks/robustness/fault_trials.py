@@ -69,8 +69,8 @@ class Bench:
 
     def __init__(self, root: Path) -> None:
         self.inputs, self.trial, self.template = root / "inputs", root / "trial", root / "template"
-        self.inputs.mkdir()
-        (self.template / "store").mkdir(parents=True)
+        self.inputs.mkdir(exist_ok=True)
+        (self.template / "store").mkdir(parents=True, exist_ok=True)
         self._log = root / "log"
         with Path(os.environ["FAULTS_FILE"]).open("r+b") as file:
             self._shared = mmap.mmap(file.fileno(), _STRUCT.size)

@@ -142,6 +142,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=40, help="instants of each command (40)")
     parser.add_argument("--writes", action="store_true", help="also faults of the disk")
     parser.add_argument("--points", type=int, default=10**6, help="write points of each fault and command (all)")
+    parser.add_argument("--work", type=Path, help="keep the inputs and finished stages there, for a following run")
     parser.parse_args()
     with_shim()
     run_program(parser, measure)
@@ -153,7 +154,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     kills, points = (4, 2) if quick else (arguments.kills, arguments.points)
     rng = np.random.default_rng(arguments.seed)
     by_command: dict[str, dict[str, Any]] = {}
-    root = Path(tempfile.mkdtemp(prefix="cousins-faults-"))
+    root = arguments.work or Path(tempfile.mkdtemp(prefix="cousins-faults-"))
+    root.mkdir(exist_ok=True)
     try:
         bench = Bench(root)
         prepare(bench, arguments.commands)
@@ -162,7 +164,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             by_command[name] = vars(tally)
             print(f"{name}: {json.dumps(vars(tally))}", file=sys.stderr)
     finally:
-        shutil.rmtree(root)
+        if arguments.work is None:
+            shutil.rmtree(root)
     total = {
         key: sum(_number(counts[key]) for counts in by_command.values()) for key in vars(Tally()) if key != "wrong"
     }
@@ -177,9 +180,10 @@ def prepare(bench: Bench, commands: Sequence[str]) -> None:
 
     for module in IMPORTED:
         importlib.import_module(module)
-    trimesh.creation.box((0.1, 0.2, 0.15)).export(bench.inputs / "box.stl")
-    write_tiny(bench.inputs)
-    small_pack(bench.inputs / "pack", count=6)
+    if not (bench.inputs / "box.stl").exists():
+        write_tiny(bench.inputs)
+        small_pack(bench.inputs / "pack", count=6)
+        trimesh.creation.box((0.1, 0.2, 0.15)).export(bench.inputs / "box.stl")
     for name in {"scan", "vary"} & set(commands):
         bench.reset()
         _finished(bench.run(bench.words(SUBJECTS[name])), name)

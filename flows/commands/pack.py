@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cousins.errors import InputError
+from flows.commands.arguments import number
 from flows.reporting.formatting import format_pack, size_text, table
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ def _add_diff(parser: argparse.ArgumentParser) -> None:
 def _add_gc(parser: argparse.ArgumentParser) -> None:
     _add_store(parser)
     parser.add_argument(
-        "--older-than", type=float, default=24.0, metavar="HOURS", help="leave what is younger: a push may run (24)"
+        "--older-than",
+        type=number(0.0, 1e6),
+        default=24.0,
+        metavar="HOURS",
+        help="leave what is younger: a push may run (24)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
 
