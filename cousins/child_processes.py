@@ -26,7 +26,7 @@ def bound_command(command: Sequence[str]) -> list[str]:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back inside the context; processes that are begun in it never hear it: it is their parent's."""
+    """Hold Ctrl-C back inside the context; processes that are begun in it never receive it: their parent handles it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -67,10 +67,10 @@ def disk_error(error: OSError, *, place: Path | None = None, hint: str = _AGAIN)
     cause = _CAUSES.get(error.errno or 0)
     if cause is None:
         return None
-    found, expected, action = cause
+    problem, expected, action = cause
     path = error.filename if isinstance(error.filename, str | bytes) else place
     name = "" if path is None else f" at {os.fsdecode(path)!r}"
-    return ResourceError(f"{found}{name} ({error.strerror})", expected=expected, hint=f"{action} {hint}")
+    return ResourceError(f"{problem}{name} ({error.strerror})", expected=expected, hint=f"{action} {hint}")
 
 
 def require_room(folder: Path, *, least_bytes: int = LEAST_ROOM_BYTES) -> None:

@@ -25,8 +25,8 @@ class CousinsError(Exception):
     """Base class of every error that this project raises on purpose."""
 
 
-class InputError(CousinsError):
-    """Unusable input, described by what was found, what was expected, and a hint for the user.
+class ExplainedError(CousinsError):
+    """Error that its reader can mend, described by what was found, what was expected, and a hint for the user.
 
     The three parts are kept as the attributes `found`, `expected` and `hint`, as `--json` prints them.
     """
@@ -40,6 +40,10 @@ class InputError(CousinsError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Cross to another process whole."""
         return partial(type(self), expected=self.expected, hint=self.hint), (self.found,)
+
+
+class InputError(ExplainedError):
+    """Unusable input."""
 
 
 class CaptureError(InputError):
@@ -74,21 +78,8 @@ class UnknownNameError(InputError):
     """There is no back-end with that name."""
 
 
-class ResourceError(CousinsError):
-    """What the machine lacks: a disk that is full, read-only or broken, missing rights, or too little memory.
-
-    The three parts are kept as the attributes `found`, `expected` and `hint`, as `--json` prints them.
-    """
-
-    def __init__(self, found: str, *, expected: str, hint: str) -> None:
-        super().__init__(f"found {found}; expected {expected}. {hint}")
-        self.found = found
-        self.expected = expected
-        self.hint = hint
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Cross to another process whole."""
-        return partial(type(self), expected=self.expected, hint=self.hint), (self.found,)
+class ResourceError(ExplainedError):
+    """What the machine lacks: a disk that is full, read-only or broken, missing rights, or too little memory."""
 
 
 class StageError(CousinsError):

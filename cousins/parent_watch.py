@@ -1,6 +1,6 @@
 """Run a command that ends when its parent ends, and not on Ctrl-C: `python parent_watch.py PARENT COMMAND...`.
 
-On Linux the kernel is asked to kill this process with its parent, and the command takes this process's place, number
+On Linux the kernel is is_bound to kill this process with its parent, and the command takes this process's place, number
 included. Elsewhere this process stays beside the command, looks at its parent and kills the command when it has gone.
 Imports nothing but the standard library, so that it starts in some milliseconds.
 """
@@ -25,10 +25,10 @@ def die_with_parent(parent: int) -> bool:
     Ends this process at once where the process `parent` has gone already.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
-    asked = prctl is not None and prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
+    is_bound = prctl is not None and prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
     if os.getppid() != parent:
         os._exit(1)
-    return asked
+    return is_bound
 
 
 def main() -> None:

@@ -41,20 +41,20 @@ def load_backend(package: str, name: str, *, kind: str) -> ModuleType:
         return importlib.import_module(f"{package}.{name}")
 
 
-def called_with(function: Callable[..., T], *arguments: Any, options: Mapping[str, Any] | None, of: str) -> T:
+def called_with(function: Callable[..., T], *arguments: Any, options: Mapping[str, Any] | None, owner: str) -> T:
     """Call a function with options; raises `InputError` for one that it does not have."""
-    known = [
+    names = [
         name
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ][len(arguments) :]
     takes_any = any(item.kind is item.VAR_KEYWORD for item in inspect.signature(function).parameters.values())
     for name in options or {}:
-        if name not in known and not takes_any:
-            close = difflib.get_close_matches(name, known, n=1)
+        if name not in names and not takes_any:
+            close = difflib.get_close_matches(name, names, n=1)
             raise InputError(
-                f"an option {str(name)[:40]!r} of {of}",
-                expected="one of " + ", ".join(known) if known else "no options",
+                f"an option {str(name)[:40]!r} of {owner}",
+                expected="one of " + ", ".join(names) if names else "no options",
                 hint=f"Did you mean {close[0]!r}?" if close else "Leave it out.",
             )
     return function(*arguments, **(options or {}))

@@ -32,7 +32,7 @@ _RENAME_NOREPLACE: Final = 1
 _RENAME_EXCHANGE: Final = 2
 _NO_SUCH_CALL: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 """Errors of kernels and file systems without renameat2(2) or its flags."""
-_TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
+_OCCUPIED: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
 
 Contents: TypeAlias = Mapping[str, tuple[int, int, int]]
 """Mode, size [bytes] and time of change [ns] of everything in a folder, by relative path."""
@@ -154,23 +154,23 @@ def contents(path: Path) -> Contents:
     return {entry.relative_to(path).as_posix(): _identity(entry.lstat()) for entry in entries}
 
 
-def publish_folder(fresh: Path, target: Path, *, found: Contents) -> None:
-    """Move the folder `fresh` to `target`; `found` is what `contents` gave there before the work began.
+def publish_folder(fresh: Path, target: Path, *, before: Contents) -> None:
+    """Move the folder `fresh` to `target`; `before` is what `contents` gave there before the work began.
 
-    What was found is exchanged atomically and then deleted. Raises `OutputError`, and leaves the target as it is,
-    where anything else is there now.
+    That is exchanged atomically and then deleted. Raises `OutputError`, and leaves the target as it is, where anything
+    else is there now.
     """
     with staging_folder(target.parent) as staging:
         moved = staging / "new"
         shutil.move(fresh, moved)
         moved.chmod(0o755)
-        if not found:
+        if not before:
             move_new(moved, target)
             return
-        _require_unchanged(target, target, found)
+        _require_unchanged(target, target, before)
         exchange(moved, target)
         try:
-            _require_unchanged(moved, target, found)
+            _require_unchanged(moved, target, before)
         except OutputError:
             exchange(moved, target)
             raise
@@ -184,8 +184,8 @@ def move_new(source: Path, target: Path) -> None:
             return
         _rename_without_replacing(source, target)
     except OSError as error:
-        if error.errno in _TAKEN:
-            raise _taken(target) from error
+        if error.errno in _OCCUPIED:
+            raise _occupied_error(target) from error
         raise
 
 
@@ -236,14 +236,14 @@ def _identity(status: os.stat_result) -> tuple[int, int, int]:
     return (status.st_mode, status.st_size, status.st_mtime_ns)
 
 
-def _require_unchanged(folder: Path, target: Path, found: Contents) -> None:
+def _require_unchanged(folder: Path, target: Path, before: Contents) -> None:
     now = contents(folder)
-    if now != found:
-        changed = sorted(name for name in {*now, *found} if now.get(name) != found.get(name))
-        raise _taken(target, changed)
+    if now != before:
+        changed = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
+        raise _occupied_error(target, changed)
 
 
-def _taken(target: Path, changed: list[str] | None = None) -> OutputError:
+def _occupied_error(target: Path, changed: list[str] | None = None) -> OutputError:
     names = f" ({', '.join(changed[:3])}{', …' if len(changed) > 3 else ''})" if changed else ""
     return OutputError(
         f"files{names} at {os.fspath(target)!r} that came or changed while this ran",

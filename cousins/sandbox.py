@@ -70,9 +70,9 @@ def limit_resources(path: Path) -> None:
 def _memory_limit(path: Path) -> int:
     """Return the address space for reading a file [bytes]: what the libraries take by now, and what fits the file."""
     pages = Path("/proc/self/statm")
-    taken = int(pages.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if pages.is_file() else MAX_MEMORY_BYTES
+    own_bytes = int(pages.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if pages.is_file() else MAX_MEMORY_BYTES
     size = path.stat().st_size if path.is_file() else 0
-    return min(MAX_MEMORY_BYTES, taken + LEAST_MEMORY_BYTES + MEMORY_PER_BYTE * size)
+    return min(MAX_MEMORY_BYTES, own_bytes + LEAST_MEMORY_BYTES + MEMORY_PER_BYTE * size)
 
 
 def _environment() -> dict[str, str]:

@@ -59,7 +59,9 @@ class Answer:
         """Give the body in parts; raises `WebError` where it comes too slowly."""
         end = time.monotonic() + self._limits.total_s
         while True:
-            with self._watchdog.within(min(self._limits.chunk_s, end - time.monotonic()), what="a part of the body"):
+            with self._watchdog.within(
+                min(self._limits.chunk_s, end - time.monotonic()), part_name="a part of the body"
+            ):
                 part: bytes = self._response.read(CHUNK_BYTES)
             if not part:
                 return
@@ -81,7 +83,7 @@ def opened(
     headers = {"Range": f"bytes={start}-"} if start else {}
     request = urllib.request.Request(address, headers=headers, method=method)
     try:
-        with watchdog.within(limits.headers_s, what="headers"):
+        with watchdog.within(limits.headers_s, part_name="headers"):
             response = opener.open(request, timeout=limits.silence_s)
         with response:
             yield Answer(response, watchdog, limits)
@@ -105,7 +107,7 @@ class _Watchdog:
         return connection
 
     @contextmanager
-    def within(self, seconds: float, *, what: str) -> Iterator[None]:
+    def within(self, seconds: float, *, part_name: str) -> Iterator[None]:
         """Raise `WebError` unless the work inside ends in time."""
         timer = threading.Timer(max(seconds, 0.0), self._cut)
         timer.daemon = True
@@ -114,12 +116,12 @@ class _Watchdog:
             yield
         except (OSError, http.client.HTTPException, ValueError) as error:
             if self._expired:
-                raise _too_slow(what, seconds) from error
+                raise _too_slow(part_name, seconds) from error
             raise
         finally:
             timer.cancel()
         if self._expired:
-            raise _too_slow(what, seconds)
+            raise _too_slow(part_name, seconds)
 
     def close(self) -> None:
         for connection in self._sockets:
@@ -186,9 +188,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _too_slow(what: str, seconds: float) -> WebError:
+def _too_slow(part_name: str, seconds: float) -> WebError:
     return WebError(
-        f"a server that takes more than {max(seconds, 0.0):.0f} s for {what}",
+        f"a server that takes more than {max(seconds, 0.0):.0f} s for {part_name}",
         expected=f"{CHUNK_BYTES >> 10} kB in 30 s at least",
         hint="Type the same again: what came so far is kept. If it stays so, take another server.",
     )

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TextIO
 
 from cousins import __version__
 from cousins.disk_errors import disk_error
-from cousins.errors import CousinsError, InputError, ResourceError
+from cousins.errors import CousinsError, ExplainedError, InputError, ResourceError
 from cousins.extras import missing_module_as_extra
 from flows.supervisor import INTERRUPTED, supervise
 from flows.terminal_text import printable
@@ -56,7 +56,7 @@ AGAIN = {
     "pack": "what was transferred is kept: the same command goes on from there",
     "train": "--resume goes on from the last checkpoint, if there is one yet",
 }
-"""What is true of a command that was interrupted or failed; the others begin anew."""
+"""What is true of a command that was interrupted or failed; the others start again."""
 
 
 class UsageError(InputError):
@@ -120,7 +120,7 @@ def run(words: list[str], output: TextIO) -> int:
 
 def error_of(error: CousinsError, words: Sequence[str] = ()) -> dict[str, str]:
     """Return what `--json` prints of an error of a command line."""
-    if isinstance(error, InputError | ResourceError):
+    if isinstance(error, ExplainedError):
         return {"kind": type(error).__name__, "found": error.found, "expected": error.expected, "hint": error.hint}
     return {
         "kind": type(error).__name__,
@@ -151,7 +151,7 @@ def _report_error(error: CousinsError, words: Sequence[str], output: TextIO, *, 
     if as_json:
         output.write(json.dumps({"error": fields}) + "\n")
     lines = [f"error: found {fields['found']}", f"       expected {fields['expected']}", f"       {fields['hint']}"]
-    if not isinstance(error, InputError | ResourceError):
+    if not isinstance(error, ExplainedError):
         lines = [f"error: {fields['found']}", f"       {fields['hint']}"]
     sys.stderr.write("\n".join(lines) + "\n")
     return 2 if isinstance(error, InputError) else 1

@@ -1,7 +1,7 @@
 """A small process above each command: ends it on Ctrl-C within two seconds, and cleans up after it.
 
-Python hears Ctrl-C only between two of its own steps: not while a library computes, and an interrupt that comes while a
-module is imported may be swallowed. So the command runs in a child process, which is killed where it does not end by
+Python handles Ctrl-C only between two of its own steps: not while a library computes, and an interrupt that comes while
+a module is imported may be swallowed. So the command runs in a child process, which is killed where it does not end by
 itself. Killing is safe, because everything that a command writes is put in place in one step. Temporary files lie in a
 folder of the run, which is removed at its end; those of killed runs are removed by the next one.
 """

@@ -86,10 +86,10 @@ class Bench:
         shutil.copytree(self.template, self.trial)
         (self.trial / "tmp").mkdir(exist_ok=True)
 
-    def run(self, words: Sequence[str], kind: str = "no fault", at: int = 0) -> Ending:
+    def run(self, words: Sequence[str], kind: str = "no fault", point: int = 0) -> Ending:
         """Run a command line in a fork of this process."""
         began = time.monotonic()
-        self._shared[:] = _STRUCT.pack(KINDS[kind], at, 0, 0, os.fsencode(self.trial))
+        self._shared[:] = _STRUCT.pack(KINDS[kind], point, 0, 0, os.fsencode(self.trial))
         child = os.fork()
         if not child:
             self._command(words)

@@ -7,7 +7,7 @@ Each trial runs a command with small inputs from the same state, in a fork of th
   may live after 5 s; what lies at the output must be absent or whole; and the same command, typed again (`train` with
   --resume where there is a checkpoint), must end with the digest of the undisturbed run and leave no other file.
 - Write faults (`--writes`): from the k-th write point on the disk is full (ENOSPC) or broken (EIO), or the k-th write
-  is short. The command must say which, as an error for its user, or for a short write end as if nothing had happened;
+  is short. The command must name it, as an error for its user, or for a short write end as if nothing had happened;
   and what lies at the output must be absent or whole.
 
 A scan and `vary` find finished stages in the store, so what is disturbed is reading, publishing and blocks; the store's
@@ -62,7 +62,7 @@ ROWS = (
     Row(quantity="files left behind after the repeated command", bar="0", value=entry("litter"), met=equals(0)),
     Row(quantity="processes that lived 5 s after a kill", bar="0", value=entry("orphans"), met=equals(0)),
     Row(quantity="disk faults at write points", value=entry("write_points")),
-    Row(quantity="of these, explained rightly or survived", bar="1", value=entry("told"), met=at_least(1.0)),
+    Row(quantity="of these, explained rightly or survived", bar="1", value=entry("explained"), met=at_least(1.0)),
     Row(
         quantity="outputs that were half there after a disk fault", bar="0", value=entry("half_written"), met=equals(0)
     ),
@@ -94,11 +94,21 @@ def resumed(output: Path) -> tuple[str, ...]:
     return ("--resume",) if (output / "training.json").is_file() else ()
 
 
-ONE = ("--workers", "1")
+ONE_WORKER = ("--workers", "1")
 SUBJECTS = {
     "scan": Subject(words=("scan", "{inputs}/box.stl", "-o", "{trial}/scene"), output="scene", digest=whole_scene),
     "vary": Subject(
-        words=("vary", "{inputs}/scene", "-n", "8", "-o", "{trial}/pack", "--recipe", "{inputs}/recipe.toml", *ONE),
+        words=(
+            "vary",
+            "{inputs}/scene",
+            "-n",
+            "8",
+            "-o",
+            "{trial}/pack",
+            "--recipe",
+            "{inputs}/recipe.toml",
+            *ONE_WORKER,
+        ),
         output="pack",
         digest=pack_digest,
     ),
@@ -130,7 +140,7 @@ class Tally:
     litter: list[str] = field(default_factory=list)
     orphans: int = 0
     write_points: int = 0
-    told: int = 0
+    explained_faults: int = 0
     half_written: int = 0
     wrong: list[str] = field(default_factory=list)
     """The first answers that were not right."""
@@ -169,8 +179,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     total = {
         key: sum(_number(counts[key]) for counts in by_command.values()) for key in vars(Tally()) if key != "wrong"
     }
-    told = total["told"] / max(total["write_points"], 1)
-    return {"quick": quick, **total, "told": told, "commands": by_command}
+    share = total["explained_faults"] / max(total["write_points"], 1)
+    return {"quick": quick, **total, "explained": share, "commands": by_command}
 
 
 def prepare(bench: Bench, commands: Sequence[str]) -> None:
@@ -202,20 +212,20 @@ def disturb(bench: Bench, name: str, kills: int, points: int, rng: np.random.Gen
     first = _finished(bench.run(bench.words(subject)), name)
     good, tree = subject.digest(bench.trial / subject.output), _swept_tree(bench)
     allowed = {"", good, *([subject.digest(bench.template / subject.output)] if name == "label" else [])}
-    for at in _instants(first.points, kills, rng):
-        _kill(bench, subject, at, tally, good=good, allowed=allowed, tree=tree)
+    for point in _instants(first.points, kills, rng):
+        _kill(bench, subject, point, tally, good=good, allowed=allowed, tree=tree)
     for kind in ("ENOSPC", "EIO", "short write"):
-        for at in _instants(first.points, points, rng):
-            _fail(bench, subject, kind, at, tally, good=good, allowed=allowed)
+        for point in _instants(first.points, points, rng):
+            _fail(bench, subject, kind, point, tally, good=good, allowed=allowed)
     shutil.rmtree(bench.template / "scene", ignore_errors=True)
     return tally
 
 
 def _kill(
-    bench: Bench, subject: Subject, at: int, tally: Tally, *, good: str, allowed: set[str], tree: set[str]
+    bench: Bench, subject: Subject, point: int, tally: Tally, *, good: str, allowed: set[str], tree: set[str]
 ) -> None:
     bench.reset()
-    ending = bench.run(bench.words(subject), "kill", at)
+    ending = bench.run(bench.words(subject), "kill", point)
     tally.kills += ending.code == -9
     tally.orphans += bench.orphans()
     tally.half += _digest(bench, subject) not in allowed and subject.output not in ("registry", "policy")
@@ -223,20 +233,20 @@ def _kill(
     tally.other_digests += _digest(bench, subject) != good
     tally.litter += sorted(_swept_tree(bench) - tree)
     if again.code != 0:
-        _note(tally, f"again after a kill at {at}: exit {again.code}, {again.text[:300]} {again.log[-300:]}")
+        _note(tally, f"again after a kill at {point}: exit {again.code}, {again.text[:300]} {again.log[-300:]}")
 
 
-def _fail(bench: Bench, subject: Subject, kind: str, at: int, tally: Tally, *, good: str, allowed: set[str]) -> None:
+def _fail(bench: Bench, subject: Subject, kind: str, point: int, tally: Tally, *, good: str, allowed: set[str]) -> None:
     bench.reset()
-    ending = bench.run(bench.words(subject), kind, at)
+    ending = bench.run(bench.words(subject), kind, point)
     tally.write_points += 1
     survived = ending.code == 0 and _digest(bench, subject) == good
     error = error_of(ending)
     explained = ending.code == 1 and error.get("kind") == "ResourceError" and "bug" not in ending.log
     explained = explained and EXPECTED.get(kind, "-") in error.get("found", "")
-    tally.told += survived or explained
+    tally.explained_faults += survived or explained
     if not survived and not explained:
-        _note(tally, f"{kind} at {at}: exit {ending.code}, {ending.text[:300]} {ending.log[-500:]}")
+        _note(tally, f"{kind} at {point}: exit {ending.code}, {ending.text[:300]} {ending.log[-500:]}")
     tally.half_written += _digest(bench, subject) not in allowed and subject.output not in ("registry", "policy")
 
 

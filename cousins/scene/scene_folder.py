@@ -41,14 +41,14 @@ def write_scene(scene: Scene, folder: Path) -> str:
     """
     require_scene_names(scene)
     _require_replaceable(folder)
-    found = contents(folder)
+    before = contents(folder)
     scene = round_scene(scene)
     with staging_folder(folder.parent) as staging:
         fresh = staging / "scene"
         fresh.mkdir()
         _write_all(scene, fresh)
         digest = scene_digest(fresh)
-        publish_folder(fresh, folder, found=found)
+        publish_folder(fresh, folder, before=before)
     return digest
 
 

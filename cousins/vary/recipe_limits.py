@@ -51,10 +51,10 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
 def require_limits(distribution: Distribution, *, field_name: str) -> None:
     """Raise `InputError` where a field's distribution reaches beyond its limits."""
     low, high = LIMITS[field_name]
-    least, most = distribution.bounds
-    if least < low or most > high:
+    smallest, largest = distribution.bounds
+    if smallest < low or largest > high:
         raise InputError(
-            f"{field_name} from {least:g} to {most:g}",
+            f"{field_name} from {smallest:g} to {largest:g}",
             expected=f"values from {low:g} to {high:g}",
             hint="Correct the recipe; `cousins recipe init SCENE` writes one with every field.",
         )

@@ -10,7 +10,7 @@ from typing import Final
 from cousins.vary.cousins import SPLITS
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
+def whole_number(low: int, high: int) -> Callable[[str], int]:
     """Return a type of arguments: whole numbers from `low` to `high`."""
 
     def parse(text: str) -> int:
@@ -40,9 +40,9 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
-SEED: Final = whole(0, 2**63 - 1)
+SEED: Final = whole_number(0, 2**63 - 1)
 """Type of a seed."""
-EPISODES: Final = whole(0, 1_000_000)
+EPISODES: Final = whole_number(0, 1_000_000)
 """Type of a number of episodes: the most take some days, and their table is still read at once."""
 
 

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
     folder: Path = arguments.scene
     label = _checked(arguments.label)
-    found = contents(folder)
+    before = contents(folder)
     scene = labelled(read_scene(folder), arguments.object, label)
     with default_store().scratch_folder() as work:
         fresh = work / "scene"
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             report |= {"digest": digest, **scene_summary(written, gates)}
             _write_reports(report, folder, fresh)
         _keep_others(folder, fresh)
-        publish_folder(fresh, folder, found=found)
+        publish_folder(fresh, folder, before=before)
     asset = next(placed for placed in written.objects if placed.asset.name == arguments.object)
     return {
         "scene": str(folder),
@@ -158,7 +158,7 @@ def _write_reports(report: dict[str, Any], old: Path, fresh: Path) -> None:
 
 
 def _keep_others(old: Path, fresh: Path) -> None:
-    """Bring along what lies in the old folder and is not written anew, such as previews, packs and notes."""
+    """Bring along what lies in the old folder and is not replaced, such as previews, packs and notes."""
     for path in old.iterdir():
         if (fresh / path.name).exists():
             continue

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cousins.errors import SceneError
-from flows.commands.arguments import whole
+from flows.commands.arguments import whole_number
 
 LOOPBACK = "127.0.0.1"
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cousins view`."""
     parser.add_argument("path", type=Path, metavar="PATH")
     parser.add_argument(
-        "--port", type=whole(0, 65535), default=0, help="port on the loopback interface; 0 takes a free one"
+        "--port", type=whole_number(0, 65535), default=0, help="port on the loopback interface; 0 takes a free one"
     )
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
 

@@ -17,12 +17,12 @@ MAX_REPORT_BYTES: Final = 64 << 20
 
 def require_free(target: Path, *, force: bool) -> Contents:
     """Return what lies at `target` now, for `publish_folder`; raises SceneError unless a scene may be put there."""
-    found = contents(target)
-    if not found:
-        return found
+    before = contents(target)
+    if not before:
+        return before
     is_scene = target.is_dir() and not target.is_symlink() and any((target / name).is_file() for name in MARKS)
     if is_scene and force:
-        return found
+        return before
     raise SceneError(
         f"{'a scene' if is_scene else 'something that is no scene'} at {str(target)!r} already",
         expected="a new or empty folder",

@@ -191,10 +191,10 @@ def _evaluate(context: StageContext, pack: Path, policy: Path, libraries: str) -
 
 def _copy_folder(source: Path, target: Path) -> None:
     """Copy a folder to where none or an older copy lies, whole or not at all."""
-    found = contents(target)
+    before = contents(target)
     with staging_folder(target.parent) as staging:
         shutil.copytree(source, staging / target.name)
-        publish_folder(staging / target.name, target, found=found)
+        publish_folder(staging / target.name, target, before=before)
 
 
 VARY = Stage(name="vary", top_package="learning", compute=_vary, read=lambda folder: folder / PACK, options=("seed",))

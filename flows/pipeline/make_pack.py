@@ -196,10 +196,10 @@ def _is_made(request: VaryRequest, twin: str, engines: tuple[str, ...]) -> bool:
         return False
     pack = open_folder(request.output)
     meta = pack.manifest.meta
-    found = (meta.name, meta.seed, meta.generator, dict(meta.lineage), meta.gates.get("engines"), len(pack))
+    made_from = (meta.name, meta.seed, meta.generator, dict(meta.lineage), meta.gates.get("engines"), len(pack))
     lineage = _lineage(request, twin) | {name: digest for name, digest in meta.lineage.items() if name == "capture"}
-    wanted = (request.name, request.seed, GENERATOR, lineage, list(engines), request.count + 1)
-    if found != wanted:
+    requested = (request.name, request.seed, GENERATOR, lineage, list(engines), request.count + 1)
+    if made_from != requested:
         return False
     shutil.rmtree(request.output / WRITING, ignore_errors=True)
     return True

@@ -116,7 +116,7 @@ def run_scan_with(
     """Scan with the runner that the context manager `open_runner` gives; otherwise like `run_scan`."""
     started = time.monotonic()
     earlier = None if request.force else published_run(request.output)
-    found = {} if earlier else require_free(request.output, force=request.force)
+    before = {} if earlier else require_free(request.output, force=request.force)
     require_engines()
     require_room(request.output)
     options = resolve_options(request.options)
@@ -146,7 +146,7 @@ def run_scan_with(
         }
         if earlier != (key, summary["digest"]):
             report = {**summary, "request": key, "cost": cost}
-            _publish(twin, executor, report, request.output, found=found)
+            _publish(twin, executor, report, request.output, before=before)
     store.gc(keep_bytes=KEEP_BYTES)
     seconds["report"] = round(time.monotonic() - reported, 3)
     total_s = round(time.monotonic() - started, 3)
@@ -304,13 +304,13 @@ def request_key(source: ScanInput, options: StageOptions, truth: Path | None) ->
 
 
 def _publish(
-    twin: TwinResults, executor: StageExecutor, report: Mapping[str, object], output: Path, *, found: Contents
+    twin: TwinResults, executor: StageExecutor, report: Mapping[str, object], output: Path, *, before: Contents
 ) -> None:
-    """Put the scene folder in its place; `found` is what lay there when the scan began."""
+    """Put the scene folder in its place; `before` is what lay there when the scan began."""
     with executor.store.scratch_folder() as folder:
         fresh = folder / "scene"
         _fill_scene_folder(twin, executor, report, fresh)
-        publish_folder(fresh, output, found=found)
+        publish_folder(fresh, output, before=before)
 
 
 def _fill_scene_folder(twin: TwinResults, executor: StageExecutor, report: Mapping[str, object], folder: Path) -> None:

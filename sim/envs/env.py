@@ -34,7 +34,7 @@ class CousinsEnv(gym.Env[Any, Any]):
             )
         self.render_mode = render_mode
         self.vector: CousinsVectorEnv = called_with(
-            make_env, options={"num_envs": 1, "autoreset": AutoresetMode.DISABLED} | options, of="environments"
+            make_env, options={"num_envs": 1, "autoreset": AutoresetMode.DISABLED} | options, owner="environments"
         )
         self.metadata = {"render_modes": [], "render_fps": self.vector.metadata["render_fps"]}
         self.observation_space = self.vector.single_observation_space

@@ -84,7 +84,7 @@ def make_env(
     cousin_sampler: Sampler = sampler or UniformAffordedSampler(task_source, indices)
     require_engines([engine])
     backend = load_backend(WORLD_BACKENDS, engine, kind="engine of worlds")
-    config = called_with(backend.Config, options=engine_options, of=f"the engine {engine}")
+    config = called_with(backend.Config, options=engine_options, owner=f"the engine {engine}")
     physics_source = task_source if shadow is None else ShadowSource(task_source, seed=shadow)
     worlds: Worlds = backend.build(
         physics_source, robot_body, rows=num_envs, slots=task_source.slots(indices), config=config
@@ -96,7 +96,7 @@ def make_env(
         controller,
         robot=robot
         if isinstance(robot, (RobotImperfections, RobotImperfectionRanges))
-        else called_with(RobotImperfections, options=robot, of="robots"),
+        else called_with(RobotImperfections, options=robot, owner="robots"),
         config=EpisodeConfig(control_hz=control_hz, hold_s=hold_s),
     )
     return CousinsVectorEnv(

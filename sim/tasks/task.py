@@ -127,5 +127,5 @@ def task_names() -> list[str]:
 def build_task(name: str, **options: Any) -> Task:
     """Return a task by name, with fields of its `Config`; raises `UnknownNameError`, `InputError`."""
     module = load_backend(BACKENDS, name, kind="task")
-    task: Task = module.build(called_with(module.Config, options=options, of=f"the task {name}"))
+    task: Task = module.build(called_with(module.Config, options=options, owner=f"the task {name}"))
     return task

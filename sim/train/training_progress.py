@@ -109,11 +109,11 @@ def require_no_training(folder: Path) -> None:
             expected="a folder without one",
             hint="Go on with it by --resume, or name another folder.",
         )
-    others = [path.name for path in folder.iterdir() if path.name != LOGS_FOLDER] if folder.is_dir() else []
-    others = [name for name in others if not name.startswith(("state-", "rllib-", STAGING_PREFIX))]
-    if others or (folder.exists() and not folder.is_dir()):
+    other_names = [path.name for path in folder.iterdir() if path.name != LOGS_FOLDER] if folder.is_dir() else []
+    other_names = [name for name in other_names if not name.startswith(("state-", "rllib-", STAGING_PREFIX))]
+    if other_names or (folder.exists() and not folder.is_dir()):
         raise OutputError(
-            f"something that is no training at {os.fspath(folder)!r} ({', '.join(sorted(others)[:3])})",
+            f"something that is no training at {os.fspath(folder)!r} ({', '.join(sorted(other_names)[:3])})",
             expected="a new or empty folder",
             hint="Choose another folder with -o.",
         )

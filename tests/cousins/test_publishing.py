@@ -42,7 +42,7 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("system")
 def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
-    publish_folder(folder_with(tmp_path / "work/fresh", "a.txt"), tmp_path / "out/scene", found={})
+    publish_folder(folder_with(tmp_path / "work/fresh", "a.txt"), tmp_path / "out/scene", before={})
     assert names(tmp_path / "out") == ["scene"]
     assert (tmp_path / "out/scene/a.txt").read_text() == "a.txt"
     assert not (tmp_path / "work/fresh").exists()
@@ -51,14 +51,14 @@ def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("system")
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "scene").mkdir()
-    publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", found=contents(tmp_path / "scene"))
+    publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", before=contents(tmp_path / "scene"))
     assert names(tmp_path / "scene") == ["new.txt"]
 
 
 @pytest.mark.usefixtures("system")
 def test_what_was_found_is_replaced_and_leaves_nothing(tmp_path: Path) -> None:
-    found = contents(folder_with(tmp_path / "scene", "old.txt"))
-    publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", found=found)
+    before = contents(folder_with(tmp_path / "scene", "old.txt"))
+    publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", before=before)
     assert names(tmp_path) == ["scene"]
     assert names(tmp_path / "scene") == ["new.txt"]
 
@@ -68,11 +68,11 @@ def test_what_was_found_is_replaced_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_file_that_came_while_a_new_folder_was_made_is_kept(tmp_path: Path, empty_at_first: bool) -> None:  # noqa: FBT001
     if empty_at_first:
         (tmp_path / "scene").mkdir()
-    found = contents(tmp_path / "scene")
+    before = contents(tmp_path / "scene")
     (tmp_path / "scene").mkdir(exist_ok=True)
     (tmp_path / "scene/letter.txt").write_text("dear")
     with pytest.raises(OutputError, match="came or changed while this ran"):
-        publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", found=found)
+        publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", before=before)
     assert (tmp_path / "scene/letter.txt").read_text() == "dear"
     assert names(tmp_path / "scene") == ["letter.txt"]
     assert names(tmp_path) == ["scene"]
@@ -80,17 +80,17 @@ def test_a_file_that_came_while_a_new_folder_was_made_is_kept(tmp_path: Path, em
 
 @pytest.mark.usefixtures("system")
 def test_a_file_that_came_into_a_folder_to_be_replaced_is_kept(tmp_path: Path) -> None:
-    found = contents(folder_with(tmp_path / "scene", "old.txt"))
+    before = contents(folder_with(tmp_path / "scene", "old.txt"))
     (tmp_path / "scene/letter.txt").write_text("dear")
     with pytest.raises(OutputError, match=r"files \(letter\.txt\) at .* that came or changed"):
-        publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", found=found)
+        publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", before=before)
     assert names(tmp_path / "scene") == ["letter.txt", "old.txt"]
 
 
 def test_a_file_that_comes_between_the_last_look_and_the_exchange_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = contents(folder_with(tmp_path / "scene", "old.txt"))
+    before = contents(folder_with(tmp_path / "scene", "old.txt"))
     whole_exchange, calls = publishing.exchange, []
 
     def late_exchange(first: Path, second: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_file_that_comes_between_the_last_look_and_the_exchange_is_kept(
 
     monkeypatch.setattr(publishing, "exchange", late_exchange)
     with pytest.raises(OutputError, match=r"letter\.txt"):
-        publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", found=found)
+        publish_folder(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene", before=before)
     assert len(calls) == 2
     assert names(tmp_path / "scene") == ["letter.txt", "old.txt"]
 
@@ -126,12 +126,12 @@ def test_what_killed_processes_were_writing_is_removed_by_the_next_and_what_othe
         "folder, _ = begin_staging(Path(sys.argv[1])); (folder / 'half').write_text('x'); "
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    with staging_folder(tmp_path) as mine:
+    with staging_folder(tmp_path) as own_folder:
         killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
         assert killed.returncode == -signal.SIGKILL
         assert len(names(tmp_path)) == 2
         write_atomic(tmp_path / "file", b"x")
-        assert names(tmp_path) == sorted([mine.name, "file"])
+        assert names(tmp_path) == sorted([own_folder.name, "file"])
     assert names(tmp_path) == ["file"]
 
 

@@ -55,8 +55,8 @@ def run_json(*words: str | Path) -> tuple[int, dict[str, Any]]:
 
 
 def error_of(*words: str | Path, code: int = 2) -> dict[str, str]:
-    found_code, result = run_json(*words)
-    assert found_code == code, result
+    exit_code, result = run_json(*words)
+    assert exit_code == code, result
     error: dict[str, str] = result["error"]
     assert all(error[key] for key in ("found", "expected", "hint"))
     return error
@@ -180,7 +180,7 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "message"),
     [
         (("scan", "x", "-o", "y", "--seed", "-1"), "argument --seed: -1 is not from 0"),
         (("scan", "x", "-o", "y", "--tag-size", "nan"), "argument --tag-size: nan is not from 1 to 10000"),
@@ -190,8 +190,8 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
         (("pack", "gc", "--older-than", "nan"), "argument --older-than: nan is not from 0"),
     ],
 )
-def test_a_number_without_a_meaning_is_refused_before_any_work(words: tuple[str, ...], found: str) -> None:
-    assert error_of(*words)["found"].startswith(found)
+def test_a_number_without_a_meaning_is_refused_before_any_work(words: tuple[str, ...], message: str) -> None:
+    assert error_of(*words)["found"].startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_text_for_a_terminal_holds_no_control_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "found"),
+    ("error", "message"),
     [
         (OSError(28, "No space left on device", "/disk/file"), "no space left at '/disk/file'"),
         (OSError(30, "Read-only file system"), "a read-only file system"),
@@ -241,7 +241,7 @@ def test_text_for_a_terminal_holds_no_control_characters() -> None:
     ],
 )
 def test_what_the_system_refuses_is_explained_and_no_bug(
-    error: Exception, found: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_: object) -> None:
         raise error
@@ -249,7 +249,7 @@ def test_what_the_system_refuses_is_explained_and_no_bug(
     monkeypatch.setattr("flows.commands.doctor.run", fail)
     explained = error_of("doctor", code=1)
     assert explained["kind"] == "ResourceError"
-    assert explained["found"].startswith(found)
+    assert explained["found"].startswith(message)
     assert "bug" not in caplog.text
 
 
