@@ -48,6 +48,7 @@ PROGRAMS = {
         "robustness/real_files.py",
         "robustness/photos.py",
         "robustness/check_foreign.py",
+        "robustness/faults.py",
         "vary.py",
         "validity.py",
         "determinism.py",

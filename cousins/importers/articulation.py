@@ -18,8 +18,8 @@ MAX_DESCRIPTION_BYTES: Final = 4 << 20
 """Largest description that is read [bytes]."""
 MAX_NESTING: Final = 64
 """Deepest nesting of links."""
-MAX_SHAPES: Final = 2000
-"""Most shapes of one description."""
+MAX_SHAPES: Final = 600
+"""Most shapes of one description: each becomes a piece that is united with the others and collides in every engine."""
 MAX_ABS_NUMBER: Final = 1e4
 """Largest number that is believed in a description."""
 

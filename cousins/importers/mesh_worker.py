@@ -103,7 +103,7 @@ def _downscaled(image: Image.Image) -> Array:
 
 def main() -> int:
     """Write the mesh named on the command line; a process edge, so that any failure becomes a text."""
-    limit_resources()
+    limit_resources(Path(sys.argv[1]))
     try:
         arrays = read_arrays(Path(sys.argv[1]))
     except Exception as error:  # noqa: BLE001

@@ -19,8 +19,8 @@ from typing import Any, Final, Protocol
 
 from cousins.codec import canonical_json
 from cousins.errors import PackError
+from cousins.publishing import write_atomic
 from cousins.scene.io.strict_json import Node, parse
-from cousins.store import write_atomic
 
 DIGEST_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 """Pattern of a digest."""

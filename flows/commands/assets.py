@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cousins.errors import CousinsError, InputError
+from flows.commands.arguments import SEED
 from flows.reporting.formatting import table
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--licence", metavar="SPDX", help="licence of the assets, such as CC-BY-4.0")
     parser.add_argument("--library", type=Path, metavar="DIR", help="library to add to or list (COUSINS_LIBRARY)")
     parser.add_argument("--up", choices=("y", "z"), help="up axis of the meshes; their format tells where not given")
-    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+    parser.add_argument("--seed", type=SEED, default=0, help="root of all randomness (0)")
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cousins.errors import InputError, SceneError
+from flows.execution.publish import MAX_REPORT_BYTES
 from flows.reporting.formatting import format_findings, format_pack, format_scale, format_twin
 
 if TYPE_CHECKING:
@@ -77,15 +79,25 @@ def write_pictures(capture: Capture, folder: Path) -> None:
 
 def read_report(path: Path) -> dict[str, Any]:
     """Return a scene's report; raises SceneError where it is none."""
-    try:
-        report = json.loads(path.read_bytes())
-        is_report = isinstance(report, dict) and {"assets", "gates", "digest", "name"} <= set(report)
-    except ValueError:
-        is_report = False
-    if not is_report:
+    report = None
+    if path.stat().st_size <= MAX_REPORT_BYTES:
+        with suppress(ValueError, RecursionError):
+            report = json.loads(path.read_bytes())
+    if not _is_report(report):
         raise SceneError(
             f"a {path.name} that is no report of a scan",
             expected="the report.json that `cousins scan` writes",
             hint="Scan the capture again.",
         )
     return dict(report)
+
+
+def _is_report(report: Any) -> TypeGuard[dict[str, Any]]:
+    """Return whether a report has all that is shown of one, each of its kind."""
+    if not isinstance(report, dict) or not {"assets", "gates", "digest", "name"} <= set(report):
+        return False
+    try:
+        format_twin(report)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        return False
+    return True

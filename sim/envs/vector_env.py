@@ -122,12 +122,24 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         info["cousin"], info["_cousin"] = self.episodes.cousin.copy(), self._all_rows
         return self._observation(), info
 
+    def _require_actions(self, actions: Any) -> Array:
+        """Return actions as float64 [n, size]; raises `InputError` for any other shape."""
+        values = np.asarray(actions, dtype=np.float64)
+        shape = (self.num_envs, self.episodes.controller.action_size)
+        if values.shape != shape:
+            raise InputError(
+                f"actions of shape {values.shape}",
+                expected=f"shape {shape}: a row for each environment",
+                hint="`action_space.sample()` shows the shape; it is never repeated or cut to fit.",
+            )
+        return values
+
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
         """Advance every row by one action [n, size] in [-1, 1]."""
         if not self._has_begun:
             raise gym.error.ResetNeeded("the environment must be reset before it is stepped")
         idle = self._episode_over.copy()
-        actions = np.clip(np.asarray(actions, dtype=np.float64).reshape(self.num_envs, -1), -1.0, 1.0)
+        actions = np.clip(self._require_actions(actions), -1.0, 1.0)
         if idle.any():
             actions = np.where(idle[:, None], 0.0, actions)
         previous = self._observed

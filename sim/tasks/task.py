@@ -14,7 +14,7 @@ from typing import Any, Final
 from cousins.affordances import Signature
 from cousins.errors import InputError
 from cousins.geometry import Array
-from cousins.plugins import backend_names, load_backend
+from cousins.plugins import backend_names, called_with, load_backend
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from cousins.vary.placement.footprints import Footprint
@@ -125,7 +125,7 @@ def task_names() -> list[str]:
 
 
 def build_task(name: str, **options: Any) -> Task:
-    """Return a task by name, with fields of its `Config`; raises `UnknownNameError`."""
+    """Return a task by name, with fields of its `Config`; raises `UnknownNameError`, `InputError`."""
     module = load_backend(BACKENDS, name, kind="task")
-    task: Task = module.build(module.Config(**options))
+    task: Task = module.build(called_with(module.Config, options=options, owner=f"the task {name}"))
     return task

@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 
 from cousins.errors import InputError
 from cousins.geometry import Array
+from cousins.publishing import write_atomic
 
 ARRAYS_FILE: Final = "policy.safetensors"
 CARD_FILE: Final = "policy.json"
@@ -107,8 +108,8 @@ def write_policy(policy: Policy, folder: Path) -> None:
     """Write the files of a policy to a folder; existing ones are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.asarray(value, order="C") for name, value in policy.arrays.items()}
-    write_atomically(folder / ARRAYS_FILE, save(arrays))
-    write_atomically(folder / CARD_FILE, (json.dumps(asdict(policy.card), indent=1) + "\n").encode())
+    write_atomic(folder / ARRAYS_FILE, save(arrays))
+    write_atomic(folder / CARD_FILE, (json.dumps(asdict(policy.card), indent=1) + "\n").encode())
 
 
 def read_policy(folder: Path) -> Policy:
@@ -132,13 +133,6 @@ def read_policy(folder: Path) -> Policy:
             hint="Train it again, or copy both files anew.",
         ) from error
     return policy
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file atomically: it is complete or does not exist."""
-    partial_path = path.with_name(path.name + ".part")
-    partial_path.write_bytes(data)
-    partial_path.replace(path)
 
 
 def _require_format(fields_read: Any) -> None:

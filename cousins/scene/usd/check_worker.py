@@ -121,7 +121,7 @@ def _unreadable_stage(path: Path, message: str) -> Finding:
 
 def main() -> int:
     """Print the findings about the file named on the command line as one line of JSON."""
-    limit_resources()
+    limit_resources(Path(sys.argv[1]))
     findings = check_file(Path(sys.argv[1]))
     sys.stdout.write(json.dumps([asdict(finding) for finding in findings]) + "\n")
     return 0

@@ -94,7 +94,7 @@ def _geometry(prim: Usd.Prim) -> tuple[Array, list[list[int]]]:
 
 def main() -> int:
     """Print the solids of the file named on the command line as one line of JSON."""
-    limit_resources()
+    limit_resources(Path(sys.argv[1]))
     sys.stdout.write(json.dumps(read_solids(Path(sys.argv[1])), allow_nan=False) + "\n")
     return 0
 
