@@ -139,5 +139,5 @@ def _unknown_format_error(source: ExportFiles, names: list[str]) -> CaptureError
     return CaptureError(
         f"{source.label} with {len(ordered)} file{'s' if len(ordered) > 1 else ''}, such as {ordered[0][:80]}",
         expected="a phone export of format " + ", ".join(names),
-        hint="Pass what the app exported, unchanged; cousins scan EXPORT -o SCENE --format NAME forces a format.",
+        hint="Pass what the app exported, unchanged; `cousins scan EXPORT -o SCENE --format NAME` forces a format.",
     )

@@ -22,7 +22,7 @@ from cousins.importers.articulation import LinkSpec, ShapeSpec, description_erro
 from cousins.importers.meshes import MESH_SUFFIXES, read_mesh_as_authored
 from cousins.importers.mjcf import read_mjcf
 from cousins.importers.msh import read_msh
-from cousins.importers.units import METRES_PER_UNIT, LengthUnit
+from cousins.importers.units import METRES_PER_UNIT, SIZE_RANGE_M, LengthUnit, format_length, size_advice
 from cousins.importers.urdf import read_urdf
 from cousins.importers.watertight import watertight_mesh
 from cousins.meshes import Mesh, concatenate
@@ -83,6 +83,13 @@ def articulated_asset(path: Path, *, root: Path, name: str, label: str, unit: Le
         if not geometry[part.link.name][0]:
             raise description_error(path, f"nothing to touch at {part.link.name[:40]!r}")
     middle, size = _bounding_box(parts, geometry)
+    if not SIZE_RANGE_M[0] <= float(size.max()) <= SIZE_RANGE_M[1]:
+        advice = size_advice(float(size.max()), unit)
+        raise description_error(
+            path,
+            f"a thing {format_length(float(size.max()))} long",
+            hint=f"State the unit of its meshes: {advice}." if advice else "A URDF or MJCF counts in metres.",
+        )
     material = material_for(label, longest_side_m=float(size.max()))
     links = tuple(
         _link(part.link.name, *geometry[part.link.name], material, middle if not part.parent else np.zeros(3))

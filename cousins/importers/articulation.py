@@ -15,6 +15,8 @@ import numpy as np
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 
+DESCRIPTION_SUFFIXES: Final = (".urdf", ".xml")
+"""Kinds of file that describe a thing by its links."""
 MAX_DESCRIPTION_BYTES: Final = 4 << 20
 """Largest description that is read [bytes]."""
 MAX_NESTING: Final = 64

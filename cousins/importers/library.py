@@ -20,8 +20,8 @@ from cousins.affordances import measure_affordances
 from cousins.errors import CousinsError, InputError
 from cousins.families.library import LibraryAsset
 from cousins.importers.articulated import articulated_asset, read_articulation
+from cousins.importers.articulation import DESCRIPTION_SUFFIXES, mesh_file
 from cousins.importers.articulation import MAX_DESCRIPTION_BYTES as LARGEST
-from cousins.importers.articulation import mesh_file
 from cousins.importers.meshes import MAX_MESH_BYTES, MESH_SUFFIXES, UpAxis, asset_of_mesh, read_mesh, solid_thing
 from cousins.importers.mjcf_includes import read_with_includes
 from cousins.importers.units import LengthUnit
@@ -35,10 +35,6 @@ MAX_FILES: Final = 20_000
 _COLLISION_NAME: Final = re.compile(r"(^|[_\-. ])(col|collision|convex|hull|vhacd|coacd)([_\-. ]|\d|$)", re.IGNORECASE)
 _FILE_ATTRIBUTE: Final = re.compile(rb"""\bfile(?:name)?\s*=\s*["'](?:[^"']*[/\\])?([^"'/\\]+)["']""")
 _GENERIC_NAME: Final = re.compile(r"(model|mesh|visual|textured|object|scene|base)", re.IGNORECASE)
-RIGID_SUFFIXES: Final = (*MESH_SUFFIXES, ".usd", ".usda", ".usdc")
-"""Kinds of file that hold one rigid thing."""
-DESCRIPTION_SUFFIXES: Final = (".urdf", ".xml")
-"""Kinds of file that describe a thing by its links."""
 IMPORTER_VERSION: Final = 4
 """Changed whenever the same file gives a different asset."""
 
@@ -71,7 +67,7 @@ def find_asset_files(folder: Path) -> tuple[AssetFile, ...]:
     asset_files = []
     for path in files:
         relative = path.relative_to(folder)
-        is_source = path in descriptions or (path.suffix.lower() in RIGID_SUFFIXES and not _is_collision_mesh(path))
+        is_source = path in descriptions or (path.suffix.lower() in MESH_SUFFIXES and not _is_collision_mesh(path))
         if is_source and (path not in described_meshes or _has_joints(path)):
             words = [folder.resolve().name, *relative.parent.parts]
             if not _GENERIC_NAME.fullmatch(path.stem) or not relative.parent.parts:
@@ -87,7 +83,7 @@ def find_asset_files(folder: Path) -> tuple[AssetFile, ...]:
     if not asset_files:
         raise InputError(
             f"no mesh in {folder.name!r}",
-            expected="files that end in " + ", ".join((*RIGID_SUFFIXES, ".urdf")) + ", or MJCF",
+            expected="files that end in " + ", ".join((*MESH_SUFFIXES, ".urdf")) + ", or MJCF",
             hint="Give the folder that holds the assets.",
         )
     return _with_unique_names(asset_files)
@@ -200,7 +196,7 @@ def _meshes_of(path: Path, files: Sequence[Path], root: Path) -> list[Path]:
     named_files = _named_meshes(path, root)
     if not named_files and path.stat().st_size <= LARGEST:
         names = {name.decode("utf-8", "replace") for name in _FILE_ATTRIBUTE.findall(path.read_bytes())}
-        named_files = {file.resolve() for file in files if file.name in names}
+        named_files = {file.resolve() for file in files if file.name in names and file != path}
     base = path.parent.resolve()
     inner = {mesh_path.relative_to(base).parts for mesh_path in named_files if mesh_path.is_relative_to(base)}
     folders = [base / parts[0] for parts in inner if len(parts) > 1]

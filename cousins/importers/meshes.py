@@ -29,7 +29,7 @@ from cousins.scene.scenes import PlacedAsset, Scene
 from cousins.segment.geometric_names import name_by_geometry
 from cousins.segment.segments import Plane
 
-MESH_SUFFIXES: Final = (".glb", ".obj", ".ply", ".stl", ".usdz")
+MESH_SUFFIXES: Final = (".glb", ".obj", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz")
 """Kinds of file that are read."""
 MAX_MESH_BYTES: Final = 512 << 20
 """Largest file that is opened [bytes]."""
