@@ -42,7 +42,9 @@ def check(path: Path | str, *, root: Path | None = None) -> list[Finding]:
         return check_usd(path, root=root)
     description = f"{path.name!r}, which is {'no USD file' if path.exists() else 'not there'}"
     raise SceneError(
-        description, expected="a scene folder or a .usd, .usda, .usdc or .usdz file", hint="Give such a path."
+        description,
+        expected="a scene folder or a .usd, .usda, .usdc or .usdz file",
+        hint="Give such a path; `cousins scan FILE -o SCENE` makes a scene folder of a mesh or a capture.",
     )
 
 

@@ -186,9 +186,9 @@ def _find(source: ExportFiles, path: Any, *, context: str) -> str | None:
     is_foreign = text.startswith("/") or re.match(r"[A-Za-z]:", text) is not None
     for start in range(1, len(parts)) if is_foreign else (0,):
         name = "/".join(parts[start:])
-        found = next((name + suffix for suffix in _SUFFIXES if name + suffix in source.names), None)
-        if found is not None:
-            return found
+        match = next((name + suffix for suffix in _SUFFIXES if name + suffix in source.names), None)
+        if match is not None:
+            return match
     return None
 
 

@@ -49,15 +49,15 @@ def _part(part: ast.expr) -> str:
 
 def advised_commands() -> list[tuple[str, str]]:
     """Return the place and the text of every command in a message."""
-    found = []
+    advised = []
     for package in ("cousins", "sim", "flows"):
         for path in sorted((ROOT / package).rglob("*.py")):
             for line, text in texts(path):
                 place = f"{path.relative_to(ROOT)}:{line}"
                 quoted = QUOTED.findall(text)
                 bare = BARE.findall(QUOTED.sub("", text))
-                found += [(place, " ".join(command.split())) for command in quoted + bare]
-    return found
+                advised += [(place, " ".join(command.split())) for command in quoted + bare]
+    return advised
 
 
 ADVISED = advised_commands()
@@ -135,3 +135,27 @@ def test_a_nut_in_millimetres_is_doubted_and_the_advised_unit_makes_it_a_nut(tmp
     assert (code, added["failed"]) == (0, [])
     assert sorted(max(row["size_m"]) for row in added["added"]) == pytest.approx([0.012, 0.06], abs=1e-4)
     assert [row["warnings"] for row in added["added"]] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("inspect", "box.stl"), "'box.stl', a finished mesh without frames"),
+        (("check", "box.stl"), "'box.stl', which is no USD file"),
+        (("scan", "arm.urdf", "-o", "S"), "'arm.urdf', the description of a thing with joints"),
+        (("scan", "arm.dae", "-o", "S"), "'arm.dae', of a kind that is not read"),
+        (("scan", "folder", "-o", "S", "--unit", "mm"), "--unit for 'folder', which is no finished mesh"),
+    ],
+)
+def test_a_file_given_to_the_wrong_command_is_refused_with_the_right_one(
+    words: tuple[str, ...], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trimesh.creation.box((0.1, 0.1, 0.1)).export("box.stl")
+    Path("arm.urdf").write_text("<robot/>")
+    Path("arm.dae").write_text("<COLLADA/>")
+    Path("folder").mkdir()
+    Path("folder/picture.png").write_bytes(b"")
+    code, refused = answer(*words)
+    assert (code, refused["error"]["found"]) == (2, problem)
+    assert not Path("S").exists()

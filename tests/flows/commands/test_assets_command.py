@@ -142,7 +142,7 @@ def test_a_scene_of_several_things_is_refused_by_their_names(tmp_path: Path) -> 
     assert "give each body of the world an MJCF of its own" in result["failed"][0]["why"]
 
 
-def test_our_own_fault_with_one_file_is_told_and_the_others_are_added(
+def test_our_own_fault_with_one_file_is_reported_and_the_rest_is_added(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "shop").mkdir()
