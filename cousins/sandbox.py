@@ -29,10 +29,10 @@ class SandboxError(Exception):
     """Reason why a child process failed, as the end of a sentence about the file."""
 
 
-def run_sandboxed(module: str, path: Path) -> bytes:
-    """Return what `python -m module path` prints; raises ChildError where it dies or takes too long."""
+def run_sandboxed(module: str, *paths: Path) -> bytes:
+    """Return what `python -m module path ...` prints; raises SandboxError where it dies or takes too long."""
     child = subprocess.Popen(
-        bound_command([sys.executable, "-m", module, str(path.resolve())]),
+        bound_command([sys.executable, "-m", module, *(str(path.resolve()) for path in paths)]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

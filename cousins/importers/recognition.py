@@ -8,12 +8,15 @@ from typing import Final, Literal, TypeAlias
 
 from cousins.capture.formats.single_frame import SingleFrameFiles, is_frame_image
 from cousins.errors import CaptureError
+from cousins.importers.articulation import DESCRIPTION_SUFFIXES
 from cousins.importers.meshes import MAX_MESH_BYTES, MESH_SUFFIXES
 from cousins.importers.rooms import find_room
 from cousins.store import file_digest, json_digest
 
 MAX_BYTES: Final = 20 << 30
 """A file larger than this is no capture, and is not read [bytes]."""
+UNREAD_SUFFIXES: Final = (".dae", ".fbx", ".gltf", ".step", ".stp", ".iges", ".igs", ".blend", ".3mf", ".max", ".skp")
+"""Kinds of file with shapes that are not read."""
 MAX_FILES: Final = 100_000
 """A folder with more files than this is no capture."""
 
@@ -50,6 +53,7 @@ def recognise_input(source: Path) -> ScanInput:
         parts = {name: file_digest(source.parent / name) for name in sorted(SingleFrameFiles(source).names)}
         return ScanInput(path=source, digest=json_digest([source.name, parts]))
     if source.is_file():
+        _require_scannable(source)
         kind: InputKind = "mesh" if is_mesh else "capture"
         return ScanInput(path=source, digest=json_digest([source.name, file_digest(source)]), kind=kind)
     return ScanInput(path=source, digest=_folder_digest(source))
@@ -69,6 +73,23 @@ def _require_readable(source: Path, *, is_mesh: bool) -> None:
             f"{source.stat().st_size / 1e9:.1f} GB in {source.name!r}",
             expected=f"at most {most_bytes / 1e9:.1f} GB",
             hint="Make the mesh lighter." if is_mesh else "Give the folder of one export, or a shorter recording.",
+        )
+
+
+def _require_scannable(source: Path) -> None:
+    """Raise `CaptureError` for kinds of file that another command takes or that have to be converted."""
+    suffix = source.suffix.lower()
+    if suffix in DESCRIPTION_SUFFIXES:
+        raise CaptureError(
+            f"{source.name!r}, the description of a thing with joints",
+            expected="a phone export, a room or a finished mesh",
+            hint="Put it and its meshes into a folder and type `cousins assets add FOLDER --licence SPDX`.",
+        )
+    if suffix in UNREAD_SUFFIXES:
+        raise CaptureError(
+            f"{source.name!r}, of a kind that is not read",
+            expected="a mesh as " + ", ".join(MESH_SUFFIXES),
+            hint="Export it as GLB (Blender reads most kinds), or STL with --unit from a CAD program.",
         )
 
 

@@ -78,7 +78,7 @@ class BlobFolder:
             raise PackError(
                 f"other bytes in blob {blob.digest[:12]}",
                 expected="bytes of that SHA-256",
-                hint="`cousins pack verify` lists what is damaged; pull the pack again.",
+                hint="`cousins pack verify PACK` lists what is damaged; pull the pack again.",
             )
         return data
 

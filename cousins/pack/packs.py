@@ -217,5 +217,5 @@ def _missing(what_is_missing: str) -> PackError:
     return PackError(
         f"no {what_is_missing}",
         expected="a number that the pack has, and pages that hold what the manifest tells",
-        hint="`cousins pack info` tells how many cousins there are.",
+        hint="`cousins pack info PACK` tells how many cousins there are.",
     )

@@ -41,10 +41,18 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         return {"kind": "scene", **read_report(path / "report.json")}, 0
     if (path / MANIFEST).is_file():
         return {"kind": "pack", **open_folder(path).info()}, 0
+    source = recognise_input(path)
+    if source.kind != "capture":
+        kind = "a finished mesh" if source.kind == "mesh" else "a layout scan"
+        raise InputError(
+            f"{path.name!r}, {kind} without frames",
+            expected="a capture, a scene folder or a pack",
+            hint="Type `cousins scan FILE -o SCENE` and inspect the scene.",
+        )
     store = default_store()
     with store.block_sweeps():
         executor = StageExecutor(store=store, options=StageOptions())
-        ingested = executor.run(INGEST(export=recognise_input(path)))
+        ingested = executor.run(INGEST(export=source))
         checks = executor.run(CHECK_CAPTURE(capture=deferred(ingested)))
         capture = executor.load(ingested)
         if arguments.pictures is not None:

@@ -17,6 +17,7 @@ from cousins.disk_errors import require_room
 from cousins.errors import InputError
 from cousins.extras import requires_extra
 from cousins.fidelity.measurement import Fidelity
+from cousins.importers.meshes import MESH_SUFFIXES
 from cousins.importers.recognition import InputKind, ScanInput, recognise_input
 from cousins.meshes import Mesh
 from cousins.publishing import Contents, publish_folder
@@ -280,6 +281,15 @@ def _require_input_fits(source: ScanInput, options: ScanOptions) -> None:
             f"a known length for {source.path.name!r}, which has no pictures",
             expected="a capture with frames",
             hint="Leave out --tag-size, --scale-distance and --scale-room.",
+        )
+    flags = " and ".join(
+        flag for flag, value in (("--up", options.up), ("--unit", options.unit)) if source.kind != "mesh" and value
+    )
+    if flags:
+        raise InputError(
+            f"{flags} for {source.path.name!r}, which is no finished mesh",
+            expected="one of " + ", ".join(MESH_SUFFIXES),
+            hint=f"Leave out {flags}: the format of a capture or a room states it.",
         )
     flags = " and ".join(_picture_flags(options))
     if source.kind != "capture" and flags:
