@@ -151,7 +151,7 @@ def _record(baseline: Baseline) -> dict[str, Any]:
                     for pair, outcome in sorted(item.outcomes.items())
                 ],
                 "goldens": [
-                    {"pair": list(pair), "chaotic": golden.chaotic, "bands": _bands_record(golden.bands)}
+                    {"pair": list(pair), "chaotic": golden.chaotic, "bands": bands_record(golden.bands)}
                     for pair, golden in sorted(item.goldens.items())
                 ],
             }
@@ -161,7 +161,7 @@ def _record(baseline: Baseline) -> dict[str, Any]:
             engine: {
                 "provenance": plain(item.provenance),
                 "cousins": [
-                    {"cousin": number, "digest": digest, "bands": _bands_record(item.bands[number])}
+                    {"cousin": number, "digest": digest, "bands": bands_record(item.bands[number])}
                     for number, digest in sorted(item.cousins.items())
                 ],
             }
@@ -170,11 +170,13 @@ def _record(baseline: Baseline) -> dict[str, Any]:
     }
 
 
-def _bands_record(bands: Mapping[str, Band]) -> dict[str, list[float]]:
+def bands_record(bands: Mapping[str, Band]) -> dict[str, list[float]]:
+    """Return bands as JSON values."""
     return {name: [band.low, band.high] for name, band in bands.items()}
 
 
-def _read_bands(record: Mapping[str, Any]) -> dict[str, Band]:
+def read_bands(record: Mapping[str, Any]) -> dict[str, Band]:
+    """Return the bands of JSON values, by name."""
     return {name: Band(low=float(low), high=float(high)) for name, (low, high) in record.items()}
 
 
@@ -206,7 +208,7 @@ def _read_test(record: Mapping[str, Any], source: str) -> TestBaseline:
         portable_keys=keys,
         goldens={
             (int(golden["pair"][0]), int(golden["pair"][1])): GoldenBaseline(
-                chaotic=str(golden["chaotic"]), bands=_read_bands(golden["bands"])
+                chaotic=str(golden["chaotic"]), bands=read_bands(golden["bands"])
             )
             for golden in record["goldens"]
         },
@@ -217,7 +219,7 @@ def _read_gates(record: Mapping[str, Any]) -> GateBaseline:
     return GateBaseline(
         provenance=Provenance(**record["provenance"]),
         cousins={int(item["cousin"]): str(item["digest"]) for item in record["cousins"]},
-        bands={int(item["cousin"]): _read_bands(item["bands"]) for item in record["cousins"]},
+        bands={int(item["cousin"]): read_bands(item["bands"]) for item in record["cousins"]},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cousins.errors import EngineError
 from cousins.regress.bands import chaos, learned_bands
@@ -71,7 +71,7 @@ def _accept_test(
         }
     return TestBaseline(
         provenance=plan.provenance,
-        outcomes={pair: outcomes[pair] for pair in plan.pairs},
+        outcomes={pair: replace(outcomes[pair], cpu_s=0.0) for pair in plan.pairs},
         portable_keys=plan.portable_keys,
         goldens=goldens,
     )

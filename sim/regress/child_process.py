@@ -33,13 +33,7 @@ class SimulatorProcess:
         self.cpu_s = 0.0
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by the context
         self._pending = b""
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", WORKER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=_environment(),
-        )
+        self._started: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> SimulatorProcess:
         return self
@@ -47,11 +41,27 @@ class SimulatorProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._log):
+        self._log.close()
+        if self._started is None:
+            return
+        self._started.kill()
+        self._started.wait()
+        for pipe in (self._started.stdin, self._started.stdout):
             if pipe is not None:
                 _close(pipe)
+
+    @property
+    def _process(self) -> subprocess.Popen[bytes]:
+        """The process, started when it is first needed: its imports take some seconds."""
+        if self._started is None:
+            self._started = subprocess.Popen(
+                [sys.executable, "-P", "-m", WORKER],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=_environment(),
+            )
+        return self._started
 
     def ask(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the replies to a request.

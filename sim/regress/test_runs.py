@@ -65,8 +65,9 @@ class TestRun:
         try:
             self._run_goldens()
             with SimulatorProcess(engine=self.plan.engine) as process:
-                self._repeat(process, audited_pairs(self.reused, run_key=f"{run_key}/{self.plan.test}"))
-                self._run_rest(process, alpha=alpha, on_progress=on_progress)
+                self._repeat_goldens(process)
+                if self._run_rest(process, alpha=alpha, on_progress=on_progress):
+                    self._audit(process, audited_pairs(self.reused, run_key=f"{run_key}/{self.plan.test}"))
         except EngineError as error:
             crash = str(error)
         return self.evidence(crash)
@@ -102,14 +103,18 @@ class TestRun:
                 else:
                     self._keep(pair, outcome)
 
-    def _repeat(self, process: SimulatorProcess, audited: Sequence[Pair]) -> None:
-        """Run the golden episodes for the second time, and reused ones again."""
+    def _repeat_goldens(self, process: SimulatorProcess) -> None:
+        """Run the golden episodes for the second time, in another process."""
         for pair, outcome in simulated(process, self.plan, list(self.goldens), self.budget):
             self.goldens[pair].append(outcome)
+
+    def _audit(self, process: SimulatorProcess, audited: Sequence[Pair]) -> None:
+        """Run some reused episodes again."""
         waiting = [pair for pair in audited if pair not in self.audits]
         self.audits |= dict(simulated(process, self.plan, waiting, self.budget))
 
-    def _run_rest(self, process: SimulatorProcess, *, alpha: float, on_progress: ProgressCallback | None) -> None:
+    def _run_rest(self, process: SimulatorProcess, *, alpha: float, on_progress: ProgressCallback | None) -> bool:
+        """Run what is not known in the order of the plan; return False where an alarm or a fault ended it."""
         self._advance(alpha)
         outcomes = self._outcomes()
         waiting = [pair for pair in self.plan.pairs if pair not in outcomes]
@@ -119,7 +124,8 @@ class TestRun:
             if on_progress is not None:
                 on_progress(self.plan.test, len(self.fresh) + len(self.reused), len(self.plan.pairs))
             if self.counts.is_alarm(alpha) or self._is_new_fault(outcome):
-                return
+                return False
+        return not self.counts.is_alarm(alpha)
 
     def _keep(self, pair: Pair, outcome: EpisodeOutcome) -> None:
         self.fresh[pair] = outcome
