@@ -94,7 +94,7 @@ def changes_of(twin: Cousin, hybrid: Cousin) -> list[dict[str, Any]]:
         rows += _changed_fields(name, before[name], after[name])
     for ground, now in zip(twin.structures, hybrid.structures, strict=True):
         rows += _changed_fields(ground.name, ground, now)
-    return rows + _changed_fields("task", twin.task, hybrid.task)
+    return rows + (_changed_fields("task", twin.task, hybrid.task) if twin.task.target else [])
 
 
 def _axes_of(before: ObjectInstance, after: ObjectInstance, library: Library) -> list[str]:

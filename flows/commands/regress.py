@@ -14,7 +14,11 @@ from typing import Any
 from cousins.errors import InputError
 from cousins.extras import requires_extra
 from flows.commands.arguments import add_progress_argument
+from flows.reporting.regress.causes import cause_text, minimal_text
 from flows.reporting.regress.text import run_text
+
+MINIMAL_SUFFIX = "minimal.json"
+"""Ending of the names of minimal cases."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("init", "write a commented suite file for a pack", _add_init),
         ("run", "run a suite and compare it with its baseline", _add_run),
         ("accept", "run a suite and write its results as the baseline", _add_accept),
+        ("bisect", "name the axis, object and amount of a cousin that break a policy", _add_bisect),
         ("show", "show what is in a suite, a baseline or a result, or repeat one episode", _add_show),
     ):
         action_parser = actions.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
@@ -51,7 +56,7 @@ def _add_suite(parser: argparse.ArgumentParser, *, text: str = "suite file") -> 
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    _add_suite(parser)
+    _add_suite(parser, text="suite file, or the minimal.json of a `bisect`")
     parser.add_argument("--against", type=Path, metavar="BASELINE", help="baseline (SUITE.baseline.json)")
     parser.add_argument("--budget", type=float, metavar="S", help="CPU seconds, instead of the suite's")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all reports into this folder")
@@ -60,6 +65,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_accept(parser: argparse.ArgumentParser) -> None:
     _add_suite(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="baseline to write (SUITE.baseline.json)")
+
+
+def _add_bisect(parser: argparse.ArgumentParser) -> None:
+    _add_suite(parser)
+    parser.add_argument("--against", type=Path, metavar="BASELINE", help="baseline (SUITE.baseline.json)")
+    parser.add_argument("--test", metavar="ID", help="explain this test, such as push-mujoco (that with most losses)")
+    parser.add_argument("--cousin", type=int, metavar="N", help="explain this cousin (that with most losses)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="minimal case to write (SUITE.minimal.json)")
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +120,11 @@ def _run(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int
     from flows.pipeline import regress_suites
     from flows.reporting.regress.files import write_reports
 
+    if arguments.suite.name.endswith(MINIMAL_SUFFIX):
+        from flows.pipeline.regress_causes import run_minimal
+
+        minimal = run_minimal(arguments.suite)
+        return {"action": "minimal", **minimal}, int(minimal["fails"])
     if arguments.budget is not None and not arguments.budget >= 0.0:
         raise InputError(f"--budget {arguments.budget}", expected="seconds from 0 on", hint="Leave it out.")
     result = regress_suites.run(
@@ -115,6 +133,22 @@ def _run(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int
     if arguments.output is not None:
         result["reports"] = write_reports(result, arguments.output)
     return {"action": "run", **result}, result["exit_code"]
+
+
+def _bisect(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
+    from flows.pipeline.regress_causes import bisect
+
+    suite: Path = arguments.suite
+    result = bisect(
+        suite,
+        output=arguments.output or suite.with_name(f"{suite.stem}.{MINIMAL_SUFFIX}"),
+        store=store,
+        against=arguments.against,
+        test=arguments.test,
+        cousin=arguments.cousin,
+        on_progress=progress,
+    )
+    return {"action": "bisect", **result}, 0
 
 
 def _accept(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
@@ -195,10 +229,17 @@ def _outcome_text(outcome: dict[str, Any]) -> str:
     return f"{how}, progress {outcome['progress']:.3f}, {outcome['steps']} actions"
 
 
-_ACTIONS: dict[str, Callable[..., tuple[Any, int]]] = {"run": _run, "accept": _accept, "show": _show}
+_ACTIONS: dict[str, Callable[..., tuple[Any, int]]] = {
+    "run": _run,
+    "accept": _accept,
+    "bisect": _bisect,
+    "show": _show,
+}
 _FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
     "init": _init_text,
     "run": run_text,
     "accept": _accept_text,
+    "bisect": cause_text,
+    "minimal": minimal_text,
     "show": _show_text,
 }

@@ -47,7 +47,7 @@ class EpisodeRunner:
     ) -> None:
         """Raise `InputError` where the worlds do not fit the policy or no cousin affords its task."""
         card = policy.card
-        self.policy, self.seed = policy, seed
+        self.seed = seed
         self.env = make_env(
             pack=source,
             task=card.task,
@@ -60,8 +60,7 @@ class EpisodeRunner:
             autoreset="disabled",
             observations="groups",
         )
-        spaces = self.env.single_observation_space
-        policy.require_fit(spaces["policy"].shape[0], self.env.single_action_space.shape[0])
+        self.use(policy)
 
     def __enter__(self) -> EpisodeRunner:
         return self
@@ -70,6 +69,12 @@ class EpisodeRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.env.close()
+
+    def use(self, policy: Actor) -> None:
+        """Take another policy for the episodes that follow; raises `InputError` where the worlds do not fit it."""
+        spaces = self.env.single_observation_space
+        policy.require_fit(spaces["policy"].shape[0], self.env.single_action_space.shape[0])
+        self.policy = policy
 
     def run(self, cousin: int, start: int, *, shake: int | None = None) -> EpisodeOutcome:
         """Return the outcome of an episode; with `shake`, objects begin some `SHAKE_M` away, drawn by that number.

@@ -147,6 +147,17 @@ class TestRun:
         return bool(outcome.fault) and not (self.baseline and self.baseline.outcomes[outcome.pair].fault)
 
 
+def evidence_without_verdict(
+    plan: TestPlan, store: ResultStore, *, on_progress: ProgressCallback | None = None
+) -> TestEvidence:
+    """Return the outcome of every episode of a plan, without a budget; raises `EngineError` for a crash."""
+    run = TestRun(plan, None, store=store, budget=Budget(left_s=float("inf")), golden=0)
+    evidence = run.run(alpha=0.5, run_key="", on_progress=on_progress)
+    if evidence.crash:
+        raise EngineError(evidence.crash, engine=plan.engine)
+    return evidence
+
+
 def reusable(plan: TestPlan, baseline: TestBaseline | None, store: ResultStore) -> dict[Pair, Reused]:
     """Return the results of a plan's episodes that the store or the baseline holds; raises `InputError`.
 

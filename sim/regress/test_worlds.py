@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -130,8 +130,8 @@ class World:
 
         `shake` moves the objects by 1e-9 m at the start, drawn by that number.
         """
-        is_actor = hasattr(policy, "act")
-        self._runner.policy = policy if is_actor else FunctionPolicy(card=self.card, function=policy)  # type: ignore[assignment, arg-type]
+        actor: Any = policy if hasattr(policy, "act") else FunctionPolicy(card=self.card, function=policy)  # type: ignore[arg-type]
+        self._runner.use(actor)
         return self._runner.run(self.cousin.index, start, shake=shake)
 
     def properties(self) -> list[tuple[str, object]]:
@@ -226,6 +226,7 @@ class Golden:
             return self._accept(run)
         accepted = self._read()
         outcomes = [run(None), run(None)]
+        _require_no_fault(outcomes)
         if accepted["chaotic"]:
             return outcomes[0]
         assert outcomes[0].states == outcomes[1].states, "two runs of the same start reach different states"
@@ -243,6 +244,7 @@ class Golden:
     def _accept(self, run: Callable[[int | None], EpisodeOutcome]) -> EpisodeOutcome:
         repeats = [run(None), run(None)]
         shaken = [run(number) for number in range(MIN_SHAKEN_RUNS)]
+        _require_no_fault([*repeats, *shaken])
         content = {
             "format": GOLDEN_FORMAT,
             "provenance": _provenance(),
@@ -262,6 +264,12 @@ class Golden:
         if not isinstance(content, dict) or content.get("format") != GOLDEN_FORMAT:
             raise AssertionError(f"{os.fspath(self.path)!r} is no golden: restore it, or pytest --cousins-update")
         return content
+
+
+def _require_no_fault(outcomes: Sequence[EpisodeOutcome]) -> None:
+    """Raise `AssertionError` where an episode broke: a golden of a broken world would assert nothing."""
+    faults = [outcome.fault for outcome in outcomes if outcome.fault]
+    assert not faults, f"the episode ends in a fault: {faults[0]}"
 
 
 def _provenance() -> dict[str, str]:
