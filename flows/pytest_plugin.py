@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sim.regress.test_worlds import CousinCase, Golden, TestSettings, World
+    from sim.regress.plugin_fixtures import CousinCase, Golden, TestSettings, World
 
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
 _FACTORS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -115,7 +115,7 @@ def policy(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Golden:
     """Numbers and states that were accepted for this test, in `goldens/` beside it."""
-    from sim.regress.test_worlds import Golden
+    from sim.regress.plugin_fixtures import Golden
 
     node: pytest.Item = request.node
     relative = node.nodeid.partition("::")[2]
@@ -143,7 +143,7 @@ class _as_usage_error:  # noqa: N801 reads as a function
 def _settings(config: pytest.Config) -> TestSettings:
     """Return pack, suite and policy of the session, opened when a test first asks for them."""
     if _SETTINGS not in config.stash:
-        from sim.regress.test_worlds import open_settings
+        from sim.regress.plugin_fixtures import open_settings
 
         with _as_usage_error():
             config.stash[_SETTINGS] = open_settings(

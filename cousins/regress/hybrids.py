@@ -173,10 +173,10 @@ def _blended_joints(
     return tuple(
         replace(
             change,
-            **{
-                name: _between(getattr(joints[change.name], name), getattr(change, name), amount)
-                for name in ("lower", "upper", "damping", "friction")
-            },
+            lower=_between(joints[change.name].lower, change.lower, amount),
+            upper=_between(joints[change.name].upper, change.upper, amount),
+            damping=_between(joints[change.name].damping, change.damping, amount),
+            friction=_between(joints[change.name].friction, change.friction, amount),
         )
         for change in after.joints
         if change.name in joints

@@ -17,10 +17,10 @@ from cousins.regress.suite_results import cousin_rows
 from cousins.regress.suites import PolicySpec, read_suite
 from sim.regress.causes import NEEDED_FAILURES, Cause, find_cause
 from sim.regress.child_process import SimulatorProcess
+from sim.regress.episode_series import ProgressCallback, evidence_without_verdict
 from sim.regress.policies import policy_digest
+from sim.regress.suite_plans import SuitePlan, TestPlan, plan_suite
 from sim.regress.suite_runs import require_covered
-from sim.regress.test_plans import SuitePlan, TestPlan, plan_suite
-from sim.regress.test_runs import ProgressCallback, evidence_without_verdict
 
 
 def bisect(
@@ -42,19 +42,19 @@ def bisect(
     source = against or baseline_path(suite_path)
     baseline = read_baseline(source)
     require_comparable(baseline, plan.suite, pack_name=plan.pack_name, source=os.fspath(source))
-    chosen, number, starts, p_value = _worst(plan, baseline, store, test, cousin, on_progress)
+    worst_test, number, starts, p_value = _worst(plan, baseline, store, test, cousin, on_progress)
     pack = open_pack(plan.suite.pack_reference)
-    cause = find_cause(chosen, pack, number, starts)
+    cause = find_cause(worst_test, pack, number, starts)
     size = write_minimal(
         output,
         cause.hybrid,
         pack,
         shown_by=(0, number),
-        run=_minimal_run(chosen, cause, output),
+        run=_minimal_run(worst_test, cause, output),
         cause=_cause_json(cause),
     )
     return {
-        "test": chosen.test,
+        "test": worst_test.test,
         "cousin": number,
         "p": p_value,
         **_cause_json(cause),
@@ -112,8 +112,8 @@ def _worst(
     """Return the test, cousin and starts with the most significant losses, and their p-value."""
     tests = [item for item in plan.tests if test in (None, item.test)]
     if not tests:
-        known = ", ".join(item.test for item in plan.tests)
-        raise InputError(f"no test {test!r}", expected=f"one of {known}", hint="Mend --test.")
+        names = ", ".join(item.test for item in plan.tests)
+        raise InputError(f"no test {test!r}", expected=f"one of {names}", hint="Mend --test.")
     worst: list[tuple[float, int, TestPlan, int, list[int]]] = []
     for order, item in enumerate(tests):
         before = require_covered(baseline, item)
@@ -128,8 +128,8 @@ def _worst(
                 worst.append((row.p, order, item, row.cousin, lost))
     if not worst:
         raise StageError("no episode was lost, so there is nothing to explain", stage="bisect")
-    p_value, _, chosen, number, starts = min(worst, key=lambda entry: (entry[0], -len(entry[4]), entry[1]))
-    return chosen, number, starts, p_value
+    p_value, _, worst_test, number, starts = min(worst, key=lambda entry: (entry[0], -len(entry[4]), entry[1]))
+    return worst_test, number, starts, p_value
 
 
 def _minimal_run(plan: TestPlan, cause: Cause, output: Path) -> MinimalRun:

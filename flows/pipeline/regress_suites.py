@@ -17,10 +17,10 @@ from cousins.regress.suite_results import result_json
 from cousins.regress.suites import Suite, read_suite
 from sim.regress.acceptance import accept_suite
 from sim.regress.child_process import SimulatorProcess
+from sim.regress.episode_series import Budget, ProgressCallback, simulated
 from sim.regress.provenance import code_digest, cpu_digest, engine_version
+from sim.regress.suite_plans import SuitePlan, plan_suite
 from sim.regress.suite_runs import SuiteRun, run_suite
-from sim.regress.test_plans import SuitePlan, plan_suite
-from sim.regress.test_runs import Budget, ProgressCallback, simulated
 
 TODAY_VARIABLE = "COUSINS_REGRESS_TODAY"
 """Environment variable with a date that stands for today's, so that a run about quarantines can be repeated."""

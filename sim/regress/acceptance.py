@@ -13,9 +13,9 @@ from cousins.regress.plans import Pair, test_alpha
 from cousins.regress.result_store import ResultStore
 from cousins.regress.sequential import fewest_losses
 from sim.regress.child_process import SimulatorProcess
+from sim.regress.episode_series import Budget, ProgressCallback, reusable, simulated
 from sim.regress.gate_runs import learned_gates
-from sim.regress.test_plans import SuitePlan, TestPlan
-from sim.regress.test_runs import Budget, ProgressCallback, reusable, simulated
+from sim.regress.suite_plans import SuitePlan, TestPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from cousins.regress.minimising import delta_debug, smallest_amount
 from cousins.regress.outcomes import read_outcome
 from cousins.vary.cousins import AXES, Cousin, Library
 from sim.regress.child_process import SimulatorProcess
-from sim.regress.test_plans import TestPlan
+from sim.regress.suite_plans import TestPlan
 
 PROBE_STARTS: Final = 5
 """Starts of a probe."""

@@ -10,7 +10,7 @@ from cousins.regress.bands import learned_bands
 from cousins.regress.baselines import GateBaseline
 from cousins.regress.result_keys import Provenance
 from sim.regress.child_process import SimulatorProcess
-from sim.regress.test_plans import SuitePlan, TestPlan
+from sim.regress.suite_plans import SuitePlan, TestPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from cousins.regress.plans import test_alpha
 from cousins.regress.result_store import ResultStore
 from cousins.regress.suites import Suite
 from cousins.regress.verdicts import RED, TestEvidence, TestVerdict, judge, judge_gates, never_greener
+from sim.regress.episode_series import Budget, ProgressCallback, TestRun
 from sim.regress.gate_runs import gate_provenance, gated_cousins, measure_gates
-from sim.regress.test_plans import SuitePlan, TestPlan
-from sim.regress.test_runs import Budget, ProgressCallback, TestRun
+from sim.regress.suite_plans import SuitePlan, TestPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The pytest plugin: free until it is used, the same tests in every worker, and errors that say what to type."""
+"""The pytest plugin: free until it is used, the same tests in every worker, and errors with what to type."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def test_tests_have_stable_names_and_the_same_outcomes_in_two_workers(project: P
     assert str(properties["cousins.engine"]).startswith("mujoco 3.")
     both = pytest_in(project, *words, "-n", "2", "--dist", "loadgroup", plugins=["xdist.plugin"])
     assert both.returncode == 0, both.stdout
-    shown = {re.sub("@.*", "", name) for name in re.findall(r"PASSED (\S+)", both.stdout)}
-    assert shown == passed
+    names = {re.sub("@.*", "", name) for name in re.findall(r"PASSED (\S+)", both.stdout)}
+    assert names == passed
 
 
 def test_a_golden_is_written_compared_and_named_where_it_breaks(project: Path) -> None:

@@ -51,8 +51,8 @@ def test_no_difference_is_the_twin_and_all_of_them_are_the_cousin() -> None:
     assert {part.axis for part in every} >= {"layout", "dynamics", "look", "task"}
     nothing = blend(TWIN, COUSIN, [], LIBRARY)
     assert same_but_for(nothing, TWIN, "index", "split", "spawn_key", "distances")
-    whole = blend(TWIN, COUSIN, every, LIBRARY)
-    assert same_but_for(whole, COUSIN, "distances", "relations")
+    all_parts = blend(TWIN, COUSIN, every, LIBRARY)
+    assert same_but_for(all_parts, COUSIN, "distances", "relations")
 
 
 @pytest.mark.parametrize("axis", ["layout", "dynamics", "look", "task", "shape", "swap"])

@@ -103,6 +103,6 @@ def test_a_suite_that_was_written_names_its_pack(project: Path, tmp_path: Path) 
     output = tmp_path / "mine.toml"
     _, code = typed("init", str(project / "pack"), "-o", str(output), "--policy", f"{project}/policy.py:act")
     assert code == 0
-    shown, code = typed("show", str(output), "--store", str(tmp_path / "store"))
-    assert (code, shown["suite"], shown["baseline"]) == (0, "boxes-push", None)
-    assert shown["tests"]["push-mujoco"]["episodes"] == 240
+    described, code = typed("show", str(output), "--store", str(tmp_path / "store"))
+    assert (code, described["suite"], described["baseline"]) == (0, "boxes-push", None)
+    assert described["tests"]["push-mujoco"]["episodes"] == 240

@@ -19,8 +19,8 @@ from cousins.regress.baselines import Baseline, baseline_path, read_baseline, wr
 from cousins.regress.result_store import ResultStore
 from cousins.regress.suites import GoldenSpec, read_suite
 from sim.regress.acceptance import accept_suite
+from sim.regress.suite_plans import plan_suite
 from sim.regress.suite_runs import SuiteRun, run_suite
-from sim.regress.test_plans import plan_suite
 from tests.sim.regress.suites_for_tests import ROOT, boxes_pack, write_suite
 
 TODAY = datetime.date(2026, 12, 1)

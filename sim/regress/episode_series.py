@@ -13,7 +13,7 @@ from cousins.regress.result_store import ResultStore
 from cousins.regress.sequential import PairedCounts
 from cousins.regress.verdicts import Audit, TestEvidence, level_of
 from sim.regress.child_process import SimulatorProcess
-from sim.regress.test_plans import TestPlan
+from sim.regress.suite_plans import TestPlan
 
 ProgressCallback = Callable[[str, int, int], None]
 """Receives the id of a test, its outcomes so far, and how many are planned."""

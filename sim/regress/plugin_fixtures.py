@@ -130,7 +130,7 @@ class World:
 
         `shake` moves the objects by 1e-9 m at the start, drawn by that number.
         """
-        actor: Any = policy if hasattr(policy, "act") else FunctionPolicy(card=self.card, function=policy)  # type: ignore[arg-type]
+        actor: Any = policy if hasattr(policy, "act") else FunctionPolicy(card=self.card, function=policy)
         self._runner.use(actor)
         return self._runner.run(self.cousin.index, start, shake=shake)
 
