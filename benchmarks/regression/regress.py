@@ -48,7 +48,7 @@ from tests.sim.regress.suites_for_tests import META, boxes_cousin, boxes_library
 ROOT: Final = Path(__file__).resolve().parents[2]
 ALPHA: Final = 0.01
 PAIRS: Final = 240
-SPEEDS: Final = (0.1, 0.13, 0.16)
+SPEEDS: Final = (0.17, 0.2, 0.23)
 """Shares of the sure policy's speed with which outcomes vary from start to start."""
 TODAY: Final = datetime.date(2026, 12, 1)
 ROWS = (
