@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from cousins.codec import plain
 from cousins.errors import InputError
+from cousins.publishing import write_atomic
 from cousins.regress.bands import Band
 from cousins.regress.outcomes import EpisodeOutcome, outcome_record, read_outcome
 from cousins.regress.plans import Pair
 from cousins.regress.result_keys import Provenance
 from cousins.regress.suites import Suite
-from cousins.store import json_digest, write_atomic
+from cousins.store import json_digest
 
 FORMAT: Final = "cousins regress baseline"
 """Value of `format`."""

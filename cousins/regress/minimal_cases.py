@@ -20,8 +20,9 @@ from cousins.pack.records.cousin_records import cousin_record, read_cousin, read
 from cousins.pack.records.images import TextureCache
 from cousins.pack.records.numbers import as_pack_errors
 from cousins.pack.transfer.selection import mesh_blobs_needed
+from cousins.publishing import write_atomic
 from cousins.scene.io.strict_json import Node
-from cousins.store import json_digest, write_atomic
+from cousins.store import json_digest
 from cousins.vary.cousins import Cousin, Library
 
 FORMAT: Final = "cousins regress minimal case 1"

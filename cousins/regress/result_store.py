@@ -3,8 +3,8 @@
     results/ab/<key>.json     outcome of one episode, written whole or not at all, never changed
     red/<run key>/<test>.json a test that was red; running the same again does not turn it green
 
-A file is written beside its place, synced, and linked there: a process that is killed leaves a hidden scratch file at
-most, and of two writers of one key the first wins.
+A file is written in a staging folder beside its place and moved there: a process that is killed leaves no partial
+entry, and of two writers of one key the first wins.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from cousins.codec import canonical_json
-from cousins.errors import InputError
+from cousins.errors import InputError, OutputError
+from cousins.publishing import move_new, staging_folder, sync
 from cousins.regress.outcomes import EpisodeOutcome, outcome_record, read_outcome
 from cousins.store import json_digest
 
@@ -87,18 +86,15 @@ class ResultStore:
 
 def write_once(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; where it exists already, it is left as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    scratch = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            path.hardlink_to(scratch)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with staging_folder(path.parent) as staging:
+        fresh = staging / "entry"
+        fresh.write_bytes(data)
+        sync(fresh)
+        try:
+            move_new(fresh, path)
+        except OutputError:
+            if not path.is_file():
+                raise
 
 
 def _entry(key: str, outcome: EpisodeOutcome) -> dict[str, Any]:

@@ -99,6 +99,7 @@ def format_result(result: dict[str, Any]) -> str:
 
 def _init(arguments: argparse.Namespace) -> dict[str, Any]:
     from cousins.pack.transfer.pull import open_pack
+    from cousins.publishing import write_new
     from cousins.regress.suite_template import suite_template
 
     output: Path = arguments.output
@@ -111,8 +112,7 @@ def _init(arguments: argparse.Namespace) -> dict[str, Any]:
     text = suite_template(
         file=output.name, pack=reference, policy=arguments.policy, task=arguments.task, name=name or "suite"
     )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
+    write_new(output, text.encode())
     return {"action": "init", "suite": os.fspath(output), "pack": pack.digest}
 
 

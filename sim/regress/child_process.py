@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, Any, Final
 
 import cousins
+from cousins.child_processes import bound_command
 from cousins.errors import EngineError, InputError
 
 WORKER: Final = "sim.regress.worker"
@@ -55,7 +56,7 @@ class SimulatorProcess:
         """The process, started when it is first needed: its imports take some seconds."""
         if self._started is None:
             self._started = subprocess.Popen(
-                [sys.executable, "-P", "-m", WORKER],
+                bound_command([sys.executable, "-P", "-m", WORKER]),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

@@ -20,6 +20,7 @@ from cousins.geometry import Array
 from cousins.pack.packs import Pack, selection_of
 from cousins.pack.records.cousin_records import variants_of
 from cousins.pack.transfer.pull import open_pack
+from cousins.publishing import write_atomic
 from cousins.regress.bands import chaos, learned_bands, outside
 from cousins.regress.baselines import bands_record, read_bands
 from cousins.regress.outcomes import EpisodeOutcome
@@ -27,7 +28,7 @@ from cousins.regress.plans import qualifying_cousins, spread
 from cousins.regress.result_keys import cousin_digest
 from cousins.regress.suites import MIN_SHAKEN_RUNS, CousinFilter, Suite, read_suite
 from cousins.scene.scenes import Scene
-from cousins.store import json_digest, write_atomic
+from cousins.store import json_digest
 from sim.regress.episode_runs import EpisodeRunner
 from sim.regress.policies import load_actor, resolved_policy
 from sim.regress.provenance import code_digest, cpu_digest, engine_version

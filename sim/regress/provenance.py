@@ -47,8 +47,12 @@ imports."""
 HARMLESS: Final = (
     "cousins/__init__.py",
     "cousins/capture",
+    "cousins/child_processes.py",
+    "cousins/disk_errors.py",
     "cousins/extras.py",
     "cousins/fusion",
+    "cousins/parent_watch.py",
+    "cousins/publishing.py",
     "cousins/raster",
     "cousins/regress",
     "cousins/sandbox.py",

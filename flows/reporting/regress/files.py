@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cousins.store import write_atomic
+from cousins.publishing import write_atomic
 from flows.reporting.regress.junit import junit_xml
 from flows.reporting.regress.markdown import summary_markdown
 from flows.reporting.regress.page import badge_svg, run_page
