@@ -168,7 +168,7 @@ def test_quarantine_leaves_out_until_its_day(accepted: Accepted, tmp_path: Path)
     ("change", "message"),
     [
         (('split = "train"\ncount = 6', "numbers = [2, 99]"), "cousin 99, which the pack lacks"),
-        (('["push"]', '["lift"]'), "body|none of which affords lift|does not afford"),
+        (('["push"]', '["open_drawer"]'), "none of which affords open_drawer"),
         (('["push"]', '["pusch"]'), r"no task named 'pusch'.*Did you mean 'push'\?"),
         (('"policy.py"', '"ws://robot:8000"'), "the policy server 'ws://robot:8000'"),
         (('"policy.py"', '"none.py"'), "no policy at .*none.py"),
