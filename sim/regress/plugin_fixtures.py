@@ -32,6 +32,8 @@ from cousins.store import json_digest
 from sim.regress.episode_runs import EpisodeRunner
 from sim.regress.policies import load_actor, resolved_policy
 from sim.regress.provenance import code_digest, cpu_digest, engine_version
+from sim.regress.suite_plans import afforded_cousins
+from sim.tasks import build_task
 from sim.train.actors import Actor
 from sim.train.python_policies import PythonPolicyCard
 
@@ -165,7 +167,10 @@ class TestSettings:
         return load_actor(resolved_policy(self.suite), self.suite.tasks[0])
 
     def cases(self, options: Mapping[str, Any]) -> list[CousinCase]:
-        """Return the cousins that a marker selects, where it is silent the suite; raises `InputError`."""
+        """Return the cousins that a marker selects, where it is silent the suite; raises `InputError`.
+
+        Where a task is named, only cousins that afford it are counted.
+        """
         unknown = sorted(set(options) - FILTER_OPTIONS - WORLD_OPTIONS)
         if unknown:
             raise InputError(
@@ -179,7 +184,12 @@ class TestSettings:
             base = replace(base, numbers=())
         cousins = replace(base, **selected)
         available = selection_of(Path(self.reference)) if Path(self.reference).is_dir() else None
-        numbers = spread(qualifying_cousins(cousins, self.pack, available), None if cousins.numbers else cousins.count)
+        numbers = qualifying_cousins(cousins, self.pack, available)
+        task = options.get("task", self.suite.tasks[0] if self.suite is not None else None)
+        if task is None:
+            numbers = spread(numbers, None if cousins.numbers else cousins.count)
+        else:
+            numbers = afforded_cousins(cousins, self.pack, build_task(task), options.get("body"), numbers)
         return [CousinCase(pack=self.pack, index=number, digest=cousin_digest(self.pack, number)) for number in numbers]
 
     def world(self, cousin: CousinCase, options: Mapping[str, Any]) -> World:

@@ -14,7 +14,7 @@ from cousins.pack.packs import Pack, selection_of
 from cousins.pack.transfer.pull import open_pack
 from cousins.regress.plans import Pair, planned_pairs, qualifying_cousins, spread
 from cousins.regress.result_keys import Provenance, cousin_digest, portable_key, result_key
-from cousins.regress.suites import PolicySpec, Suite
+from cousins.regress.suites import CousinFilter, PolicySpec, Suite
 from cousins.store import json_digest
 from sim.bodies.capabilities import capabilities_of
 from sim.bodies.named import build as build_body
@@ -125,7 +125,7 @@ def _plan_test(
 ) -> TestPlan:
     task, test = build_task(task_name), f"{task_name}-{engine}"
     card = load_actor(policy, task_name).card
-    cousins = _afforded(suite, pack, task, card.body, numbers)
+    cousins = afforded_cousins(suite.cousins, pack, task, card.body, numbers)
     provenance = Provenance(
         task=json_digest({"name": task.name, "config": plain(task.config)}),
         policy=policy_digest(policy),
@@ -158,15 +158,17 @@ def _without_quarantine(plan: TestPlan, suite: Suite, today: datetime.date | Non
     return replace(plan, pairs=tuple(pair for pair in plan.pairs if pair[0] not in left_out))
 
 
-def _afforded(suite: Suite, pack: Pack, task: Task, body: str | None, numbers: Sequence[int]) -> list[int]:
-    """Return cousins that afford a task, as many as the suite wants; raises `InputError` where there is none."""
+def afforded_cousins(
+    cousins_filter: CousinFilter, pack: Pack, task: Task, body: str | None, numbers: Sequence[int]
+) -> list[int]:
+    """Return cousins that afford a task, as many as a filter counts; raises `InputError` where there is none."""
     built = build_body(task.bodies[0] if body is None else body, urdf=None)
     source = TaskSource(PhysicsSource(pack), task, capabilities_of(built))
-    if suite.cousins.numbers:
+    if cousins_filter.numbers:
         for number in numbers:
             source.afforded(number)
         return list(numbers)
-    count = len(numbers) if suite.cousins.count is None else suite.cousins.count
+    count = len(numbers) if cousins_filter.count is None else cousins_filter.count
     first = spread(numbers, count)
     cousins: list[int] = []
     for number in [*first, *(item for item in numbers if item not in set(first))]:
