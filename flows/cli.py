@@ -41,6 +41,7 @@ COMMANDS = {
     "tasks": "list which tasks the cousins of a pack afford, with the proof",
     "train": "learn a task in the cousins of a pack, by Stable-Baselines3 or on Ray by RLlib",
     "eval": "try a policy in the cousins of a split: success with intervals, every episode counted",
+    "regress": "compare a policy's results in a pack with accepted ones, as a CI job does",
     "record": "write rollouts as a data set: LeRobotDataset v3 or MCAP, every episode counted",
     "film": "film evaluation episodes chosen by chance, never the best",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
