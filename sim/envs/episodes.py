@@ -141,8 +141,11 @@ class Episodes:
         """Advance all rows by one action [n, size] in [-1, 1] each."""
         assert self._state is not None, "begin and observe come first"
         self.action[:] = actions
-        speeds = self.controller.speeds(self.action, self._state.drive_position) * self.robots.gain
-        faults = self.worlds.step(speeds, self.substeps)
+        return self.step_drives(self.controller.speeds(self.action, self._state.drive_position))
+
+    def step_drives(self, speeds: Array) -> StepResult:
+        """Advance all rows by one control step at drive speeds [n, drives], as a controller elsewhere gives them."""
+        faults = self.worlds.step(speeds * self.robots.gain, self.substeps)
         state = self.worlds.read()
         is_broken = np.array([bool(fault) for fault in faults])
         if is_broken.any():
