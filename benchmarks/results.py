@@ -58,6 +58,7 @@ PROGRAMS = {
         "affordances.py",
         "twin_vs_cousins.py",
         "learning/replay.py",
+        "robots/cells.py",
     )
 }
 """Programs by name, in the order of their tables."""
