@@ -59,6 +59,7 @@ PROGRAMS = {
         "twin_vs_cousins.py",
         "learning/replay.py",
         "regression/regress.py",
+        "robots/cells.py",
     )
 }
 """Programs by name, in the order of their tables."""

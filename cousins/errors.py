@@ -12,7 +12,8 @@ CousinsError
 │   └── UnknownNameError  no back-end with that name
 ├── ResourceError             a disk that is full, read-only or broken (exit code 1): found, expected, hint
 ├── StageError            a pipeline stage could not produce its result (exit code 1)
-└── EngineError           a physics engine refused or broke a scene (exit code 1)
+├── EngineError           a physics engine refused or broke a scene (exit code 1)
+└── CellError             a robot cell stopped, or does not answer as it should (exit code 1)
 """
 
 from __future__ import annotations
@@ -106,3 +107,16 @@ class EngineError(CousinsError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Cross to another process whole."""
         return partial(type(self), engine=self.engine), (self.message,)
+
+
+class CellError(CousinsError):
+    """A robot cell stopped, or does not answer as it should; `kind` names what happened in a few words."""
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.message = message
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process whole."""
+        return partial(type(self), kind=self.kind), (self.message,)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TextIO
 
 from cousins import __version__
 from cousins.disk_errors import disk_error
-from cousins.errors import CousinsError, ExplainedError, InputError, ResourceError
+from cousins.errors import CellError, CousinsError, ExplainedError, InputError, ResourceError
 from cousins.extras import missing_module_as_extra
 from flows.supervisor import INTERRUPTED, supervise
 from flows.terminal_text import printable
@@ -44,6 +44,8 @@ COMMANDS = {
     "regress": "compare a policy's results in a pack with accepted ones, as a CI job does",
     "record": "write rollouts as a data set: LeRobotDataset v3 or MCAP, every episode counted",
     "film": "film evaluation episodes chosen by chance, never the best",
+    "policy": "serve a policy to other programs by openpi's protocol: `policy serve POLICY`",
+    "cell": "check, run and stop a robot, real or simulated: `cell check CELL.toml`",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of printable tags that measure the scale of a scan",
     "doctor": "check whether this machine has what is needed",
@@ -123,6 +125,9 @@ def error_of(error: CousinsError, words: Sequence[str] = ()) -> dict[str, str]:
     """Return what `--json` prints of an error of a command line."""
     if isinstance(error, ExplainedError):
         return {"kind": type(error).__name__, "found": error.found, "expected": error.expected, "hint": error.hint}
+    if isinstance(error, CellError):
+        hint = "Look at the robot first; where the cell is stopped, `cousins cell release` lifts it."
+        return {"kind": "CellError", "found": str(error), "expected": "the cell to go on", "hint": hint}
     return {
         "kind": type(error).__name__,
         "found": str(error),

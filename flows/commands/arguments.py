@@ -104,7 +104,8 @@ def add_rollout_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "policy",
         metavar="POLICY",
-        help="policy folder, as `cousins train` writes it, a Python file as `cousins eval` takes it, or `random`",
+        help="policy folder, as `cousins train` writes it, a Python file or ws://HOST:PORT as `cousins eval` takes"
+        " them, or `random`",
     )
     parser.add_argument("--pack", required=True, metavar="PACK", help="pack folder, or NAME:TAG@STORE")
     parser.add_argument("--split", choices=SPLITS, default="heldout_far", help="cousins to act in (heldout_far)")

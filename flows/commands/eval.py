@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "policy",
         metavar="POLICY",
         help="policy folder, as `cousins train` writes it, or a Python file of yours with a function"
-        " act(observations) [n, k] -> actions [n, m] (and reset(), where it remembers), which is run",
+        " act(observations) [n, k] -> actions [n, m] (and reset(), where it remembers), which is run, or ws://HOST:PORT"
+        " of a policy server of openpi's protocol",
     )
     add_setting_arguments(parser, policy_source="a Python file")
     parser.add_argument("--pack", required=True, metavar="PACK", help="pack folder, or NAME:TAG@STORE")

@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode
 from cousins.errors import InputError
 from cousins.geometry import Array
 from cousins.plugins import called_with
+from sim.bodies.columns import Column
 from sim.envs.make_env import make_env
 from sim.envs.vector_env import CousinsVectorEnv
 
@@ -39,6 +40,21 @@ class CousinsEnv(gym.Env[Any, Any]):
         self.metadata = {"render_modes": [], "render_fps": self.vector.metadata["render_fps"]}
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Name, unit, frame and sources of each number of a policy's observation, in order."""
+        return self.vector.columns
+
+    @property
+    def privileged_columns(self) -> tuple[Column, ...]:
+        """The same of the observations for a critic alone."""
+        return self.vector.privileged_columns
+
+    @property
+    def action_columns(self) -> tuple[Column, ...]:
+        """Name, unit and frame of each number of an action, in order."""
+        return self.vector.action_columns
 
     @property
     def spec(self) -> gym.envs.registration.EnvSpec | None:

@@ -12,9 +12,11 @@ from gymnasium.vector import AutoresetMode
 from cousins.errors import EngineError, InputError
 from cousins.geometry import Array
 from sim.bodies.body import Body
+from sim.bodies.columns import Column
 from sim.envs.cousin_sampler import FeedbackSampler, Sampler
 from sim.envs.episodes import OBSERVATION_LIMIT, Episodes, StepResult
 from sim.envs.metrics import EpisodeMetrics
+from sim.tasks.shared_observations import PRIVILEGED_COLUMNS
 from sim.tasks.task import Task
 
 OBSERVATION_GROUPS: Final = ("policy", "privileged")
@@ -83,6 +85,21 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def body(self) -> Body:
         """The body that acts in all rows."""
         return self.episodes.controller.body
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Name, unit, frame and sources of each number of a policy's observation, in order."""
+        return self.episodes.columns
+
+    @property
+    def privileged_columns(self) -> tuple[Column, ...]:
+        """The same of the observations for a critic alone."""
+        return PRIVILEGED_COLUMNS
+
+    @property
+    def action_columns(self) -> tuple[Column, ...]:
+        """Name, unit and frame of each number of an action, in order."""
+        return self.episodes.action_columns
 
     @property
     def spec(self) -> gym.envs.registration.EnvSpec | None:

@@ -19,6 +19,7 @@ from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from cousins.vary.placement.footprints import Footprint
 from sim.bodies.capabilities import BodyCapabilities, BodyNeeds
+from sim.bodies.columns import Column
 from sim.bodies.named import bodies_for, capabilities_by_name
 from sim.tasks.episode import Episode
 from sim.tasks.episode_batch import EpisodeBatch
@@ -84,6 +85,8 @@ class Task:
     """Return the episode of a cousin for a body that has what the task needs, or why there is none."""
     observe: Callable[[EpisodeBatch, TaskView], Array]
     """Return what a policy sees beside its own body [n, p], in the frame of the base."""
+    columns: tuple[Column, ...]
+    """Name, unit, frame and sources of each number that `observe` returns, in order."""
     judge: Callable[[EpisodeBatch, TaskView], StepOutcome]
     """Return reward, progress, successes and failures by row."""
     choose: Callable[[EpisodeBatch, State], Array] | None = None

@@ -182,5 +182,7 @@ def _current_policy(
         digest=progress.digest,
         seed=training.seed,
         steps=progress.prior_steps + learner.num_timesteps,
+        columns=env.columns,
+        action_columns=env.action_columns,
     )
     return Policy(card=card, arrays=arrays)

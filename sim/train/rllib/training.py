@@ -222,6 +222,8 @@ def _initial_card(pack: str, training: TrainingConfig) -> PolicyCard:
             digest=digest,
             seed=training.seed,
             steps=0,
+            columns=env.columns,
+            action_columns=env.action_columns,
         )
     finally:
         env.close()
