@@ -115,9 +115,9 @@ def vote_on_points(views: Sequence[SegmentedView], points: Array, *, voxel_m: fl
         columns, rows = np.rint(np.nan_to_num(pixels, nan=-1.0)).astype(np.int64).T
         height, width = view.labels.shape
         inside = np.flatnonzero((z > 0.0) & (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height))
-        at = rows[inside], columns[inside]
-        is_near = np.abs(frame.depth_m[at] - z[inside]) <= REACH_VOXELS * voxel_m
-        row[inside[is_near]] = view.labels[at][is_near]
+        pixels_inside = rows[inside], columns[inside]
+        is_near = np.abs(frame.depth_m[pixels_inside] - z[inside]) <= REACH_VOXELS * voxel_m
+        row[inside[is_near]] = view.labels[pixels_inside][is_near]
     return ViewVotes(objects=objects, points=points)
 
 

@@ -153,9 +153,9 @@ def test_things_between_the_panels_of_a_shelf_and_under_its_lowest_board_are_obj
     floor = rectangle((-2.0, -2.0, 0.0), (4.0, 0.0, 0.0), (0.0, 2.5, 0.0))
     panels = [box((x, 0.15, 0.5), (0.02, 0.3, 1.0)) for x in (-0.41, 0.41)]
     boards = [box((0.0, 0.15, z), (0.8, 0.3, 0.02)) for z in (0.4, 0.8)]
-    things = [box((x, 0.15, z), (0.12, 0.1, 0.14)) for z in (0.07, 0.48) for x in (-0.25, 0.25)]
+    cartons = [box((x, 0.15, z), (0.12, 0.1, 0.14)) for z in (0.07, 0.48) for x in (-0.25, 0.25)]
     eyes = [(x, -1.0, z) for z in (0.5, 1.0, 1.5) for x in (-1.3, -0.7, -0.3, 0.3, 0.7, 1.3)]
-    capture = filmed([floor, *panels, *boards, *things], eyes, np.array([0.0, 0.15, 0.35]), gravity=True)
+    capture = filmed([floor, *panels, *boards, *cartons], eyes, np.array([0.0, 0.15, 0.35]), gravity=True)
     segmentation = segment_capture(capture, seed=0)
     middles = sorted(
         tuple(((segment.points.min(axis=0) + segment.points.max(axis=0)) / 2.0).round(2)[[0, 2]])
