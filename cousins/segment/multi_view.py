@@ -72,7 +72,7 @@ def find_instances(
     merging: PartMergingConfig,
     group: GroupConfig,
 ) -> LabelledCloud:
-    """Segment the objects of a capture in space; `views` of it, segmented alone, decide which pieces are two objects."""
+    """Segment the objects of a capture in space; `views` of it, segmented alone, decide which pieces are two things."""
     scene = build_voxel_map(capture, config=voxel)
     above, height, noise = _points_above_planes(scene, structure)
     scene = _bridge_small_gaps(scene, above & (height > max(MAX_BOTTOM_HEIGHT_M, 4.0 * noise)))
