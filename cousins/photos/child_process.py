@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import cousins
-from cousins.child_processes import bound_command
 from cousins.errors import CaptureError
 
 MAX_REASON_CHARACTERS = 160
@@ -41,7 +40,7 @@ def run_child(module: str, request: bytes, *, timeout_s: float, cwd: Path | None
     """
     try:
         process = subprocess.run(
-            bound_command([sys.executable, "-m", module]),
+            [sys.executable, "-m", module],
             input=request,
             capture_output=True,
             cwd=cwd or "/",

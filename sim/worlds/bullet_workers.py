@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +16,6 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from cousins.child_processes import end_with_parent, interrupts_held
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
@@ -184,8 +184,7 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         pipe, worker_pipe = context.Pipe()
         process = context.Process(target=_worker_main, args=(worker_pipe, *self._row_arguments, len(rows)), daemon=True)
-        with interrupts_held():
-            process.start()
+        process.start()
         worker_pipe.close()
         return _Worker(process=process, pipe=pipe, rows=rows)
 
@@ -243,7 +242,7 @@ def _kill(worker: _Worker) -> None:
 
 def _worker_main(pipe: Connection, body: Body, slots: Slots, solver: BulletSolver, rows: int) -> None:
     """Create the rows of a worker process and serve requests until the other end of the pipe is closed."""
-    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     shape_plans: dict[str, ShapePlan] = {}
     local = [BulletRow(body, slots, solver, shape_plans) for _ in range(rows)]
     with suppress(EOFError, BrokenPipeError):

@@ -6,7 +6,6 @@ options, `OUT` gets the vertices and the faces of each piece in turn.
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 from pathlib import Path
@@ -43,8 +42,4 @@ def main(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
-    except OSError as disk_error:
-        sys.stderr.write(f"{disk_error}\n")
-        sys.exit(os.EX_IOERR)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -20,13 +20,12 @@ from cousins.geometry import Array, rigid
 from cousins.scene.layout.attachment import Attachment, find_attachments
 from cousins.scene.layout.collision_bodies import (
     CollisionBody,
-    asset_body,
     body_corners,
     clearance_below,
     find_overlaps,
     scene_bodies,
 )
-from cousins.scene.layout.observed_region import count_structure_observations, is_looked_through
+from cousins.scene.layout.observed_region import count_observations, is_looked_through
 from cousins.scene.scenes import PlacedAsset, Relation, Scene, Structure, hanging_supports
 
 WALL_KINDS: Final = frozenset(
@@ -133,14 +132,12 @@ def attachment_gaps(scene: Scene) -> dict[str, tuple[float, float]]:
 
     The gap is infinite where the wall or ceiling is not behind at least half of the object.
     """
+    bodies = scene_bodies(scene)
     structures = {structure.name: structure for structure in scene.structures}
-    placed_by_name = {placed.asset.name: placed for placed in scene.objects}
     config = HangingConfig()
     gaps = {}
     for name, support in hanging_supports(scene).items():
-        placed = placed_by_name[name]
-        body = asset_body(placed.asset).transformed(placed.world_from_asset)
-        attachments = find_attachments(body, [structures[support]])
+        attachments = find_attachments(bodies[name], [structures[support]])
         gap_m = max(0.0, attachments[0].gap_m) if attachments else np.inf
         is_ceiling = structures[support].kind == "ceiling"
         gaps[name] = float(gap_m), config.cord_reach_m if is_ceiling else config.bracket_reach_m
@@ -207,7 +204,7 @@ def _is_free_below(body: CollisionBody, attachment: Attachment, label: str, fram
     under, front = _points_below(body, attachment)
     areas = (front,) if hangs_by_nature(label, attachment.kind) else (front, under)
     for points in areas:
-        measured, through = count_structure_observations(points, frames)
+        measured, through = count_observations(points, frames)
         if is_looked_through(measured, through).mean() < MIN_FREE_FRACTION:
             return False
     return True

@@ -6,15 +6,18 @@ because something nearer hides it. A convex outline alone would close doorways, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from scipy import ndimage
 
 from cousins.capture.captures import Frame
-from cousins.fusion.point_observations import count_observations
+from cousins.fusion.point_observations import LOOKED_THROUGH, MEASURED, observe_points
 from cousins.geometry import Array, transform
 
 SMALLEST_CELL_M: Final = 0.015
@@ -27,6 +30,8 @@ TOLERANCE_PER_M: Final = 0.01
 """Growth of the tolerance with depth."""
 MIN_CONFIDENCE: Final = 1
 """Least confidence of a depth that is used: 0 low, 1 medium, 2 high."""
+THREADS: Final = os.cpu_count() or 1
+"""Threads that count observations; the counts do not depend on them."""
 NEAREST_M: Final = 0.1
 """Nearest distance from a camera at which a cell is observed [m]."""
 MIN_FRAMES_THROUGH: Final = 2
@@ -38,8 +43,6 @@ REACH_M: Final = 0.1
 before corners do. Further away it lies behind a wall."""
 MAX_UNSEEN_M2: Final = 2.0
 """A patch that no frame shows belongs to the structure where it is smaller than this [m²]."""
-MAX_WALL_SHARE: Final = 0.5
-"""Largest share of the border of an enclosed unseen patch beside walls: more is a room behind them."""
 MIN_OPENING_M2: Final = 0.004
 """A smaller opening, or a smaller patch of structure, is noise [m²]."""
 WHOLE_SHARE: Final = 0.99
@@ -57,21 +60,20 @@ class ObservedRegion:
 
 
 def observed_region(
-    inside: Array, world_from_grid: Array, cell_m: float, frames: Sequence[Frame], *, covered: Array, at_wall: Array
+    inside: Array, world_from_grid: Array, cell_m: float, frames: Sequence[Frame], *, covered: Array
 ) -> ObservedRegion | None:
     """Return the part of an outline that exists, or None where it is taken for whole.
 
     `inside`, bool [rows, columns], are the cells within the outline: cell (row, column) lies at x = (column + ½ -
     columns / 2) · cell_m, y = (row + ½ - rows / 2) · cell_m, z = 0 of the pose `world_from_grid` [4, 4]. `covered`, of
-    the same shape, are cells on which objects stand: they exist whatever was seen. `at_wall`, of the same shape, are
-    cells beside a wall: a floor does not go on behind one.
+    the same shape, are cells on which objects stand: they exist whatever was seen.
     """
     rows, columns = inside.shape
     row, column = np.nonzero(inside)
     points = np.stack(
         [(column + 0.5 - columns / 2) * cell_m, (row + 0.5 - rows / 2) * cell_m, np.zeros(len(row))], axis=1
     )
-    measured, through = count_structure_observations(transform(world_from_grid, points), frames)
+    measured, through = count_observations(transform(world_from_grid, points), frames)
     is_surface, is_open = np.zeros_like(inside), np.zeros_like(inside)
     is_open[row, column] = is_looked_through(measured, through)
     is_surface[row, column] = (measured > 0) & ~is_open[row, column]
@@ -81,7 +83,6 @@ def observed_region(
     is_unseen = inside & ~is_surface & ~is_open
     near = ndimage.distance_transform_edt(~is_surface) * cell_m <= REACH_M
     near |= is_unseen & ~_large_patches(is_unseen, MAX_UNSEEN_M2 / cell_m**2)
-    near |= _enclosed_patches(is_surface, is_open, at_wall)
     exists = inside & ((is_surface | near) & ~is_open | covered)
     exists = _without_specks(exists, cell_m)
     share = float(exists.sum() / inside.sum())
@@ -112,36 +113,32 @@ def merged_rectangles(cells: Array) -> Array:
     return np.array(sorted(finished), dtype=np.float64).reshape(-1, 2, 2)
 
 
-def count_structure_observations(points: Array, frames: Sequence[Frame]) -> tuple[Array, Array]:
+def count_observations(points: Array, frames: Sequence[Frame]) -> tuple[Array, Array]:
     """Return how many frames measured a surface at world points [n, 3], and how many looked through them, int64 [n]."""
-    return count_observations(
-        points,
-        frames,
-        tolerance_m=TOLERANCE_M,
-        tolerance_per_m=TOLERANCE_PER_M,
-        min_confidence=MIN_CONFIDENCE,
-        min_depth_m=NEAREST_M,
-    )
+    measured, through = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
+
+    def observe(part: slice) -> None:
+        for frame in frames:
+            observations = observe_points(
+                points[part],
+                frame,
+                tolerance_m=TOLERANCE_M,
+                tolerance_per_m=TOLERANCE_PER_M,
+                min_confidence=MIN_CONFIDENCE,
+                min_depth_m=NEAREST_M,
+            )
+            measured[part] += observations == MEASURED
+            through[part] += observations == LOOKED_THROUGH
+
+    cuts = np.linspace(0, len(points), THREADS + 1).astype(int).tolist()
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(observe, [slice(start, stop) for start, stop in pairwise(cuts)]))
+    return measured, through
 
 
 def is_looked_through(measured: Array, through: Array) -> Array:
-    """Return at which points the counts of `count_structure_observations` [n] show free space, bool [n]."""
+    """Return at which points the counts of `count_observations` [n] show free space, bool [n]."""
     return np.asarray((through >= MIN_FRAMES_THROUGH) & (through > MAX_THROUGH * measured))
-
-
-def _enclosed_patches(is_surface: Array, is_open: Array, at_wall: Array) -> Array:
-    """Return the cells of unseen patches with surface all around, such as floor under a table, bool [rows, columns].
-
-    A patch of which more than `MAX_WALL_SHARE` of the border lies beside walls is the room behind them.
-    """
-    labels, count = ndimage.label(ndimage.binary_fill_holes(is_surface) & ~is_surface & ~is_open)
-    enclosed = np.zeros_like(is_surface)
-    for index in range(1, count + 1):
-        patch = labels == index
-        border = ndimage.binary_dilation(patch) & ~patch
-        if float(at_wall[border].mean()) <= MAX_WALL_SHARE:
-            enclosed |= patch
-    return enclosed
 
 
 def _runs(row: Array) -> set[tuple[int, int]]:

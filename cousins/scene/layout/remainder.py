@@ -24,7 +24,7 @@ from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
 from cousins.scene.layout.collision_bodies import CollisionBody
 from cousins.scene.layout.minkowski import Hull
-from cousins.scene.layout.observed_region import count_structure_observations, merged_rectangles
+from cousins.scene.layout.observed_region import count_observations, merged_rectangles
 
 GREY_LEVEL: Final = 160
 """Grey level of surface without any colour."""
@@ -78,14 +78,14 @@ def find_remainder(
         is_near_meshes(fused.vertices, structures, config.explained_m, spacing_m=config.sample_spacing_m)
         | is_near_meshes(fused.vertices, objects, config.object_reach_m, spacing_m=config.sample_spacing_m)
     )
-    measured, through = count_structure_observations(fused.vertices, frames)
+    measured, through = count_observations(fused.vertices, frames)
     visual = _large_patches(
         fused, is_kept & (through < config.max_through * measured), config.min_patch_voxels2 * voxel_m**2
     )
     if not len(visual.faces):
         return None
     visual = _with_all_colors(_decimated(visual, config.max_faces))
-    pieces = _boxes(visual.surface_points(config.cell_m / 2.0), bodies, config)
+    pieces = _boxes(surface_points(visual, config.cell_m / 2.0), bodies, config)
     return (visual, pieces) if pieces else None
 
 
@@ -105,10 +105,24 @@ def is_near_meshes(points: Array, meshes: Sequence[Mesh], reach_m: float, *, spa
     if not meshes:
         return np.zeros(len(points), dtype=bool)
     tree = cKDTree(
-        np.concatenate([mesh.surface_points(spacing_m) for mesh in meshes]), balanced_tree=False, compact_nodes=False
+        np.concatenate([surface_points(mesh, spacing_m) for mesh in meshes]), balanced_tree=False, compact_nodes=False
     )
     distance, _ = tree.query(points, distance_upper_bound=reach_m, workers=-1)
     return np.isfinite(distance)
+
+
+def surface_points(mesh: Mesh, spacing_m: float) -> Array:
+    """Return points [n, 3] on a mesh, no further than about `spacing_m` apart: vertices and a grid in each triangle."""
+    triangles = np.asarray(mesh.vertices, dtype=np.float64)[mesh.faces]
+    longest = np.sqrt(((triangles - np.roll(triangles, 1, axis=1)) ** 2).sum(axis=2)).max(axis=1)
+    steps = np.maximum(np.ceil(longest / spacing_m).astype(np.int64), 1)
+    parts = [np.asarray(mesh.vertices, dtype=np.float64)]
+    for count in np.unique(steps[steps > 1]).tolist():
+        first, second = (grid.ravel() for grid in np.meshgrid(np.arange(count + 1), np.arange(count + 1)))
+        is_inside = first + second <= count
+        weights = np.stack([first, second, count - first - second], axis=1)[is_inside] / count
+        parts.append(np.einsum("kc,ncd->nkd", weights, triangles[steps == count]).reshape(-1, 3))
+    return np.concatenate(parts)
 
 
 def _fused_surface(frames: Sequence[Frame], coarse: Mesh, config: RemainderConfig) -> tuple[Mesh, float]:

@@ -85,7 +85,6 @@ class Sam:
         cloud = find_instances(
             capture,
             structure,
-            (),
             voxel=config.voxels,
             patch=config.patches,
             merging=config.merging,

@@ -1,1 +1,0 @@
-"""Cells: robots behind one protocol, simulated, peers or hardware; the guard and the watchdog before each of them."""

@@ -1,1 +1,0 @@
-"""The host of a remote cell: one file that runs in somebody else's environment."""
