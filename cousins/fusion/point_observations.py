@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -16,6 +20,42 @@ MEASURED: Final = 1
 """The depth at the point's pixel agrees with the point."""
 LOOKED_THROUGH: Final = 2
 """The depth at the point's pixel lies behind the point."""
+THREADS: Final = os.cpu_count() or 1
+"""Threads that count observations; the counts do not depend on them."""
+
+
+def count_observations(
+    points: Array,
+    frames: Sequence[Frame],
+    *,
+    tolerance_m: float,
+    tolerance_per_m: float,
+    min_confidence: int,
+    min_depth_m: float = 0.0,
+) -> tuple[Array, Array]:
+    """Return how many frames measured a surface at world points [n, 3], and how many looked through them, int64 [n].
+
+    The tolerances and limits are those of `observe_points`.
+    """
+    measured, through = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
+
+    def observe(part: slice) -> None:
+        for frame in frames:
+            observations = observe_points(
+                points[part],
+                frame,
+                tolerance_m=tolerance_m,
+                tolerance_per_m=tolerance_per_m,
+                min_confidence=min_confidence,
+                min_depth_m=min_depth_m,
+            )
+            measured[part] += observations == MEASURED
+            through[part] += observations == LOOKED_THROUGH
+
+    cuts = np.linspace(0, len(points), THREADS + 1).astype(int).tolist()
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(observe, [slice(start, stop) for start, stop in pairwise(cuts)]))
+    return measured, through
 
 
 def observe_points(

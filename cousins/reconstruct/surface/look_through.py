@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cousins.capture.captures import Frame
-from cousins.fusion.point_observations import LOOKED_THROUGH, MEASURED, observe_points
+from cousins.fusion.point_observations import count_observations
 from cousins.reconstruct.surface.distance_field import MeasuredField
 from cousins.reconstruct.surface.view_evidence import VoxelGrid
 
@@ -35,17 +35,13 @@ def carve_looked_through(
     """
     candidate = ~((measured.trust > 0.0) & (measured.distance_m > 0.0)) & (grid.centers_m(2) > base_m)
     points = grid.origin + grid.voxel_m * np.argwhere(candidate)
-    hits, looks = np.zeros(len(points), dtype=np.int32), np.zeros(len(points), dtype=np.int32)
-    for frame in frames:
-        observations = observe_points(
-            points,
-            frame,
-            tolerance_m=LOOK_THROUGH_SIGMAS * NOISE_M,
-            tolerance_per_m=LOOK_THROUGH_SIGMAS * NOISE_PER_M,
-            min_confidence=MIN_CONFIDENCE,
-        )
-        hits += observations == MEASURED
-        looks += observations == LOOKED_THROUGH
+    hits, looks = count_observations(
+        points,
+        frames,
+        tolerance_m=LOOK_THROUGH_SIGMAS * NOISE_M,
+        tolerance_per_m=LOOK_THROUGH_SIGMAS * NOISE_PER_M,
+        min_confidence=MIN_CONFIDENCE,
+    )
     share = looks / np.maximum(hits + looks, 1)
     is_air = (share > 0.5) & (looks >= MIN_LOOKS)
     distance, trust = measured.distance_m.copy(), measured.trust.copy()

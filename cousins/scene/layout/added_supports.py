@@ -10,7 +10,7 @@ import numpy as np
 from cousins.capture.captures import Frame
 from cousins.geometry import Array
 from cousins.scene.layout.collision_bodies import CollisionBody, clearance_below, structure_body
-from cousins.scene.layout.observed_region import count_observations, is_looked_through
+from cousins.scene.layout.observed_region import count_structure_observations, is_looked_through
 from cousins.scene.layout.structures import hull_outline, in_convex_outline, structure_from_plane
 from cousins.scene.scenes import Structure
 from cousins.segment.segments import Plane
@@ -79,7 +79,7 @@ def _open_share_below(body: CollisionBody, frames: Sequence[Frame]) -> float:
     x, y = np.meshgrid(*axes)
     points = np.stack([x.ravel(), y.ravel(), np.full(x.size, foot[0, 2] - BELOW_M)], axis=1)
     points = points[in_convex_outline(points[:, :2], hull_outline(foot[:, :2]))]
-    measured, through = count_observations(points, frames)
+    measured, through = count_structure_observations(points, frames)
     return float(is_looked_through(measured, through).mean()) if len(points) else 0.0
 
 

@@ -25,7 +25,7 @@ from cousins.scene.layout.collision_bodies import (
     find_overlaps,
     scene_bodies,
 )
-from cousins.scene.layout.observed_region import count_observations, is_looked_through
+from cousins.scene.layout.observed_region import count_structure_observations, is_looked_through
 from cousins.scene.scenes import PlacedAsset, Relation, Scene, Structure, hanging_supports
 
 WALL_KINDS: Final = frozenset(
@@ -204,7 +204,7 @@ def _is_free_below(body: CollisionBody, attachment: Attachment, label: str, fram
     under, front = _points_below(body, attachment)
     areas = (front,) if hangs_by_nature(label, attachment.kind) else (front, under)
     for points in areas:
-        measured, through = count_observations(points, frames)
+        measured, through = count_structure_observations(points, frames)
         if is_looked_through(measured, through).mean() < MIN_FREE_FRACTION:
             return False
     return True

@@ -6,18 +6,15 @@ because something nearer hides it. A convex outline alone would close doorways, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from scipy import ndimage
 
 from cousins.capture.captures import Frame
-from cousins.fusion.point_observations import LOOKED_THROUGH, MEASURED, observe_points
+from cousins.fusion.point_observations import count_observations
 from cousins.geometry import Array, transform
 
 SMALLEST_CELL_M: Final = 0.015
@@ -30,8 +27,6 @@ TOLERANCE_PER_M: Final = 0.01
 """Growth of the tolerance with depth."""
 MIN_CONFIDENCE: Final = 1
 """Least confidence of a depth that is used: 0 low, 1 medium, 2 high."""
-THREADS: Final = os.cpu_count() or 1
-"""Threads that count observations; the counts do not depend on them."""
 NEAREST_M: Final = 0.1
 """Nearest distance from a camera at which a cell is observed [m]."""
 MIN_FRAMES_THROUGH: Final = 2
@@ -73,7 +68,7 @@ def observed_region(
     points = np.stack(
         [(column + 0.5 - columns / 2) * cell_m, (row + 0.5 - rows / 2) * cell_m, np.zeros(len(row))], axis=1
     )
-    measured, through = count_observations(transform(world_from_grid, points), frames)
+    measured, through = count_structure_observations(transform(world_from_grid, points), frames)
     is_surface, is_open = np.zeros_like(inside), np.zeros_like(inside)
     is_open[row, column] = is_looked_through(measured, through)
     is_surface[row, column] = (measured > 0) & ~is_open[row, column]
@@ -113,31 +108,20 @@ def merged_rectangles(cells: Array) -> Array:
     return np.array(sorted(finished), dtype=np.float64).reshape(-1, 2, 2)
 
 
-def count_observations(points: Array, frames: Sequence[Frame]) -> tuple[Array, Array]:
+def count_structure_observations(points: Array, frames: Sequence[Frame]) -> tuple[Array, Array]:
     """Return how many frames measured a surface at world points [n, 3], and how many looked through them, int64 [n]."""
-    measured, through = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
-
-    def observe(part: slice) -> None:
-        for frame in frames:
-            observations = observe_points(
-                points[part],
-                frame,
-                tolerance_m=TOLERANCE_M,
-                tolerance_per_m=TOLERANCE_PER_M,
-                min_confidence=MIN_CONFIDENCE,
-                min_depth_m=NEAREST_M,
-            )
-            measured[part] += observations == MEASURED
-            through[part] += observations == LOOKED_THROUGH
-
-    cuts = np.linspace(0, len(points), THREADS + 1).astype(int).tolist()
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(observe, [slice(start, stop) for start, stop in pairwise(cuts)]))
-    return measured, through
+    return count_observations(
+        points,
+        frames,
+        tolerance_m=TOLERANCE_M,
+        tolerance_per_m=TOLERANCE_PER_M,
+        min_confidence=MIN_CONFIDENCE,
+        min_depth_m=NEAREST_M,
+    )
 
 
 def is_looked_through(measured: Array, through: Array) -> Array:
-    """Return at which points the counts of `count_observations` [n] show free space, bool [n]."""
+    """Return at which points the counts of `count_structure_observations` [n] show free space, bool [n]."""
     return np.asarray((through >= MIN_FRAMES_THROUGH) & (through > MAX_THROUGH * measured))
 
 

@@ -24,7 +24,7 @@ from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
 from cousins.scene.layout.collision_bodies import CollisionBody
 from cousins.scene.layout.minkowski import Hull
-from cousins.scene.layout.observed_region import count_observations, merged_rectangles
+from cousins.scene.layout.observed_region import count_structure_observations, merged_rectangles
 
 GREY_LEVEL: Final = 160
 """Grey level of surface without any colour."""
@@ -78,7 +78,7 @@ def find_remainder(
         is_near_meshes(fused.vertices, structures, config.explained_m, spacing_m=config.sample_spacing_m)
         | is_near_meshes(fused.vertices, objects, config.object_reach_m, spacing_m=config.sample_spacing_m)
     )
-    measured, through = count_observations(fused.vertices, frames)
+    measured, through = count_structure_observations(fused.vertices, frames)
     visual = _large_patches(
         fused, is_kept & (through < config.max_through * measured), config.min_patch_voxels2 * voxel_m**2
     )

@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, Delaunay, cKDTree
 
 from cousins.capture.captures import Frame
-from cousins.fusion.point_observations import LOOKED_THROUGH, MEASURED, observe_points
+from cousins.fusion.point_observations import count_observations
 from cousins.geometry import Array
 from cousins.segment.structure.plane_fitting import PlanePatch
 from cousins.segment.structure.planes import PlaneConfig, plane_basis
@@ -119,14 +119,13 @@ def open_share(patch: PlanePatch, frames: Sequence[Frame]) -> float:
 
 def measured_and_through(points: Array, frames: Sequence[Frame]) -> tuple[Array, Array]:
     """Return how many frames measured a surface at points [n, 3], and how many looked through them, int64 [n]."""
-    measured, through = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
-    for frame in frames[:: max(1, -(-len(frames) // MAX_RIM_FRAMES))]:
-        observations = observe_points(
-            points, frame, tolerance_m=TOLERANCE_M, tolerance_per_m=TOLERANCE_PER_M, min_confidence=1
-        )
-        measured += observations == MEASURED
-        through += observations == LOOKED_THROUGH
-    return measured, through
+    return count_observations(
+        points,
+        frames[:: max(1, -(-len(frames) // MAX_RIM_FRAMES))],
+        tolerance_m=TOLERANCE_M,
+        tolerance_per_m=TOLERANCE_PER_M,
+        min_confidence=1,
+    )
 
 
 def _are_looked_through(points: Array, frames: Sequence[Frame]) -> Array:
