@@ -63,7 +63,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows,vision,video,photos,names,s3,hub,ray,dask,envs,rl,rllib,adapters,record,dev]'
+	$(PIP) -e '.[sim,flows,vision,video,photos,names,s3,hub,ray,dask,envs,rl,rllib,adapters,record,cells,dev]'
 	touch $@ $(VENV)/.run
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python

@@ -48,6 +48,7 @@ PROGRAMS = {
         "robustness/real_files.py",
         "robustness/photos.py",
         "robustness/check_foreign.py",
+        "robustness/faults.py",
         "vary.py",
         "validity.py",
         "determinism.py",
@@ -57,6 +58,8 @@ PROGRAMS = {
         "affordances.py",
         "twin_vs_cousins.py",
         "learning/replay.py",
+        "regression/regress.py",
+        "robots/cells.py",
     )
 }
 """Programs by name, in the order of their tables."""

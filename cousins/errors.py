@@ -5,12 +5,15 @@ CousinsError
 │   ├── CaptureError      a phone export that cannot be read or trusted
 │   │   └── ConventionError   its depth fits another camera convention better than the declared one
 │   ├── ArchiveError      a zip that is broken or malicious
+│   ├── OutputError       an output path that is taken, or in use by another process
 │   ├── SceneError        a scene folder or USD file that cannot be read
 │   ├── PackError         a pack that cannot be read or trusted
 │   │   └── StoreError    a pack store that does not answer or does not support the request
 │   └── UnknownNameError  no back-end with that name
+├── ResourceError             a disk that is full, read-only or broken (exit code 1): found, expected, hint
 ├── StageError            a pipeline stage could not produce its result (exit code 1)
-└── EngineError           a physics engine refused or broke a scene (exit code 1)
+├── EngineError           a physics engine refused or broke a scene (exit code 1)
+└── CellError             a robot cell stopped, or does not answer as it should (exit code 1)
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ class CousinsError(Exception):
     """Base class of every error that this project raises on purpose."""
 
 
-class InputError(CousinsError):
-    """Unusable input, described by what was found, what was expected, and a hint for the user.
+class ExplainedError(CousinsError):
+    """Error that its reader can mend, described by what was found, what was expected, and a hint for the user.
 
     The three parts are kept as the attributes `found`, `expected` and `hint`, as `--json` prints them.
     """
@@ -40,6 +43,10 @@ class InputError(CousinsError):
         return partial(type(self), expected=self.expected, hint=self.hint), (self.found,)
 
 
+class InputError(ExplainedError):
+    """Unusable input."""
+
+
 class CaptureError(InputError):
     """A phone export that cannot be read or trusted."""
 
@@ -50,6 +57,10 @@ class ConventionError(CaptureError):
 
 class ArchiveError(InputError):
     """A zip that is broken or malicious."""
+
+
+class OutputError(InputError):
+    """An output path that is taken, or in use by another process."""
 
 
 class SceneError(InputError):
@@ -66,6 +77,10 @@ class StoreError(PackError):
 
 class UnknownNameError(InputError):
     """There is no back-end with that name."""
+
+
+class ResourceError(ExplainedError):
+    """What the machine lacks: a disk that is full, read-only or broken, missing rights, or too little memory."""
 
 
 class StageError(CousinsError):
@@ -92,3 +107,16 @@ class EngineError(CousinsError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Cross to another process whole."""
         return partial(type(self), engine=self.engine), (self.message,)
+
+
+class CellError(CousinsError):
+    """A robot cell stopped, or does not answer as it should; `kind` names what happened in a few words."""
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.message = message
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process whole."""
+        return partial(type(self), kind=self.kind), (self.message,)

@@ -19,6 +19,7 @@ EXTRAS_OF_MODULE: Final[dict[str, tuple[str, ...]]] = {
     "huggingface_hub": ("hub",),
     "mcap": ("record",),
     "mujoco": ("sim",),
+    "msgpack": ("cells",),
     "ncnn": ("names",),
     "pillow_heif": ("photos",),
     "prefect": ("flows",),
@@ -31,12 +32,14 @@ EXTRAS_OF_MODULE: Final[dict[str, tuple[str, ...]]] = {
     "rsl_rl": ("adapters",),
     "s3fs": ("s3",),
     "safetensors": ("rl", "sam", "rllib"),
+    "serial": ("cells",),
     "skrl": ("adapters",),
     "stable_baselines3": ("rl",),
     "tensorboard": ("rl", "rllib"),
     "tensordict": ("adapters",),
     "torch": ("rl", "sam", "rllib", "adapters"),
     "transformers": ("sam",),
+    "websockets": ("cells",),
 }
 """Extras that install a module, by the module's top-level name; errors name the first one, unless told otherwise."""
 

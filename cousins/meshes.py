@@ -44,6 +44,23 @@ class Mesh:
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         return np.asarray(0.5 * np.linalg.norm(normals, axis=1))
 
+    def surface_points(self, spacing_m: float) -> Array:
+        """Return points [n, 3] on the surface, no further than about `spacing_m` apart.
+
+        They are the vertices and a grid in each triangle.
+        """
+        vertices = np.asarray(self.vertices, dtype=np.float64)
+        triangles = vertices[self.faces]
+        longest = np.sqrt(((triangles - np.roll(triangles, 1, axis=1)) ** 2).sum(axis=2)).max(axis=1)
+        steps = np.maximum(np.ceil(longest / spacing_m).astype(np.int64), 1)
+        parts = [vertices]
+        for count in np.unique(steps[steps > 1]).tolist():
+            first, second = (grid.ravel() for grid in np.meshgrid(np.arange(count + 1), np.arange(count + 1)))
+            is_inside = first + second <= count
+            weights = np.stack([first, second, count - first - second], axis=1)[is_inside] / count
+            parts.append(np.einsum("kc,ncd->nkd", weights, triangles[steps == count]).reshape(-1, 3))
+        return np.concatenate(parts)
+
     def to_trimesh(self) -> trimesh.Trimesh:
         """Return the geometry without colours as a `trimesh.Trimesh`; vertices keep their order and are not merged."""
         import trimesh  # imported here: it takes seconds, and a `Scene` does not need it

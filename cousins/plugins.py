@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import Any, TypeVar
 
-from cousins.errors import UnknownNameError
+from cousins.errors import InputError, UnknownNameError
 from cousins.extras import missing_module_as_extra
+
+T = TypeVar("T")
 
 
 def backend_names(package: str) -> list[str]:
@@ -34,3 +39,22 @@ def load_backend(package: str, name: str, *, kind: str) -> ModuleType:
         )
     with missing_module_as_extra():
         return importlib.import_module(f"{package}.{name}")
+
+
+def called_with(function: Callable[..., T], *arguments: Any, options: Mapping[str, Any] | None, owner: str) -> T:
+    """Call a function with options; raises `InputError` for one that it does not have."""
+    names = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ][len(arguments) :]
+    takes_any = any(item.kind is item.VAR_KEYWORD for item in inspect.signature(function).parameters.values())
+    for name in options or {}:
+        if name not in names and not takes_any:
+            close = difflib.get_close_matches(name, names, n=1)
+            raise InputError(
+                f"an option {str(name)[:40]!r} of {owner}",
+                expected="one of " + ", ".join(names) if names else "no options",
+                hint=f"Did you mean {close[0]!r}?" if close else "Leave it out.",
+            )
+    return function(*arguments, **(options or {}))

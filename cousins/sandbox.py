@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Final
 
 import cousins
+from cousins.child_processes import bound_command
 
 TIMEOUT_S: Final = 180.0
 """Longest time that a child may take on the wall clock [s]."""
 MAX_MEMORY_BYTES: Final = 8 * 2**30
-"""Address space of a child [bytes]; usd-core's worker threads reserve some of it unused."""
+"""Most address space of a child [bytes]; usd-core's worker threads reserve some of it unused."""
+LEAST_MEMORY_BYTES: Final = 2**30
+"""Memory that a child has for the smallest file, beside what its libraries take [bytes]."""
+MEMORY_PER_BYTE: Final = 100
+"""Memory that a child has for each byte of a file more: lists of numbers from text take 50 to 80."""
 MAX_CPU_S: Final = 120
 """Processor time of a child [s]."""
 
@@ -24,10 +29,10 @@ class SandboxError(Exception):
     """Reason why a child process failed, as the end of a sentence about the file."""
 
 
-def run_sandboxed(module: str, path: Path) -> bytes:
-    """Return what `python -m module path` prints; raises ChildError where it dies or takes too long."""
+def run_sandboxed(module: str, *paths: Path) -> bytes:
+    """Return what `python -m module path ...` prints; raises SandboxError where it dies or takes too long."""
     child = subprocess.Popen(
-        [sys.executable, "-m", module, str(path.resolve())],
+        bound_command([sys.executable, "-m", module, *(str(path.resolve()) for path in paths)]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -46,10 +51,13 @@ def run_sandboxed(module: str, path: Path) -> bytes:
     return output
 
 
-def limit_resources() -> None:
-    """Limit memory, processor time and written files of this process; a worker calls it first."""
+def limit_resources(path: Path) -> None:
+    """Limit memory, processor time and written files of this process to what a file may take; a worker calls it first.
+
+    So a small file that claims to be large ends its own child and does not fill the machine.
+    """
     for kind, amount in (
-        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
+        (resource.RLIMIT_AS, _memory_limit(path)),
         (resource.RLIMIT_CPU, MAX_CPU_S),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
@@ -57,6 +65,14 @@ def limit_resources() -> None:
         _, hard = resource.getrlimit(kind)
         bounded = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
         resource.setrlimit(kind, (bounded, bounded))
+
+
+def _memory_limit(path: Path) -> int:
+    """Return the address space for reading a file [bytes]: what the libraries take by now, and what fits the file."""
+    pages = Path("/proc/self/statm")
+    own_bytes = int(pages.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if pages.is_file() else MAX_MEMORY_BYTES
+    size = path.stat().st_size if path.is_file() else 0
+    return min(MAX_MEMORY_BYTES, own_bytes + LEAST_MEMORY_BYTES + MEMORY_PER_BYTE * size)
 
 
 def _environment() -> dict[str, str]:

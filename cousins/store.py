@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cousins.codec import canonical_json
+from cousins.publishing import remove_abandoned, sync, write_atomic
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -130,14 +131,14 @@ class Store:
         files = manifest(folder)
         digest = _manifest_digest(files)
         for path in (folder, *folder.rglob("*")):
-            _sync(path)
+            sync(path)
         target = self.root / "values" / digest
         with _file_lock(self.root / "locks" / digest, fcntl.LOCK_EX):
             if target.exists() and not _is_intact(target, files):
                 shutil.rmtree(target)
             if not target.exists():
                 folder.rename(target)
-                _sync(target.parent)
+                sync(target.parent)
         return digest, files
 
     def _commit(self, key: str, digest: str, files: Mapping[str, list[int | str]]) -> None:
@@ -167,6 +168,7 @@ class Store:
         for lock in (self.root / "locks").iterdir():
             if lock.name != "sweep":
                 lock.unlink()
+        remove_abandoned(self.root / "stages")
         return SweepResult(records=dropped, values=values, bytes_freed=freed)
 
     def _delete_all_but(self, kept_digests: Mapping[str, int]) -> tuple[int, int]:
@@ -196,21 +198,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file atomically: a reader sees either the old or the new bytes, also after a crash."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
 def _read_record(path: Path) -> tuple[str, dict[str, list[int | str]]] | None:
     """Return digest and files of a commit record; None where it is absent, damaged or inconsistent."""
     try:
@@ -232,14 +219,6 @@ def _is_intact(folder: Path, files: Mapping[str, list[int | str]]) -> bool:
 
 def _folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def commands_page() -> str:
         "# Commands\n",
         "Every command takes `--json`: one JSON object on standard output, all else on standard error. Long ones take",
         "`--progress-fd N`: a JSON line for each stage that begins, advances or ends, on an open file descriptor. Exit",
-        "codes: 0 done, 1 a check or run failed, 2 bad input, 130 interrupted.\n",
+        "codes: 0 done, 1 a check or run failed, 2 bad input, 125 inconclusive (`regress`), 130 interrupted.\n",
         "This page is written by `docs/make_reference.py` from the commands' parsers.\n",
         "| command | what it does |",
         "|---|---|",

@@ -19,8 +19,11 @@ from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
 from cousins import __version__
-from cousins.errors import CousinsError, InputError
+from cousins.disk_errors import disk_error
+from cousins.errors import CellError, CousinsError, ExplainedError, InputError, ResourceError
 from cousins.extras import missing_module_as_extra
+from flows.supervisor import INTERRUPTED, supervise
+from flows.terminal_text import printable
 
 COMMANDS = {
     "demo": "run the whole pipeline on a built-in simulated phone capture with known truth, to a trained policy",
@@ -38,12 +41,25 @@ COMMANDS = {
     "tasks": "list which tasks the cousins of a pack afford, with the proof",
     "train": "learn a task in the cousins of a pack, by Stable-Baselines3 or on Ray by RLlib",
     "eval": "try a policy in the cousins of a split: success with intervals, every episode counted",
+    "regress": "compare a policy's results in a pack with accepted ones, as a CI job does",
     "record": "write rollouts as a data set: LeRobotDataset v3 or MCAP, every episode counted",
     "film": "film evaluation episodes chosen by chance, never the best",
+    "policy": "serve a policy to other programs by openpi's protocol: `policy serve POLICY`",
+    "cell": "check, run and stop a robot, real or simulated: `cell check CELL.toml`",
     "models": "list the models that can be fetched, or fetch one: `models get NAME`",
     "tag-sheet": "make a sheet of printable tags that measure the scale of a scan",
     "doctor": "check whether this machine has what is needed",
 }
+
+
+AGAIN = {
+    "scan": "finished stages are kept: the same command goes on from there",
+    "demo": "finished stages are kept: the same command goes on from there",
+    "vary": "finished blocks are kept: the same command goes on from there",
+    "pack": "what was transferred is kept: the same command goes on from there",
+    "train": "--resume goes on from the last checkpoint, if there is one yet",
+}
+"""What is true of a command that was interrupted or failed; the others start again."""
 
 
 class UsageError(InputError):
@@ -70,6 +86,7 @@ class _Command(_Parser):
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code."""
     command_line = list(sys.argv[1:] if words is None else words)
+    supervise()
     with _result_output() as output:
         code = run(command_line, output)
     sys.exit(code)
@@ -85,15 +102,18 @@ def run(words: list[str], output: TextIO) -> int:
         command = _module(arguments.command)
         with missing_module_as_extra():
             result, code = command.run(arguments)
-        text = json.dumps(result, allow_nan=False) if as_json else command.format_result(result)
+        text = json.dumps(result, allow_nan=False) if as_json else printable(command.format_result(result))
         if text:
             output.write(text + "\n")
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; nothing was left half done, the same command goes on from there\n")
-        return 130
+        sys.stderr.write(f"interrupted; nothing was left half done; {_again(words)}\n")
+        return INTERRUPTED
     except CousinsError as error:
-        return _report_error(error, output, as_json=as_json)
-    except Exception:
+        return _report_error(error, words, output, as_json=as_json)
+    except Exception as error:
+        explained = _explained(error)
+        if explained is not None:
+            return _report_error(explained, words, output, as_json=as_json)
         logging.exception("this is a bug in cousins")
         if as_json:
             output.write(json.dumps({"error": _bug()}) + "\n")
@@ -101,25 +121,43 @@ def run(words: list[str], output: TextIO) -> int:
     return int(code)
 
 
-def error_of(error: CousinsError) -> dict[str, str]:
-    """Return what `--json` prints of an error."""
-    if isinstance(error, InputError):
+def error_of(error: CousinsError, words: Sequence[str] = ()) -> dict[str, str]:
+    """Return what `--json` prints of an error of a command line."""
+    if isinstance(error, ExplainedError):
         return {"kind": type(error).__name__, "found": error.found, "expected": error.expected, "hint": error.hint}
+    if isinstance(error, CellError):
+        hint = "Look at the robot first; where the cell is stopped, `cousins cell release` lifts it."
+        return {"kind": "CellError", "found": str(error), "expected": "the cell to go on", "hint": hint}
     return {
         "kind": type(error).__name__,
         "found": str(error),
         "expected": "the run to finish",
-        "hint": "Finished stages are kept: run the same command again after mending the cause.",
+        "hint": f"Mend the cause, then run it again; {_again(words)}.",
     }
 
 
-def _report_error(error: CousinsError, output: TextIO, *, as_json: bool) -> int:
+def _explained(error: Exception) -> CousinsError | None:
+    """Return what a user can mend about an error of the system; None for anything else, which is a bug."""
+    if isinstance(error, MemoryError):
+        return ResourceError(
+            "no memory left",
+            expected="memory for this input",
+            hint="Close other programs, or use fewer or smaller inputs.",
+        )
+    return disk_error(error) if isinstance(error, OSError) else None
+
+
+def _again(words: Sequence[str]) -> str:
+    return AGAIN.get(next((word for word in words if word in COMMANDS), ""), "start it again")
+
+
+def _report_error(error: CousinsError, words: Sequence[str], output: TextIO, *, as_json: bool) -> int:
     """Print an error for its reader; return 2 for bad input, 1 for a run that failed."""
-    fields = error_of(error)
+    fields = {key: printable(text) for key, text in error_of(error, words).items()}
     if as_json:
         output.write(json.dumps({"error": fields}) + "\n")
     lines = [f"error: found {fields['found']}", f"       expected {fields['expected']}", f"       {fields['hint']}"]
-    if not isinstance(error, InputError):
+    if not isinstance(error, ExplainedError):
         lines = [f"error: {fields['found']}", f"       {fields['hint']}"]
     sys.stderr.write("\n".join(lines) + "\n")
     return 2 if isinstance(error, InputError) else 1
@@ -141,6 +179,11 @@ def _parse(words: list[str], output: TextIO) -> argparse.Namespace | None:
 
     Only the module of the command that is named is imported, so that help and usage errors come at once.
     """
+    for word in words:
+        if not _is_path(word):
+            raise UsageError(
+                f"the word {word[:80]!r}", expected="words that may name a file", hint="Type it without such letters."
+            )
     command = next((word for word in words if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
         close = difflib.get_close_matches(command, COMMANDS, n=1)
@@ -159,6 +202,14 @@ def _parse(words: list[str], output: TextIO) -> argparse.Namespace | None:
             return parser.parse_args(words)
     except SystemExit:
         return None
+
+
+def _is_path(word: str) -> bool:
+    """Return whether a word can be handed to the system: no NUL, and no half of a character."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 def _parser(command: str | None) -> _Parser:
@@ -186,7 +237,7 @@ def _result_output() -> Iterator[TextIO]:
     sys.stdout.flush()
     descriptor = os.dup(1)
     os.dup2(2, 1)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as output:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as output:
         yield output
 
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
+from cousins.disk_errors import disk_error
 from cousins.errors import InputError
-
-BLOCK_BYTES = 1 << 20
-"""Bytes read at a time."""
-TIMEOUT_S = 30.0
-"""How long an address may be silent [s]."""
+from cousins.web import Answer, WebError, opened
 
 DownloadProgress = Callable[[int, int | None], None]
 """Receives how many bytes have arrived, and how many there will be where known."""
@@ -38,7 +33,12 @@ def download(address: str, path: Path, *, sha256: str, progress: DownloadProgres
     part = path.with_name(path.name + ".part")
     try:
         _fetch(address, part, progress)
+    except WebError as error:
+        raise DownloadError(error.found, expected=error.expected, hint=error.hint) from error
     except (OSError, HTTPException) as error:
+        full_disk = disk_error(error) if isinstance(error, OSError) else None
+        if full_disk is not None:
+            raise full_disk from error
         raise DownloadError(
             f"no whole answer from {address} ({error})",
             expected=path.name,
@@ -65,9 +65,8 @@ def hash_of(path: Path) -> str:
 
 def _fetch(address: str, part: Path, progress: DownloadProgress) -> None:
     have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        with opened(address, start=have, any_host=True) as answer:
             _append(answer, part, have if answer.status == 206 else 0, progress)
     except urllib.error.HTTPError as error:
         if error.code != 416:
@@ -75,13 +74,13 @@ def _fetch(address: str, part: Path, progress: DownloadProgress) -> None:
         error.close()
 
 
-def _append(answer: Any, part: Path, have: int, progress: DownloadProgress) -> None:
+def _append(answer: Answer, part: Path, have: int, progress: DownloadProgress) -> None:
     """Write an answer after the first `have` bytes; raises `HTTPException` where it ends early."""
     length = answer.headers.get("Content-Length")
     total = None if length is None else have + int(length)
     with part.open("r+b" if have else "wb") as file:
         file.seek(have)
-        while block := answer.read(BLOCK_BYTES):
+        for block in answer.chunks():
             file.write(block)
             progress(file.tell(), total)
         file.truncate()

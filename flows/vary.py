@@ -21,6 +21,7 @@ from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner
 
+from cousins.child_processes import end_with_parent_process
 from cousins.errors import StageError
 from cousins.extras import requires_extra
 from cousins.store import Store
@@ -90,6 +91,7 @@ def blocks(*, job: BlockJob, chunks: list[list[int]], runner: str = "prefect") -
 @task(name="blocks", cache_policy=NO_CACHE, persist_result=False)
 def make_chunk(job: BlockJob, numbers: list[int]) -> list[float]:
     """Make the blocks of a chunk; return the seconds of each."""
+    end_with_parent_process()
     return [make_block(job, number) for number in numbers]
 
 

@@ -97,8 +97,8 @@ def apartment(seed: int, rng: np.random.Generator, data: Path) -> Place:
     )
     lift = rigid(None, np.array([0.0, 0.0, level]))
     structures: rooms.Structures = [
-        (structure.kind, _tinted(structure.visual.transformed(lift), structure.kind, rng))
-        for structure in scene.structures
+        (f"{structure.kind}_{number}", _tinted(structure.visual.transformed(lift), structure.kind, rng))
+        for number, structure in enumerate(scene.structures)
     ]
     furniture, items = [], []
     for placed in scene.objects:

@@ -12,6 +12,7 @@ from cousins.capture.captures import Capture
 from cousins.capture.decoders import images
 from cousins.capture.decoders.archives import ExportFiles, SubfolderFiles, list_folders
 from cousins.capture.decoders.jpeg import is_jpeg
+from cousins.capture.formats.near_misses import describe_near_miss
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 
@@ -80,6 +81,8 @@ def find_reader(source: ExportFiles, *, format: str | None = None) -> tuple[Read
             )
         if matches:
             return readers[matches[0][0]], matches[0][1]
+        if format is None:
+            _require_no_near_miss(candidates, source)
     raise _unknown_format_error(source, names)
 
 
@@ -114,6 +117,18 @@ def _format_matches(matches: list[tuple[str, SubfolderFiles]], source: ExportFil
     return ", ".join(f"{name} ({len(candidate.names)} of {len(source.names)} files)" for name, candidate in matches[:5])
 
 
+def _require_no_near_miss(candidates: list[SubfolderFiles], source: ExportFiles) -> None:
+    """Raise CaptureError where a folder holds a format but for one file: below it only a part would be read."""
+    for candidate in candidates:
+        near_miss = describe_near_miss(candidate.names)
+        if near_miss is not None:
+            raise CaptureError(
+                f"{near_miss[0]} in {source.label}",
+                expected=near_miss[1],
+                hint="Copy it too, into the same folder; of photos without depth name their own folder.",
+            )
+
+
 def _unknown_format_error(source: ExportFiles, names: list[str]) -> CaptureError:
     ordered = sorted(source.names)
     for pattern, (kind, advice) in _UNSUPPORTED_EXPORTS.items():
@@ -124,5 +139,5 @@ def _unknown_format_error(source: ExportFiles, names: list[str]) -> CaptureError
     return CaptureError(
         f"{source.label} with {len(ordered)} file{'s' if len(ordered) > 1 else ''}, such as {ordered[0][:80]}",
         expected="a phone export of format " + ", ".join(names),
-        hint="Pass what the app exported, unchanged; cousins scan EXPORT -o SCENE --format NAME forces a format.",
+        hint="Pass what the app exported, unchanged; `cousins scan EXPORT -o SCENE --format NAME` forces a format.",
     )

@@ -18,6 +18,7 @@ from typing import Any, Final
 from cousins.affordances import Signature
 from cousins.codec import canonical_json, decode, encode
 from cousins.errors import InputError
+from cousins.publishing import write_atomic
 from cousins.reconstruct.assets import Asset
 
 MAX_ASSET_BYTES: Final = 256 << 20
@@ -92,8 +93,8 @@ def save_asset(folder: Path, library_asset: LibraryAsset) -> str:
         "origin": library_asset.origin,
         "source_digest": library_asset.source_digest,
     }
-    _write(assets_folder / f"{digest}.bin", packed)
-    _write(assets_folder / f"{digest}.json", canonical_json(description) + b"\n")
+    write_atomic(assets_folder / f"{digest}.bin", packed)
+    write_atomic(assets_folder / f"{digest}.json", canonical_json(description) + b"\n")
     for entry in list_assets(folder):
         if entry.name == library_asset.name and entry.digest != digest:
             (assets_folder / f"{entry.digest}.json").unlink(missing_ok=True)
@@ -141,13 +142,6 @@ def _read(path: Path) -> LibraryAsset:
     if unpacker.unconsumed_tail or not unpacker.eof:
         raise _broken(path, f"more than {MAX_ASSET_BYTES >> 20} MB, or less than was packed")
     return decode(LibraryAsset, data)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 def _broken(path: Path, problem: str) -> InputError:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import Final
 
 import manifold3d
 import numpy as np
 import trimesh
 
-from cousins.errors import StageError
+from cousins.errors import CaptureError, StageError
 from cousins.geometry import Array, rigid, transform
-from cousins.importers.articulation import LinkSpec, ShapeSpec, description_error
-from cousins.importers.meshes import MESH_SUFFIXES, read_mesh_as_authored, watertight_mesh
+from cousins.importers.articulation import LinkSpec, ShapeSpec, description_error, mesh_file
+from cousins.importers.meshes import MESH_SUFFIXES, read_mesh_as_authored
 from cousins.importers.mjcf import read_mjcf
 from cousins.importers.msh import read_msh
+from cousins.importers.units import METRES_PER_UNIT, SIZE_RANGE_M, LengthUnit, format_length, size_advice
 from cousins.importers.urdf import read_urdf
+from cousins.importers.watertight import watertight_mesh
 from cousins.meshes import Mesh, concatenate
 from cousins.reconstruct.assets import Asset, Joint, Link, Piece
 from cousins.reconstruct.build import mass_properties
@@ -47,29 +49,47 @@ class MovingPart:
     shapes: tuple[ShapeSpec, ...]
 
 
-def read_articulation(path: Path) -> dict[str, LinkSpec]:
+@dataclass(kw_only=True, slots=True)
+class _Report:
+    """What is noted while the parts are built."""
+
+    notes: list[str] = field(default_factory=list)
+    """Assumptions and omissions, a sentence each."""
+    added_area_m2: float = 0.0
+    """Area of collision surface that no file contained [m²]."""
+
+
+def read_articulation(path: Path, *, root: Path | None = None) -> dict[str, LinkSpec]:
     """Return the links of a URDF or MJCF file by name, the root first; raises CaptureError."""
-    return read_urdf(path) if path.suffix.lower() == ".urdf" else read_mjcf(path)
+    return read_urdf(path) if path.suffix.lower() == ".urdf" else read_mjcf(path, root=root)
 
 
-def articulated_asset(path: Path, *, root: Path, name: str, label: str) -> Asset:
-    """Return the asset of a URDF or MJCF file; its meshes must lie inside `root`."""
+def articulated_asset(path: Path, *, root: Path, name: str, label: str, unit: LengthUnit | None = None) -> Asset:
+    """Return the asset of a URDF or MJCF file; its meshes must lie inside `root`, their numbers in `unit`."""
     cache: dict[str, Mesh] = {}
 
     def decode(file: str) -> Mesh:
         if file not in cache:
-            cache[file] = _mesh_of(path, file, root)
+            mesh = _mesh_of(path, file, root)
+            cache[file] = replace(mesh, vertices=mesh.vertices * METRES_PER_UNIT[unit or "m"])
         return cache[file]
 
-    parts = moving_parts(read_articulation(path))
+    parts = moving_parts(read_articulation(path, root=root))
     if not parts:
         raise description_error(path, "no links")
-    notes: list[str] = []
-    geometry = {part.link.name: (_pieces(part, decode, notes), _visual_mesh(part, decode)) for part in parts}
+    report = _Report(notes=_motionless_notes(parts))
+    geometry = {part.link.name: (_pieces(part, decode, report), _visual_mesh(part, decode, report)) for part in parts}
     for part in parts:
         if not geometry[part.link.name][0]:
             raise description_error(path, f"nothing to touch at {part.link.name[:40]!r}")
     middle, size = _bounding_box(parts, geometry)
+    if not SIZE_RANGE_M[0] <= float(size.max()) <= SIZE_RANGE_M[1]:
+        advice = size_advice(float(size.max()), unit)
+        raise description_error(
+            path,
+            f"a thing {format_length(float(size.max()))} long",
+            hint=f"State the unit of its meshes: {advice}." if advice else "A URDF or MJCF counts in metres.",
+        )
     material = material_for(label, longest_side_m=float(size.max()))
     links = tuple(
         _link(part.link.name, *geometry[part.link.name], material, middle if not part.parent else np.zeros(3))
@@ -86,10 +106,12 @@ def articulated_asset(path: Path, *, root: Path, name: str, label: str) -> Asset
         restitution=material.restitution,
         material=material.name,
         size_m=size,
-        observed_area_m2=float(sum(link.visual.to_trimesh().area for link in links)),
-        completed_area_m2=0.0,
+        observed_area_m2=max(
+            0.0, float(sum(link.visual.triangle_areas_m2().sum() for link in links)) - report.added_area_m2
+        ),
+        completed_area_m2=report.added_area_m2,
         completions=(f"finished {'URDF' if path.suffix.lower() == '.urdf' else 'MJCF'}",),
-        fallbacks=tuple(dict.fromkeys(notes)),
+        fallbacks=tuple(dict.fromkeys(report.notes)),
     )
 
 
@@ -121,11 +143,19 @@ def moving_parts(links: Mapping[str, LinkSpec]) -> list[MovingPart]:
     return list(parts.values())
 
 
+def _motionless_notes(parts: list[MovingPart]) -> list[str]:
+    """Return which joints cannot move, as sentences."""
+    names = [
+        part.link.joint.name for part in parts if part.link.joint and part.link.joint.lower == part.link.joint.upper
+    ]
+    return [f"the joint {name[:40]!r} has no limits, so that it cannot move" for name in names]
+
+
 def _moved_shape(shape: ShapeSpec, part_from_link: Array) -> ShapeSpec:
     return replace(shape, link_from_shape=part_from_link @ shape.link_from_shape)
 
 
-def _pieces(part: MovingPart, decode: MeshDecoder, notes: list[str]) -> list[Piece]:
+def _pieces(part: MovingPart, decode: MeshDecoder, report: _Report) -> list[Piece]:
     """Return the convex pieces of a part in its frame: of its collision shapes, else of its visual shapes."""
     collision_shapes = [shape for shape in part.shapes if shape.is_collision] or list(part.shapes)
     pieces: list[Piece] = []
@@ -133,14 +163,15 @@ def _pieces(part: MovingPart, decode: MeshDecoder, notes: list[str]) -> list[Pie
         if shape.kind != "mesh":
             pieces += pieces_of_primitive(shape)
             continue
-        solid, open_notes = watertight_mesh(mesh_in_part(decode(shape.file), shape))
         try:
-            collision = decompose(solid)
+            closed = watertight_mesh(mesh_in_part(decode(shape.file), shape))
+            collision = decompose(closed.solid)
         except StageError as error:
-            notes.append(f"a collision mesh was left out: {error.message}")
+            report.notes.append(f"the mesh {PurePath(shape.file).name[:80]!r} collides with nothing: {error.message}")
             continue
         pieces += collision.pieces
-        notes += [*open_notes, *collision.fallbacks]
+        report.added_area_m2 += closed.added_area_m2
+        report.notes += [*closed.notes, *collision.fallbacks]
     return pieces
 
 
@@ -164,11 +195,21 @@ def pieces_of_primitive(shape: ShapeSpec) -> list[Piece]:
     return [Piece(kind=shape.kind, mesh=placed, link_from_piece=shape.link_from_shape, size_m=np.array(shape.size_m))]
 
 
-def _visual_mesh(part: MovingPart, decode: MeshDecoder) -> Mesh | None:
-    """Return the visual mesh of a part in its frame: one mesh as it is, several with a colour each; None for none."""
-    meshes = [
-        mesh_in_part(decode(shape.file), shape) for shape in part.shapes if shape.is_visual and shape.kind == "mesh"
-    ]
+def _visual_mesh(part: MovingPart, decode: MeshDecoder, report: _Report) -> Mesh | None:
+    """Return the visual mesh of a part in its frame: one mesh as it is, several with a colour each; None for none.
+
+    What only looks and cannot be read is left out and reported where the part has something to touch.
+    """
+    is_touchable = any(shape.is_collision for shape in part.shapes)
+    meshes = []
+    for shape in part.shapes:
+        if shape.is_visual and shape.kind == "mesh":
+            try:
+                meshes.append(mesh_in_part(decode(shape.file), shape))
+            except CaptureError as error:
+                if not is_touchable or shape.is_collision:
+                    raise
+                report.notes.append(f"a look was left out, collision shapes are seen instead: {error.found}")
     if len(meshes) == 1:
         return meshes[0]
     return concatenate([_colored(mesh) for mesh in meshes]) if meshes else None
@@ -247,14 +288,21 @@ def _joint(part: MovingPart, offset: Array) -> Joint:
 
 def _mesh_of(path: Path, file: str, root: Path) -> Mesh:
     """Return the mesh of a file that a description names; raises CaptureError for one outside of the folder."""
-    inner = re.sub(r"^package://[^/]+/", "", file)
-    target = (path.parent / inner).resolve()
-    if not inner or not target.is_relative_to(root.resolve()) or not target.is_file():
-        raise description_error(path, f"a mesh {file[:80]!r} that is not inside its folder")
+    target = mesh_file(path, file, root)
+    if target is None:
+        raise description_error(
+            path,
+            f"a mesh {file[:80]!r} that is not inside the folder",
+            hint="Give the folder above that holds both, or copy the mesh beside it.",
+        )
     if target.suffix.lower() == ".msh":
         return read_msh(target)
     if target.suffix.lower() not in MESH_SUFFIXES:
-        raise description_error(path, f"a mesh of the kind {target.suffix[:20]!r}")
+        raise description_error(
+            path,
+            f"a mesh {target.name[:80]!r} of a kind that is not read",
+            hint=f"Convert it to one of {', '.join(MESH_SUFFIXES)} and name that file.",
+        )
     return read_mesh_as_authored(target)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ import numpy as np
 from cousins.errors import CaptureError
 from cousins.geometry import Array
 
+DESCRIPTION_SUFFIXES: Final = (".urdf", ".xml")
+"""Kinds of file that describe a thing by its links."""
 MAX_DESCRIPTION_BYTES: Final = 4 << 20
 """Largest description that is read [bytes]."""
 MAX_NESTING: Final = 64
 """Deepest nesting of links."""
-MAX_SHAPES: Final = 2000
-"""Most shapes of one description."""
+MAX_SHAPES: Final = 600
+"""Most shapes of one description: each becomes a piece that is united with the others and collides in every engine."""
 MAX_ABS_NUMBER: Final = 1e4
 """Largest number that is believed in a description."""
 
@@ -126,10 +129,29 @@ def links_below(links: dict[str, LinkSpec], root: str) -> Iterator[LinkSpec]:
         waiting += [link.name for link in links.values() if link.parent == name]
 
 
-def description_error(path: Path, problem: str) -> CaptureError:
+def mesh_file(path: Path, file: str, root: Path) -> Path | None:
+    """Return the file that a description at `path` names; None where none such lies inside `root`.
+
+    `package://NAME/` stands for a folder above the description, as ROS has it.
+    """
+    inner = re.sub(r"^package://", "", file.replace("\\", "/"))
+    names = [inner.partition("/")[2], inner] if file.startswith("package://") else [inner]
+    root = root.resolve()
+    folders = [path.parent.resolve()]
+    if file.startswith("package://"):
+        folders += [folder for folder in folders[0].parents if folder.is_relative_to(root)]
+    for folder in folders:
+        for name in filter(None, names):
+            target = (folder / name).resolve()
+            if target.is_relative_to(root) and target.is_file():
+                return target
+    return None
+
+
+def description_error(path: Path, problem: str, *, hint: str | None = None) -> CaptureError:
     """Return the error about an invalid description."""
     return CaptureError(
         f"{problem} in {path.name[:80]!r}",
-        expected="a URDF or MJCF of one thing, its meshes beside it",
-        hint="Flatten it first: no includes, plugins or attachments.",
+        expected="a URDF or MJCF of one thing, its meshes inside the folder",
+        hint=hint or "Correct it, or leave it out of the folder.",
     )

@@ -20,8 +20,11 @@ from cousins.affordances import measure_affordances
 from cousins.errors import CousinsError, InputError
 from cousins.families.library import LibraryAsset
 from cousins.importers.articulated import articulated_asset, read_articulation
+from cousins.importers.articulation import DESCRIPTION_SUFFIXES, mesh_file
 from cousins.importers.articulation import MAX_DESCRIPTION_BYTES as LARGEST
-from cousins.importers.meshes import MAX_MESH_BYTES, MESH_SUFFIXES, UpAxis, asset_of_mesh, read_mesh, watertight_mesh
+from cousins.importers.meshes import MAX_MESH_BYTES, MESH_SUFFIXES, UpAxis, asset_of_mesh, read_mesh, solid_thing
+from cousins.importers.mjcf_includes import read_with_includes
+from cousins.importers.units import LengthUnit
 from cousins.meshes import Mesh
 from cousins.reconstruct.build import upright_frame
 
@@ -30,12 +33,9 @@ MAX_TEXTURE_PX: Final = 512
 MAX_FILES: Final = 20_000
 """Most files of a folder that are looked at."""
 _COLLISION_NAME: Final = re.compile(r"(^|[_\-. ])(col|collision|convex|hull|vhacd|coacd)([_\-. ]|\d|$)", re.IGNORECASE)
+_FILE_ATTRIBUTE: Final = re.compile(rb"""\bfile(?:name)?\s*=\s*["'](?:[^"']*[/\\])?([^"'/\\]+)["']""")
 _GENERIC_NAME: Final = re.compile(r"(model|mesh|visual|textured|object|scene|base)", re.IGNORECASE)
-RIGID_SUFFIXES: Final = (*MESH_SUFFIXES, ".usd", ".usda", ".usdc")
-"""Kinds of file that hold one rigid thing."""
-DESCRIPTION_SUFFIXES: Final = (".urdf", ".xml")
-"""Kinds of file that describe a thing with joints."""
-IMPORTER_VERSION: Final = 3
+IMPORTER_VERSION: Final = 4
 """Changed whenever the same file gives a different asset."""
 
 
@@ -60,14 +60,15 @@ def find_asset_files(folder: Path) -> tuple[AssetFile, ...]:
             f"no folder {str(folder)!r}", expected="a folder with meshes of assets", hint="Check its name."
         )
     files = list(_regular_files(folder))
-    descriptions = [path for path in files if _is_articulated(path)]
-    described_meshes = {file for path in descriptions for file in _meshes_of(path, files)}
+    descriptions = [path for path in files if _is_description(path)]
+    included = {file for path in descriptions for file in _included_files(path, folder)}
+    descriptions = [path for path in descriptions if path.resolve() not in included]
+    described_meshes = {file for path in descriptions for file in _meshes_of(path, files, folder)}
     asset_files = []
     for path in files:
         relative = path.relative_to(folder)
-        if path in descriptions or (
-            path.suffix.lower() in RIGID_SUFFIXES and path not in described_meshes and not _is_collision_mesh(path)
-        ):
+        is_source = path in descriptions or (path.suffix.lower() in MESH_SUFFIXES and not _is_collision_mesh(path))
+        if is_source and (path not in described_meshes or _has_joints(path)):
             words = [folder.resolve().name, *relative.parent.parts]
             if not _GENERIC_NAME.fullmatch(path.stem) or not relative.parent.parts:
                 words.append(path.stem)
@@ -82,42 +83,48 @@ def find_asset_files(folder: Path) -> tuple[AssetFile, ...]:
     if not asset_files:
         raise InputError(
             f"no mesh in {folder.name!r}",
-            expected="files that end in " + ", ".join((*RIGID_SUFFIXES, ".urdf")) + ", or MJCF with joints",
+            expected="files that end in " + ", ".join((*MESH_SUFFIXES, ".urdf")) + ", or MJCF",
             hint="Give the folder that holds the assets.",
         )
     return _with_unique_names(asset_files)
 
 
-def asset_file_digest(asset_file: AssetFile, licence: str, up: UpAxis | None) -> str:
-    """Return a hash of all that the imported asset depends on."""
-    total = hashlib.sha256(f"{IMPORTER_VERSION}\0{asset_file.name}\0{licence}\0{up}\0".encode())
-    if asset_file.path.stat().st_size <= MAX_MESH_BYTES:
-        with asset_file.path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
+def asset_file_digest(asset_file: AssetFile, licence: str, up: UpAxis | None, unit: LengthUnit | None = None) -> str:
+    """Return a hash of all that the imported asset depends on, files that it names included."""
+    total = hashlib.sha256(f"{IMPORTER_VERSION}\0{asset_file.name}\0{licence}\0{up}\0{unit}\0".encode())
+    for path in (asset_file.path, *_named_files(asset_file)):
+        if path.stat().st_size <= MAX_MESH_BYTES:
+            with path.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
 
 
-def import_asset(file: AssetFile, *, licence: str, up: UpAxis | None = None, seed: int = 0) -> LibraryAsset:
-    """Return the asset of a source; raises `CousinsError` where it encloses nothing or cannot be read."""
+def import_asset(
+    file: AssetFile, *, licence: str, up: UpAxis | None = None, unit: LengthUnit | None = None, seed: int = 0
+) -> LibraryAsset:
+    """Return the asset of a source; raises `CousinsError` where it encloses nothing or cannot be read.
+
+    `unit` is that of the numbers of meshes; what a URDF or MJCF itself holds is in metres.
+    """
     name = _safe_name(file.name.rsplit("/", 1)[-1])
     if file.path.suffix.lower() in DESCRIPTION_SUFFIXES:
-        asset = articulated_asset(file.path, root=file.root, name=name, label=file.label)
+        asset = articulated_asset(file.path, root=file.root, name=name, label=file.label, unit=unit)
         asset = replace(asset, links=tuple(replace(link, visual=_downscaled(link.visual)) for link in asset.links))
     else:
-        imported = read_mesh(file.path, up=up)
-        solid, notes = watertight_mesh(imported.mesh)
-        notes = imported.notes + notes
+        imported = read_mesh(file.path, up=up, unit=unit, root=file.root)
+        closed = solid_thing(imported.mesh)
+        notes = imported.notes
         if file.path.suffix.lower().startswith(".usd"):
             notes += ("its parts were joined to one rigid thing: joints of USD are not read",)
-        mesh, frame = _downscaled(imported.mesh), upright_frame(solid)
-        asset = asset_of_mesh(mesh, solid, frame, notes, name=name, label=file.label, seed=seed)
+        closed, frame = replace(closed, surface=_downscaled(closed.surface)), upright_frame(closed.solid)
+        asset = asset_of_mesh(closed, frame, notes=notes, name=name, label=file.label, seed=seed)
     return LibraryAsset(
         name=file.name,
         asset=asset,
         signature=measure_affordances(asset),
         licence=licence,
         origin=f"{file.path.suffix[1:].upper()} {file.name}",
-        source_digest=asset_file_digest(file, licence, up),
+        source_digest=asset_file_digest(file, licence, up, unit),
     )
 
 
@@ -138,25 +145,58 @@ def _regular_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _is_articulated(path: Path) -> bool:
-    """Return whether a file describes a thing with joints: any URDF, and MJCF that has some."""
+def _is_description(path: Path) -> bool:
+    """Return whether a file describes a thing by links or bodies: any URDF, and MJCF that has a world."""
     if path.suffix.lower() == ".urdf":
         return True
     if path.suffix.lower() != ".xml" or path.stat().st_size > LARGEST:
         return False
     data = path.read_bytes()
-    return b"<mujoco" in data and b"<joint" in data and b"<worldbody" in data
+    return b"<mujoco" in data and (b"<worldbody" in data or b"<include" in data)
 
 
-def _meshes_of(path: Path, files: Sequence[Path]) -> list[Path]:
-    """Return the mesh files of a description: those it names, and all in the folders below that hold one."""
+def _has_joints(path: Path) -> bool:
+    """Return whether a description is of a thing with joints, which is never a mere part of another."""
+    return path.suffix.lower() in DESCRIPTION_SUFFIXES and b"<joint" in path.read_bytes()
+
+
+def _included_files(path: Path, root: Path) -> tuple[Path, ...]:
+    """Return the files that an MJCF includes; none where it cannot be read, which importing it reports."""
+    if path.suffix.lower() == ".urdf":
+        return ()
     try:
-        links = read_articulation(path)
+        return read_with_includes(path, root)[1]
     except CousinsError:
-        return []
-    named_files = {
-        (path.parent / shape.file).resolve() for link in links.values() for shape in link.shapes if shape.file
-    }
+        return ()
+
+
+def _named_files(asset_file: AssetFile) -> tuple[Path, ...]:
+    """Return the files that a description includes and names as meshes, without those that are not there."""
+    if asset_file.path.suffix.lower() not in DESCRIPTION_SUFFIXES:
+        return ()
+    meshes = _named_meshes(asset_file.path, asset_file.root)
+    return tuple(sorted({*_included_files(asset_file.path, asset_file.root), *meshes}))
+
+
+def _named_meshes(path: Path, root: Path) -> set[Path]:
+    """Return the mesh files that a description names; none where it cannot be read, which importing it reports."""
+    try:
+        links = read_articulation(path, root=root)
+    except CousinsError:
+        return set()
+    names = {shape.file for link in links.values() for shape in link.shapes if shape.file}
+    return {file for file in (mesh_file(path, name, root) for name in names) if file is not None}
+
+
+def _meshes_of(path: Path, files: Sequence[Path], root: Path) -> list[Path]:
+    """Return the mesh files of a description: those it names, and all in the folders below that hold one.
+
+    Of one that cannot be read it is all files of the names that stand in it: they are parts, not assets of their own.
+    """
+    named_files = _named_meshes(path, root)
+    if not named_files and path.stat().st_size <= LARGEST:
+        names = {name.decode("utf-8", "replace") for name in _FILE_ATTRIBUTE.findall(path.read_bytes())}
+        named_files = {file.resolve() for file in files if file.name in names and file != path}
     base = path.parent.resolve()
     inner = {mesh_path.relative_to(base).parts for mesh_path in named_files if mesh_path.is_relative_to(base)}
     folders = [base / parts[0] for parts in inner if len(parts) > 1]

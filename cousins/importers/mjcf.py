@@ -1,7 +1,8 @@
 """Read anyone's MJCF as links, shapes and joints; meshes stay files.
 
 What is read: bodies, hinge and slide joints (one a body), primitive and mesh geoms, default classes, the compiler's
-angle, euler order and mesh folder. What is refused: includes, and bodies with several joints.
+angle, euler order and mesh folder, included files inside the folder. What is refused: bodies with several joints, and
+several bodies in the world.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from cousins.importers.articulation import (
     description_error,
     parse_number,
     parse_numbers,
-    read_xml,
     unit_axis,
 )
+from cousins.importers.mjcf_includes import read_with_includes
 
 _JOINT_KINDS: Final[dict[str, Literal["revolute", "prismatic"]]] = {"hinge": "revolute", "slide": "prismatic"}
 _SHAPE_KINDS: Final[dict[str, Literal["box", "cylinder", "sphere", "capsule", "mesh"]]] = {
@@ -68,17 +69,24 @@ class _BodyContext:
     depth: int
 
 
-def read_mjcf(path: Path) -> dict[str, LinkSpec]:
-    """Return the links of an MJCF by name, the root first; raises CaptureError on what is not one jointed thing."""
-    top = read_xml(path)
-    if top.tag != "mujoco" or top.find(".//include") is not None:
-        raise description_error(path, f"<{top.tag[:40]}> at the top, or includes")
+def read_mjcf(path: Path, *, root: Path | None = None) -> dict[str, LinkSpec]:
+    """Return the links of an MJCF by name, the root first; raises CaptureError on what is not one jointed thing.
+
+    It may include files inside `root`, its own folder where None.
+    """
+    top, _ = read_with_includes(path, root or path.parent)
+    if top.tag != "mujoco":
+        raise description_error(path, f"<{top.tag[:40]}> at the top")
     settings = _read_settings(top, path)
     links: dict[str, LinkSpec] = {}
-    world = top.find("worldbody")
-    bodies = [] if world is None else world.findall("body")
+    bodies = top.findall("worldbody/body")
     if len(bodies) != 1:
-        raise description_error(path, f"{len(bodies)} bodies in the world")
+        names = ", ".join(repr(body.get("name", "")[:40]) for body in bodies[:5])
+        raise description_error(
+            path,
+            f"{len(bodies)} bodies in the world{': ' if names else ''}{names}",
+            hint="A file holds one thing: give each body of the world an MJCF of its own.",
+        )
     _add_body(bodies[0], _BodyContext(parent="", default_class="", joint_offset=np.zeros(3), depth=0), settings, links)
     if sum(len(link.shapes) for link in links.values()) > MAX_SHAPES:
         raise description_error(path, "far too many shapes")
@@ -225,7 +233,7 @@ def _read_settings(top: ET.Element, path: Path) -> _Settings:
         )
     defaults: dict[str, dict[str, dict[str, str]]] = {"": {}}
     for element in top.findall("default"):
-        _add_default_classes(element, {}, defaults, path, 0)
+        _add_default_classes(element, defaults[""], defaults, path, 0)
     return _Settings(
         path=path,
         degrees=compiler.get("angle", "degree") == "degree",

@@ -39,8 +39,9 @@ def read_urdf(path: Path) -> dict[str, LinkSpec]:
     if robot.tag != "robot":
         raise description_error(path, f"<{robot.tag[:40]}> at the top")
     shapes = {_name(link, path): _shapes(link, path) for link in robot.findall("link")}
-    if not shapes or sum(len(link_shapes) for link_shapes in shapes.values()) > MAX_SHAPES:
-        raise description_error(path, "no link, or far too many shapes")
+    count = sum(len(link_shapes) for link_shapes in shapes.values())
+    if not shapes or count > MAX_SHAPES:
+        raise description_error(path, f"{count} shapes, more than {MAX_SHAPES}" if shapes else "no link")
     links: dict[str, LinkSpec] = {}
     for element in robot.findall("joint"):
         child = _linked_name(element, "child", path)

@@ -19,8 +19,8 @@ from typing import Any, Final, Protocol
 
 from cousins.codec import canonical_json
 from cousins.errors import PackError
+from cousins.publishing import write_atomic
 from cousins.scene.io.strict_json import Node, parse
-from cousins.store import write_atomic
 
 DIGEST_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 """Pattern of a digest."""
@@ -78,7 +78,7 @@ class BlobFolder:
             raise PackError(
                 f"other bytes in blob {blob.digest[:12]}",
                 expected="bytes of that SHA-256",
-                hint="`cousins pack verify` lists what is damaged; pull the pack again.",
+                hint="`cousins pack verify PACK` lists what is damaged; pull the pack again.",
             )
         return data
 

@@ -81,6 +81,10 @@ class Pack:
         variants = self._variants(cousin)
         return {instance.name: variants[instance.variant].signature for instance in cousin.objects}
 
+    def variants(self, index: int) -> dict[str, Variant]:
+        """Return the variants that a cousin shows, by key."""
+        return self._variants(self.cousin(index))
+
     def mjcf(self, index: int, *, visuals: bool = True) -> tuple[str, dict[str, bytes]]:
         """Return a cousin as MJCF text and the files that it names, as `MjModel.from_xml_string` takes them.
 
@@ -217,5 +221,5 @@ def _missing(what_is_missing: str) -> PackError:
     return PackError(
         f"no {what_is_missing}",
         expected="a number that the pack has, and pages that hold what the manifest tells",
-        hint="`cousins pack info` tells how many cousins there are.",
+        hint="`cousins pack info PACK` tells how many cousins there are.",
     )

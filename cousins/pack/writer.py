@@ -35,9 +35,9 @@ from cousins.pack.packs import CHECKSUM, MANIFEST, checksum
 from cousins.pack.records.asset_records import write_scene_record, write_variant
 from cousins.pack.records.cousin_records import cousin_record, page_bytes, read_cousin
 from cousins.pack.twins import twin_cousin
+from cousins.publishing import write_atomic
 from cousins.scene.io.obj import png_bytes
 from cousins.scene.io.strict_json import Node, parse
-from cousins.store import write_atomic
 from cousins.vary.cousins import SPLITS, Cousin, Library, Split
 
 WRITING: Final = ".writing"

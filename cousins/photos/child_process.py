@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import cousins
+from cousins.child_processes import bound_command
 from cousins.errors import CaptureError
 
 MAX_REASON_CHARACTERS = 160
@@ -40,7 +41,7 @@ def run_child(module: str, request: bytes, *, timeout_s: float, cwd: Path | None
     """
     try:
         process = subprocess.run(
-            [sys.executable, "-m", module],
+            bound_command([sys.executable, "-m", module]),
             input=request,
             capture_output=True,
             cwd=cwd or "/",

@@ -39,7 +39,7 @@ def build_asset(
     world_from_asset = upright_frame(shape.mesh)
     asset_from_world = invert(world_from_asset)
     solid = shape.mesh.transformed(asset_from_world)
-    visual = bake_texture(decimate_mesh(shape.mesh), capture).transformed(asset_from_world)
+    visual = bake_texture(decimate_mesh(shape.mesh, connected=False), capture).transformed(asset_from_world)
     collision = decompose(solid, config=config, seed=int(rng.integers(2**31)))
     size = solid.vertices.max(axis=0) - solid.vertices.min(axis=0)
     material = material_for(segment.label, longest_side_m=float(size.max()))

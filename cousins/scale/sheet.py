@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from pathlib import Path
 from typing import Final, Literal
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cousins.errors import InputError
 from cousins.geometry import Array
+from cousins.publishing import write_new
 
 TAG_FAMILY: Final = cv2.aruco.DICT_APRILTAG_36h11
 """Tags of 6×6 bits with Hamming distance 11: false detections are rare (Wang and Olson, AprilTag 2, IROS 2016)."""
@@ -35,7 +37,7 @@ Paper = Literal["a4", "letter"]
 def write_sheet(path: Path, *, side_m: float, paper: Paper = "a4") -> int:
     """Write a PDF of one page with as many tags of a side [m] as fit and a ruler; return how many.
 
-    Raises InputError where the size cannot be printed or seen.
+    Raises InputError where the size cannot be printed or seen, or another file is there.
     """
     low, high = SIDE_RANGE_M
     if not low <= side_m <= high:
@@ -45,9 +47,11 @@ def write_sheet(path: Path, *, side_m: float, paper: Paper = "a4") -> int:
             hint="60 mm suits things on a desk: `cousins tag-sheet -o tags.pdf --size 60`.",
         )
     page, count = draw_sheet(side_m=side_m, paper=paper)
+    stream = io.BytesIO()
     Image.fromarray(page).save(
-        path, "PDF", resolution=DPI, creationDate=PDF_DATE, modDate=PDF_DATE, producer="cousins", title="tags"
+        stream, "PDF", resolution=DPI, creationDate=PDF_DATE, modDate=PDF_DATE, producer="cousins", title="tags"
     )
+    write_new(path, stream.getvalue())
     return count
 
 

@@ -21,30 +21,39 @@ MAX_USD_BYTES: Final = 4 * 2**30
 """Largest USD file that is opened."""
 
 
-def check(path: Path | str) -> list[Finding]:
+def check(path: Path | str, *, root: Path | None = None) -> list[Finding]:
     """Return the findings about a scene folder, a folder with one USD file, or a USD file.
 
-    Raises `SceneError` where there is nothing to check.
+    A USD file may reference what lies below `root`, its own folder where None. Raises `SceneError` where there is
+    nothing to check.
     """
     path = Path(path)
+    if root is not None and not (root.is_dir() and path.resolve().is_relative_to(root.resolve())):
+        raise SceneError(
+            f"{path.name!r} outside of {str(root)!r}",
+            expected="a folder above the file",
+            hint=f"Type --root {path.parent}, or a folder above it.",
+        )
     if path.is_dir():
         if (path / "scene.json").is_file():
             return _check_folder(path)
-        return check_usd(_single_usd_file(path))
+        return check_usd(_single_usd_file(path), root=root)
     if path.is_file() and path.suffix.lower() in USD_SUFFIXES:
-        return check_usd(path)
+        return check_usd(path, root=root)
     description = f"{path.name!r}, which is {'no USD file' if path.exists() else 'not there'}"
     raise SceneError(
-        description, expected="a scene folder or a .usd, .usda, .usdc or .usdz file", hint="Give such a path."
+        description,
+        expected="a scene folder or a .usd, .usda, .usdc or .usdz file",
+        hint="Give such a path; `cousins scan FILE -o SCENE` makes a scene folder of a mesh or a capture.",
     )
 
 
-def check_usd(path: Path) -> list[Finding]:
-    """Return the findings about a USD file, which is opened in a child process."""
+def check_usd(path: Path, *, root: Path | None = None) -> list[Finding]:
+    """Return the findings about a USD file, which is opened in a child process; it may reference what `root` holds."""
     if path.stat().st_size > MAX_USD_BYTES:
         return [_unreadable_file(path, f"it is larger than {MAX_USD_BYTES // 2**30} GiB")]
     try:
-        output = run_sandboxed("cousins.scene.usd.check_worker", path)
+        output = run_sandboxed("cousins.scene.usd.check_worker", path, root or path.parent)
     except SandboxError as error:
         return [_unreadable_file(path, str(error))]
     return [Finding(**record) for record in json.loads(output.splitlines()[-1])]

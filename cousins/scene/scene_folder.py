@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from pathlib import Path
 from typing import Final
 
 from cousins.errors import SceneError
 from cousins.meshes import Mesh
+from cousins.publishing import contents, publish_folder, staging_folder
 from cousins.scene.io.mesh_writer import mesh_files, write_files
 from cousins.scene.io.obj import read_obj, round_mesh
 from cousins.scene.io.paths import (
@@ -42,17 +41,14 @@ def write_scene(scene: Scene, folder: Path) -> str:
     """
     require_scene_names(scene)
     _require_replaceable(folder)
+    before = contents(folder)
     scene = round_scene(scene)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = folder.parent / f".{folder.name}.writing-{os.getpid()}"
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
+    with staging_folder(folder.parent) as staging:
+        fresh = staging / "scene"
         fresh.mkdir()
         _write_all(scene, fresh)
         digest = scene_digest(fresh)
-        _replace_folder(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        publish_folder(fresh, folder, before=before)
     return digest
 
 
@@ -121,17 +117,6 @@ def _occupied_error(folder: Path) -> SceneError:
         expected="a new or empty folder, or an older scene",
         hint="Choose another output folder.",
     )
-
-
-def _replace_folder(fresh: Path, folder: Path) -> None:
-    if not folder.exists():
-        fresh.rename(folder)
-        return
-    old = folder.parent / f".{folder.name}.old-{os.getpid()}"
-    shutil.rmtree(old, ignore_errors=True)
-    folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old)
 
 
 def _read_mesh(root: Path, asset: str, owner: str, index: int | None) -> Mesh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,15 +27,19 @@ from cousins.segment.parts.stability_grouping import GroupConfig
 from cousins.segment.structure.ground import ground_heights
 from cousins.segment.structure.planes import (
     BOARD_M,
-    WALL_M,
     FixedStructure,
     heights_above_plane,
     inside_outline,
+    is_beyond_wall,
     is_over_support,
 )
 from cousins.segment.surfaces.depth_view import plane_deviations
 from cousins.segment.surfaces.surface import Surface, merge_layers
 from cousins.segment.surfaces.voxel_map import VoxelConfig, VoxelMap, build_voxel_map
+from cousins.segment.view_votes import SegmentedView, vote_on_points
+
+CARRIER_REACH_M = 0.02
+"""What reaches this near to the underside of a board belongs to what carries it [m]: a voxel or two."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -60,13 +65,14 @@ class LabelledCloud:
 def find_instances(
     capture: Capture,
     structure: FixedStructure,
+    views: Sequence[SegmentedView],
     *,
     voxel: VoxelConfig,
     patch: PatchConfig,
     merging: PartMergingConfig,
     group: GroupConfig,
 ) -> LabelledCloud:
-    """Segment the objects of a capture in space."""
+    """Segment the objects of a capture in space; `views` of it, segmented alone, decide which pieces are two things."""
     scene = build_voxel_map(capture, config=voxel)
     above, height, noise = _points_above_planes(scene, structure)
     scene = _bridge_small_gaps(scene, above & (height > max(MAX_BOTTOM_HEIGHT_M, 4.0 * noise)))
@@ -82,6 +88,7 @@ def find_instances(
             grounded=_touches_ground(scene.surface.edges, above),
             voxel_m=scene.voxel_m,
             up=structure.up,
+            votes=vote_on_points(views, surface.points, voxel_m=scene.voxel_m),
         )
         low_m = ground_smear_height_m(noise, scene.voxel_m) + scene.voxel_m
         labels = group_objects(foreground, labels, merging, group, low_m=low_m)
@@ -129,12 +136,17 @@ def _points_above_planes(scene: VoxelMap, structure: FixedStructure) -> tuple[Ar
     above = np.ones(len(points), dtype=bool)
     height = np.full(len(points), np.inf)
     noise = np.full(len(points), 0.002)
-    over_board, over_any = (is_over_support(structure, points, kinds) for kinds in (("table",), ("table", "floor")))
+    supports = [fitted for fitted in structure.planes if fitted.plane.kind != "wall"]
+    lowest = min(supports, key=lambda fitted: float(fitted.plane.outline[:, 2].mean()), default=None)
+    upper = replace(structure, planes=tuple(fitted for fitted in supports if fitted is not lowest))
+    over_board = is_over_support(upper, points, ("table", "floor"))
+    over_lowest = is_over_support(structure, points, ("table", "floor")) & ~over_board
+    below_board_m = np.full(len(points), np.inf)
     for fitted in structure.planes:
         if fitted.plane.kind == "wall":
             over = heights_above_plane(fitted, points)
             gate = max(0.02, 3.0 * fitted.scatter_m)
-            is_behind = (over < gate) & ~((over < -WALL_M) & over_any)
+            is_behind = (over < gate) & ~is_beyond_wall(structure, fitted, points, normals)
             above &= ~(is_behind & inside_outline(fitted.plane, points, margin_m=0.03))
             continue
         over = heights_above_plane(fitted, points) - plane_deviations(fitted, points, normals)
@@ -142,13 +154,30 @@ def _points_above_planes(scene: VoxelMap, structure: FixedStructure) -> tuple[Ar
         within = inside_outline(fitted.plane, points, margin_m=0.2)
         on_plane = within & (np.abs(over) < 0.03) & (normals @ fitted.plane.normal > np.cos(np.deg2rad(25.0)))
         plane_noise_m = 1.4826 * float(np.median(np.abs(over[on_plane]))) if on_plane.any() else 0.002
-        is_below = (over < np.clip(3.0 * plane_noise_m, 0.004, 0.012)) & ~((over < -BOARD_M) & over_board)
+        is_far_below = over < -BOARD_M
+        is_below = (over < np.clip(3.0 * plane_noise_m, 0.004, 0.012)) & ~(is_far_below & (over_board | over_lowest))
         above &= ~(is_below & within)
+        is_on_floor = within & is_far_below & over_lowest
+        below_board_m = np.where(is_on_floor, np.minimum(below_board_m, -over), below_board_m)
         nearest = within & (over > -0.02) & (over < height)
         height, noise = np.where(nearest, over, height), np.where(nearest, plane_noise_m, noise)
+    above &= ~_carries_board(scene.surface, above & np.isfinite(below_board_m), below_board_m)
     height_over_lowest = points @ structure.up - float((points @ structure.up).min(initial=0.0))
     typical_noise_m = max(0.001, float(np.median(noise[above]))) if above.any() else 0.001
     return above, np.where(np.isfinite(height), height, height_over_lowest), typical_noise_m
+
+
+def _carries_board(surface: Surface, mask: Array, below_board_m: Array) -> Array:
+    """Return which of the points selected by a mask [n] are legs and such: their group reaches the board above, [n]."""
+    indices = np.flatnonzero(mask)
+    if not len(indices):
+        return np.zeros(len(mask), dtype=bool)
+    group = connected_labels(len(indices), surface_subset(surface, mask).edges)
+    gap_m = np.full(int(group.max()) + 1, np.inf)
+    np.minimum.at(gap_m, group, below_board_m[indices])
+    carries = np.zeros(len(mask), dtype=bool)
+    carries[indices[gap_m[group] < BOARD_M + CARRIER_REACH_M]] = True
+    return carries
 
 
 def _touches_ground(edges: Array, above: Array) -> Array:

@@ -8,22 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from cousins.capture.captures import Capture, Frame
-from cousins.geometry import Array, Intrinsics
+from cousins.geometry import Array
 from cousins.segment.masks import is_cut_by_border
-from cousins.segment.parts.convex_patches import PatchConfig
-from cousins.segment.parts.stability_grouping import GroupConfig
-from cousins.segment.single_view import label_view
-from cousins.segment.structure.planes import FixedStructure
+from cousins.segment.view_votes import SegmentedView
 
-MAX_VIEWS = 6
-"""Most views that are segmented alone, evenly spaced."""
-MAX_VIEW_PIXELS = 100_000
-"""Most depth pixels of a view that is segmented alone, twice those of a phone; of more, every n-th row and column."""
 MIN_VIEWS = 3
 """Fewest views that must show an object before they are counted: two may share an occluder."""
 MIN_VIEW_PIXELS = 200
@@ -73,22 +65,18 @@ class ViewAgreement:
         return tuple(sentences)
 
 
-def compare_views(
-    capture: Capture,
-    structure: FixedStructure,
-    masks: Sequence[Mapping[int, Array]],
-    *,
-    patch: PatchConfig,
-    group: GroupConfig,
-) -> ViewAgreement:
-    """Return how single views agree with objects whose masks by frame index are given, bool [h, w] each."""
+def compare_views(views: Sequence[SegmentedView], masks: Sequence[Mapping[int, Array]]) -> ViewAgreement:
+    """Return how views that were segmented alone agree with objects whose masks by frame index are given, bool [h, w].
+
+    The masks are of the whole depth images.
+    """
     view_count: Counter[int] = Counter()
     cut_count: Counter[int] = Counter()
     joined_count: Counter[tuple[int, int]] = Counter()
     together: Counter[tuple[int, int]] = Counter()
-    for frame in capture.frames[:: max(1, -(-len(capture.frames) // MAX_VIEWS))]:
-        step = max(1, int(np.ceil(np.sqrt(frame.depth_m.size / MAX_VIEW_PIXELS))))
-        inside = {k: by[frame.index][::step, ::step] for k, by in enumerate(masks) if frame.index in by}
+    for view in views:
+        index, step, labels = view.frame.index, view.step, view.labels
+        inside = {k: by[index][::step, ::step] for k, by in enumerate(masks) if index in by}
         visible = {
             k: mask
             for k, mask in inside.items()
@@ -96,7 +84,6 @@ def compare_views(
         }
         if not visible:
             continue
-        labels = label_view(thinned(frame, step), structure, patch=patch, group=group).labels
         parts = {k: _parts(labels, mask) for k, mask in visible.items()}
         view_count.update(k for k, shares in parts.items() if shares)
         cut_count.update(k for k, shares in parts.items() if len(shares) > 1)
@@ -113,24 +100,6 @@ def compare_views(
         cut_count=dict(cut_count),
         joined_count=dict(joined_count),
         pair_view_count=dict(together),
-    )
-
-
-def thinned(frame: Frame, step: int) -> Frame:
-    """Return a frame with every `step`-th row and column of its depth."""
-    depth_m, camera = np.ascontiguousarray(frame.depth_m[::step, ::step]), frame.depth_camera
-    return replace(
-        frame,
-        depth_m=depth_m,
-        confidence=np.ascontiguousarray(frame.confidence[::step, ::step]),
-        depth_camera=Intrinsics(
-            width=depth_m.shape[1],
-            height=depth_m.shape[0],
-            fx=camera.fx / step,
-            fy=camera.fy / step,
-            cx=camera.cx / step,
-            cy=camera.cy / step,
-        ),
     )
 
 

@@ -21,6 +21,7 @@ from cousins.vary.distributions import (
     distribution_toml,
     parse_distribution,
 )
+from cousins.vary.recipe_limits import require_limits
 
 MAX_RECIPE_BYTES: Final = 1 << 20
 """Largest recipe file that is read [bytes]."""
@@ -259,6 +260,7 @@ def _section(default: Any, table: Any, name: str) -> Any:
             values[key] = _share(value, field_name=field_name)
         else:
             values[key] = parse_distribution(value, field_name=field_name)
+            require_limits(values[key], field_name=field_name)
     return dataclasses.replace(default, **values)
 
 

@@ -3,9 +3,47 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from cousins.vary.cousins import SPLITS
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """Return a type of arguments: whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number") from error
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text[:40]} is not from {low} to {high}")
+        return value
+
+    return parse
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Return a type of arguments: finite numbers from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number") from error
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text[:40]} is not from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+SEED: Final = whole_number(0, 2**63 - 1)
+"""Type of a seed."""
+EPISODES: Final = whole_number(0, 1_000_000)
+"""Type of a number of episodes: the most take some days, and their table is still read at once."""
 
 
 def add_progress_argument(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +59,10 @@ def add_progress_argument(parser: argparse.ArgumentParser) -> None:
 def add_scale_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what measures the scale of a capture."""
     parser.add_argument(
-        "--tag-size", type=float, metavar="MM", help="side of the printed tags in the scene: corrects the scale by them"
+        "--tag-size",
+        type=number(1.0, 10_000.0),
+        metavar="MM",
+        help="side of the printed tags in the scene: corrects the scale by them",
     )
     parser.add_argument(
         "--scale-distance",
@@ -41,7 +82,7 @@ def add_scale_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cousins scan` and `demo` share."""
-    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+    parser.add_argument("--seed", type=SEED, default=0, help="root of all randomness (0)")
     parser.add_argument(
         "--segmenter",
         default="geometric",
@@ -63,16 +104,17 @@ def add_rollout_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "policy",
         metavar="POLICY",
-        help="policy folder, as `cousins train` writes it, a Python file as `cousins eval` takes it, or `random`",
+        help="policy folder, as `cousins train` writes it, a Python file or ws://HOST:PORT as `cousins eval` takes"
+        " them, or `random`",
     )
     parser.add_argument("--pack", required=True, metavar="PACK", help="pack folder, or NAME:TAG@STORE")
     parser.add_argument("--split", choices=SPLITS, default="heldout_far", help="cousins to act in (heldout_far)")
     add_setting_arguments(parser, policy_source="a Python file or `random`")
     parser.add_argument("--engine", default="mujoco", metavar="NAME", help="mujoco or pybullet (mujoco)")
     parser.add_argument(
-        "--shadow", type=int, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
+        "--shadow", type=SEED, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="root of the starts' randomness, as in `cousins eval` (0)")
+    parser.add_argument("--seed", type=SEED, default=0, help="root of the starts' randomness, as in `cousins eval` (0)")
 
 
 def add_setting_arguments(parser: argparse.ArgumentParser, *, policy_source: str) -> None:
@@ -80,4 +122,6 @@ def add_setting_arguments(parser: argparse.ArgumentParser, *, policy_source: str
     parser.add_argument("--task", metavar="NAME", help=f"for {policy_source}: the task (push)")
     parser.add_argument("--body", metavar="NAME", help=f"for {policy_source}: body (the task's first)")
     parser.add_argument("--control", metavar="NAME", help=f"for {policy_source}: what its actions are (ee_delta)")
-    parser.add_argument("--control-hz", type=float, metavar="HZ", help=f"for {policy_source}: actions a second (20)")
+    parser.add_argument(
+        "--control-hz", type=number(0.01, 10_000.0), metavar="HZ", help=f"for {policy_source}: actions a second (20)"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cousins.errors import SceneError
-from flows.commands.arguments import add_scale_arguments
+from flows.commands.arguments import SEED, add_scale_arguments, whole_number
 
 if TYPE_CHECKING:
     from cousins.capture.captures import Capture
@@ -24,8 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("capture", type=Path, metavar="CAPTURE", help="what the scene was scanned from")
     parser.add_argument("scene", type=Path, metavar="SCENE", help="scene folder of that scan")
     parser.add_argument("--backend", default="nerfstudio", metavar="NAME", help="who learns the splats (nerfstudio)")
-    parser.add_argument("--iterations", type=int, default=30_000, help="steps of training (30000)")
-    parser.add_argument("--seed", type=int, default=0, help="root of the training's randomness (0)")
+    parser.add_argument(
+        "--iterations", type=whole_number(1, 10_000_000), default=30_000, help="steps of training (30000)"
+    )
+    parser.add_argument("--seed", type=SEED, default=0, help="root of the training's randomness (0)")
     add_scale_arguments(parser)
 
 

@@ -28,6 +28,7 @@ MAX_SHOWN_PER_RULE: Final = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cousins check`."""
     parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="folder that a USD may reference (its own)")
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from sim.validation.gates import run_gates
 
     path: Path = arguments.path
-    findings = check(path)
+    findings = check(path, root=arguments.root)
     is_scene_folder = (path / "scene.json").is_file()
     gated = is_scene_folder and not _broken(findings)
     engines = installed_engines()

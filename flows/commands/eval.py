@@ -9,7 +9,7 @@ from typing import Any
 
 from cousins.errors import InputError
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_progress_argument, add_setting_arguments
+from flows.commands.arguments import EPISODES, SEED, add_progress_argument, add_setting_arguments
 from flows.reporting.formatting import table
 
 
@@ -21,17 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "policy",
         metavar="POLICY",
         help="policy folder, as `cousins train` writes it, or a Python file of yours with a function"
-        " act(observations) [n, k] -> actions [n, m] (and reset(), where it remembers), which is run",
+        " act(observations) [n, k] -> actions [n, m] (and reset(), where it remembers), which is run, or ws://HOST:PORT"
+        " of a policy server of openpi's protocol",
     )
     add_setting_arguments(parser, policy_source="a Python file")
     parser.add_argument("--pack", required=True, metavar="PACK", help="pack folder, or NAME:TAG@STORE")
     parser.add_argument("--split", choices=SPLITS, default="heldout_far", help="cousins to try it in (heldout_far)")
     parser.add_argument("--engine", default="mujoco", metavar="NAME", help="mujoco or pybullet (mujoco)")
-    parser.add_argument("--episodes", type=int, default=100, help="episodes, spread evenly over the cousins (100)")
+    parser.add_argument("--episodes", type=EPISODES, default=100, help="episodes, spread evenly over the cousins (100)")
     parser.add_argument(
-        "--shadow", type=int, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
+        "--shadow", type=SEED, metavar="SEED", help="hide physics and spoil the robot by this seed (sim-to-sim)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="root of the starts' randomness (0)")
+    parser.add_argument("--seed", type=SEED, default=0, help="root of the starts' randomness (0)")
     add_progress_argument(parser)
 
 

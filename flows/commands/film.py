@@ -9,7 +9,7 @@ from typing import Any
 
 from cousins.errors import InputError
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_progress_argument, add_rollout_arguments
+from flows.commands.arguments import add_progress_argument, add_rollout_arguments, whole_number
 
 EVALUATED = 100
 """Episodes of an evaluation by default; the film shows some of these."""
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("film.mp4"), metavar="MP4", help="film to write")
     parser.add_argument("--loop", default="webp", metavar="NAME", help="looping picture beside it: webp or gif (webp)")
     parser.add_argument("--camera", default="fixed", metavar="NAME", help="fixed or wrist (fixed)")
-    parser.add_argument("--episodes", type=int, default=6, help="episodes, chosen by chance from an evaluation's (6)")
+    parser.add_argument(
+        "--episodes", type=whole_number(1, 100), default=6, help="episodes, chosen by chance from an evaluation's (6)"
+    )
     add_progress_argument(parser)
 
 

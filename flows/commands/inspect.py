@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cousins.errors import InputError, SceneError
+from flows.execution.publish import MAX_REPORT_BYTES
 from flows.reporting.formatting import format_findings, format_pack, format_scale, format_twin
 
 if TYPE_CHECKING:
@@ -39,10 +41,18 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         return {"kind": "scene", **read_report(path / "report.json")}, 0
     if (path / MANIFEST).is_file():
         return {"kind": "pack", **open_folder(path).info()}, 0
+    source = recognise_input(path)
+    if source.kind != "capture":
+        kind = "a finished mesh" if source.kind == "mesh" else "a layout scan"
+        raise InputError(
+            f"{path.name!r}, {kind} without frames",
+            expected="a capture, a scene folder or a pack",
+            hint="Type `cousins scan FILE -o SCENE` and inspect the scene.",
+        )
     store = default_store()
     with store.block_sweeps():
         executor = StageExecutor(store=store, options=StageOptions())
-        ingested = executor.run(INGEST(export=recognise_input(path)))
+        ingested = executor.run(INGEST(export=source))
         checks = executor.run(CHECK_CAPTURE(capture=deferred(ingested)))
         capture = executor.load(ingested)
         if arguments.pictures is not None:
@@ -77,15 +87,25 @@ def write_pictures(capture: Capture, folder: Path) -> None:
 
 def read_report(path: Path) -> dict[str, Any]:
     """Return a scene's report; raises SceneError where it is none."""
-    try:
-        report = json.loads(path.read_bytes())
-        is_report = isinstance(report, dict) and {"assets", "gates", "digest", "name"} <= set(report)
-    except ValueError:
-        is_report = False
-    if not is_report:
+    report = None
+    if path.stat().st_size <= MAX_REPORT_BYTES:
+        with suppress(ValueError, RecursionError):
+            report = json.loads(path.read_bytes())
+    if not _is_report(report):
         raise SceneError(
             f"a {path.name} that is no report of a scan",
             expected="the report.json that `cousins scan` writes",
             hint="Scan the capture again.",
         )
     return dict(report)
+
+
+def _is_report(report: Any) -> TypeGuard[dict[str, Any]]:
+    """Return whether a report has all that is shown of one, each of its kind."""
+    if not isinstance(report, dict) or not {"assets", "gates", "digest", "name"} <= set(report):
+        return False
+    try:
+        format_twin(report)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        return False
+    return True

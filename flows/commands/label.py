@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -31,15 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Write the scene again with the label, test it in physics again, and bring the report up to date."""
+    from cousins.publishing import contents, publish_folder
     from cousins.scene.scene_folder import read_scene, write_scene
     from flows.commands.inspect import read_report
-    from flows.execution.publish import publish
     from flows.pipeline.run_scan import default_store
     from flows.reporting.summary import asset_summary, scene_summary
     from sim.validation.gates import run_gates
 
     folder: Path = arguments.scene
     label = _checked(arguments.label)
+    before = contents(folder)
     scene = labelled(read_scene(folder), arguments.object, label)
     with default_store().scratch_folder() as work:
         fresh = work / "scene"
@@ -50,7 +52,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             report = read_report(folder / "report.json")
             report |= {"digest": digest, **scene_summary(written, gates)}
             _write_reports(report, folder, fresh)
-        publish(fresh, folder)
+        _keep_others(folder, fresh)
+        publish_folder(fresh, folder, before=before)
     asset = next(placed for placed in written.objects if placed.asset.name == arguments.object)
     return {
         "scene": str(folder),
@@ -145,14 +148,29 @@ def _checked(label: str) -> str:
 
 
 def _write_reports(report: dict[str, Any], old: Path, fresh: Path) -> None:
-    from flows.pipeline.run_scan import PICTURES
     from flows.reporting.report import page, pictures_of
 
     (fresh / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-    for name in PICTURES:
-        if (old / name).is_file():
-            shutil.copyfile(old / name, fresh / name)
     if (old / "report.html").is_file():
         images, model, poster = pictures_of((old / "report.html").read_text(encoding="utf-8"))
         html = page(report, images, model=model, poster=poster)
         (fresh / "report.html").write_text(html, encoding="utf-8")
+
+
+def _keep_others(old: Path, fresh: Path) -> None:
+    """Bring along what lies in the old folder and is not replaced, such as previews, packs and notes."""
+    for path in old.iterdir():
+        if (fresh / path.name).exists():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, fresh / path.name, symlinks=True, copy_function=_link_or_copy)
+        else:
+            _link_or_copy(path, fresh / path.name)
+
+
+def _link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Put a file at a second place: by a link where both are on one disk."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)

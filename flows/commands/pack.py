@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cousins.errors import InputError
+from flows.commands.arguments import number
 from flows.reporting.formatting import format_pack, size_text, table
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ def _add_diff(parser: argparse.ArgumentParser) -> None:
 def _add_gc(parser: argparse.ArgumentParser) -> None:
     _add_store(parser)
     parser.add_argument(
-        "--older-than", type=float, default=24.0, metavar="HOURS", help="leave what is younger: a push may run (24)"
+        "--older-than",
+        type=number(0.0, 1e6),
+        default=24.0,
+        metavar="HOURS",
+        help="leave what is younger: a push may run (24)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
 
@@ -86,6 +91,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_pack(parser)
     parser.add_argument("--cousin", type=int, required=True, metavar="N", help="its number; 0 is the twin")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="scene folder to write")
+    parser.add_argument("--force", action="store_true", help="replace an older scene at the output folder")
 
 
 def _add_gallery(parser: argparse.ArgumentParser) -> None:
@@ -198,9 +204,13 @@ def _gc(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from cousins.disk_errors import require_room
     from cousins.pack.transfer.pull import open_pack
     from cousins.scene.scene_folder import write_scene
+    from flows.execution.publish import require_free
 
+    require_free(arguments.output, force=arguments.force)
+    require_room(arguments.output)
     pack = open_pack(arguments.pack)
     cousin = pack.cousin(arguments.cousin)
     digest = write_scene(pack.scene(arguments.cousin), arguments.output)

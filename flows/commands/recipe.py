@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Write a recipe; axes that the scene has nothing for are off."""
+    from cousins.publishing import write_new
     from cousins.scene.scene_folder import read_scene
     from cousins.vary.cousins import AXES
     from cousins.vary.recipes import Recipe, recipe_toml
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         off = {"joints"} if not jointed else set()
         off |= {"layout", "shape", "swap", "clutter", "task"} if not free else set()
         recipe = recipe.at_distance(0.6, axes=dict.fromkeys(off & set(AXES), 0.0))
-    output.write_text(recipe_toml(recipe), encoding="utf-8")
+    write_new(output, recipe_toml(recipe).encode())
     return {"recipe": str(output)}, 0
 
 

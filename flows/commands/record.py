@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_progress_argument, add_rollout_arguments
+from flows.commands.arguments import EPISODES, add_progress_argument, add_rollout_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera", action="append", default=[], metavar="NAME", help="record pictures: fixed or wrist; repeat it"
     )
-    parser.add_argument("--episodes", type=int, default=100, help="episodes, spread evenly over the cousins (100)")
+    parser.add_argument("--episodes", type=EPISODES, default=100, help="episodes, spread evenly over the cousins (100)")
     add_progress_argument(parser)
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from cousins.importers.units import UNITS
 from flows.commands.arguments import add_progress_argument, add_run_arguments, add_scale_arguments
 from flows.reporting.formatting import format_scan as format_result
 
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="what the scene is called; files of the export never name it")
     parser.add_argument("--up", choices=("y", "z"), help="up axis of a finished mesh; its format tells where not given")
+    parser.add_argument(
+        "--unit", choices=UNITS, help="unit of the numbers in a finished mesh; its format tells where not given"
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 where the verdict on the twin is `poor`")
     add_scale_arguments(parser)
     add_run_arguments(parser)
@@ -49,6 +53,7 @@ def run(arguments: argparse.Namespace) -> tuple[Mapping[str, object], int]:
             names=arguments.names,
             format=arguments.format,
             up=arguments.up,
+            unit=arguments.unit,
             tag_size_m=None if arguments.tag_size is None else arguments.tag_size / 1000.0,
             scale_distances=tuple(arguments.scale_distance),
             scale_room=arguments.scale_room,

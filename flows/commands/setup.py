@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
+from cousins.child_processes import bound_command
 from cousins.errors import InputError, StageError
 
 NEED_BYTES = 8_000_000_000
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
     words = [str(folder / "bin/python"), "-m", "pip", "install", "-r", str(REQUIREMENTS)]
-    code = subprocess.run(words, stdout=sys.stderr, check=False).returncode
+    code = subprocess.run(bound_command(words), stdout=sys.stderr, check=False).returncode
     if code != 0:
         raise StageError(f"pip ended with code {code}; its last lines above say why", stage=f"setup {arguments.name}")
     stamp.write_text(digest)

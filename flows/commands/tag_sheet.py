@@ -8,12 +8,13 @@ from typing import Any
 
 from cousins.errors import InputError
 from cousins.extras import requires_extra
+from flows.commands.arguments import number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cousins tag-sheet`."""
     parser.add_argument("-o", "--output", type=Path, default=Path("tags.pdf"), metavar="PDF", help="file to write")
-    parser.add_argument("--size", type=float, default=60.0, metavar="MM", help="side of a tag (60)")
+    parser.add_argument("--size", type=number(1.0, 10_000.0), default=60.0, metavar="MM", help="side of a tag (60)")
     parser.add_argument("--paper", choices=("a4", "letter"), default="a4", help="paper (a4)")
 
 

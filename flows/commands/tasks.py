@@ -88,7 +88,9 @@ def _splits(pack: Pack, arguments: argparse.Namespace) -> dict[str, list[int]]:
             by_split[split] = numbers[: arguments.count]
     if not by_split:
         raise InputError(
-            "no cousin to look at", expected="a split or a number that the pack has", hint="`cousins pack info` tells."
+            "no cousin to look at",
+            expected="a split or a number that the pack has",
+            hint="`cousins pack info PACK` tells.",
         )
     return by_split
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cousins.errors import InputError, UnknownNameError
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_progress_argument
+from flows.commands.arguments import SEED, add_progress_argument
 
 if TYPE_CHECKING:
     from flows.execution.progress import ProgressLines
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with the training in that folder, bit for bit; on Ray with its weights, optimiser and means, in"
         " new episodes (only in a folder that you trust: RLlib's own files are pickles)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="root of all randomness (0)")
+    parser.add_argument("--seed", type=SEED, default=0, help="root of all randomness (0)")
     parser.add_argument("--from", dest="start", type=Path, metavar="POLICY", help="policy to start from")
     parser.add_argument(
         "--worlds",

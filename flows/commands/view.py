@@ -11,19 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from cousins.errors import SceneError
+from flows.commands.arguments import whole_number
 
 LOOPBACK = "127.0.0.1"
 
 
 class _Page(http.server.SimpleHTTPRequestHandler):
-    """Serves one folder without a log, and refuses requests for other host names."""
+    """Serves the files inside one folder without a log, and refuses requests for other host names."""
 
-    def do_GET(self) -> None:
+    def send_head(self) -> Any:
+        """Send the headers of a file inside the folder, wherever links lead; refuse everything else."""
         host = self.headers.get("Host", "").rpartition(":")[0]
+        path = Path(self.translate_path(self.path)).resolve()
         if host not in (LOOPBACK, "localhost"):
             self.send_error(403, "only for this machine")
-            return
-        super().do_GET()
+            return None
+        if not path.is_relative_to(Path(self.directory).resolve()) or not path.is_file():
+            self.send_error(404, "no file of this scene")
+            return None
+        return super().send_head()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Write no log."""
@@ -32,7 +38,9 @@ class _Page(http.server.SimpleHTTPRequestHandler):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cousins view`."""
     parser.add_argument("path", type=Path, metavar="PATH")
-    parser.add_argument("--port", type=int, default=0, help="port on the loopback interface; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=whole_number(0, 65535), default=0, help="port on the loopback interface; 0 takes a free one"
+    )
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
 
 
@@ -70,5 +78,7 @@ def server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
         return http.server.ThreadingHTTPServer((LOOPBACK, port), handler)
     except OSError as error:
         raise SceneError(
-            f"port {port} not free ({error.strerror})", expected="a free port", hint="Leave --port away to take any."
+            f"port {port} not free ({error.strerror})",
+            expected="a free port",
+            hint="Leave --port away to take any.",
         ) from error

@@ -1,30 +1,28 @@
-"""Put a finished folder in its place in one step, or leave everything as it was."""
+"""Where a scene may be put, and whether what lies there is the result of the same run."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import shutil
-import tempfile
+import json
 from pathlib import Path
+from typing import Final
 
 from cousins.errors import SceneError
+from cousins.publishing import Contents, contents
 
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-MARKS = ("scene.json", "report.json")
+MARKS: Final = ("scene.json", "report.json")
 """Files by which a folder is known as ours to replace."""
+MAX_REPORT_BYTES: Final = 64 << 20
+"""Largest report that is read to see which run made it."""
 
 
-def require_free(target: Path, *, force: bool) -> None:
-    """Raise SceneError unless a folder may be put at `target`; checked before any work."""
-    if not target.exists() and not target.is_symlink():
-        return
-    if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
-        return
+def require_free(target: Path, *, force: bool) -> Contents:
+    """Return what lies at `target` now, for `publish_folder`; raises SceneError unless a scene may be put there."""
+    before = contents(target)
+    if not before:
+        return before
     is_scene = target.is_dir() and not target.is_symlink() and any((target / name).is_file() for name in MARKS)
     if is_scene and force:
-        return
+        return before
     raise SceneError(
         f"{'a scene' if is_scene else 'something that is no scene'} at {str(target)!r} already",
         expected="a new or empty folder",
@@ -32,26 +30,14 @@ def require_free(target: Path, *, force: bool) -> None:
     )
 
 
-def publish(fresh: Path, target: Path) -> None:
-    """Move the folder `fresh` to `target`; what was there is swapped out atomically and then deleted."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+def published_run(target: Path) -> tuple[str, str] | None:
+    """Return the request and the digest of the scan whose result lies at `target`, as its report names them."""
+    report = target / "report.json"
+    if target.is_symlink() or not report.is_file() or report.stat().st_size > MAX_REPORT_BYTES:
+        return None
     try:
-        moved = staging / "new"
-        shutil.move(fresh, moved)
-        moved.chmod(0o755)
-        if target.exists():
-            _exchange(moved, target)
-        else:
-            moved.rename(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _exchange(first: Path, second: Path) -> None:
-    """Swap two folders with Linux's renameat2(2), so that no reader ever finds nothing there."""
-    library = ctypes.CDLL(None, use_errno=True)
-    arguments = (_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)
-    if library.renameat2(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(second))
+        record = json.loads(report.read_bytes())
+        request, digest = record["request"], record["digest"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return (request, digest) if isinstance(request, str) and isinstance(digest, str) else None

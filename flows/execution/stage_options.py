@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cousins.importers.units import LengthUnit
+
 
 @dataclass(frozen=True, kw_only=True)
 class StageOptions:
@@ -28,6 +30,8 @@ class StageOptions:
     """Format of the export; None recognises it."""
     up: Literal["y", "z"] | None = None
     """Up axis of a finished mesh; None takes the convention of its format."""
+    unit: LengthUnit | None = None
+    """Unit of the numbers in a finished mesh; None takes what its format states, else metres."""
     tag_size_m: float | None = None
     """Side of the printed tags in the scene [m]; None where there are none."""
     scale_distances: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """A second process that runs some of the stages, started when the first result must be computed.
 
 The two processes exchange JSON lines: stage name and inputs there, reference back. Values travel through the store.
-The worker ends when its input ends, so none is left behind when this process is killed.
+The worker ends with this process, also in the middle of a stage, and when its input ends.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TypeAlias, TypeVar
 
 import numba
 
+from cousins.child_processes import bound_command
 from cousins.importers.recognition import ScanInput
 from flows.execution.executor import StageExecutor
 from flows.execution.stage import Reference, Stage, StageCall
@@ -39,7 +40,7 @@ class LocalRunner:
     def start(self) -> None:
         """Start the other process, so that its imports are done when it is needed; repeated calls do nothing."""
         if self._worker is None:
-            command = [sys.executable, "-m", "flows.execution.worker"]
+            command = bound_command([sys.executable, "-m", "flows.execution.worker"])
             self._worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             self._write({"store": str(self.executor.store.root), "options": asdict(self.executor.options)})
 

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
+from cousins.child_processes import end_with_parent, interrupts_held
 from cousins.errors import StageError, UnknownNameError
 from cousins.extras import missing_module_as_extra
 from flows.pipeline.make_pack import BlockJob, make_block
@@ -53,8 +54,9 @@ def _by_processes(job: BlockJob, numbers: list[int], workers: int) -> Iterator[f
     deaths = 0
     while left:
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(max_workers=min(workers, len(left)), mp_context=context)
-        pending: dict[Future[float], int] = {pool.submit(make_block, job, number): number for number in left}
+        pool = ProcessPoolExecutor(max_workers=min(workers, len(left)), mp_context=context, initializer=end_with_parent)
+        with interrupts_held():
+            pending: dict[Future[float], int] = {pool.submit(make_block, job, number): number for number in left}
         try:
             while pending:
                 ready, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -66,5 +68,14 @@ def _by_processes(job: BlockJob, numbers: list[int], workers: int) -> Iterator[f
             deaths += 1
             if deaths > MAX_DEATHS:
                 raise StageError(f"workers died {deaths} times", stage="vary") from error
+        except BaseException:
+            _end_workers()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_workers() -> None:
+    """End workers in the middle of their blocks: what they have finished is kept."""
+    for process in multiprocessing.active_children():
+        process.kill()

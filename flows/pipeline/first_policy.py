@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cousins.errors import InputError
+from cousins.publishing import contents, publish_folder, staging_folder
 from cousins.scene.scene_folder import scene_digest
 from cousins.vary.distributions import Constant, Uniform
 from cousins.vary.recipes import Recipe, ShapeRange, Splits, SwapRange, TaskRange
@@ -189,11 +190,11 @@ def _evaluate(context: StageContext, pack: Path, policy: Path, libraries: str) -
 
 
 def _copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder to where there is none, whole or not at all."""
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(source, part)
-    part.rename(target)
+    """Copy a folder to where none or an older copy lies, whole or not at all."""
+    before = contents(target)
+    with staging_folder(target.parent) as staging:
+        shutil.copytree(source, staging / target.name)
+        publish_folder(staging / target.name, target, before=before)
 
 
 VARY = Stage(name="vary", top_package="learning", compute=_vary, read=lambda folder: folder / PACK, options=("seed",))

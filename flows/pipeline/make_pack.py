@@ -7,6 +7,7 @@ which process made which block.
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ import numpy as np
 
 from cousins import __version__
 from cousins.codec import decode, encode, plain
+from cousins.disk_errors import require_room
 from cousins.errors import InputError
 from cousins.families.library import list_assets, load_library
 from cousins.pack.manifests import PackMeta
-from cousins.pack.packs import Pack, open_folder
-from cousins.pack.writer import PackWriter, require_free
+from cousins.pack.packs import MANIFEST, Pack, open_folder
+from cousins.pack.writer import WRITING, PackWriter, require_free
+from cousins.publishing import claimed_folder
 from cousins.scene.scene_folder import read_scene, scene_digest
 from cousins.store import Store, json_digest
 from cousins.vary.cousin_sampler import make_cousin_sampler
@@ -42,6 +45,12 @@ CLUTTER: Final = 12
 """Things in a library that clutter is drawn from."""
 LIBRARY: Final = "library.bin"
 """File of a made library in the store."""
+MAX_COUNT: Final = 1_000_000
+"""Most cousins of one pack: some days of work, and a manifest that is still read at once."""
+MAX_WORKERS: Final = 256
+"""Most processes: each takes some 300 MB."""
+GENERATOR: Final = f"cousins {__version__}"
+"""Program and version that a pack names as its maker."""
 
 RunBlocks = Callable[["BlockJob", Sequence[int]], Iterator[float]]
 """Makes blocks in any order and yields the seconds of each."""
@@ -85,6 +94,8 @@ class BlockJob:
     """Root of all randomness."""
     count: int
     """Number of cousins, beside the twin."""
+    workers: int
+    """Processes that make blocks."""
     engines: tuple[str, ...]
     """Engines in which a cousin must be stable; the first brings it to rest."""
 
@@ -95,7 +106,10 @@ def make_pack(request: VaryRequest, run: RunBlocks, *, store: Store, progress: C
     _require_possible(request)
     engines = require_engines()
     twin = scene_digest(request.scene)
-    with store.block_sweeps():
+    with claimed_folder(request.output), store.block_sweeps():
+        is_made = _is_made(request, twin, engines)
+        if not is_made:
+            require_free(request.output)
         path, candidates = _library(request, twin, engines, store, progress)
         job = BlockJob(
             library=str(path),
@@ -106,26 +120,19 @@ def make_pack(request: VaryRequest, run: RunBlocks, *, store: Store, progress: C
             ),
             seed=request.seed,
             count=request.count,
+            workers=request.workers,
             engines=engines,
         )
-        writer = PackWriter(request.output, key=job.key)
-        total = math.ceil((request.count + 1) / BLOCK_SIZE)
-        missing = [number for number in range(total) if not writer.has_block(number)]
         library_s = time.monotonic() - began
-        done = total - len(missing)
-        progress("blocks", done, total)
         busy = 0.0
-        for seconds in run(job, missing):
-            done += 1
-            busy += seconds
-            progress("blocks", done, total)
-        digest = writer.close(candidates.library, _meta(request, candidates, twin, engines))
+        if not is_made:
+            busy = _write_pack(job, run, candidates, _meta(request, candidates, twin, engines), progress)
     seconds = time.monotonic() - began
     pack = open_folder(request.output)
     info = pack.info()
     return {
         "pack": str(request.output),
-        "digest": digest,
+        "digest": pack.digest,
         "requested": request.count,
         "valid": len(pack) - 1,
         "variants": len(candidates.library.variants),
@@ -133,7 +140,7 @@ def make_pack(request: VaryRequest, run: RunBlocks, *, store: Store, progress: C
         "rejected": {reason: sum(axes.values()) for reason, axes in info["rejections"].items()},
         "seconds": round(seconds, 3),
         "library_seconds": round(library_s, 3),
-        "orchestration": round(seconds - library_s - busy / max(1, min(request.workers, len(missing))), 3),
+        "orchestration": round(seconds - library_s - busy, 3),
         "per_second": round(request.count / max(seconds, 1e-9), 3),
         "splits": info["splits"],
         "coverage": _coverage(pack),
@@ -156,7 +163,46 @@ def _require_possible(request: VaryRequest) -> None:
         raise InputError(f"{request.workers} workers", expected="at least 1", hint="Type --workers 2.")
     if request.seed < 0:
         raise InputError(f"a seed of {request.seed}", expected="0 or more", hint="Type --seed 0.")
-    require_free(request.output)
+    if request.count > MAX_COUNT or request.workers > MAX_WORKERS:
+        raise InputError(
+            f"{request.count} cousins by {request.workers} workers",
+            expected=f"at most {MAX_COUNT} cousins, some days of work, by at most {MAX_WORKERS} processes",
+            hint="Make several packs, with a --seed each.",
+        )
+    require_room(request.output)
+
+
+def _write_pack(
+    job: BlockJob, run: RunBlocks, candidates: LibraryBuild, meta: PackMeta, progress: CountCallback
+) -> float:
+    """Make the blocks that are missing, write the pack, and return the seconds that a worker was busy on average."""
+    writer = PackWriter(Path(job.output), key=job.key)
+    total = math.ceil((job.count + 1) / BLOCK_SIZE)
+    missing = [number for number in range(total) if not writer.has_block(number)]
+    done = total - len(missing)
+    progress("blocks", done, total)
+    busy = 0.0
+    for seconds in run(job, missing):
+        done += 1
+        busy += seconds
+        progress("blocks", done, total)
+    writer.close(candidates.library, meta)
+    return busy / max(1, min(job.workers, len(missing)))
+
+
+def _is_made(request: VaryRequest, twin: str, engines: tuple[str, ...]) -> bool:
+    """Return whether the output is what this request makes: a run that was killed at its very end, or repeated."""
+    if not (request.output / MANIFEST).is_file():
+        return False
+    pack = open_folder(request.output)
+    meta = pack.manifest.meta
+    made_from = (meta.name, meta.seed, meta.generator, dict(meta.lineage), meta.gates.get("engines"), len(pack))
+    lineage = _lineage(request, twin) | {name: digest for name, digest in meta.lineage.items() if name == "capture"}
+    requested = (request.name, request.seed, GENERATOR, lineage, list(engines), request.count + 1)
+    if made_from != requested:
+        return False
+    shutil.rmtree(request.output / WRITING, ignore_errors=True)
+    return True
 
 
 def make_block(job: BlockJob, number: int) -> float:
@@ -228,19 +274,26 @@ def _library(
 
 def _meta(request: VaryRequest, candidates: LibraryBuild, twin: str, engines: tuple[str, ...]) -> PackMeta:
     scene = candidates.library.scene
-    lineage = {"twin": twin, "recipe": json_digest(plain(request.recipe))}
+    lineage = _lineage(request, twin)
     if scene.capture_digest:
         lineage["capture"] = scene.capture_digest
     return PackMeta(
         name=request.name,
         seed=request.seed,
         recipe=plain(request.recipe),
-        generator=f"cousins {__version__}",
+        generator=GENERATOR,
         gates={"engines": list(engines), "refused_variants": dict(candidates.refused)},
         fallbacks=(*scene.fallbacks, *_no_far_split(candidates), *single_engine_fallbacks(engines)),
         warnings=scene.warnings,
         lineage=lineage,
     )
+
+
+def _lineage(request: VaryRequest, twin: str) -> dict[str, str]:
+    lineage = {"twin": twin, "recipe": json_digest(plain(request.recipe))}
+    if request.library is not None:
+        lineage["library"] = json_digest([asset.digest for asset in list_assets(request.library)])
+    return lineage
 
 
 def _no_far_split(candidates: LibraryBuild) -> list[str]:

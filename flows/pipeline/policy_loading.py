@@ -43,10 +43,12 @@ def rollouts(
 ) -> Iterator[Rollout]:
     """Yield the rollouts of a policy (None: chance) in episodes; raises `InputError` where it does not fit."""
     from sim.recording import collect_rollouts
+    from sim.train.policies import require_columns
 
     if actor is None:
         return collect_rollouts(env, episodes, seed=seed)
     actor.require_fit(env.observation_space["policy"].shape[1], env.action_space.shape[1])
+    require_columns(actor, env.columns)
     return collect_rollouts(env, episodes, act=actor.act, begin=actor.begin, seed=seed)
 
 

@@ -8,21 +8,26 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
 from cousins.codec import decode
+from cousins.disk_errors import require_room
 from cousins.errors import InputError
 from cousins.extras import requires_extra
 from cousins.fidelity.measurement import Fidelity
+from cousins.importers.meshes import MESH_SUFFIXES
 from cousins.importers.recognition import InputKind, ScanInput, recognise_input
 from cousins.meshes import Mesh
+from cousins.publishing import Contents, publish_folder
 from cousins.reconstruct.objects import ReconstructedObject
 from cousins.scene.scenes import Scene
-from cousins.store import Store
+from cousins.store import Store, file_digest, json_digest
+from flows.execution.code_version import code_version
 from flows.execution.executor import StageExecutor
 from flows.execution.memory import watched_memory
-from flows.execution.publish import publish, require_free
+from flows.execution.publish import published_run, require_free
 from flows.execution.stage import (
     ProgressCallback,
     Reference,
@@ -32,6 +37,7 @@ from flows.execution.stage import (
     deferred_all,
     no_progress,
 )
+from flows.execution.stage_options import StageOptions
 from flows.execution.worker_process import LocalRunner
 from flows.pipeline.ground_truth import compare
 from flows.pipeline.scan_options import ScanOptions, resolve_options
@@ -110,13 +116,19 @@ def run_scan_with(
 ) -> ScanResult:
     """Scan with the runner that the context manager `open_runner` gives; otherwise like `run_scan`."""
     started = time.monotonic()
-    require_free(request.output, force=request.force)
+    earlier = None if request.force else published_run(request.output)
+    before = {} if earlier else require_free(request.output, force=request.force)
     require_engines()
+    require_room(request.output)
     options = resolve_options(request.options)
     store = default_store() if store is None else store
+    require_room(store.root)
     with watched_memory() as peak, store.block_sweeps():
         source = recognise_input(request.source)
         _require_input_fits(source, request.options)
+        key = request_key(source, options, request.truth)
+        if earlier is not None and earlier[0] != key:
+            require_free(request.output, force=False)
         executor = StageExecutor(store=store, options=options, progress=progress)
         with open_runner(executor) as stage_runner:
             twin = build_twin(source, stage_runner, executor)
@@ -133,10 +145,9 @@ def run_scan_with(
             "orchestration": round(reported - started - busy_seconds(twin.references), 3),
             "reused": reused,
         }
-        with store.scratch_folder() as folder:
-            fresh = folder / "scene"
-            _fill_scene_folder(twin, executor, {**summary, "cost": cost}, fresh)
-            publish(fresh, request.output)
+        if earlier != (key, summary["digest"]):
+            report = {**summary, "request": key, "cost": cost}
+            _publish(twin, executor, report, request.output, before=before)
     store.gc(keep_bytes=KEEP_BYTES)
     seconds["report"] = round(time.monotonic() - reported, 3)
     total_s = round(time.monotonic() - started, 3)
@@ -271,6 +282,15 @@ def _require_input_fits(source: ScanInput, options: ScanOptions) -> None:
             expected="a capture with frames",
             hint="Leave out --tag-size, --scale-distance and --scale-room.",
         )
+    flags = " and ".join(
+        flag for flag, value in (("--up", options.up), ("--unit", options.unit)) if source.kind != "mesh" and value
+    )
+    if flags:
+        raise InputError(
+            f"{flags} for {source.path.name!r}, which is no finished mesh",
+            expected="one of " + ", ".join(MESH_SUFFIXES),
+            hint=f"Leave out {flags}: the format of a capture or a room states it.",
+        )
     flags = " and ".join(_picture_flags(options))
     if source.kind != "capture" and flags:
         raise InputError(
@@ -284,6 +304,23 @@ def _require_input_fits(source: ScanInput, options: ScanOptions) -> None:
             expected="one of them",
             hint="A tape is better than a layout scan: leave out --scale-room.",
         )
+
+
+def request_key(source: ScanInput, options: StageOptions, truth: Path | None) -> str:
+    """Return the digest of all that a scan's result follows from, by which a repeated scan knows its own result."""
+    parts: dict[str, object] = {"input": [source.kind, source.digest], "code": code_version("sim")}
+    parts["truth"] = None if truth is None else file_digest(truth)
+    return json_digest(parts | {"options": asdict(options)})
+
+
+def _publish(
+    twin: TwinResults, executor: StageExecutor, report: Mapping[str, object], output: Path, *, before: Contents
+) -> None:
+    """Put the scene folder in its place; `before` is what lay there when the scan began."""
+    with executor.store.scratch_folder() as folder:
+        fresh = folder / "scene"
+        _fill_scene_folder(twin, executor, report, fresh)
+        publish_folder(fresh, output, before=before)
 
 
 def _fill_scene_folder(twin: TwinResults, executor: StageExecutor, report: Mapping[str, object], folder: Path) -> None:

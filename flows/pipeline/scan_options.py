@@ -9,6 +9,7 @@ from typing import Literal
 from cousins.errors import InputError
 from cousins.extras import requires_extra
 from cousins.importers.rooms import find_room, read_room
+from cousins.importers.units import LengthUnit
 from cousins.scale.distance import parse_distance
 from cousins.segment.backend_choice import BackendChoice, choose_backend
 from cousins.store import file_digest
@@ -29,6 +30,8 @@ class ScanOptions:
     """Format of the export; None recognises it."""
     up: Literal["y", "z"] | None = None
     """Up axis of a finished mesh; None takes the convention of its format."""
+    unit: LengthUnit | None = None
+    """Unit of the numbers in a finished mesh; None takes what its format states, else metres."""
     tag_size_m: float | None = None
     """Side of the printed tags in the scene [m]; None where there are none."""
     scale_distances: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ def resolve_options(options: ScanOptions) -> StageOptions:
         namer_digest=None if namer is None else namer.digest,
         format=options.format,
         up=options.up,
+        unit=options.unit,
         tag_size_m=options.tag_size_m,
         scale_distances=tuple(options.scale_distances),
         **_face_fields(options.blur_faces),

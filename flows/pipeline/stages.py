@@ -126,7 +126,7 @@ def _room(context: StageContext, export: ScanInput) -> Scene:
 def _mesh(context: StageContext, export: ScanInput) -> Scene:
     options = context.options
     name = safe_name(options.name or "thing")
-    return scene_of_mesh(export.path, name, digest=export.digest, up=options.up, seed=options.seed)
+    return scene_of_mesh(export.path, name, digest=export.digest, up=options.up, unit=options.unit, seed=options.seed)
 
 
 def _settle(_: StageContext, scene: Scene) -> SettleResult:
@@ -201,7 +201,7 @@ RECONSTRUCT = Stage(
 )
 FUSE = Stage(name="fuse", top_package="fusion", compute=_fuse, kind=Mesh)
 ASSEMBLE = Stage(name="assemble", top_package="scene", compute=_assemble, kind=Scene, options=("name",))
-MESH = Stage(name="mesh", top_package="importers", compute=_mesh, kind=Scene, options=("seed", "up", "name"))
+MESH = Stage(name="mesh", top_package="importers", compute=_mesh, kind=Scene, options=("seed", "up", "unit", "name"))
 ROOM = Stage(name="room", top_package="importers", compute=_room, kind=Scene, options=("name",))
 SETTLE = Stage(name="settle", top_package="sim", compute=_settle, kind=SettleResult)
 WRITE = Stage(name="write", top_package="scene", compute=_write, read=_read_scene)

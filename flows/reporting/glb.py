@@ -126,9 +126,9 @@ def _split_at_creases(mesh: Mesh) -> tuple[Array, Array, Array, Array]:
     """Return vertices, normals and faces with vertices doubled along creases, and each one's old number."""
     corner_normals = prepare_shading(mesh).corner_normals.reshape(-1, 3)
     corners = np.asarray(mesh.faces, dtype=np.int64).reshape(-1)
-    rounded = np.rint(corner_normals * 512.0).astype(np.int64)
-    keys = np.concatenate([corners[:, None], rounded], axis=1)
-    _, first, number = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    rounded = np.rint(corner_normals * 512.0).astype(np.int64) + 512
+    keys = (corners << 33) | (rounded[:, 0] << 22) | (rounded[:, 1] << 11) | rounded[:, 2]
+    _, first, number = np.unique(keys, return_index=True, return_inverse=True)
     source = corners[first]
     return mesh.vertices[source], corner_normals[first], number.reshape(-1, 3), source
 

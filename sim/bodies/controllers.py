@@ -111,6 +111,11 @@ def action_size(control: Control, body: Body) -> int:
     return arm + bool(body.fingers)
 
 
+def hand_opening(action: Array) -> Array:
+    """Return the opening of the hand, 0 to 1, that its actions ask for; both have the same shape [...]."""
+    return np.asarray(0.5 * (np.clip(action / FULL_GRIP_ACTION, -1.0, 1.0) + 1.0))
+
+
 class Controller:
     """A control of the bodies in all rows; holds their targets and the commands on their way."""
 
@@ -179,7 +184,8 @@ class Controller:
         else:
             speeds[:, : self._arm] = self._tip(arm, drive_position)
         if self.body.fingers:
-            speeds[:, self._arm :] = self._fingers(action[:, -1:], drive_position[:, self._arm :])
+            opening = hand_opening(action[:, -1:])
+            speeds[:, self._arm :] = self.finger_speeds(opening, drive_position[:, self._arm :])
         return np.asarray(np.clip(speeds, -self._max_speed, self._max_speed))
 
     def _joints(self, action: Array, position: Array) -> Array:
@@ -197,11 +203,10 @@ class Controller:
         to = (self._rows, self._scale, now.base_from_tip, now.jacobian, max_speed, self._settings)
         return np.asarray(steer_tips(self._pose, action, *to))
 
-    def _fingers(self, action: Array, position: Array) -> Array:
-        """Return finger speeds towards an opening."""
+    def finger_speeds(self, opening: Array, position: Array) -> Array:
+        """Return finger speeds [n, fingers] towards openings [n, 1], 0 to 1, from finger positions [n, fingers]."""
         shut, open_ = self._stops()
-        share = 0.5 * (np.clip(action / FULL_GRIP_ACTION, -1.0, 1.0) + 1.0)
-        return np.asarray((shut + share * (open_ - shut) - position) * self.control.rate_hz)
+        return np.asarray((shut + opening * (open_ - shut) - position) * self.control.rate_hz)
 
     def _stops(self) -> tuple[Array, Array]:
         """Return where shutting and opening bring the fingers: a full command beyond their stops, so that they grip."""

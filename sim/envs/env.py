@@ -15,7 +15,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from cousins.errors import InputError
 from cousins.geometry import Array
+from cousins.plugins import called_with
+from sim.bodies.columns import Column
 from sim.envs.make_env import make_env
 from sim.envs.vector_env import CousinsVectorEnv
 
@@ -24,11 +27,34 @@ class CousinsEnv(gym.Env[Any, Any]):
     """A vector environment of one row without automatic resets; takes the options of `make_env`."""
 
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
+        if render_mode is not None:
+            raise InputError(
+                f"render_mode {str(render_mode)[:40]!r}",
+                expected="None: environments compute states, not pictures",
+                hint="`cousins film` and `cousins record --camera` draw episodes.",
+            )
         self.render_mode = render_mode
-        self.vector: CousinsVectorEnv = make_env(num_envs=1, autoreset=AutoresetMode.DISABLED, **options)
+        self.vector: CousinsVectorEnv = called_with(
+            make_env, options={"num_envs": 1, "autoreset": AutoresetMode.DISABLED} | options, owner="environments"
+        )
         self.metadata = {"render_modes": [], "render_fps": self.vector.metadata["render_fps"]}
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Name, unit, frame and sources of each number of a policy's observation, in order."""
+        return self.vector.columns
+
+    @property
+    def privileged_columns(self) -> tuple[Column, ...]:
+        """The same of the observations for a critic alone."""
+        return self.vector.privileged_columns
+
+    @property
+    def action_columns(self) -> tuple[Column, ...]:
+        """Name, unit and frame of each number of an action, in order."""
+        return self.vector.action_columns
 
     @property
     def spec(self) -> gym.envs.registration.EnvSpec | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from cousins.errors import InputError
 from cousins.geometry import Array
+from sim.bodies.columns import action_columns, body_columns, last_action_columns
 from sim.bodies.controllers import Controller
 from sim.envs.robot_imperfections import RobotBatch, RobotImperfectionRanges, RobotImperfections
 from sim.tasks import EpisodeBatch, Task
@@ -92,6 +93,8 @@ class Episodes:
         self.noise = [np.random.default_rng(0) for _ in range(n)]
         self.policy = np.zeros((n, 0), dtype=np.float32)
         self.privileged = np.zeros((n, 0), dtype=np.float32)
+        self.action_columns = action_columns(controller.control, worlds.body)
+        self.columns = (*body_columns(worlds.body), *self.task.columns, *last_action_columns(self.action_columns))
         self._state: State | None = None
         self.view: TaskView | None = None
 
@@ -138,8 +141,11 @@ class Episodes:
         """Advance all rows by one action [n, size] in [-1, 1] each."""
         assert self._state is not None, "begin and observe come first"
         self.action[:] = actions
-        speeds = self.controller.speeds(self.action, self._state.drive_position) * self.robots.gain
-        faults = self.worlds.step(speeds, self.substeps)
+        return self.step_drives(self.controller.speeds(self.action, self._state.drive_position))
+
+    def step_drives(self, speeds: Array) -> StepResult:
+        """Advance all rows by one control step at drive speeds [n, drives], as a controller elsewhere gives them."""
+        faults = self.worlds.step(speeds * self.robots.gain, self.substeps)
         state = self.worlds.read()
         is_broken = np.array([bool(fault) for fault in faults])
         if is_broken.any():

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from cousins.errors import InputError
 from cousins.pack.packs import Pack, selection_of
 from cousins.pack.transfer.pull import open_pack
-from cousins.plugins import load_backend
+from cousins.plugins import called_with, load_backend
 from cousins.vary.cousins import SPLITS
 from sim.bodies.body import Body
 from sim.bodies.capabilities import BodyCapabilities, capabilities_of
@@ -21,6 +22,7 @@ from sim.bodies.controllers import Control, Controller, ee_delta, joint_delta, j
 from sim.bodies.named import build as build_body
 from sim.envs.cousin_sampler import Sampler, UniformAffordedSampler
 from sim.envs.episodes import EpisodeConfig, Episodes
+from sim.envs.options import require_rates
 from sim.envs.robot_imperfections import RobotImperfectionRanges, RobotImperfections
 from sim.envs.shadow import LABEL, ShadowSource, shadow_robot
 from sim.envs.vector_env import CousinsVectorEnv, Observations
@@ -42,7 +44,7 @@ def make_env(
     *,
     pack: str | Path | Pack | CousinSource,
     task: str | Task = "push",
-    split: str | Sequence[int] = "train",
+    split: str | Sequence[int] | Sequence[str] = "train",
     num_envs: int = 1,
     engine: str = "mujoco",
     engine_options: Mapping[str, Any] | None = None,
@@ -65,11 +67,12 @@ def make_env(
     """Return a vector environment whose rows show cousins with a task and a robot in each.
 
     `pack` is a folder, a reference such as `demo:v1@https://…`, an open pack or any source of worlds; `split` is the
-    name of a split of the pack, or numbers of cousins. `digest` and `engine_version`, where given, must match the pack
-    and the engine; `spec.kwargs` of an earlier environment holds both. `shadow` is the seed of a shadow world: hidden
-    physics, and a hidden robot where `robot` is not given. With `RobotImperfectionRanges` each episode samples its own
-    robot. Raises `InputError`.
+    name of a split of the pack, names of several, or numbers of cousins. `digest` and `engine_version`, where given,
+    must match the pack and the engine; `spec.kwargs` of an earlier environment holds both. `shadow` is the seed of a
+    shadow world: hidden physics, and a hidden robot where `robot` is not given. With `RobotImperfectionRanges` each
+    episode samples its own robot. Raises `InputError`.
     """
+    require_rates(num_envs, control_hz, hold_s)
     source, indices = resolve_source(pack, split)
     task_object = task if isinstance(task, Task) else build_task(task, **(task_options or {}))
     robot_body = body if isinstance(body, Body) else _robot_body(task_object, body, urdf)
@@ -81,7 +84,7 @@ def make_env(
     cousin_sampler: Sampler = sampler or UniformAffordedSampler(task_source, indices)
     require_engines([engine])
     backend = load_backend(WORLD_BACKENDS, engine, kind="engine of worlds")
-    config = backend.Config(**(engine_options or {}))
+    config = called_with(backend.Config, options=engine_options, owner=f"the engine {engine}")
     physics_source = task_source if shadow is None else ShadowSource(task_source, seed=shadow)
     worlds: Worlds = backend.build(
         physics_source, robot_body, rows=num_envs, slots=task_source.slots(indices), config=config
@@ -93,7 +96,7 @@ def make_env(
         controller,
         robot=robot
         if isinstance(robot, (RobotImperfections, RobotImperfectionRanges))
-        else RobotImperfections(**(robot or {})),
+        else called_with(RobotImperfections, options=robot, owner="robots"),
         config=EpisodeConfig(control_hz=control_hz, hold_s=hold_s),
     )
     return CousinsVectorEnv(
@@ -109,23 +112,35 @@ def make_env(
 
 
 def resolve_source(
-    pack: str | Path | Pack | CousinSource, split: str | Sequence[int]
+    pack: str | Path | Pack | CousinSource, split: str | Sequence[int] | Sequence[str]
 ) -> tuple[CousinSource, list[int]]:
     """Return the source of a pack, and the numbers of the available cousins of a split; raises `InputError`."""
     selected: list[int] | None = None
+    if isinstance(pack, (list, tuple)):
+        raise InputError(
+            f"{len(pack)} packs", expected="one pack", hint="Make an environment of each, or vary one scene further."
+        )
     if isinstance(pack, (str, Path)):
         if Path(pack).is_dir():
             selected = selection_of(Path(pack))
         pack = open_pack(os.fspath(pack))
     source: CousinSource = PhysicsSource(pack) if isinstance(pack, Pack) else pack
-    if not isinstance(split, str):
-        return source, [int(index) for index in split]
-    if split not in SPLITS:
-        raise InputError(f"split {split!r}", expected="one of " + ", ".join(SPLITS), hint="Type one of them.")
+    parts = [split] if isinstance(split, str) else list(split)
+    numbers = [int(part) for part in parts if isinstance(part, (int, np.integer)) and not isinstance(part, bool)]
+    names = [part for part in parts if isinstance(part, str)]
+    if len(numbers) == len(parts):
+        return source, numbers
+    unknown = [part for part in names if part not in SPLITS]
+    if len(names) < len(parts) or unknown:
+        raise InputError(
+            f"split {str(unknown[0] if unknown else split)[:80]!r}",
+            expected="numbers of cousins, or names among " + ", ".join(SPLITS),
+            hint="Type one of them.",
+        )
     if not isinstance(source, PhysicsSource):
         raise InputError(f"split {split!r} of a source", expected="a pack", hint="Tell the cousins' numbers instead.")
-    split_indices = source.pack.indices(next(name for name in SPLITS if name == split))
-    return source, split_indices if selected is None else sorted(set(split_indices) & set(selected))
+    indices = {number for name in SPLITS if name in names for number in source.pack.indices(name)}
+    return source, sorted(indices if selected is None else indices & set(selected))
 
 
 def _robot_body(task: Task, body: str | Path | None, urdf: str | Path | None) -> Body:

@@ -12,9 +12,11 @@ from gymnasium.vector import AutoresetMode
 from cousins.errors import EngineError, InputError
 from cousins.geometry import Array
 from sim.bodies.body import Body
+from sim.bodies.columns import Column
 from sim.envs.cousin_sampler import FeedbackSampler, Sampler
 from sim.envs.episodes import OBSERVATION_LIMIT, Episodes, StepResult
 from sim.envs.metrics import EpisodeMetrics
+from sim.tasks.shared_observations import PRIVILEGED_COLUMNS
 from sim.tasks.task import Task
 
 OBSERVATION_GROUPS: Final = ("policy", "privileged")
@@ -85,6 +87,21 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         return self.episodes.controller.body
 
     @property
+    def columns(self) -> tuple[Column, ...]:
+        """Name, unit, frame and sources of each number of a policy's observation, in order."""
+        return self.episodes.columns
+
+    @property
+    def privileged_columns(self) -> tuple[Column, ...]:
+        """The same of the observations for a critic alone."""
+        return PRIVILEGED_COLUMNS
+
+    @property
+    def action_columns(self) -> tuple[Column, ...]:
+        """Name, unit and frame of each number of an action, in order."""
+        return self.episodes.action_columns
+
+    @property
     def spec(self) -> gym.envs.registration.EnvSpec | None:
         """Specification that it was made from, with the digest of its worlds and the version of its engine."""
         return self._spec
@@ -122,12 +139,24 @@ class CousinsVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         info["cousin"], info["_cousin"] = self.episodes.cousin.copy(), self._all_rows
         return self._observation(), info
 
+    def _require_actions(self, actions: Any) -> Array:
+        """Return actions as float64 [n, size]; raises `InputError` for any other shape."""
+        values = np.asarray(actions, dtype=np.float64)
+        shape = (self.num_envs, self.episodes.controller.action_size)
+        if values.shape != shape:
+            raise InputError(
+                f"actions of shape {values.shape}",
+                expected=f"shape {shape}: a row for each environment",
+                hint="`action_space.sample()` shows the shape; it is never repeated or cut to fit.",
+            )
+        return values
+
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
         """Advance every row by one action [n, size] in [-1, 1]."""
         if not self._has_begun:
             raise gym.error.ResetNeeded("the environment must be reset before it is stepped")
         idle = self._episode_over.copy()
-        actions = np.clip(np.asarray(actions, dtype=np.float64).reshape(self.num_envs, -1), -1.0, 1.0)
+        actions = np.clip(self._require_actions(actions), -1.0, 1.0)
         if idle.any():
             actions = np.where(idle[:, None], 0.0, actions)
         previous = self._observed

@@ -65,7 +65,9 @@ def column_features(metadata: RunMetadata, columns: Mapping[str, Array]) -> dict
     """Return dtype, shape of a frame and component names of each column, whose arrays are [t] or [t, k]."""
     names: dict[str, list[str]] = {
         "observation.state": list(metadata.drives),
+        "observation.policy": [column.name for column in metadata.columns],
         "action": list(metadata.actions),
+        "privileged": [column.name for column in metadata.privileged_columns],
         "world.objects": [f"{name}.{axis}" for name in metadata.slots.objects for axis in POSE_AXES],
         "world.joints": [f"{name}.{number}" for name, number in metadata.slots.joints],
         "next.profiles": list(metadata.profiles),

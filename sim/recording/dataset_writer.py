@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from cousins.disk_errors import require_room
 from cousins.errors import InputError
 from cousins.plugins import load_backend
+from cousins.publishing import move_new, staging_folder
 from sim.recording.rendering import Camera
 from sim.recording.rollouts import Rollout, RunMetadata
 
@@ -73,15 +73,13 @@ def write_rollouts(
 ) -> RecordingCounts:
     """Write rollouts to a new folder, which is written whole or not at all; raises `InputError`."""
     require_new_path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    require_room(output)
     counts = RecordingCounts()
-    partial_folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
+    with staging_folder(output.parent) as staging:
+        partial_folder = staging / "records"
+        partial_folder.mkdir()
         writer.write(_counting(rollouts, counts), metadata, partial_folder, cameras=cameras or {})
-        partial_folder.chmod(0o755)
-        partial_folder.rename(output)
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
+        move_new(partial_folder, output)
     return counts
 
 

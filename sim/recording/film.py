@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cousins.errors import InputError
 from cousins.geometry import Array
+from cousins.publishing import move_new, staging_folder
 from sim.recording.dataset_writer import require_new_path
 from sim.recording.rendering import Camera
 from sim.recording.rollouts import Rollout
@@ -74,9 +73,7 @@ def write_film(rollouts: Sequence[Rollout], camera: Camera, output: Path, config
     require_new_path(loop)
     step_s = rollouts[0].metadata.step_s * config.stride
     frames = list(_film_frames(rollouts, camera, config, hold_frames=round(config.hold_s / step_s)))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial_folder = Path(tempfile.mkdtemp(prefix=f".{output.stem}.", dir=output.parent))
-    try:
+    with staging_folder(output.parent) as partial_folder:
         height, width = frames[0].shape[:2]
         video = open_video(
             partial_folder / "film.mp4", width=width, height=height, fps=round(1.0 / step_s), key_frames=24
@@ -87,10 +84,8 @@ def write_film(rollouts: Sequence[Rollout], camera: Camera, output: Path, config
         images = [Image.fromarray(picture) for picture in frames]
         save_options = {"save_all": True, "append_images": images[1:], "duration": round(1000.0 * step_s), "loop": 0}
         images[0].save(partial_folder / "loop", format=config.loop.upper(), quality=config.quality, **save_options)
-        (partial_folder / "film.mp4").rename(output)
-        (partial_folder / "loop").rename(loop)
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
+        move_new(partial_folder / "film.mp4", output)
+        move_new(partial_folder / "loop", loop)
     return loop
 
 

@@ -64,11 +64,8 @@ def plan_episodes(env: CousinsVectorEnv, indices: Sequence[int], episodes: int) 
 def run_metadata(env: CousinsVectorEnv) -> RunMetadata:
     """Return the metadata that all rollouts of an environment share."""
     episodes = env.episodes
-    body, control = episodes.worlds.body, episodes.controller.control
+    body = episodes.worlds.body
     drive_names = tuple(drive.joint for drive in body.drives)
-    arm_axes = (
-        control.axes if control.kind == "ee_delta" else tuple(name for name in drive_names if name not in body.fingers)
-    )
     return RunMetadata(
         digest=env.provenance.get("digest", ""),
         engine=episodes.worlds.name,
@@ -77,8 +74,10 @@ def run_metadata(env: CousinsVectorEnv) -> RunMetadata:
         profiles=episodes.task.profiles,
         body=body.name,
         drives=drive_names,
-        actions=(*arm_axes, "hand") if body.fingers else arm_axes,
+        actions=tuple(column.name for column in env.action_columns),
         step_s=episodes.step_s,
+        columns=env.columns,
+        privileged_columns=env.privileged_columns,
         slots=episodes.worlds.slots,
         label=env.reset_info.get("label", ""),
     )

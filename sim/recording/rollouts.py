@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cousins.geometry import Array
+from sim.bodies.columns import Column
 from sim.worlds.worlds import Slots, State
 
 
@@ -31,6 +32,10 @@ class RunMetadata:
     """Name of each component of an action."""
     step_s: float
     """Duration of a control step [s]."""
+    columns: tuple[Column, ...]
+    """Name, unit, frame and sources of each number of a policy's observation."""
+    privileged_columns: tuple[Column, ...]
+    """The same of the observations for a critic alone."""
     slots: Slots
     """Objects and joints of the columns of the state."""
     label: str = ""

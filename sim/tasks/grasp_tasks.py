@@ -13,6 +13,7 @@ from cousins.geometry import Array, transform
 from cousins.scene.scenes import PlacedAsset
 from cousins.vary.placement.goals import grasp_is_free
 from sim.bodies.capabilities import BodyNeeds
+from sim.bodies.columns import rotation, scalar, vector
 from sim.tasks.affordance_queries import grasps_from_above, in_reach, outlines
 from sim.tasks.batch_rotations import first_two_columns, nearness, norms
 from sim.tasks.episode_batch import EpisodeBatch
@@ -113,6 +114,22 @@ def _holds_by_friction(placed: PlacedAsset) -> bool:
     """Return whether the friction of two fingers holds the weight of an object."""
     mass_kg = sum(link.mass_kg.value for link in placed.asset.links)
     return bool(2.0 * placed.asset.friction.value * FINGER_FORCE_N >= FRICTION_MARGIN * 9.81 * mass_kg)
+
+
+GRASP_COLUMNS: Final = (
+    *vector("grasp_from_tip", "m", "object_pose", "proprio"),
+    *vector("grasp_from_tip_fine", "1", "object_pose", "proprio"),
+    *scalar("finger_gap_fine", "1", "object_size", "proprio"),
+    *scalar("grasp_width", "m", "object_size"),
+    *vector("grasp_axis", "1", "object_pose", "proprio"),
+    *vector("finger_axis", "1", "proprio"),
+    *vector("target_size", "m", "object_size", frame="target"),
+    *rotation("target_rotation", "object_pose"),
+    *vector("target_velocity", "m/s", "object_pose"),
+    *vector("target_spin", "rad/s", "object_pose"),
+    *scalar("target_height_over_start", "m", "object_pose"),
+)
+"""What `grasp_features` returns, in order; the way round of the grasp's axis is the one that the hand is nearer to."""
 
 
 def grasp_features(batch: EpisodeBatch, view: TaskView) -> Array:

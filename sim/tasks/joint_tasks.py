@@ -21,6 +21,7 @@ from cousins.vary.placement.footprints import (
     rectangle_footprint,
 )
 from sim.bodies.capabilities import BodyCapabilities
+from sim.bodies.columns import scalar, vector
 from sim.tasks.affordance_queries import outlines
 from sim.tasks.batch_rotations import cross, norms
 from sim.tasks.episode import Episode, EpisodeJoint, EpisodeObject, StartRegion
@@ -249,6 +250,22 @@ def handle_distance(batch: EpisodeBatch, view: TaskView, target: Array) -> Array
     """Return how far the handle is from where it is with the joint at `target` [n], along its way [n] [m]."""
     lever = np.where(batch.revolute, norms(cross(batch.axis, batch.hold_m[:, 0] - batch.pivot_m)), 1.0)
     return np.abs(view.joint - target) * lever
+
+
+JOINT_COLUMNS: Final = (
+    *vector("handle_from_tip", "m", "object_pose", "joint", "proprio"),
+    *vector("opening_direction", "1", "object_pose", "joint"),
+    *vector("finger_axis", "1", "proprio"),
+    *vector("furniture_size", "m", "object_size", frame="furniture"),
+    *vector("furniture_from_handle", "m", "object_pose", "joint"),
+    *scalar("open_fraction", "1", "joint"),
+    *scalar("joint_speed", "m/s or rad/s", "joint"),
+    *scalar("joint_travel", "m or rad", "joint"),
+    *scalar("handle_to_open", "m", "joint"),
+    *scalar("handle_to_closed", "m", "joint"),
+    *scalar("is_door", "1", "joint"),
+)
+"""What `joint_features` returns, in order."""
 
 
 def joint_features(batch: EpisodeBatch, view: TaskView) -> Array:

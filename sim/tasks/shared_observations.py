@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from cousins.geometry import Array
+from sim.bodies.columns import scalar, vector
 from sim.tasks.batch_rotations import first_two_columns, norms
 from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.kernels import nearest_object
@@ -14,6 +15,23 @@ from sim.tasks.task_view import TaskView
 
 HOOK_DISTANCE_M: Final = 0.06
 """From so far before a handle a finger hooks it, and so far beside its middle two pinch it [m]."""
+
+PRIVILEGED_COLUMNS: Final = (
+    *scalar("target_mass", "kg", "hidden"),
+    *scalar("target_friction", "1", "hidden"),
+    *scalar("ground_friction", "1", "hidden"),
+    *scalar("place_friction", "1", "hidden"),
+    *scalar("joint_damping", "SI", "hidden"),
+    *scalar("joint_dry_friction", "SI", "hidden"),
+    *scalar("joint_position", "m or rad", "joint"),
+    *scalar("joint_speed", "m/s or rad/s", "joint"),
+    *scalar("touches_target", "1", "contact"),
+    *scalar("touches_another", "1", "contact"),
+    *vector("target_velocity", "m/s", "object_pose"),
+    *vector("nearest_from_target", "m", "object_pose"),
+    *vector("nearest_velocity", "m/s", "object_pose"),
+)
+"""What `privileged_features` returns, in order."""
 
 
 def body_features(batch: EpisodeBatch, view: TaskView) -> Array:

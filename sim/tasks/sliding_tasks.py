@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from cousins.geometry import Array
+from sim.bodies.columns import rotation, scalar, vector
 from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.task import StepOutcome
 from sim.tasks.task_view import TaskView, knocked_over
@@ -23,6 +24,21 @@ MANISKILL_RADIUS_M: Final = 0.10
 """PushCube: the goal's radius in the plane [m]."""
 METAWORLD_DISTANCE_M: Final = 0.05
 """push: distance to the goal [m]."""
+
+
+SLIDE_COLUMNS: Final = (
+    *vector("target_from_tip", "m", "object_pose", "proprio"),
+    *vector("goal_from_target", "m", "goal", "object_pose", components="xy"),
+    *vector("push_start_from_tip", "m", "goal", "object_pose", "object_size", "proprio", components="xy"),
+    *vector("goal_direction", "1", "goal", "object_pose", components="xy"),
+    *scalar("goal_distance", "m", "goal", "object_pose"),
+    *scalar("goal_radius", "m", "goal"),
+    *vector("target_size", "m", "object_size", frame="target"),
+    *rotation("target_rotation", "object_pose"),
+    *vector("target_velocity", "m/s", "object_pose"),
+    *vector("target_spin", "rad/s", "object_pose", components="z"),
+)
+"""What `slide_features` returns, in order."""
 
 
 def slide_features(batch: EpisodeBatch, view: TaskView) -> Array:

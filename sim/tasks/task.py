@@ -14,11 +14,12 @@ from typing import Any, Final
 from cousins.affordances import Signature
 from cousins.errors import InputError
 from cousins.geometry import Array
-from cousins.plugins import backend_names, load_backend
+from cousins.plugins import backend_names, called_with, load_backend
 from cousins.scene.scenes import Scene
 from cousins.vary.cousins import Cousin
 from cousins.vary.placement.footprints import Footprint
 from sim.bodies.capabilities import BodyCapabilities, BodyNeeds
+from sim.bodies.columns import Column
 from sim.bodies.named import bodies_for, capabilities_by_name
 from sim.tasks.episode import Episode
 from sim.tasks.episode_batch import EpisodeBatch
@@ -84,6 +85,8 @@ class Task:
     """Return the episode of a cousin for a body that has what the task needs, or why there is none."""
     observe: Callable[[EpisodeBatch, TaskView], Array]
     """Return what a policy sees beside its own body [n, p], in the frame of the base."""
+    columns: tuple[Column, ...]
+    """Name, unit, frame and sources of each number that `observe` returns, in order."""
     judge: Callable[[EpisodeBatch, TaskView], StepOutcome]
     """Return reward, progress, successes and failures by row."""
     choose: Callable[[EpisodeBatch, State], Array] | None = None
@@ -125,7 +128,7 @@ def task_names() -> list[str]:
 
 
 def build_task(name: str, **options: Any) -> Task:
-    """Return a task by name, with fields of its `Config`; raises `UnknownNameError`."""
+    """Return a task by name, with fields of its `Config`; raises `UnknownNameError`, `InputError`."""
     module = load_backend(BACKENDS, name, kind="task")
-    task: Task = module.build(module.Config(**options))
+    task: Task = module.build(called_with(module.Config, options=options, owner=f"the task {name}"))
     return task

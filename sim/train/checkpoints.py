@@ -12,10 +12,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from cousins.publishing import write_atomic
 from sim.envs.snapshots import environment_arrays, restore_environment
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.train.cousin_sampling import restore_sampler, sampler_state
-from sim.train.policies import write_atomically
 from sim.train.sb3_learners import learner_state, restore_learner
 from sim.train.training_progress import (
     TRAINING_FILE,
@@ -34,7 +34,7 @@ def save_checkpoint(folder: Path, progress: TrainingProgress, learner: Any, env:
     arrays |= {f"{_ENVIRONMENT_PREFIX}{name}": values for name, values in environment_arrays(env).items()}
     data = save({name: np.asarray(value, order="C") for name, value in arrays.items()})
     name = f"state-{learner.num_timesteps}.safetensors"
-    write_atomically(folder / name, data)
+    write_atomic(folder / name, data)
     record = {
         **progress.to_record(),
         "state": name,
@@ -42,7 +42,7 @@ def save_checkpoint(folder: Path, progress: TrainingProgress, learner: Any, env:
         "learner": numbers,
         "sampler": sampler_state(env.sampler),
     }
-    write_atomically(folder / TRAINING_FILE, (json.dumps(record) + "\n").encode())
+    write_atomic(folder / TRAINING_FILE, (json.dumps(record) + "\n").encode())
     for old in folder.glob("state-*.safetensors"):
         if old.name != name:
             old.unlink()

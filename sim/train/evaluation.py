@@ -20,6 +20,7 @@ from sim.envs.make_env import make_env, resolve_source
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.tasks.episode import Episode
 from sim.train.actors import Actor
+from sim.train.policies import require_columns
 from sim.train.proportions import Proportion, proportion
 from sim.worlds.worlds import CousinSource
 
@@ -115,6 +116,7 @@ def evaluate(
     )
     try:
         policy.require_fit(*(space.shape[0] for space in (env.single_observation_space, env.single_action_space)))
+        require_columns(policy, env.columns)
         afforded, refused = _split_afforded(env, indices)
         planned = [(afforded[number % len(afforded)], number // len(afforded)) for number in range(episodes)]
         results: list[EpisodeResult] = []

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,15 +20,21 @@ from safetensors.numpy import load, save
 
 from cousins.errors import InputError
 from cousins.geometry import Array
+from cousins.publishing import write_atomic
+from sim.bodies.columns import Column, columns_from_records
 
 ARRAYS_FILE: Final = "policy.safetensors"
 CARD_FILE: Final = "policy.json"
-FORMAT: Final = "cousins policy 1"
+FORMAT: Final = "cousins policy 2"
+NAMELESS_FORMAT: Final = "cousins policy 1"
+"""Format of cards without names of columns, which are still read."""
 OBSERVATION_MEAN: Final = "observation.mean"
 OBSERVATION_VARIANCE: Final = "observation.var"
 OBSERVATION_COUNT: Final = "observation.count"
 NORMALISED_LIMIT: Final = 10.0
 """Largest magnitude of a normalised observation, in standard deviations."""
+COLUMN_FIELDS: Final = frozenset(("columns", "action_columns"))
+"""Fields of a card that older ones lack."""
 _ACTIVATIONS: Final[dict[str, Callable[[Array], Array]]] = {
     "tanh": np.tanh,
     "relu": lambda value: np.asarray(np.maximum(value, 0.0)),
@@ -66,6 +73,10 @@ class PolicyCard:
     """Seed of its training."""
     steps: int
     """Environment steps of its training, including those of the policy that it started from."""
+    columns: tuple[Column, ...] = ()
+    """Name, unit, frame and sources of each number of an observation; empty where the card is older than the names."""
+    action_columns: tuple[Column, ...] = ()
+    """Name, unit and frame of each number of an action; empty where the card is older than the names."""
     format: str = FORMAT
     """Version of the file format."""
 
@@ -103,12 +114,30 @@ class Policy:
             )
 
 
+def require_columns(policy: Any, columns: Sequence[Column]) -> None:
+    """Raise `InputError` where a policy names its columns and worlds have others, or have them in another order."""
+    named: tuple[Column, ...] = getattr(policy.card, "columns", ())
+    if not named or named == tuple(columns):
+        return
+    pairs = enumerate(zip_longest(named, columns))
+    number, (trained, current) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
+    raise InputError(
+        f"worlds whose column {number} is {_column_text(current)}",
+        expected=f"{_column_text(trained)}, which the policy was trained with",
+        hint="The task has changed since: train again.",
+    )
+
+
+def _column_text(column: Column | None) -> str:
+    return "none" if column is None else f"{column.name} [{column.unit}]"
+
+
 def write_policy(policy: Policy, folder: Path) -> None:
     """Write the files of a policy to a folder; existing ones are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.asarray(value, order="C") for name, value in policy.arrays.items()}
-    write_atomically(folder / ARRAYS_FILE, save(arrays))
-    write_atomically(folder / CARD_FILE, (json.dumps(asdict(policy.card), indent=1) + "\n").encode())
+    write_atomic(folder / ARRAYS_FILE, save(arrays))
+    write_atomic(folder / CARD_FILE, (json.dumps(asdict(policy.card), indent=1) + "\n").encode())
 
 
 def read_policy(folder: Path) -> Policy:
@@ -134,17 +163,10 @@ def read_policy(folder: Path) -> Policy:
     return policy
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file atomically: it is complete or does not exist."""
-    partial_path = path.with_name(path.name + ".part")
-    partial_path.write_bytes(data)
-    partial_path.replace(path)
-
-
 def _require_format(fields_read: Any) -> None:
     """Raise `InputError` for a card of another version of the format; one without a version is damaged."""
     version = fields_read.get("format") if isinstance(fields_read, dict) else None
-    if isinstance(version, str) and version != FORMAT:
+    if isinstance(version, str) and version not in (FORMAT, NAMELESS_FORMAT):
         raise InputError(
             f"a policy of format {version[:40]!r}",
             expected=repr(FORMAT),
@@ -154,11 +176,15 @@ def _require_format(fields_read: Any) -> None:
 
 def _parse_card(fields_read: Any) -> PolicyCard:
     names = {field.name for field in fields(PolicyCard)}
-    if not isinstance(fields_read, dict) or fields_read.get("format") != FORMAT or set(fields_read) != names:
-        raise ValueError(f"its card has other fields than {FORMAT}")
-    card = PolicyCard(
-        **{**fields_read, "layers": tuple((str(weight), str(bias)) for weight, bias in fields_read["layers"])}
-    )
+    if isinstance(fields_read, dict) and fields_read.get("format") == NAMELESS_FORMAT:
+        names -= COLUMN_FIELDS
+    elif not isinstance(fields_read, dict) or fields_read.get("format") != FORMAT:
+        raise ValueError(f"its card is not of {FORMAT}")
+    if set(fields_read) != names:
+        raise ValueError(f"its card has other fields than {fields_read['format']}")
+    layers = tuple((str(weight), str(bias)) for weight, bias in fields_read["layers"])
+    columns = {name: columns_from_records(fields_read[name]) for name in names & COLUMN_FIELDS}
+    card = PolicyCard(**{**fields_read, "layers": layers, **columns})
     texts = (card.task, card.body, card.control, card.activation, card.algorithm, card.digest)
     counts = (card.observations, card.actions, card.seed, card.steps)
     numbers = (card.control_hz, card.variance_floor)
@@ -171,8 +197,10 @@ def _parse_card(fields_read: Any) -> PolicyCard:
 
 
 def _require_consistent(policy: Policy) -> None:
-    """Raise `ValueError` where the shapes of the layers do not match, or a value is not finite."""
+    """Raise `ValueError` where columns or shapes of layers do not match, or a value is not finite."""
     card, arrays = policy.card, policy.arrays
+    if card.format == FORMAT and (len(card.columns), len(card.action_columns)) != (card.observations, card.actions):
+        raise ValueError("another number of columns than of observations or actions")
     size = card.observations
     if any(arrays[name].shape != (size,) for name in (OBSERVATION_MEAN, OBSERVATION_VARIANCE)):
         raise ValueError("means of another size than its observations")

@@ -42,16 +42,16 @@ class PythonPolicyCard:
 class PythonPolicy:
     """A policy that is defined by a Python file."""
 
-    def __init__(self, path: Path, card: PythonPolicyCard) -> None:
-        """Execute the file; raises `InputError` where that fails or it defines no function `act`."""
+    def __init__(self, path: Path, card: PythonPolicyCard, *, function: str = "act") -> None:
+        """Execute the file; raises `InputError` where that fails or it defines no such function."""
         self.card = card
         self._path, self._actions = path.resolve(), 0
         module = self._call_file(_load_module, self._path)
-        act, self._reset = getattr(module, "act", None), getattr(module, "reset", None)
+        act, self._reset = getattr(module, function, None), getattr(module, "reset", None)
         if not callable(act):
             raise InputError(
-                f"no function `act` in {os.fspath(path)!r}",
-                expected="def act(observations): from [n, k] to actions [n, m], each -1 to 1",
+                f"no function `{function}` in {os.fspath(path)!r}",
+                expected=f"def {function}(observations): from [n, k] to actions [n, m], each -1 to 1",
                 hint="Define it; `reset()` beside it is called before episodes begin.",
             )
         self._act: Callable[..., Any] = act

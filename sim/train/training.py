@@ -16,8 +16,10 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
+from cousins.disk_errors import require_room
 from cousins.geometry import Array
 from cousins.pack.packs import Pack
+from cousins.publishing import claimed_folder
 from sim.envs.vector_env import CousinsVectorEnv
 from sim.train.checkpoints import load_checkpoint, save_checkpoint
 from sim.train.config import VARIANCE_FLOOR, TrainingConfig
@@ -72,8 +74,10 @@ def train(
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    require_room(output)
     try:
-        return _train(pack, training, output, resume=resume, start=start, on_progress=on_progress)
+        with claimed_folder(output):
+            return _train(pack, training, output, resume=resume, start=start, on_progress=on_progress)
     finally:
         torch.set_num_threads(threads)
 
@@ -98,13 +102,13 @@ def _train(
             start_policy = read_policy(start)
             load_policy_arrays(learner, start_policy.arrays)
             prior_steps = start_policy.card.steps
-        output.mkdir(parents=True, exist_ok=True)
         learner.set_logger(configure(str(output / LOGS_FOLDER), ["tensorboard"]))
         listener = _EpisodeCollector()
         _, callback = learner._setup_learn(training.steps, listener)
         progress = TrainingProgress(training=training, digest=digest, prior_steps=prior_steps)
         if resume:
             progress = load_checkpoint(output, progress, learner, env)
+            write_policy(_current_policy(learner, training, env, progress), output)
         every = max(1, training.steps // CURVE_POINTS)
         start_s = time.monotonic() - progress.seconds
         while learner.num_timesteps < training.steps:
@@ -118,8 +122,8 @@ def _train(
             )
             listener.ended.clear()
             _log_curve(learner, progress)
-            write_policy(_current_policy(learner, training, env, progress), output)
             save_checkpoint(output, progress, learner, env)
+            write_policy(_current_policy(learner, training, env, progress), output)
             if on_progress is not None:
                 on_progress(progress.report())
         return TrainingResult(policy=read_policy(output), seconds=progress.seconds, curve=progress.curve)
@@ -178,5 +182,7 @@ def _current_policy(
         digest=progress.digest,
         seed=training.seed,
         steps=progress.prior_steps + learner.num_timesteps,
+        columns=env.columns,
+        action_columns=env.action_columns,
     )
     return Policy(card=card, arrays=arrays)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cousins.codec import plain
-from cousins.errors import InputError
+from cousins.errors import InputError, OutputError
+from cousins.publishing import STAGING_PREFIX
 from sim.train.config import TrainingConfig
 from sim.train.policies import CARD_FILE, Policy
 
@@ -107,6 +108,14 @@ def require_no_training(folder: Path) -> None:
             f"a policy in {os.fspath(folder)!r}",
             expected="a folder without one",
             hint="Go on with it by --resume, or name another folder.",
+        )
+    other_names = [path.name for path in folder.iterdir() if path.name != LOGS_FOLDER] if folder.is_dir() else []
+    other_names = [name for name in other_names if not name.startswith(("state-", "rllib-", STAGING_PREFIX))]
+    if other_names or (folder.exists() and not folder.is_dir()):
+        raise OutputError(
+            f"something that is no training at {os.fspath(folder)!r} ({', '.join(sorted(other_names)[:3])})",
+            expected="a new or empty folder",
+            hint="Choose another folder with -o.",
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from cousins.child_processes import end_with_parent, interrupts_held
 from cousins.errors import EngineError
 from cousins.geometry import Array
 from sim.bodies.body import Body
@@ -184,7 +184,8 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         pipe, worker_pipe = context.Pipe()
         process = context.Process(target=_worker_main, args=(worker_pipe, *self._row_arguments, len(rows)), daemon=True)
-        process.start()
+        with interrupts_held():
+            process.start()
         worker_pipe.close()
         return _Worker(process=process, pipe=pipe, rows=rows)
 
@@ -242,7 +243,7 @@ def _kill(worker: _Worker) -> None:
 
 def _worker_main(pipe: Connection, body: Body, slots: Slots, solver: BulletSolver, rows: int) -> None:
     """Create the rows of a worker process and serve requests until the other end of the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     shape_plans: dict[str, ShapePlan] = {}
     local = [BulletRow(body, slots, solver, shape_plans) for _ in range(rows)]
     with suppress(EOFError, BrokenPipeError):

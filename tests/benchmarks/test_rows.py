@@ -11,7 +11,9 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PROGRAMS = sorted(
-    path for folder in (".", "learning", "places", "robustness") for path in (BENCHMARKS / folder).glob("*.py")
+    path
+    for folder in (".", "learning", "places", "regression", "robots", "robustness")
+    for path in (BENCHMARKS / folder).glob("*.py")
 )
 
 

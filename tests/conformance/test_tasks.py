@@ -118,6 +118,78 @@ def test_widths_of_observations_and_actions_do_not_depend_on_the_state(name: str
     assert len(widths) == 1
 
 
+VIEW_SOURCES: Final = {
+    "proprio": ("tip_m", "tip_rotation", "finger_axis"),
+    "object_pose": (
+        *("target_m", "target_rotation", "velocity_m_s", "spin_rad_s"),
+        *("hold_m", "hold_axis", "start_m", "opening_direction"),
+    ),
+    "object_size": ("size_m",),
+    "goal": ("goal_m",),
+    "joint": ("joint", "joint_speed", "opening_direction"),
+}
+"""Fields of a view by what they are measured from."""
+BATCH_SOURCES: Final = {
+    "object_size": ("width_m",),
+    "goal": ("goal_radius_m", "depth_m"),
+    "joint": ("opened", "closed"),
+}
+"""Fields of a batch by what they are measured from."""
+UNSEEN: Final = {
+    ("is_door", "joint"),
+    ("part_number_fraction", "object_pose"),
+    ("part_number_fraction", "goal"),
+    *((f"grasp_axis.{axis}", "proprio") for axis in "xyz"),
+}
+"""Columns that small changes of their source do not move: kinds, counts, and the way round of an axis."""
+
+
+def moved_columns(name: str, source: str, rng: np.random.Generator) -> set[str]:
+    """Return the columns of a task that change where one source is measured a little differently."""
+    stage = staged(name, proof(name)[0])
+    batch, view = stage.episodes.rows, stage.view()
+
+    def nudged(holder: object, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
+        values = {field: np.asarray(getattr(holder, field), dtype=np.float64) for field in fields}
+        return {field: value + rng.uniform(1e-4, 2e-3, value.shape) for field, value in values.items()}
+
+    fields = nudged(view, VIEW_SOURCES[source])
+    if source == "proprio":
+        fields["state"] = dataclasses.replace(view.state, **nudged(view.state, ("drive_position",)))
+    if source == "joint" and any("joint" in column.sources for column in stage.task.columns):
+        fields["hold_m"] = view.hold_m + 1e-3
+    nudged_view = dataclasses.replace(view, **fields)
+    nudged_batch = dataclasses.replace(batch, **nudged(batch, BATCH_SOURCES.get(source, ())))
+    changed = stage.task.observe(nudged_batch, nudged_view) != stage.task.observe(batch, view)
+    return {column.name for column, differs in zip(stage.task.columns, changed[0], strict=True) if differs}
+
+
+@pytest.mark.parametrize("source", VIEW_SOURCES)
+@pytest.mark.parametrize("name", task_names())
+def test_a_column_changes_with_exactly_the_sources_that_it_declares(name: str, source: str) -> None:
+    rng = np.random.default_rng(3)
+    moved = set().union(*(moved_columns(name, source, rng) for _ in range(3)))
+    declared = {column.name for column in build_task(name).columns if source in column.sources}
+    assert moved <= declared
+    clipped = {column for column in declared - moved if "_fine" in column}
+    assert declared - moved - clipped == {column for column in declared if (column, source) in UNSEEN}
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_every_column_of_an_environment_has_a_name_a_unit_and_a_source(name: str) -> None:
+    env = gym.make(env_id(name), pack=proof(name)[0], split=[0]).unwrapped
+    try:
+        size, actions = env.observation_space.shape[0], env.action_space.shape[0]
+        assert (len(env.columns), len(env.action_columns)) == (size, actions)
+        assert len(env.privileged_columns) == env.vector.episodes.privileged.shape[1]
+        for columns in (env.columns, env.privileged_columns):
+            assert len({column.name for column in columns}) == len(columns)
+            assert all(column.unit and column.sources for column in columns)
+        assert all(column.unit and not column.sources for column in env.action_columns)
+    finally:
+        env.close()
+
+
 @pytest.mark.parametrize("name", task_names())
 def test_success_is_false_at_reset_and_reward_is_finite(name: str) -> None:
     stage = staged(name, proof(name)[0])

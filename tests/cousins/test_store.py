@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cousins.store import Store, json_digest, write_atomic
+from cousins.store import Store, json_digest
 
 KEY = json_digest("a stage")
 
@@ -152,11 +152,3 @@ def test_nothing_is_swept_while_the_store_is_in_use(tmp_path: Path) -> None:
         thread.join()
     assert swept == [None]
     assert store.get(KEY) is not None
-
-
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "file.json"
-    write_atomic(path, b"old")
-    write_atomic(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]

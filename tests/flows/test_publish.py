@@ -1,4 +1,4 @@
-"""A finished folder is moved to its place atomically."""
+"""Where a scene may be put is decided before any work, and a finished run knows its own result."""
 
 from __future__ import annotations
 
@@ -7,31 +7,12 @@ from pathlib import Path
 import pytest
 
 from cousins.errors import SceneError
-from flows.execution.publish import publish, require_free
-
-
-def folder_with(path: Path, name: str) -> Path:
-    path.mkdir(parents=True)
-    (path / name).write_text(name)
-    return path
-
-
-def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
-    publish(folder_with(tmp_path / "work/fresh", "scene.json"), tmp_path / "out/scene")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["scene"]
-    assert (tmp_path / "out/scene/scene.json").read_text() == "scene.json"
-    assert not (tmp_path / "work/fresh").exists()
-
-
-def test_an_old_folder_is_replaced_and_leaves_nothing(tmp_path: Path) -> None:
-    folder_with(tmp_path / "scene", "old.txt")
-    publish(folder_with(tmp_path / "fresh", "new.txt"), tmp_path / "scene")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["scene"]
-    assert [path.name for path in (tmp_path / "scene").iterdir()] == ["new.txt"]
+from flows.execution.publish import published_run, require_free
 
 
 def test_an_empty_folder_is_free(tmp_path: Path) -> None:
-    require_free(tmp_path, force=False)
+    assert require_free(tmp_path, force=False) == {}
+    assert require_free(tmp_path / "absent", force=False) == {}
 
 
 def test_a_file_or_link_is_never_free(tmp_path: Path) -> None:
@@ -40,3 +21,14 @@ def test_a_file_or_link_is_never_free(tmp_path: Path) -> None:
     for name in ("file", "link"):
         with pytest.raises(SceneError, match="something that is no scene"):
             require_free(tmp_path / name, force=True)
+
+
+@pytest.mark.parametrize("report", ["", "[" * 100_000, '"text"', '{"request": 3, "digest": "x"}', "\ud800"])
+def test_a_report_that_names_no_run_is_nobodys_result(tmp_path: Path, report: str) -> None:
+    (tmp_path / "report.json").write_bytes(report.encode("utf-8", "surrogatepass"))
+    assert published_run(tmp_path) is None
+
+
+def test_a_report_names_the_run_that_made_it(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text('{"request": "a", "digest": "b"}')
+    assert published_run(tmp_path) == ("a", "b")

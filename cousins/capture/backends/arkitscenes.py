@@ -16,8 +16,9 @@ import numpy as np
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.decoders import images, parsing
 from cousins.capture.decoders.archives import ExportFiles
+from cousins.capture.formats.camera_files import camera_from_matrix
 from cousins.capture.formats.frame_selection import read_valid
-from cousins.capture.formats.posed_frames import DepthDecoder, PosedFrame, camera_from_matrix, write_posed_frames
+from cousins.capture.formats.posed_frames import DepthDecoder, PosedFrame, write_posed_frames
 from cousins.capture.readers import LIDAR_SCALE_ERROR, check_aspect
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, invert, rigid, rotation_about

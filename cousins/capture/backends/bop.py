@@ -19,12 +19,12 @@ import numpy as np
 from cousins.capture.captures import Capture
 from cousins.capture.decoders import parsing
 from cousins.capture.decoders.archives import ExportFiles
+from cousins.capture.formats.camera_files import camera_from_matrix
 from cousins.capture.formats.frame_selection import read_valid
 from cousins.capture.formats.posed_frames import (
     STRUCTURED_LIGHT_SCALE,
     DepthDecoder,
     PosedFrame,
-    camera_from_matrix,
     write_posed_frames,
 )
 from cousins.errors import CaptureError

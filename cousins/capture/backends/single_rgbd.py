@@ -1,7 +1,7 @@
 """One RGB-D frame: NAME_depth.png (u16) and NAME_color.png with a camera file, a single view of the scene.
 
-The camera is camera.json (`fx fy cx cy width height`, `depth_scale_to_metres`, default 0.001),
-camera-intrinsics.txt (3×3), or NAME-meta.mat of YCB-Video (`intrinsic_matrix`, `factor_depth` counts per metre).
+Depth is a PNG, a TIFF or a NumPy array. The camera is a file that `camera_files` knows (camera.json with
+`depth_scale_to_metres`, default 0.001), or NAME-meta.mat of YCB-Video (`intrinsic_matrix`, `factor_depth` per metre).
 Without any, depth of 256×192 px with colour of the same aspect ratio is what ARKit gives: the camera of such phones is
 then assumed, with a larger scale error.
 """
@@ -17,16 +17,16 @@ import numpy as np
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.decoders import images, parsing
 from cousins.capture.decoders.archives import ExportFiles
+from cousins.capture.decoders.depth_images import decode_depth
 from cousins.capture.decoders.matlab import read_small_arrays
+from cousins.capture.formats.camera_files import camera_from_matrix, read_folder_camera
 from cousins.capture.formats.posed_frames import (
     STRUCTURED_LIGHT_SCALE,
     DepthDecoder,
     PosedFrame,
-    camera_from_matrix,
-    read_folder_camera,
     write_posed_frames,
 )
-from cousins.capture.formats.single_frame import FRAME_IMAGE_NAME
+from cousins.capture.formats.single_frame import DEPTH_ENDINGS, FRAME_IMAGE_NAME
 from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics
 
@@ -75,15 +75,16 @@ class SingleRgbdReader:
             )
         frame_name = _frame_name(depth[0])
         warnings = [SINGLE_VIEW_WARNING]
-        known_camera = _camera(source, frame_name)
+        color = _color(source, frame_name)
+        known_camera = _camera(source, frame_name, color)
         if known_camera is None:
-            _check_arkit(source, depth[0], _color(source, frame_name))
+            _check_arkit(source, depth[0], color)
             warnings.append(
                 "No file tells the camera: that of a phone with LiDAR was assumed, "
                 f"so widths may be {ASSUMED_CAMERA_SCALE.error:.0%} off."
             )
         camera, metres_per_count = known_camera or (_arkit_camera, 0.001)
-        frame = PosedFrame(time_s=0.0, world_from_camera=np.eye(4), depth=depth[0], color=_color(source, frame_name))
+        frame = PosedFrame(time_s=0.0, world_from_camera=np.eye(4), depth=depth[0], color=color)
         decoder = DepthDecoder(metres=lambda counts: counts * metres_per_count, camera=lambda _, size: camera(size))
         return write_posed_frames(
             source,
@@ -101,7 +102,9 @@ class SingleRgbdReader:
 def _depth_images(source: ExportFiles) -> list[str]:
     matches = ((name, FRAME_IMAGE_NAME.fullmatch(name)) for name in source.names if "/" not in name)
     return sorted(
-        name for name, match in matches if match and match["kind"].lower() == "depth" and match["ending"] == "png"
+        name
+        for name, match in matches
+        if match and match["kind"].lower() == "depth" and match["ending"].lower() in DEPTH_ENDINGS
     )
 
 
@@ -121,9 +124,12 @@ def _color(source: ExportFiles, frame_name: str) -> str | None:
     return own_pictures[0] if own_pictures else next(iter(pictures)) if len(pictures) == 1 else None
 
 
-def _camera(source: ExportFiles, frame_name: str) -> tuple[Callable[[tuple[int, int]], Intrinsics], float] | None:
+def _camera(
+    source: ExportFiles, frame_name: str, color: str | None
+) -> tuple[Callable[[tuple[int, int]], Intrinsics], float] | None:
     """Return a function from image size to the camera, and the length of one depth count [m]; None without a file."""
-    camera_of_size = read_folder_camera(source)
+    size = None if color is None else images.color_size(source.read(color), context=color)
+    camera_of_size = read_folder_camera(source, color_size=size)
     if camera_of_size is not None:
         return camera_of_size, _metres_per_count(source)
     name = next((name for name in (f"{frame_name}-meta.mat", f"{frame_name}_meta.mat") if name in source.names), None)
@@ -142,7 +148,7 @@ def _camera(source: ExportFiles, frame_name: str) -> tuple[Callable[[tuple[int, 
 
 def _check_arkit(source: ExportFiles, depth: str, color: str | None) -> None:
     """Raise CaptureError for a frame without a camera file unless its images have ARKit's sizes."""
-    width, height = images.color_size(source.read(depth), context=depth)
+    height, width = decode_depth(source.read(depth), context=depth).shape
     color_size = (0, 0) if color is None else images.color_size(source.read(color), context=color)
     if (
         (width, height) != ARKIT_DEPTH_SIZE_PX

@@ -1,7 +1,8 @@
-"""Stray Scanner: rgb.mp4, depth/000000.png (u16 mm), confidence/000000.png, camera_matrix.csv, odometry.csv.
+"""Stray Scanner: rgb.mp4, depth/000000.png or .npy (u16 mm), confidence/000000.png, camera_matrix.csv, odometry.csv.
 
 A row of odometry.csv is `timestamp, frame, x, y, z, qx, qy, qz, qw`, camera to world, OpenCV camera axes, world y up;
-camera_matrix.csv is row by row, for the video. The first picture may be missing from the video, so the offset between
+newer ones add `fx, fy, cx, cy` of the frame and a distortion centre. camera_matrix.csv is row by row, for the video, of
+the last frame. The first picture may be missing from the video, so the offset between
 video pictures and depth images is determined by the agreement of their edges.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.decoders import images, parsing
 from cousins.capture.decoders.archives import ExportFiles
+from cousins.capture.decoders.depth_images import decode_depth
 from cousins.capture.decoders.video import decode_pictures
 from cousins.capture.formats.arkit import Z_UP_FROM_Y_UP
 from cousins.capture.formats.frame_selection import read_valid, subsample
@@ -26,6 +28,8 @@ from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics, rigid, rotation_from_quat_wxyz
 
 _TRAJECTORY_FILE, _VIDEO_FILE, _MATRIX_FILE = "odometry.csv", "rgb.mp4", "camera_matrix.csv"
+_POSE_COLUMNS = ("timestamp", "frame", "x", "y", "z", "qx", "qy", "qz", "qw")
+_CAMERA_COLUMNS = ("fx", "fy", "cx", "cy")
 _PROBE_WIDTH_PX = 256
 _VIDEO_WIDTHS_PX = (640, 1280, 1920, 3840)
 """Video widths of phones [px]."""
@@ -48,11 +52,10 @@ class _Row:
     """Timestamp of the recording's clock [s]."""
     world_from_camera: Array
     """Pose, float64 [4, 4], z up."""
-
-    @property
-    def depth(self) -> str:
-        """Name of its depth image."""
-        return f"depth/{self.number:06d}.png"
+    depth: str
+    """Name of its depth image; empty where there is none."""
+    matrix: Array
+    """Its camera for the video, float64 [3, 3]."""
 
 
 def build(config: Config | None = None) -> StrayReader:
@@ -73,23 +76,21 @@ class StrayReader:
 
     def read(self, source: ExportFiles, destination: Path) -> Capture:
         """Write every frame that has depth and a pose, with its picture of the video."""
-        lines = parsing.text_rows(
-            source.read(_TRAJECTORY_FILE, max_bytes=parsing.MAX_JSON_BYTES), 9, context=_TRAJECTORY_FILE, separator=","
-        )
+        lines = _table(source)
+        matrix = _matrix(source)
         warnings: list[str] = []
-        rows = read_valid(range(1, len(lines)), lambda line: _parse_row(lines[line], line - 1), warnings)
-        posed = [row for row in rows if row.depth in source.names]
+        rows = read_valid(range(len(lines)), lambda line: _parse_row(source, lines[line], line, matrix), warnings)
+        posed = [row for row in rows if row.depth]
         if not posed:
             raise CaptureError(
                 f"no depth images for {len(rows)} poses in {source.label}",
-                expected="depth/000000.png",
+                expected="depth/000000.png, or .npy of the first versions",
                 hint="Copy the whole folder of the recording.",
             )
         if len(posed) < len(rows):
             warnings.append(f"{len(rows) - len(posed)} of {len(rows)} frames have no depth and were left out.")
         rows_kept = subsample(posed, warnings)
         pictures = _pictures(source, posed, rows_kept, warnings)
-        matrix = _matrix(source)
         with CaptureWriter(
             destination,
             device="unknown",
@@ -97,24 +98,48 @@ class StrayReader:
             scale=Scale(source="lidar", error=LIDAR_SCALE_ERROR),
             warnings=warnings,
         ) as writer:
-            read_valid(rows_kept, lambda row: _add_frame(writer, source, row, matrix, pictures), writer.warnings)
+            read_valid(rows_kept, lambda row: _add_frame(writer, source, row, pictures), writer.warnings)
             return writer.close()
 
 
-def _parse_row(cells: list[str], index: int) -> _Row:
+def _table(source: ExportFiles) -> list[dict[str, str]]:
+    """Return the rows of the trajectory by column name; columns may be added, none may miss."""
+    lines = parsing.text_lines(
+        source.read(_TRAJECTORY_FILE, max_bytes=parsing.MAX_JSON_BYTES), context=_TRAJECTORY_FILE
+    )
+    rows = [[cell.strip() for cell in line.split(",")] for line in lines if line and not line.startswith("#")]
+    header = rows[0] if rows else []
+    absent = [name for name in _POSE_COLUMNS if name not in header]
+    if absent or any(len(row) != len(header) for row in rows):
+        raise CaptureError(
+            f"{_TRAJECTORY_FILE} " + (f"without {', '.join(absent)}" if absent else "with rows of unequal length"),
+            expected="columns " + ", ".join(_POSE_COLUMNS) + ", in every row",
+            hint="Copy the whole folder of the recording again.",
+        )
+    return [dict(zip(header, row, strict=True)) for row in rows[1:]]
+
+
+def _parse_row(source: ExportFiles, cells: dict[str, str], index: int, matrix: Array) -> _Row:
     context = f"{_TRAJECTORY_FILE} line {index + 2}"
-    values = np.array([parsing.parse_float(cell, context=context) for cell in cells])
+    values = np.array([parsing.parse_float(cells[name], context=context) for name in _POSE_COLUMNS])
     length = float(np.linalg.norm(values[5:]))
     if abs(length - 1.0) > parsing.MAX_ROTATION_ERROR:
         raise CaptureError(
             f"{context}: quaternion of length {length:.4g}", expected="length 1", hint="Export it again."
         )
     pose = parsing.pose(rigid(rotation_from_quat_wxyz(values[[8, 5, 6, 7]]), values[2:5]), context=context)
+    number = parsing.integer(float(values[1]), context=f"{context} frame", low=0, high=10**6)
+    names = (f"depth/{number:06d}.{ending}" for ending in ("png", "npy"))
+    if all(cells.get(name) for name in _CAMERA_COLUMNS):
+        fx, fy, cx, cy = (parsing.parse_float(cells[name], context=context) for name in _CAMERA_COLUMNS)
+        matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
     return _Row(
         index=index,
-        number=parsing.integer(float(values[1]), context=f"{context} frame", low=0, high=10**6),
+        number=number,
         time_s=float(values[0]),
         world_from_camera=np.asarray(Z_UP_FROM_Y_UP @ pose),
+        depth=next((name for name in names if name in source.names), ""),
+        matrix=matrix,
     )
 
 
@@ -139,7 +164,7 @@ def _pictures(source: ExportFiles, posed: list[_Row], rows_kept: list[_Row], war
         jpegs_by_offset = {
             offset: probe_jpegs[row.index + offset] for offset in PICTURE_OFFSETS if row.index + offset in probe_jpegs
         }
-        depth = images.decode_gray(source.read(row.depth), bits=16, context=row.depth)
+        depth = decode_depth(source.read(row.depth), context=row.depth)
         pairs.append(
             (depth, {key: images.decode_color(data, context=_VIDEO_FILE) for key, data in jpegs_by_offset.items()})
         )
@@ -153,13 +178,11 @@ def _pictures(source: ExportFiles, posed: list[_Row], rows_kept: list[_Row], war
     return jpegs
 
 
-def _add_frame(
-    writer: CaptureWriter, source: ExportFiles, row: _Row, matrix: Array, pictures: dict[int, bytes]
-) -> None:
-    depth = images.decode_gray(source.read(row.depth), bits=16, context=row.depth)
+def _add_frame(writer: CaptureWriter, source: ExportFiles, row: _Row, pictures: dict[int, bytes]) -> None:
+    depth = decode_depth(source.read(row.depth), context=row.depth)
     color = pictures.get(row.index)
-    size = _size(next(iter(pictures.values()), None), matrix, depth)
-    camera = _camera(matrix, size)
+    size = _size(next(iter(pictures.values()), None), row.matrix, depth)
+    camera = _camera(row.matrix, size)
     check_aspect((depth.shape[1], depth.shape[0]), size, context=row.depth)
     writer.add(
         timestamp_s=row.time_s,

@@ -9,7 +9,8 @@ thousandths of the pose's unit, `depth_path` (instant-ngp) counts `integer_depth
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from cousins.capture.captures import Capture, Scale
 from cousins.capture.decoders import images, parsing
 from cousins.capture.decoders.archives import ExportFiles
+from cousins.capture.decoders.depth_images import METRIC_WARNING, decode_depth, is_metric
 from cousins.capture.decoders.jpeg import is_jpeg
 from cousins.capture.formats.arkit import GL_FROM_CV
 from cousins.capture.formats.frame_selection import read_valid, subsample
@@ -36,7 +38,7 @@ _MAX_DISTORTION_PX = 0.5
 _LEVEL_FRAMES = 16
 """Number of frames from which the up direction is estimated."""
 _NERFSTUDIO_UNIT = 0.001
-_SUFFIXES = ("", ".png", ".jpg", ".jpeg")
+_SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".npy", ".tiff", ".tif")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class _FrameRecord:
     """Name of the depth image in the export."""
     metres_per_count: float
     """Length of one count of the depth image [m]."""
+    applied_scale: float
+    """Number of saved units per metre."""
     color: str | None
     """Name of the colour image in the export."""
     pose: Array
@@ -93,11 +97,9 @@ class TransformsReader:
         posed = _sorted_frames([frame for frame in records if frame is not None])
         frames = subsample(posed, warnings, prefer=lambda frame: frame.color is not None)
         if not frames:
-            raise CaptureError(
-                f"{len(entries)} frames without depth images in {source.label}",
-                expected="depth_file_path (16-bit PNG, millimetres) or depth_path with integer_depth_scale",
-                hint="Export with depth, as `ns-process-data record3d` does, or scan the folder of its images alone.",
-            )
+            raise _no_depth(source, entries)
+        if is_metric(decode_depth(source.read(frames[0].depth), context=frames[0].depth)):
+            warnings.append(METRIC_WARNING)
         level, sentence = level_from_surfaces(_posed_depths(source, frames), declared_up=np.array([0.0, 0.0, 1.0]))
         with CaptureWriter(
             destination,
@@ -116,6 +118,23 @@ class TransformsReader:
                 writer.warnings,
             )
             return writer.close()
+
+
+def _no_depth(source: ExportFiles, entries: Sequence[Any]) -> CaptureError:
+    """Return the error about an export none of whose frames has a depth image, with the reason."""
+    paths = [entry.get("depth_file_path", entry.get("depth_path")) for entry in entries if isinstance(entry, Mapping)]
+    named = [path for path in paths if isinstance(path, str)]
+    if named:
+        return CaptureError(
+            f"none of the {len(named)} depth images that {_TRANSFORMS_FILE} names, such as {named[0][:80]!r}",
+            expected="them beside it",
+            hint="Copy the folder of its depth images too, beside the file.",
+        )
+    return CaptureError(
+        f"{len(entries)} frames without depth images in {source.label}",
+        expected="depth_file_path (16-bit PNG or .npy, millimetres) or depth_path with integer_depth_scale",
+        hint="Export with depth, as `ns-process-data record3d` does, or scan the folder of its images alone.",
+    )
 
 
 def _frame_record(source: ExportFiles, top: Mapping[str, Any], entry: Any, context: str) -> _FrameRecord | None:
@@ -140,6 +159,7 @@ def _frame_record(source: ExportFiles, top: Mapping[str, Any], entry: Any, conte
         context=context,
         depth=depth,
         metres_per_count=unit / applied_scale,
+        applied_scale=applied_scale,
         color=None if record.get("file_path") is None else _find(source, record["file_path"], context=context),
         pose=rigid(saved_pose[:3, :3], saved_pose[:3, 3] / applied_scale),
     )
@@ -157,9 +177,19 @@ def _ngp_unit(record: Mapping[str, Any]) -> float:
 
 
 def _find(source: ExportFiles, path: Any, *, context: str) -> str | None:
-    """Return the name of the file that a path refers to, also without its extension; None where it is missing."""
-    relative_path = PurePosixPath(parsing.text(path, context=f"{context} path")).as_posix()
-    return next((relative_path + suffix for suffix in _SUFFIXES if relative_path + suffix in source.names), None)
+    """Return the name of the file that a path refers to, also without its extension; None where it is missing.
+
+    Of a path of another computer, absolute or with a drive, the last parts that lead to a file count.
+    """
+    text = parsing.text(path, context=f"{context} path").replace("\\", "/")
+    parts = PurePosixPath(text).parts
+    is_foreign = text.startswith("/") or re.match(r"[A-Za-z]:", text) is not None
+    for start in range(1, len(parts)) if is_foreign else (0,):
+        name = "/".join(parts[start:])
+        match = next((name + suffix for suffix in _SUFFIXES if name + suffix in source.names), None)
+        if match is not None:
+            return match
+    return None
 
 
 def _sorted_frames(frames: list[_FrameRecord]) -> list[_FrameRecord]:
@@ -187,8 +217,8 @@ def _posed_depths(source: ExportFiles, frames: list[_FrameRecord]) -> list[Posed
 
 
 def _depth_m(source: ExportFiles, frame: _FrameRecord) -> Array:
-    counts = images.decode_gray(source.read(frame.depth), bits=16, context=frame.depth)
-    return counts.astype(np.float64) * frame.metres_per_count
+    counts = decode_depth(source.read(frame.depth), context=frame.depth)
+    return counts.astype(np.float64) * (1.0 / frame.applied_scale if is_metric(counts) else frame.metres_per_count)
 
 
 def _camera(source: ExportFiles, frame: _FrameRecord, depth: Array) -> Intrinsics:

@@ -22,9 +22,10 @@ JPEG_QUALITY = 92
 """JPEG quality of encoded colour images."""
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_TIFF_MAGICS = (b"II*\0", b"MM\0*")
+TIFF_MAGICS = (b"II*\0", b"MM\0*")
+"""First bytes of a TIFF."""
 _PICTURE_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     Image.DecompressionBombError,
     OSError,
     SyntaxError,
@@ -35,6 +36,7 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+"""Errors of image decoders about broken bytes."""
 
 
 def color_size(data: bytes, *, context: str) -> tuple[int, int]:
@@ -53,12 +55,12 @@ def is_depth_image(data: bytes) -> bool:
     if data.startswith(_PNG_MAGIC) and len(data) >= 33:
         _, _, bits, kind = _png_header(data, context="image")
         return kind == 0 and bits > 8
-    if not data.startswith(_TIFF_MAGICS):
+    if not data.startswith(TIFF_MAGICS):
         return False
     try:
         with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
             return image.mode.startswith(("I", "F"))
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return False
 
 
@@ -84,7 +86,7 @@ def decode_gray(data: bytes, *, bits: Literal[8, 16], context: str) -> Array:
     try:
         with Image.open(io.BytesIO(_strip_png_metadata(data, context=context)), formats=("PNG",)) as image:
             return np.asarray(image).astype(np.uint16 if bits == 16 else np.uint8)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _image_error(context, f"an unreadable PNG ({error})", "a whole PNG") from error
 
 
@@ -97,7 +99,7 @@ def _decode(data: bytes, *, context: str, reduce: int) -> Image.Image:
             if reduce > 1:
                 image.draft("RGB", (width // reduce, height // reduce))
             return image.convert("RGB")
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _image_error(context, f"an unreadable image ({error})", "a whole JPEG or PNG") from error
 
 

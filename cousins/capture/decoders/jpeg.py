@@ -1,8 +1,9 @@
 """Strip the metadata of JPEG files without re-encoding the pixels.
 
 Segments as in ITU-T T.81 annex B: a marker 0xFF 0xXX, a big-endian length that counts itself, a payload.
-EXIF (with GPS position), XMP, maker notes and comments live in APP1..APP15 and COM segments, and a phone
-may append further pictures with their own EXIF after the end-of-image marker; all of that is removed.
+EXIF (with GPS position), XMP, colour profiles, maker notes and comments live in APP1..APP15 and COM segments, and a
+phone may append further pictures with their own EXIF after the end-of-image marker; all of that is removed, and so is
+every segment that decoding does not read.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from dataclasses import dataclass
 from cousins.errors import CaptureError
 
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-_END, _SCAN, _APP0, _ICC, _ADOBE, _COMMENT = 0xD9, 0xDA, 0xE0, 0xE2, 0xEE, 0xFE
+_END, _SCAN, _APP0, _ADOBE = 0xD9, 0xDA, 0xE0, 0xEE
 _AFTER_ENTROPY = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JFIF_BYTES = 14
 """Payload of a JFIF header without a thumbnail."""
+_ADOBE_BYTES = 12
+"""Payload of Adobe's colour transform."""
+_TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD})
+"""Markers of Huffman, arithmetic and quantisation tables, of the number of lines, and of the restart interval."""
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of picture headers, which hold the size."""
 
@@ -42,7 +47,7 @@ def is_jpeg(data: bytes) -> bool:
 
 
 def strip_metadata(data: bytes, *, context: str = "image") -> bytes:
-    """Return the JPEG with only the segments that decoding needs: JFIF, ICC profile, Adobe transform, tables, scans."""
+    """Return the JPEG with only the segments that decoding reads: JFIF, Adobe transform, tables, scans; no profile."""
     pieces = [b"\xff\xd8"]
     frames = 0
     for segment in _segments(data, context=context):
@@ -104,11 +109,9 @@ def _end_of_scan(data: bytes, start: int, *, context: str) -> int:
 def _is_needed(marker: int, payload: bytes) -> bool:
     if marker == _APP0:
         return payload.startswith(b"JFIF\0") and len(payload) == _JFIF_BYTES
-    if marker == _ICC:
-        return payload.startswith(b"ICC_PROFILE\0")
     if marker == _ADOBE:
-        return payload.startswith(b"Adobe")
-    return not (_APP0 < marker <= 0xEF or marker == _COMMENT)
+        return payload.startswith(b"Adobe") and len(payload) == _ADOBE_BYTES
+    return marker in _FRAMES or marker in _TABLES or marker == _SCAN
 
 
 def _broken_jpeg_error(context: str, reason: str) -> CaptureError:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cousins
+from cousins.child_processes import bound_command
 from cousins.errors import CaptureError
 
 TIMEOUT_S = 300.0
@@ -33,7 +34,7 @@ def decode_pictures(
     request = json.dumps({"wanted": sorted(set(numbers)), "width": width}).encode() + b"\n"
     try:
         process = subprocess.run(
-            [sys.executable, "-m", "cousins.capture.decoders.video_worker"],
+            bound_command([sys.executable, "-m", "cousins.capture.decoders.video_worker"]),
             input=request + video,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

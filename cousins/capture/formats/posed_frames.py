@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 
 from cousins.capture.captures import Capture, Scale
-from cousins.capture.decoders import images, parsing
+from cousins.capture.decoders import images
 from cousins.capture.decoders.archives import ExportFiles
+from cousins.capture.decoders.depth_images import METRIC_WARNING, decode_depth, is_metric
 from cousins.capture.formats.frame_selection import read_valid, subsample
 from cousins.capture.gravity import PosedDepth, level_from_surfaces
 from cousins.capture.io.capture_folder import CaptureWriter
 from cousins.capture.readers import check_aspect, read_color
-from cousins.errors import CaptureError
 from cousins.geometry import Array, Intrinsics
 
 STRUCTURED_LIGHT_SCALE = Scale(source="structured light", error=0.02)
@@ -49,7 +49,7 @@ class DepthDecoder:
     """Decoder of the depth images of an export."""
 
     metres: Callable[[Array], Array]
-    """Converts the counts of a 16-bit image [h, w] to metres, 0 = unknown."""
+    """Converts the counts of a depth image [h, w] to metres, 0 = unknown."""
     camera: Callable[[PosedFrame, tuple[int, int]], Intrinsics]
     """Returns the camera of a depth image of a size (width, height) [px]."""
     confidence: Callable[[PosedFrame], Array | None] = lambda _: None
@@ -57,8 +57,9 @@ class DepthDecoder:
 
     def depth(self, source: ExportFiles, frame: PosedFrame) -> tuple[Array, Intrinsics]:
         """Return planar depth [m] [h, w] and its camera."""
-        counts = images.decode_gray(source.read(frame.depth), bits=16, context=frame.depth)
-        return self.metres(counts), self.camera(frame, (counts.shape[1], counts.shape[0]))
+        counts = decode_depth(source.read(frame.depth), context=frame.depth)
+        depth_m = counts if is_metric(counts) else self.metres(counts)
+        return depth_m, self.camera(frame, (counts.shape[1], counts.shape[0]))
 
 
 def write_posed_frames(
@@ -77,6 +78,8 @@ def write_posed_frames(
     all_warnings = list(warnings)
     ordered = sorted(frames, key=lambda frame: frame.time_s)
     selected = subsample(ordered, all_warnings, prefer=lambda frame: frame.color in source.names)
+    if selected and is_metric(decode_depth(source.read(selected[0].depth), context=selected[0].depth)):
+        all_warnings.append(METRIC_WARNING)
     level = np.eye(4)
     if up_source != "measured":
         declared = np.array([0.0, 0.0, 1.0]) if up_source == "declared" else None
@@ -93,40 +96,6 @@ def write_posed_frames(
     ) as writer:
         read_valid(selected, lambda frame: _add_frame(writer, source, frame, decoder, level), writer.warnings)
         return writer.close()
-
-
-def read_folder_camera(source: ExportFiles) -> Callable[[tuple[int, int]], Intrinsics] | None:
-    """Return a function from image size (width, height) [px] to the folder's camera; None where no file defines it.
-
-    camera.json holds fx, fy, cx, cy, width, height; camera-intrinsics.txt the 3×3 matrix for the depth image.
-    """
-    if "camera.json" in source.names:
-        record = parsing.mapping(
-            parsing.parse_json(source.read("camera.json"), context="camera.json"), context="camera.json"
-        )
-        parameters = {key: record.get(key) for key in ("width", "height", "fx", "fy", "cx", "cy")}
-        file_camera = parsing.camera(**parameters, context="camera.json")
-        return lambda size: _scale_camera(file_camera, size)
-    if "camera-intrinsics.txt" in source.names:
-        rows = parsing.text_rows(source.read("camera-intrinsics.txt"), 3, context="camera-intrinsics.txt")
-        if len(rows) != 3:
-            raise CaptureError(
-                f"camera-intrinsics.txt of {len(rows)} rows", expected="3", hint="Write the 3×3 camera matrix."
-            )
-        k = np.array([[parsing.parse_float(cell, context="camera-intrinsics.txt") for cell in row] for row in rows])
-        return lambda size: camera_from_matrix(k, size, context="camera-intrinsics.txt")
-    return None
-
-
-def camera_from_matrix(k: Array, size: tuple[int, int], *, context: str) -> Intrinsics:
-    """Return the validated camera of a matrix [3, 3] for an image of a size (width, height) [px]."""
-    fx, fy, cx, cy = (float(value) for value in (k[0, 0], k[1, 1], k[0, 2], k[1, 2]))
-    return parsing.camera(width=size[0], height=size[1], fx=fx, fy=fy, cx=cx, cy=cy, context=context)
-
-
-def _scale_camera(camera: Intrinsics, size: tuple[int, int]) -> Intrinsics:
-    check_aspect(size, (camera.width, camera.height), context="camera.json")
-    return camera.scaled(*size)
 
 
 def _posed_depths(source: ExportFiles, frames: Sequence[PosedFrame], decoder: DepthDecoder) -> list[PosedDepth]:

@@ -22,6 +22,8 @@ from cousins.geometry import Array, Intrinsics, rigid, rotation_angle_rad, rotat
 
 _SAME_ROTATION_RAD = 1e-3
 """Rotations closer than this are considered equal: trackers jitter more."""
+_MAX_TURN_PER_FRAME_RAD = 0.1
+"""Largest turn from frame to frame that is believed [rad]: 6 rad/s at 60 Hz."""
 _LEVEL_FRAMES = 16
 """Number of frames from which the up direction is estimated."""
 
@@ -104,10 +106,29 @@ def _pose(row: Any, *, context: str) -> Array:
 
 
 def _starts_at_identity(meta: Mapping[str, Any]) -> bool:
-    """Return whether poses are relative to the first camera without its initial pose: the gravity direction is lost."""
-    first = parsing.sequence(meta["poses"], context="poses")[0]
-    rows = [first] if meta.get("initPose") is None else [first, meta["initPose"]]
-    return all(rotation_angle_rad(_pose(row, context="first pose")[:3, :3]) < _SAME_ROTATION_RAD for row in rows)
+    """Return whether poses are relative to the first camera without its initial pose: the gravity direction is lost.
+
+    Where the first poses are broken, the first whole one stands for them, with the turn that a hand makes in between.
+    """
+    if meta.get("initPose") is not None and _turn_rad(meta["initPose"]) >= _SAME_ROTATION_RAD:
+        return False
+    rows = parsing.sequence(meta["poses"], context="poses")
+    number, turn_rad = next(
+        ((number, turn) for number, turn in enumerate(map(_turn_or_none, rows)) if turn is not None), (0, np.inf)
+    )
+    return turn_rad < _SAME_ROTATION_RAD + number * _MAX_TURN_PER_FRAME_RAD
+
+
+def _turn_rad(row: Any) -> float:
+    return rotation_angle_rad(_pose(row, context="first pose")[:3, :3])
+
+
+def _turn_or_none(row: Any) -> float | None:
+    """Return the angle of a pose's rotation [rad]; None for a broken pose."""
+    try:
+        return _turn_rad(row)
+    except CaptureError:
+        return None
 
 
 def _time_s(meta: Mapping[str, Any], number: int) -> float:

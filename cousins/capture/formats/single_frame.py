@@ -6,15 +6,16 @@ import re
 from pathlib import Path
 
 from cousins.capture.decoders.archives import MAX_READ_BYTES, FolderFiles
+from cousins.capture.formats.camera_files import is_camera_file
 
 FRAME_IMAGE_NAME = re.compile(
-    r"(?i)(?P<frame>|.*?[^.])[-_]?(?P<kind>depth|color|colour|rgb|image)\.(?P<ending>png|jpe?g)"
+    r"(?i)(?P<frame>|.*?[^.])[-_]?(?P<kind>depth|color|colour|rgb|image)\.(?P<ending>png|jpe?g|tiff?|npy)"
 )
 """File name pattern of an image of a single RGB-D frame: frame name, kind of image and file type."""
 FILM_NAME = re.compile(r"(?i)[^/]+\.(mov|mp4|m4v)")
 """File name pattern of a film."""
-CAMERA_FILES = ("camera.json", "camera-intrinsics.txt")
-"""Files that define the camera of all frames of a folder."""
+DEPTH_ENDINGS = ("png", "tif", "tiff", "npy")
+"""Endings of depth images."""
 
 
 class SingleFrameFiles:
@@ -29,7 +30,7 @@ class SingleFrameFiles:
         self.names = frozenset(
             name
             for name in self._folder.names
-            if name in CAMERA_FILES or re.match(re.escape(frame) + r"([-_.]|(?i:depth|colou?r|rgb|image))", name)
+            if is_camera_file(name) or re.match(re.escape(frame) + r"([-_.]|(?i:depth|colou?r|rgb|image))", name)
         )
 
     def read(self, name: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:

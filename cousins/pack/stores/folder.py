@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cousins.disk_errors import disk_errors
 from cousins.errors import StoreError
 from cousins.pack.transfer.registry import PackStore, StoreEntry, require_key
-from cousins.store import write_atomic
+from cousins.publishing import remove_abandoned, staging_folder, sync
 
 _CHUNK_BYTES = 1 << 20
 
@@ -59,29 +61,34 @@ class FolderStore:
                 yield part
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        """Put files, each by one rename, synced to the disk."""
-        for key, data in files.items():
-            path = self._path(key)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(path, data)
-                path.chmod(0o644)
-            except OSError as error:
-                raise StoreError(
-                    f"no way to write {key} at {self.address} ({error.strerror})",
-                    expected="a folder that may be written",
-                    hint="Mend that and push again: what is there already is not sent twice.",
-                ) from error
+        """Put files, each by one rename, synced to the disk; what a killed push left behind is removed."""
+        hint = "Then push again: what is there already is not sent twice."
+        with disk_errors(self.root, hint=hint), staging_folder(self.root) as staging:
+            for number, (key, data) in enumerate(files.items()):
+                self._put(key, data, staging / str(number))
+
+    def _put(self, key: str, data: bytes, fresh: Path) -> None:
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with fresh.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.chmod(0o644)
+        fresh.replace(path)
+        sync(path.parent)
 
     def entries(self, prefix: str) -> list[StoreEntry]:
-        """Return the files below a prefix, sorted."""
+        """Return the files below a prefix, sorted; what a killed push left behind is removed."""
+        if self.root.is_dir():
+            remove_abandoned(self.root)
         now = time.time()
         entries = []
         for folder, _, names in os.walk(self.root / prefix):
             for name in names:
                 path = Path(folder) / name
-                if not path.is_symlink() and not name.startswith("."):
-                    status = path.stat()
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode):
                     key = path.relative_to(self.root).as_posix()
                     entries.append(StoreEntry(key=key, size=status.st_size, age_s=max(now - status.st_mtime, 0.0)))
         return sorted(entries, key=lambda entry: entry.key)

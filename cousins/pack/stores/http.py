@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from http.client import HTTPException
-from typing import Any, Final
+from typing import Final
 
 from cousins.errors import StoreError
 from cousins.pack.transfer.registry import TAGS, PackStore, StoreEntry, fetch, require_key
+from cousins.web import Answer, WebError, WebLimits, opened
 
-_CHUNK_BYTES: Final = 1 << 18
 _MAX_TAGS_BYTES: Final = 16 << 20
 
 
@@ -23,56 +23,43 @@ class Config:
 
     address: str
     """`http://` or `https://`, and where the store begins."""
-    timeout_s: float = 30.0
-    """How long the server may be silent [s]."""
+    limits: WebLimits = field(default_factory=WebLimits)
+    """How long the server may take."""
 
 
 def build(config: Config) -> PackStore:
     """Return the store without contacting the server."""
-    return HttpStore(config.address, timeout_s=config.timeout_s)
+    return HttpStore(config.address, limits=config.limits)
 
 
 class HttpStore:
     """A store that is read by GET, with ranges, and cannot be written."""
 
-    def __init__(self, address: str, *, timeout_s: float) -> None:
+    def __init__(self, address: str, *, limits: WebLimits) -> None:
         self.address = address
-        self._timeout_s = timeout_s
+        self._limits = limits
 
     def size(self, key: str) -> int | None:
         """Return the length from the server [bytes], None for status 404."""
-        try:
-            with self._request(key, method="HEAD") as answer:
-                return int(answer.headers.get("Content-Length") or 0)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code in (403, 404, 410):
-                return None
-            raise self._unavailable(key, error) from error
-        except (OSError, HTTPException, ValueError) as error:
-            raise self._unavailable(key, error) from error
+        lengths: list[int] = []
+        with self._errors(key, absent=(403, 404, 410)), self._opened(key, method="HEAD") as answer:
+            lengths.append(int(answer.headers.get("Content-Length") or 0))
+        return lengths[0] if lengths else None
 
     def stream(self, key: str, *, start: int = 0) -> Iterator[bytes]:
         """Give the bytes from `start` on; a server without ranges is read from its beginning."""
-        try:
-            with self._request(key, start=start) as answer:
-                left = start if answer.status == 200 else 0
-                length = int(answer.headers.get("Content-Length") or -1)
-                count = 0
-                while part := answer.read(_CHUNK_BYTES):
-                    count += len(part)
-                    skipped = min(left, len(part))
-                    left -= skipped
-                    if part[skipped:]:
-                        yield part[skipped:]
-                if length >= 0 and count < length:
-                    raise HTTPException(f"{count} of {length} bytes")
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code != 416:
-                raise self._unavailable(key, error) from error
-        except (OSError, HTTPException, ValueError) as error:
-            raise self._unavailable(key, error) from error
+        with self._errors(key, absent=(416,)), self._opened(key, start=start) as answer:
+            left = start if answer.status == 200 else 0
+            length = int(answer.headers.get("Content-Length") or -1)
+            count = 0
+            for part in answer.chunks():
+                count += len(part)
+                skipped = min(left, len(part))
+                left -= skipped
+                if part[skipped:]:
+                    yield part[skipped:]
+            if length >= 0 and count < length:
+                raise HTTPException(f"{count} of {length} bytes")
 
     def write(self, files: Mapping[str, bytes]) -> None:  # noqa: ARG002
         """Refuse: web servers are only read."""
@@ -103,11 +90,23 @@ class HttpStore:
         """Refuse: web servers are only read."""
         self.write({key: b""})
 
-    def _request(self, key: str, *, start: int = 0, method: str = "GET") -> Any:
+    def _opened(self, key: str, *, start: int = 0, method: str = "GET") -> AbstractContextManager[Answer]:
         address = "/".join([self.address.rstrip("/"), *require_key(key)])
-        headers = {"Range": f"bytes={start}-"} if start else {}
-        request = urllib.request.Request(address, headers=headers, method=method)
-        return urllib.request.urlopen(request, timeout=self._timeout_s)
+        return opened(address, start=start, method=method, limits=self._limits)
+
+    @contextmanager
+    def _errors(self, key: str, *, absent: tuple[int, ...]) -> Iterator[None]:
+        """Turn what goes wrong into `StoreError`; the statuses `absent` end the block without one."""
+        try:
+            yield
+        except WebError as error:
+            raise StoreError(error.found, expected=error.expected, hint=error.hint) from error
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code not in absent:
+                raise self._unavailable(key, error) from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._unavailable(key, error) from error
 
     def _unavailable(self, key: str, error: Exception) -> StoreError:
         return StoreError(

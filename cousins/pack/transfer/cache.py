@@ -19,8 +19,8 @@ from cousins.pack.blobs import Blob, BlobFolder
 from cousins.pack.manifests import manifest_digest
 from cousins.pack.transfer.registry import PackReference, PackStore, fetch, manifest_key, read_tag, resolve
 from cousins.pack.verification import check_file
+from cousins.publishing import write_atomic
 from cousins.scene.io.strict_json import MAX_BYTES
-from cousins.store import write_atomic
 
 BytesCallback = Callable[[int], None]
 """Progress callback, called with the number of bytes received."""

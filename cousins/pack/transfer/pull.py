@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cousins.codec import canonical_json
+from cousins.disk_errors import disk_errors, require_room
 from cousins.errors import PackError
 from cousins.pack.blobs import Blob, write_via
 from cousins.pack.packs import CHECKSUM, MANIFEST, SELECTION, Pack, checksum, open_folder, selection_of
@@ -28,9 +29,11 @@ from cousins.pack.transfer.selection import (
     records_needed,
     select_cousins,
 )
+from cousins.publishing import claimed_folder
 
 SCRATCH_FOLDER: Final = ".pulling"
 """Folder of files that are not yet in their place."""
+_AGAIN: Final = "Then type the same again: what came so far is kept. COUSINS_PACKS names another cache."
 FETCH_THREADS: Final = 4
 """Blobs that are fetched at the same time."""
 
@@ -73,14 +76,11 @@ def pull(
     """
     store = open_store(reference.store) if reference.store else None
     source = Cache(cache or cache_folder(), store, on_bytes=on_bytes)
-    try:
-        return _pull(reference, folder, selection or Selection(), source)
-    except OSError as error:
-        raise PackError(
-            f"no way to write {error.filename or os.fspath(folder)!r} ({error.strerror})",
-            expected="room and the right to write in the output folder and in the cache",
-            hint="Mend that and type the same again: what came so far is kept. COUSINS_PACKS names another cache.",
-        ) from error
+    with disk_errors(folder, hint=_AGAIN):
+        require_room(folder)
+        require_room(source.root)
+        with claimed_folder(folder):
+            return _pull(reference, folder, selection or Selection(), source)
 
 
 def _pull(reference: PackReference, folder: Path, selection: Selection, source: Cache) -> PullResult:

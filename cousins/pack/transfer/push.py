@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cousins.errors import PackError, StoreError
-from cousins.pack.blobs import Blob, read_blob_list
+from cousins.pack.blobs import DIGEST_PATTERN, Blob, read_blob_list
 from cousins.pack.manifests import read_manifest
 from cousins.pack.packs import MANIFEST, open_folder, selection_of
 from cousins.pack.records.asset_records import blobs_of
@@ -104,13 +104,15 @@ def sweep(store: PackStore, *, older_than_s: float, dry: bool = False, parts: bo
     read, and `PackError` where a manifest that a tag stands for is broken: then nothing is removed.
     """
     tagged = set(tags(store).values())
-    manifests = store.entries("packs/")
+    objects = store.entries("packs/")
+    manifests = [entry for entry in objects if DIGEST_PATTERN.fullmatch(_digest(entry))]
     untagged = [entry for entry in manifests if _digest(entry) not in tagged and entry.age_s >= older_than_s]
     live: set[str] = set()
     for entry in manifests:
         if entry not in untagged:
             live |= {blob.key for blob in _referenced_blobs(store, _digest(entry), parts=parts)}
-    blobs = store.entries("blobs/") + (store.entries("parts/") if parts else [])
+    blobs = [entry for entry in objects if entry not in manifests]
+    blobs += store.entries("blobs/") + (store.entries("parts/") if parts else [])
     unreferenced = [entry for entry in blobs if entry.key not in live and entry.age_s >= older_than_s]
     if not dry:
         for entry in [*untagged, *unreferenced]:

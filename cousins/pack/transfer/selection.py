@@ -42,14 +42,14 @@ def select_cousins(pack: Pack, selection: Selection) -> list[int] | None:
             raise PackError(
                 f"no cousin {missing[0]}" + (f" in {selection.split}" if selection.split else ""),
                 expected=f"numbers among the {len(numbers)} that there are",
-                hint="`cousins pack info` tells the splits.",
+                hint="`cousins pack info PACK` tells the splits.",
             )
         numbers = sorted(set(selection.numbers))
     if selection.count is not None and selection.count > len(numbers):
         raise PackError(
             f"a count of {selection.count}",
             expected=f"at most {len(numbers)}" + (f", all of {selection.split}" if selection.split else ""),
-            hint="`cousins pack info` tells the splits.",
+            hint="`cousins pack info PACK` tells the splits.",
         )
     return numbers[: selection.count]
 

@@ -21,6 +21,7 @@ import numpy as np
 import trimesh
 
 from cousins.capture.captures import Capture, Frame
+from cousins.child_processes import bound_command
 from cousins.errors import InputError, StageError
 from cousins.geometry import Array, transform, unproject
 from cousins.meshes import Mesh
@@ -91,7 +92,9 @@ class Nerfstudio:
                 hint="Type `cousins setup nerfstudio`; it needs 8 GB.",
             )
         command = [str(self._program("python")), "-c", "import torch; print(torch.cuda.is_available())"]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environment())
+        answer = subprocess.run(
+            bound_command(command), capture_output=True, text=True, check=False, env=self._environment()
+        )
         if answer.stdout.split()[-1:] != ["True"]:
             raise InputError(
                 "no NVIDIA GPU that torch can use",
@@ -134,7 +137,7 @@ class Nerfstudio:
     def _run(self, program: str, arguments: list[str], *, progress: ProgressCallback) -> None:
         """Run one of nerfstudio's programs to its end; raises StageError with its last lines where it fails."""
         child = subprocess.Popen(
-            [str(self._program(program)), *arguments],
+            bound_command([str(self._program(program)), *arguments]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -6,6 +6,7 @@ options, `OUT` gets the vertices and the faces of each piece in turn.
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from pathlib import Path
@@ -42,4 +43,8 @@ def main(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
+    except OSError as disk_error:
+        sys.stderr.write(f"{disk_error}\n")
+        sys.exit(os.EX_IOERR)

@@ -7,6 +7,7 @@ stayed open, so that a bowl still holds a ball.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import numpy as np
 import trimesh
 from scipy.spatial import cKDTree
 
-from cousins.errors import StageError
+from cousins.child_processes import bound_command
+from cousins.errors import ResourceError, StageError
 from cousins.geometry import Array
 from cousins.meshes import Mesh
 from cousins.reconstruct.assets import Piece
@@ -170,9 +172,11 @@ def _coacd(
             max_cpu_s=config.max_cpu_s,
         )
         command = [sys.executable, "-m", "cousins.reconstruct.collision.coacd_worker", str(source), str(target)]
-        child = subprocess.run(command, capture_output=True, check=False)
+        child = subprocess.run(bound_command(command), capture_output=True, check=False)
         if child.returncode == -signal.SIGXCPU:
             raise StageError(f"CoACD exceeded its {config.max_cpu_s} s of CPU time", stage="collision")
+        if child.returncode == os.EX_IOERR:
+            raise _scratch_error(scratch, child.stderr)
         if child.returncode != 0 or not target.exists():
             raise StageError(f"CoACD ended with code {child.returncode}", stage="collision")
         with np.load(target, allow_pickle=False) as arrays:
@@ -181,6 +185,15 @@ def _coacd(
     if not hulls:
         raise StageError("CoACD left no piece with a volume", stage="collision")
     return hulls
+
+
+def _scratch_error(scratch: str, log: bytes) -> ResourceError:
+    """Return the error of a full or broken disk: another decomposition would be another result."""
+    return ResourceError(
+        f"no way to write temporary files at {scratch!r} ({log.decode(errors='replace').strip()[-200:]})",
+        expected="room on the disk of temporary files",
+        hint="Free some space there, or set TMPDIR to a folder on another disk. Then type the same command again.",
+    )
 
 
 def _measure_cover(

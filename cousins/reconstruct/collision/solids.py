@@ -13,8 +13,10 @@ MAX_CRUMB_LENGTH_M = 0.01
 
 def solid_of(mesh: Mesh) -> manifold3d.Manifold:
     """Return a mesh as a solid with coincident vertices welded; its status is an error where it is no manifold."""
+    # The binding takes only writable arrays in C order; foreign ones may be views of a file or turned around.
     welded = manifold3d.Mesh64(
-        vert_properties=np.asarray(mesh.vertices, dtype=np.float64), tri_verts=np.asarray(mesh.faces, dtype=np.uint64)
+        vert_properties=np.array(mesh.vertices, dtype=np.float64, order="C"),
+        tri_verts=np.array(mesh.faces, dtype=np.uint64, order="C"),
     )
     welded.merge()
     return manifold3d.Manifold(welded)

@@ -132,6 +132,7 @@ def _opened(scene: Scene, sources: Mapping[str, tuple[Plane, list[Array]]], capt
     """
     bodies = scene_bodies(scene)
     hanging = hanging_supports(scene)
+    walls = [plane for plane, _ in sources.values() if plane.kind == "wall"]
     opened = []
     for structure in scene.structures:
         if structure.name not in sources:
@@ -141,7 +142,8 @@ def _opened(scene: Scene, sources: Mapping[str, tuple[Plane, list[Array]]], capt
         standing = {relation.subject for relation in scene.relations if relation.object == structure.name}
         feet = [*feet, *(footprint(bodies[name]) for name in sorted(standing) if plane.kind != "wall")]
         backs = [body_corners(bodies[name]) for name, support in hanging.items() if support == structure.name]
-        opened.append(structure_from_plane(plane, [*feet, *backs], capture.frames))
+        around = [wall for wall in walls if wall is not plane]
+        opened.append(structure_from_plane(plane, [*feet, *backs], capture.frames, walls=around))
     return tuple(opened)
 
 

@@ -20,6 +20,7 @@ from cousins.geometry import Array, rigid
 from cousins.scene.layout.attachment import Attachment, find_attachments
 from cousins.scene.layout.collision_bodies import (
     CollisionBody,
+    asset_body,
     body_corners,
     clearance_below,
     find_overlaps,
@@ -132,12 +133,14 @@ def attachment_gaps(scene: Scene) -> dict[str, tuple[float, float]]:
 
     The gap is infinite where the wall or ceiling is not behind at least half of the object.
     """
-    bodies = scene_bodies(scene)
     structures = {structure.name: structure for structure in scene.structures}
+    placed_by_name = {placed.asset.name: placed for placed in scene.objects}
     config = HangingConfig()
     gaps = {}
     for name, support in hanging_supports(scene).items():
-        attachments = find_attachments(bodies[name], [structures[support]])
+        placed = placed_by_name[name]
+        body = asset_body(placed.asset).transformed(placed.world_from_asset)
+        attachments = find_attachments(body, [structures[support]])
         gap_m = max(0.0, attachments[0].gap_m) if attachments else np.inf
         is_ceiling = structures[support].kind == "ceiling"
         gaps[name] = float(gap_m), config.cord_reach_m if is_ceiling else config.bracket_reach_m

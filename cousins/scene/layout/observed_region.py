@@ -38,6 +38,8 @@ REACH_M: Final = 0.1
 before corners do. Further away it lies behind a wall."""
 MAX_UNSEEN_M2: Final = 2.0
 """A patch that no frame shows belongs to the structure where it is smaller than this [m²]."""
+MAX_WALL_SHARE: Final = 0.5
+"""Largest share of the border of an enclosed unseen patch beside walls: more is a room behind them."""
 MIN_OPENING_M2: Final = 0.004
 """A smaller opening, or a smaller patch of structure, is noise [m²]."""
 WHOLE_SHARE: Final = 0.99
@@ -55,13 +57,14 @@ class ObservedRegion:
 
 
 def observed_region(
-    inside: Array, world_from_grid: Array, cell_m: float, frames: Sequence[Frame], *, covered: Array
+    inside: Array, world_from_grid: Array, cell_m: float, frames: Sequence[Frame], *, covered: Array, at_wall: Array
 ) -> ObservedRegion | None:
     """Return the part of an outline that exists, or None where it is taken for whole.
 
     `inside`, bool [rows, columns], are the cells within the outline: cell (row, column) lies at x = (column + ½ -
     columns / 2) · cell_m, y = (row + ½ - rows / 2) · cell_m, z = 0 of the pose `world_from_grid` [4, 4]. `covered`, of
-    the same shape, are cells on which objects stand: they exist whatever was seen.
+    the same shape, are cells on which objects stand: they exist whatever was seen. `at_wall`, of the same shape, are
+    cells beside a wall: a floor does not go on behind one.
     """
     rows, columns = inside.shape
     row, column = np.nonzero(inside)
@@ -78,6 +81,7 @@ def observed_region(
     is_unseen = inside & ~is_surface & ~is_open
     near = ndimage.distance_transform_edt(~is_surface) * cell_m <= REACH_M
     near |= is_unseen & ~_large_patches(is_unseen, MAX_UNSEEN_M2 / cell_m**2)
+    near |= _enclosed_patches(is_surface, is_open, at_wall)
     exists = inside & ((is_surface | near) & ~is_open | covered)
     exists = _without_specks(exists, cell_m)
     share = float(exists.sum() / inside.sum())
@@ -123,6 +127,21 @@ def count_structure_observations(points: Array, frames: Sequence[Frame]) -> tupl
 def is_looked_through(measured: Array, through: Array) -> Array:
     """Return at which points the counts of `count_structure_observations` [n] show free space, bool [n]."""
     return np.asarray((through >= MIN_FRAMES_THROUGH) & (through > MAX_THROUGH * measured))
+
+
+def _enclosed_patches(is_surface: Array, is_open: Array, at_wall: Array) -> Array:
+    """Return the cells of unseen patches with surface all around, such as floor under a table, bool [rows, columns].
+
+    A patch of which more than `MAX_WALL_SHARE` of the border lies beside walls is the room behind them.
+    """
+    labels, count = ndimage.label(ndimage.binary_fill_holes(is_surface) & ~is_surface & ~is_open)
+    enclosed = np.zeros_like(is_surface)
+    for index in range(1, count + 1):
+        patch = labels == index
+        border = ndimage.binary_dilation(patch) & ~patch
+        if float(at_wall[border].mean()) <= MAX_WALL_SHARE:
+            enclosed |= patch
+    return enclosed
 
 
 def _runs(row: Array) -> set[tuple[int, int]]:

@@ -85,7 +85,7 @@ def find_remainder(
     if not len(visual.faces):
         return None
     visual = _with_all_colors(_decimated(visual, config.max_faces))
-    pieces = _boxes(surface_points(visual, config.cell_m / 2.0), bodies, config)
+    pieces = _boxes(visual.surface_points(config.cell_m / 2.0), bodies, config)
     return (visual, pieces) if pieces else None
 
 
@@ -105,24 +105,10 @@ def is_near_meshes(points: Array, meshes: Sequence[Mesh], reach_m: float, *, spa
     if not meshes:
         return np.zeros(len(points), dtype=bool)
     tree = cKDTree(
-        np.concatenate([surface_points(mesh, spacing_m) for mesh in meshes]), balanced_tree=False, compact_nodes=False
+        np.concatenate([mesh.surface_points(spacing_m) for mesh in meshes]), balanced_tree=False, compact_nodes=False
     )
     distance, _ = tree.query(points, distance_upper_bound=reach_m, workers=-1)
     return np.isfinite(distance)
-
-
-def surface_points(mesh: Mesh, spacing_m: float) -> Array:
-    """Return points [n, 3] on a mesh, no further than about `spacing_m` apart: vertices and a grid in each triangle."""
-    triangles = np.asarray(mesh.vertices, dtype=np.float64)[mesh.faces]
-    longest = np.sqrt(((triangles - np.roll(triangles, 1, axis=1)) ** 2).sum(axis=2)).max(axis=1)
-    steps = np.maximum(np.ceil(longest / spacing_m).astype(np.int64), 1)
-    parts = [np.asarray(mesh.vertices, dtype=np.float64)]
-    for count in np.unique(steps[steps > 1]).tolist():
-        first, second = (grid.ravel() for grid in np.meshgrid(np.arange(count + 1), np.arange(count + 1)))
-        is_inside = first + second <= count
-        weights = np.stack([first, second, count - first - second], axis=1)[is_inside] / count
-        parts.append(np.einsum("kc,ncd->nkd", weights, triangles[steps == count]).reshape(-1, 3))
-    return np.concatenate(parts)
 
 
 def _fused_surface(frames: Sequence[Frame], coarse: Mesh, config: RemainderConfig) -> tuple[Mesh, float]:

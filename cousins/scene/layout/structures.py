@@ -63,10 +63,13 @@ def join_corners(planes: Sequence[Plane]) -> list[Plane]:
     ]
 
 
-def structure_from_plane(plane: Plane, footprints: Sequence[Array], frames: Sequence[Frame] = ()) -> Structure:
+def structure_from_plane(
+    plane: Plane, footprints: Sequence[Array], frames: Sequence[Frame] = (), *, walls: Sequence[Plane] = ()
+) -> Structure:
     """Return a plane as a structure whose outline also covers the `footprints` [n, 3] of the objects on it.
 
-    What `frames` look through is left out. A floor's slab is never cut, so that nothing falls out of the scene.
+    What `frames` look through is left out, and what lies behind `walls`. A floor's slab is never cut, so that nothing
+    falls out of the scene.
     """
     world_from_plane = plane_frame(plane)
     plane_from_world = invert(world_from_plane)
@@ -82,7 +85,7 @@ def structure_from_plane(plane: Plane, footprints: Sequence[Array], frames: Sequ
     angle, center, size = smallest_rectangle(outline)
     turn = rotation_about(np.array([0.0, 0.0, 1.0]), angle)
     world_from_grid = world_from_plane @ rigid(turn, np.array([*center, 0.0]))
-    rectangles = _existing_rectangles(outline, feet, frames, world_from_plane, world_from_grid, size)
+    rectangles = _existing_rectangles(outline, feet, frames, walls, world_from_plane, world_from_grid, size)
     if len(rectangles):
         visual = _rectangles_mesh(rectangles, size).transformed(world_from_grid)
         if plane.kind != "floor":
@@ -170,6 +173,7 @@ def _existing_rectangles(
     outline: Array,
     feet: Sequence[Array],
     frames: Sequence[Frame],
+    walls: Sequence[Plane],
     world_from_plane: Array,
     world_from_grid: Array,
     size: Array,
@@ -186,17 +190,29 @@ def _existing_rectangles(
         columns, rows = (int(np.ceil(length / cell_m)) for length in size)
         across, along = (np.arange(count) + 0.5 - count / 2 for count in (columns, rows))
         x, y = np.meshgrid(across, along)
-        centers = transform(plane_from_grid, cell_m * np.stack([x, y, np.zeros_like(x)], axis=-1))[..., :2]
+        cells = cell_m * np.stack([x, y, np.zeros_like(x)], axis=-1)
+        centers = transform(plane_from_grid, cells)[..., :2]
         inside = in_convex_outline(centers, outline)
+        at_wall = _beside_walls(transform(world_from_grid, cells), walls)
         covered = np.zeros_like(inside)
         for points in feet:
             covered |= in_convex_outline(centers, hull_outline(points))
-        region = observed_region(inside, world_from_grid, cell_m, frames, covered=covered)
+        region = observed_region(inside, world_from_grid, cell_m, frames, covered=covered, at_wall=at_wall)
         if region is None:
             return np.zeros((0, 2, 2))
         if len(region.rectangles) <= MAX_RECTANGLES:
             return region.rectangles
         cell_m *= 1.25
+
+
+def _beside_walls(points: Array, walls: Sequence[Plane]) -> Array:
+    """Return which points [..., 3] lie within `CORNER_REACH_M` of a wall, at any height, bool [...]."""
+    beside = np.zeros(points.shape[:-1], dtype=bool)
+    for wall in walls:
+        low, high = (wall.outline.min(axis=0) - CORNER_REACH_M)[:2], (wall.outline.max(axis=0) + CORNER_REACH_M)[:2]
+        along = np.all((points[..., :2] >= low) & (points[..., :2] <= high), axis=-1)
+        beside |= along & (np.abs(points @ wall.normal - wall.offset_m) <= CORNER_REACH_M)
+    return beside
 
 
 def in_convex_outline(points: Array, outline: Array) -> Array:

@@ -1,7 +1,7 @@
 """Check one USD file and print its findings as JSON: the child process that `checks.py` starts.
 
-Run as `python -m cousins.scene.usd.check_worker FILE`. It limits its own memory, time and file size first, because a
-crafted USD file can crash the parser or keep it busy.
+Run as `python -m cousins.scene.usd.check_worker FILE [ROOT]`. It limits its own memory, time and file size first,
+because a crafted USD file can crash the parser or keep it busy.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ APPEARANCE_VALIDATORS: Final = frozenset({"MaterialBindingApiAppliedValidator"})
 info. Every RoomPlan package of Apple breaks this one."""
 
 
-def check_file(path: Path) -> list[Finding]:
+def check_file(path: Path, root: Path | None = None) -> list[Finding]:
     """Return the findings about a USD file: its paths first, and only if they are good its stage."""
-    findings = check_paths(path)
+    findings = check_paths(path, root)
     if any(finding.severity == "error" for finding in findings):
         return findings
     try:
@@ -121,8 +121,8 @@ def _unreadable_stage(path: Path, message: str) -> Finding:
 
 def main() -> int:
     """Print the findings about the file named on the command line as one line of JSON."""
-    limit_resources()
-    findings = check_file(Path(sys.argv[1]))
+    limit_resources(Path(sys.argv[1]))
+    findings = check_file(*map(Path, sys.argv[1:3]))
     sys.stdout.write(json.dumps([asdict(finding) for finding in findings]) + "\n")
     return 0
 

@@ -26,9 +26,12 @@ DRIVE_PATTERN: Final = re.compile(r"[A-Za-z]:|\\\\")
 """A Windows drive or share."""
 
 
-def check_paths(path: Path) -> list[Finding]:
-    """Return findings about the asset paths of a USD file and of every layer that it references inside its folder."""
-    root = path.parent.resolve()
+def check_paths(path: Path, root: Path | None = None) -> list[Finding]:
+    """Return findings about the asset paths of a USD file and of every layer that it references inside `root`.
+
+    Without a root it is the file's own folder.
+    """
+    root = (root or path.parent).resolve()
     findings: list[Finding] = []
     waiting = [str(path.resolve())]
     visited: set[str] = set()
@@ -155,8 +158,11 @@ def _path_finding(problem: str, layer_path: str, asset: str) -> Finding:
     messages = {
         "absolute-path": ("is absolute", "Write it relative to the layer, such as ./textures/a.png."),
         "uri-path": ("is an address", "Copy the file beside the layer and name it by a relative path."),
-        "escaping-path": ("leads out of the scene's folder", "Copy the file into the folder and point there."),
-        "link-out-of-folder": ("is a link that leads out of the scene's folder", "Replace the link by the file."),
+        "escaping-path": (
+            "leads out of the folder",
+            "Copy the file into the folder and point there, or name the folder that holds both with --root.",
+        ),
+        "link-out-of-folder": ("is a link that leads out of the folder", "Replace the link by the file."),
         "foreign-file-type": ("is no USD layer or image", "Convert it to .usda, .usdc, .png or .jpg."),
         "missing-file": ("does not exist", "Add the file or remove the path."),
     }

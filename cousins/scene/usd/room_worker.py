@@ -1,8 +1,8 @@
 """Print the solids of a USDZ, such as RoomPlan's, as JSON: a child process, for the file may be hostile.
 
-Run as `python -m cousins.scene.usd.room_worker FILE`. Prints one object: `up`, `y` or `z`, and `solids`, each with its
-prim's name, the group above it, its pose (rows of a 4×4, metres, rotation only) and its points and triangles in that
-pose's frame.
+Run as `python -m cousins.scene.usd.room_worker FILE`. Prints one object: `up`, `y` or `z`, `unit_m`, the stage's unit
+[m], and `solids`, each with its prim's name, the group above it, its pose (rows of a 4×4, metres, rotation only) and
+its points and triangles in that pose's frame.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ MAX_POINTS: Final = 200_000
 """Most points of all solids: RoomPlan writes some thousand."""
 
 
-def read_solids(path: Path) -> dict[str, Any]:
-    """Return the JSON object that is printed, or `{"error": reason}`."""
-    errors = [finding for finding in check_paths(path) if finding.severity == "error"]
+def read_solids(path: Path, root: Path | None = None) -> dict[str, Any]:
+    """Return the JSON object that is printed, or `{"error": reason}`; nothing outside of `root` is read."""
+    errors = [finding for finding in check_paths(path, root) if finding.severity == "error"]
     if errors:
         return {"error": errors[0].message}
     try:
@@ -59,7 +59,7 @@ def read_solids(path: Path) -> dict[str, Any]:
             if points_left < 0:
                 return {"error": f"more than {MAX_POINTS} points"}
             solids.append(solid)
-    return {"up": str(UsdGeom.GetStageUpAxis(stage)).lower(), "solids": solids}
+    return {"up": str(UsdGeom.GetStageUpAxis(stage)).lower(), "unit_m": unit, "solids": solids}
 
 
 def _solid(prim: Usd.Prim, unit: float) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _geometry(prim: Usd.Prim) -> tuple[Array, list[list[int]]]:
 
 def main() -> int:
     """Print the solids of the file named on the command line as one line of JSON."""
-    limit_resources()
+    limit_resources(Path(sys.argv[1]))
     sys.stdout.write(json.dumps(read_solids(Path(sys.argv[1])), allow_nan=False) + "\n")
     return 0
 

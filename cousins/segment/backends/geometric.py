@@ -30,6 +30,7 @@ from cousins.segment.structure.planes import FittedPlane, FixedStructure, PlaneC
 from cousins.segment.support import supports_of
 from cousins.segment.surfaces.voxel_map import VoxelConfig
 from cousins.segment.view_agreement import compare_views
+from cousins.segment.view_votes import segment_views
 
 SINGLE_VIEW_TABLE_M2 = 0.2
 """Smallest visible area of a table in a single view [m²]: 45 cm square, more than the tops of most boxes."""
@@ -105,9 +106,11 @@ class Geometric:
 
     def _segment_multi_view(self, capture: Capture, structure: FixedStructure) -> DetectedObjects:
         config = self.config
+        views = segment_views(capture.frames, structure, patch=config.patches, group=config.groups)
         cloud = find_instances(
             capture,
             structure,
+            views,
             voxel=config.voxels,
             patch=config.patches,
             merging=config.merging,
@@ -123,7 +126,7 @@ class Geometric:
             capture, masks[:count], clouds[:count], voxel_m=cloud.voxel_m, up=structure.up
         )
         kept_masks = [masks[k] for k in kept_indices]
-        agreement = compare_views(capture, structure, kept_masks, patch=config.patches, group=config.groups)
+        agreement = compare_views(views, kept_masks)
         kept_indices += range(count, len(clouds))
         explained = clouds + [patch.points for patch in patches]
         leftovers = report_leftovers(cloud.leftover, explained, voxel_m=cloud.voxel_m)

@@ -85,6 +85,7 @@ class Sam:
         cloud = find_instances(
             capture,
             structure,
+            (),
             voxel=config.voxels,
             patch=config.patches,
             merging=config.merging,

@@ -94,6 +94,8 @@ def _pairs_around_bottoms(
 ) -> list[tuple[int, int]]:
     """Return pairs of the member pieces that enclose a hole of their own colour."""
     is_member = np.isin(labels, members)
+    if not (is_member & near_ground).any():
+        return []
     low, filled = _enclosed_cells(cells[is_member & near_ground])
     grid_cells = cells - low
     on_grid = np.asarray(((grid_cells >= 0) & (grid_cells < filled.shape)).all(axis=1))

@@ -23,6 +23,7 @@ from cousins.segment.parts.part_merging import PartMergingConfig, find_part_pair
 from cousins.segment.parts.stability_grouping import GroupConfig, Pieces, group_by_stability, merge_groups
 from cousins.segment.structure.planes import plane_basis
 from cousins.segment.surfaces.surface import Surface
+from cousins.segment.view_votes import ViewVotes
 
 MIN_OBJECT_VOXELS = 60
 """Fewest voxels of an object: a die of four voxels has about as many."""
@@ -52,6 +53,8 @@ class ForegroundMap:
     """Voxel edge [m]."""
     up: Array
     """Unit vector against gravity, float64 [3]."""
+    votes: ViewVotes
+    """Objects of the points in views that were segmented alone."""
 
     def subset(self, mask: Array) -> ForegroundMap:
         """Return the points selected by a mask [n]; those beside dropped points count as beside the ground."""
@@ -65,7 +68,13 @@ class ForegroundMap:
             normals=self.normals[mask],
             height_m=self.height_m[mask],
             grounded=touches_ground[mask],
+            votes=self.votes.subset(mask),
         )
+
+    def cut_between(self, is_apart: Array, labels: Array) -> ForegroundMap:
+        """Return the map without edges between groups that are apart, bool [k, k], by the `labels` [n] of points."""
+        a, b = labels[self.surface.edges].T
+        return replace(self, surface=replace(self.surface, edges=self.surface.edges[~is_apart[a, b]]))
 
     def describe_pieces(self, labels: Array) -> tuple[Pieces, StabilityModel]:
         """Return contacts and supports for these labels [n]."""
@@ -131,11 +140,14 @@ def _group_pieces(foreground: ForegroundMap, labels: Array, merging: PartMerging
             up=foreground.up,
             config=merging,
         )
+        is_apart = foreground.votes.are_apart(labels)
+        pairs = [pair for pair in pairs if not is_apart[pair]]
         if not pairs:
             break
         labels = _merge_labels(labels, pairs)
         pieces, _ = foreground.describe_pieces(labels)
         labels = _merge_enclosed(foreground, labels, pieces)
+    foreground = foreground.cut_between(foreground.votes.are_apart(labels), labels)
     pieces, stability = foreground.describe_pieces(labels)
     without_support = replace(pieces, carried=np.zeros_like(pieces.carried))
     object_of_piece, keep_mask = group_by_stability(without_support, config=group, is_stable=stability.is_stable)
@@ -145,7 +157,9 @@ def _group_pieces(foreground: ForegroundMap, labels: Array, merging: PartMerging
 def _merge_enclosed(foreground: ForegroundMap, labels: Array, pieces: Pieces) -> Array:
     """Return the labels [n] with pieces joined that lie within the hull of another."""
     points, normals = foreground.surface.points, foreground.normals
-    return _merge_labels(labels, find_enclosed(points, normals, labels, pieces, voxel_m=foreground.voxel_m))
+    is_apart = foreground.votes.are_apart(labels)
+    pairs = find_enclosed(points, normals, labels, pieces, voxel_m=foreground.voxel_m)
+    return _merge_labels(labels, [pair for pair in pairs if not is_apart[pair]])
 
 
 def _merge_labels(labels: Array, pairs: list[tuple[int, int]]) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from cousins.geometry import Array
@@ -15,6 +16,14 @@ MAX_SINK_M = 0.02
 """A point this far below a support may still lie on it [m]: noise, and a support that bends."""
 BOARD_M = 0.05
 """Surface further below a raised support is below its board [m]."""
+MIN_OPPOSITE_COS = 0.9
+"""Least cosine between the normals of a panel's two faces, one of them turned round."""
+PANEL_M = 0.05
+"""Surface this near behind a wall is the other side of it [m]."""
+WALL_CELL_M = 0.05
+"""Edge of the cells in which a wall was measured or not [m]."""
+MAX_LAYER_COS = 0.5
+"""Least cosine between the normals of a wall and of a second layer of it."""
 WALL_M = 0.3
 """Surface further behind a wall is in another room or bin [m], no noise, relief or second layer of the wall."""
 
@@ -96,13 +105,45 @@ def is_over_support(structure: FixedStructure, points: Array, kinds: Sequence[st
     return is_over
 
 
+def is_beyond_wall(structure: FixedStructure, wall: FittedPlane, points: Array, normals: Array) -> Array:
+    """Return bool [...]: points [..., 3] behind a wall that are neither noise nor a second layer of it.
+
+    They lie over a support: behind an opening or beyond its edge, far behind it, in front of the other face of its
+    panel, or where their `normals` [..., 3] do not face as the wall does. `points` are all that was measured.
+    """
+    height = heights_above_plane(wall, points)
+    is_turned = normals @ wall.plane.normal < MAX_LAYER_COS
+    is_far = (height < -WALL_M) | ((height < -PANEL_M) & (is_turned | ~_is_near_measured(wall, points, normals)))
+    for fitted in structure.planes:
+        plane = fitted.plane
+        if plane.kind != "wall" or plane.normal @ wall.plane.normal > -MIN_OPPOSITE_COS:
+            continue
+        thickness_m = -float(heights_above_plane(wall, plane.outline).mean())
+        if -MAX_SINK_M <= thickness_m <= WALL_M:
+            is_in_front = heights_above_plane(fitted, points) > max(MAX_SINK_M, 3.0 * fitted.scatter_m)
+            is_far |= (height < -thickness_m) & is_in_front & inside_outline(plane, points, margin_m=MAX_SINK_M)
+    return np.asarray(is_far & is_over_support(structure, points, ("table", "floor")))
+
+
+def _is_near_measured(wall: FittedPlane, points: Array, normals: Array) -> Array:
+    """Return bool [...]: points [..., 3] whose projection onto a wall lies in or beside a cell with measured wall."""
+    is_wall = np.abs(heights_above_plane(wall, points)) < max(MAX_SINK_M, 3.0 * wall.scatter_m)
+    is_wall &= normals @ wall.plane.normal > MIN_OPPOSITE_COS
+    cells = np.floor(points @ plane_basis(wall.plane.normal).T / WALL_CELL_M).astype(np.int64)
+    cells -= cells.reshape(-1, 2).min(axis=0, initial=0) - 1
+    grid = np.zeros(cells.reshape(-1, 2).max(axis=0, initial=0) + 2, dtype=bool)
+    grid[cells[is_wall][:, 0], cells[is_wall][:, 1]] = True
+    grid = ndimage.binary_dilation(grid, structure=np.ones((3, 3), dtype=bool))
+    return np.asarray(grid[cells[..., 0], cells[..., 1]])
+
+
 def inside_outline(plane: Plane, points: Array, *, margin_m: float = 0.0) -> Array:
     """Return bool [...]: points [..., 3] whose projection onto the plane lies in its outline, grown by `margin_m`."""
     inside = np.ones(points.shape[:-1], dtype=bool)
     for start, end in zip(plane.outline, np.roll(plane.outline, -1, axis=0), strict=True):
         side = np.cross(plane.normal, end - start)
         side /= max(np.linalg.norm(side), 1e-12)
-        inside &= (points - start) @ side >= -margin_m
+        inside &= points @ side >= start @ side - margin_m
     return inside
 
 

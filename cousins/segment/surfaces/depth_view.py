@@ -12,11 +12,11 @@ from cousins.capture.captures import Frame
 from cousins.geometry import Array
 from cousins.segment.structure.planes import (
     BOARD_M,
-    WALL_M,
     FittedPlane,
     FixedStructure,
     heights_above_plane,
     inside_outline,
+    is_beyond_wall,
     is_over_support,
 )
 from cousins.segment.surfaces.surface import Surface, noise_m, normals_at, world_points
@@ -94,13 +94,13 @@ def foreground_view(frame: Frame, structure: FixedStructure, *, color: bool = Tr
     above = valid.copy()
     excess = np.full(valid.shape, np.inf)
     scatter = 0.0015
-    over_board, over_any = (is_over_support(structure, points, kinds) for kinds in (("table",), ("table", "floor")))
+    over_board = is_over_support(structure, points, ("table",))
     for fitted in structure.planes:
         height = heights_above_plane(fitted, points) - plane_deviations(fitted, points, normals)
         blurred, local = _smooth_height(height, frame.depth_m, normals @ fitted.plane.normal)
         over = blurred - np.clip(3.0 * local, 0.003, 3.0 * noise_m(frame.depth_m))
         if fitted.plane.kind == "wall":
-            is_behind = (over < 0.01) & ~((height < -WALL_M) & over_any)
+            is_behind = (over < 0.01) & ~is_beyond_wall(structure, fitted, points, normals)
             above &= ~(is_behind & inside_outline(fitted.plane, points, margin_m=0.03))
         else:
             within = inside_outline(fitted.plane, points, margin_m=_outline_margin_m(fitted))

@@ -15,14 +15,26 @@ from scipy import ndimage
 from skimage.color import rgb2lab
 
 from cousins.capture.captures import Capture, Frame
-from cousins.geometry import Array, invert, project, transform
-from cousins.segment.surfaces.surface import Surface, flying_pixels, noise_m, normals_at, smallest_axis, world_points
+from cousins.fusion.point_observations import count_observations
+from cousins.geometry import Array
+from cousins.segment.surfaces.surface import (
+    NOISE_FLOOR_M,
+    NOISE_PER_M,
+    Surface,
+    flying_pixels,
+    noise_m,
+    normals_at,
+    smallest_axis,
+    world_points,
+)
 
 NEIGHBOURS = tuple((i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if (i, j, k) > (0, 0, 0))
 """Half of the 26 neighbours of a voxel; the other half are their mirror images."""
 
 MIN_SECOND_SIDE_SHARE = 0.15
 """Smallest share of a voxel's weight on its second side; less comes from stray normals."""
+LOOK_THROUGH_M = 0.01
+"""How far behind a voxel, beyond four standard deviations of noise, a depth must lie to have looked through it [m]."""
 MAX_OPPOSITE_COS = -0.5
 """Largest cosine between the normals of the two sides of a thin wall: 120 degrees apart."""
 
@@ -255,13 +267,12 @@ def _average_voxels(points, normals, weights, colors, owner, starts):  # type: i
 
 def _is_well_supported(centers: Array, hits: Array, frames: Sequence[Frame], config: VoxelConfig) -> Array:
     """Return bool [n]: voxels hit often enough beside the frames that look through them."""
-    through = np.zeros(len(centers), dtype=np.int64)
-    for frame in frames:
-        pixel, z = project(transform(invert(frame.world_from_camera), centers), frame.depth_camera)
-        column, row = np.rint(np.nan_to_num(pixel, nan=-1e6)).astype(np.int64).T
-        inside = (column >= 0) & (row >= 0) & (column < frame.depth_camera.width) & (row < frame.depth_camera.height)
-        depth = np.zeros(len(centers))
-        depth[inside] = np.where(frame.confidence >= 2, frame.depth_m, 0.0)[row[inside], column[inside]]
-        through += depth > z + 4.0 * noise_m(z) + 0.01
+    _, through = count_observations(
+        centers,
+        frames,
+        tolerance_m=4.0 * NOISE_FLOOR_M + LOOK_THROUGH_M,
+        tolerance_per_m=4.0 * NOISE_PER_M,
+        min_confidence=2,
+    )
     least = 1 if len(frames) < 5 else 2
     return np.asarray((hits >= least) & (hits >= config.min_hit_share * (hits + through)))

@@ -9,8 +9,9 @@ import numpy as np
 
 from cousins.geometry import Array
 from sim.bodies.capabilities import BodyCapabilities
+from sim.bodies.columns import scalar
 from sim.tasks.affordance_queries import base_of, part_of, starts_of
-from sim.tasks.backends.place import judge_place, place_features
+from sim.tasks.backends.place import PLACE_COLUMNS, judge_place, place_features
 from sim.tasks.containment import containers_in_reach, fits_opening, is_inside
 from sim.tasks.episode import Episode
 from sim.tasks.episode_batch import EpisodeBatch
@@ -79,6 +80,7 @@ def build(config: Config) -> Task:
         config=config,
         afford=afford,
         observe=_observe,
+        columns=(*PLACE_COLUMNS, *scalar("part_number_fraction", "1", "goal", "object_pose")),
         judge=_judge,
         choose=_next_part,
         max_parts=MAX_OBJECTS,

@@ -16,6 +16,7 @@ from sim.tasks.batch_rotations import nearness
 from sim.tasks.episode import Episode
 from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.joint_tasks import (
+    JOINT_COLUMNS,
     episode_of,
     find_handle,
     handle_distance,
@@ -102,6 +103,7 @@ def build(config: Config) -> Task:
         config=config,
         afford=afford,
         observe=joint_features,
+        columns=JOINT_COLUMNS,
         judge=judge,
         moves_base=True,
     )

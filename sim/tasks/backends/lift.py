@@ -8,12 +8,14 @@ from typing import Final
 import numpy as np
 
 from sim.bodies.capabilities import BodyCapabilities
+from sim.bodies.columns import vector
 from sim.tasks.affordance_queries import part_of, starts_of
 from sim.tasks.batch_rotations import norms
 from sim.tasks.episode import Episode
 from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.gantry_placement import base_over
 from sim.tasks.grasp_tasks import (
+    GRASP_COLUMNS,
     HAND_FROM_ABOVE,
     arm_at_rest,
     grasp_features,
@@ -106,6 +108,7 @@ def build(config: Config) -> Task:
         config=config,
         afford=afford,
         observe=observe,
+        columns=(*GRASP_COLUMNS, *vector("goal_from_target", "m", "goal", "object_pose")),
         judge=judge,
         moves_base=True,
     )

@@ -11,7 +11,15 @@ from sim.bodies.capabilities import BodyCapabilities
 from sim.tasks.episode import Episode
 from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.grasp_tasks import HAND_FROM_ABOVE
-from sim.tasks.joint_tasks import episode_of, find_handle, handle_distance, joint_at_rest, joint_features, open_fraction
+from sim.tasks.joint_tasks import (
+    JOINT_COLUMNS,
+    episode_of,
+    find_handle,
+    handle_distance,
+    joint_at_rest,
+    joint_features,
+    open_fraction,
+)
 from sim.tasks.opening_tasks import judge_opening
 from sim.tasks.task import Refused, StepOutcome, Task, TaskContext
 from sim.tasks.task_view import TaskView
@@ -76,6 +84,7 @@ def build(config: Config) -> Task:
         config=config,
         afford=afford,
         observe=joint_features,
+        columns=JOINT_COLUMNS,
         judge=judge,
         moves_base=True,
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from cousins.geometry import Array, transform
 from sim.bodies.capabilities import BodyCapabilities
+from sim.bodies.columns import scalar, vector
 from sim.tasks.affordance_queries import part_of, starts_of
 from sim.tasks.batch_rotations import nearness, norms
 from sim.tasks.containment import containers_in_reach, fits_opening, is_inside, position_in_place
@@ -16,6 +17,7 @@ from sim.tasks.episode import Episode
 from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.gantry_placement import base_over
 from sim.tasks.grasp_tasks import (
+    GRASP_COLUMNS,
     HAND_FROM_ABOVE,
     MAX_REST_SPEED_M_S,
     grasp_features,
@@ -88,9 +90,20 @@ def build(config: Config) -> Task:
         config=config,
         afford=afford,
         observe=place_features,
+        columns=PLACE_COLUMNS,
         judge=judge_place,
         moves_base=True,
     )
+
+
+PLACE_COLUMNS: Final = (
+    *GRASP_COLUMNS,
+    *vector("opening_from_target", "m", "goal", "object_pose"),
+    *vector("opening_from_tip", "m", "goal", "proprio"),
+    *scalar("opening_radius", "m", "goal"),
+    *scalar("hollow_depth", "m", "goal"),
+)
+"""What `place_features` returns, in order."""
 
 
 def place_features(batch: EpisodeBatch, view: TaskView) -> Array:

@@ -13,7 +13,7 @@ from cousins.scene.scenes import PlacedAsset
 from sim.bodies.capabilities import BodyCapabilities, BodyNeeds
 from sim.tasks.affordance_queries import base_of, ground_of, has_room, outline, outlines, part_of, starts_of, target_of
 from sim.tasks.episode import Episode
-from sim.tasks.sliding_tasks import judge_slide, slide_features
+from sim.tasks.sliding_tasks import SLIDE_COLUMNS, judge_slide, slide_features
 from sim.tasks.task import Refused, Task, TaskContext
 
 PULL_DISTANCES_M: Final = (0.15, 0.12, 0.1, 0.18)
@@ -76,6 +76,7 @@ def build(config: Config) -> Task:
         config=config,
         afford=afford,
         observe=slide_features,
+        columns=SLIDE_COLUMNS,
         judge=judge_slide,
     )
 

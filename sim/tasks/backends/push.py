@@ -13,7 +13,7 @@ from sim.bodies.capabilities import BodyCapabilities, BodyNeeds
 from sim.tasks.affordance_queries import ground_of, has_room, outline, outlines, part_of, starts_of, target_of
 from sim.tasks.episode import Episode
 from sim.tasks.gantry_placement import base_behind
-from sim.tasks.sliding_tasks import PUSHER_RADIUS_M, judge_slide, slide_features
+from sim.tasks.sliding_tasks import PUSHER_RADIUS_M, SLIDE_COLUMNS, judge_slide, slide_features
 from sim.tasks.task import Refused, Task, TaskContext
 
 PUSHER_HALF_SIDE_M: Final = PUSHER_RADIUS_M + 0.01
@@ -73,6 +73,7 @@ def build(config: Config) -> Task:
         config=config,
         afford=afford,
         observe=slide_features,
+        columns=SLIDE_COLUMNS,
         judge=judge_slide,
         moves_base=True,
     )

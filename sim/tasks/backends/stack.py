@@ -10,12 +10,14 @@ import numpy as np
 from cousins.geometry import Array, transform
 from cousins.scene.scenes import PlacedAsset
 from sim.bodies.capabilities import BodyCapabilities
+from sim.bodies.columns import scalar, vector
 from sim.tasks.affordance_queries import ground_of, in_reach, part_of, starts_of
 from sim.tasks.batch_rotations import nearness, norms
 from sim.tasks.episode import Episode
 from sim.tasks.episode_batch import EpisodeBatch
 from sim.tasks.gantry_placement import base_over
 from sim.tasks.grasp_tasks import (
+    GRASP_COLUMNS,
     HAND_FROM_ABOVE,
     MAX_REST_SPEED_M_S,
     GraspTarget,
@@ -40,6 +42,14 @@ MIN_TOP_RADIUS_M: Final = 0.015
 """Least radius of a top [m]."""
 MIN_TOP_RADIUS_FRACTION: Final = 0.25
 """Least radius of a top over the object's longest level side."""
+STACK_COLUMNS: Final = (
+    *GRASP_COLUMNS,
+    *scalar("grasp_width_again", "m", "object_size"),
+    *vector("goal_from_target", "m", "goal", "object_pose"),
+    *vector("goal_from_tip", "m", "goal", "proprio"),
+    *scalar("goal_radius", "m", "goal"),
+)
+"""What a policy sees, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +89,7 @@ def build(config: Config) -> Task:
         config=config,
         afford=afford,
         observe=_observe,
+        columns=STACK_COLUMNS,
         judge=_judge,
         moves_base=True,
     )

@@ -22,9 +22,11 @@ import ray
 from ray.rllib.algorithms.algorithm import Algorithm
 from torch.utils.tensorboard import SummaryWriter
 
+from cousins.disk_errors import require_room
 from cousins.errors import EngineError, InputError
+from cousins.publishing import claimed_folder, write_atomic
 from sim.train.config import VARIANCE_FLOOR, TrainingConfig
-from sim.train.policies import Policy, PolicyCard, read_policy, write_atomically, write_policy
+from sim.train.policies import Policy, PolicyCard, read_policy, write_policy
 from sim.train.rllib.learning import (
     EPISODES_METRIC,
     layer_names,
@@ -113,14 +115,17 @@ def train_on_ray(
     if record:
         progress = _resumed_progress(record, progress, output)
     start_policy = None if start is None else read_policy(start)
-    with _cluster(workers), _algorithm(pack_path, training, workers) as algorithm:
+    require_room(output)
+    with claimed_folder(output), _cluster(workers), _algorithm(pack_path, training, workers) as algorithm:
         if start_policy is not None:
             load_policy_arrays(algorithm, start_policy.arrays)
             progress = replace(progress, prior_steps=start_policy.card.steps)
         if record:
             algorithm.restore_from_path(os.fspath((output / record["rllib"]).resolve()))
             set_steps_taken(algorithm.env_runner_group, int(progress.curve[-1]["steps"]), workers=workers)
-        output.mkdir(parents=True, exist_ok=True)
+            _write_policy(
+                algorithm, replace(card, steps=progress.prior_steps + int(progress.curve[-1]["steps"])), output
+            )
         progress, replaced = _learn(algorithm, progress, card, output, on_progress=on_progress)
     return TrainingResult(
         policy=read_policy(output), seconds=progress.seconds, curve=progress.curve, workers_replaced=replaced
@@ -168,7 +173,6 @@ def _learn(
 
 def _save_checkpoint(algorithm: Algorithm, progress: TrainingProgress, card: PolicyCard, output: Path) -> None:
     """Write a checkpoint; the previous one stays valid until this one is complete."""
-    write_policy(Policy(card=replace(card, layers=layer_names(algorithm)), arrays=policy_arrays(algorithm)), output)
     name = f"rllib-{card.steps - progress.prior_steps}"
     partial_folder = output / f"{name}.part"
     shutil.rmtree(partial_folder, ignore_errors=True)
@@ -176,10 +180,15 @@ def _save_checkpoint(algorithm: Algorithm, progress: TrainingProgress, card: Pol
     shutil.rmtree(output / name, ignore_errors=True)
     partial_folder.rename(output / name)
     record = progress.to_record() | {"runner": RUNNER, "rllib": name}
-    write_atomically(output / TRAINING_FILE, (json.dumps(record) + "\n").encode())
+    write_atomic(output / TRAINING_FILE, (json.dumps(record) + "\n").encode())
     for old in output.glob("rllib-*"):
         if old.name != name:
             shutil.rmtree(old)
+    _write_policy(algorithm, card, output)
+
+
+def _write_policy(algorithm: Algorithm, card: PolicyCard, output: Path) -> None:
+    write_policy(Policy(card=replace(card, layers=layer_names(algorithm)), arrays=policy_arrays(algorithm)), output)
 
 
 def _log_curve(log: SummaryWriter, progress: TrainingProgress, result: dict[str, Any]) -> None:
@@ -213,6 +222,8 @@ def _initial_card(pack: str, training: TrainingConfig) -> PolicyCard:
             digest=digest,
             seed=training.seed,
             steps=0,
+            columns=env.columns,
+            action_columns=env.action_columns,
         )
     finally:
         env.close()

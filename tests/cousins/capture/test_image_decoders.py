@@ -48,9 +48,21 @@ def test_no_metadata_is_left() -> None:
     assert not Image.open(io.BytesIO(bare)).getexif()
 
 
-def test_a_colour_profile_is_kept() -> None:
-    profile = b"P3 profile" * 20
-    assert Image.open(io.BytesIO(strip_metadata(encoded(icc_profile=profile)))).info["icc_profile"] == profile
+@pytest.mark.parametrize("marker", [0xE2, 0xEE, 0xDE, 0xDF, 0xF0, 0xFD, 0x02, 0xBF])
+def test_what_decoding_does_not_read_is_dropped(marker: int) -> None:
+    payload = {0xE2: b"ICC_PROFILE\0\1\1", 0xEE: b"Adobe"}.get(marker, b"") + CANARY
+    segment = bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload
+    original = encoded()
+    bare = strip_metadata(original[:2] + segment + original[2:])
+    assert CANARY not in bare
+    assert bare == strip_metadata(original)
+    assert (np.asarray(Image.open(io.BytesIO(bare))) == np.asarray(Image.open(io.BytesIO(original)))).all()
+
+
+def test_a_colour_profile_is_dropped() -> None:
+    bare = strip_metadata(encoded(icc_profile=b"P3 profile" * 20))
+    assert "icc_profile" not in Image.open(io.BytesIO(bare)).info
+    assert b"P3 profile" not in bare
 
 
 def test_grey_and_four_channel_jpegs_become_colour() -> None:

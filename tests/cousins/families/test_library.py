@@ -155,7 +155,7 @@ def test_the_command_adds_valid_meshes_lists_failures_and_adds_nothing_twice(
     meshes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["assets", "add", str(meshes), "--licence", "CC0-1.0", "--library", str(tmp_path / "lib"), "--json"]
-    assert run(words, sys.stdout) == 0
+    assert run(words, sys.stdout) == 1
     first = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in first["added"]] == ["shop/blue_mug", "shop/box"]
     assert [Path(entry["file"]).name for entry in first["failed"]] == ["broken.ply"]
@@ -165,7 +165,7 @@ def test_the_command_adds_valid_meshes_lists_failures_and_adds_nothing_twice(
     assert mug.signature.cavity is not None
     assert mug.signature.cavity.volume_m3 == pytest.approx(np.pi * 0.032**2 * 0.082, rel=0.2)
     assert mug.signature.grasps
-    assert run(words, sys.stdout) == 0
+    assert run(words, sys.stdout) == 1
     second = json.loads(capsys.readouterr().out)
     assert (second["added"], second["reused"]) == ([], 2)
     assert run(["assets", "ls", "--library", str(tmp_path / "lib")], sys.stdout) == 0

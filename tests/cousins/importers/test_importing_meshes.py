@@ -10,7 +10,8 @@ import trimesh
 from PIL import Image
 
 from cousins.errors import CaptureError, StageError
-from cousins.importers.meshes import read_mesh, scene_of_mesh, watertight_mesh
+from cousins.importers.meshes import read_mesh, scene_of_mesh
+from cousins.importers.watertight import watertight_mesh
 from cousins.meshes import Mesh
 
 
@@ -32,7 +33,7 @@ def test_unit_and_up_axis_of_an_obj_are_assumed_and_noted(tmp_path: Path) -> Non
     np.testing.assert_allclose(np.ptp(finished.mesh.vertices, axis=0), [0.1, 0.2, 0.3], atol=1e-6)
     assert finished.notes == (
         "the up axis of the mesh was taken to be y: --up tells another",
-        "the unit of the mesh was taken to be the metre",
+        "the unit of the mesh was taken to be the metre: --unit tells another",
     )
     upright = read_mesh(tmp_path / "box.obj", up="z")
     np.testing.assert_allclose(np.ptp(upright.mesh.vertices, axis=0), [0.1, 0.3, 0.2], atol=1e-6)
@@ -40,8 +41,12 @@ def test_unit_and_up_axis_of_an_obj_are_assumed_and_noted(tmp_path: Path) -> Non
 
 def test_a_mesh_in_millimetres_is_refused(tmp_path: Path) -> None:
     trimesh.creation.box((100.0, 300.0, 200.0)).export(tmp_path / "box.stl")
-    with pytest.raises(CaptureError, match=r"box.stl, 300 m long; expected a thing of 0.005 to 20 m, in metres"):
+    with pytest.raises(
+        CaptureError, match=r"box.stl, 300 m long; expected a thing of 0.005 to 20 m. .*--unit mm makes it 30 cm"
+    ):
         read_mesh(tmp_path / "box.stl")
+    in_mm = read_mesh(tmp_path / "box.stl", unit="mm")
+    np.testing.assert_allclose(np.ptp(in_mm.mesh.vertices, axis=0), [0.1, 0.3, 0.2], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["box.glb", "box.ply", "box.obj", "box.stl", "box.usdz"])
@@ -53,14 +58,15 @@ def test_files_that_are_no_meshes_are_refused_with_our_error(tmp_path: Path, nam
 
 def test_a_closed_mesh_stays_as_it_is_and_an_open_one_gets_a_skin() -> None:
     ball = trimesh.creation.icosphere(subdivisions=3, radius=0.1)
-    solid, notes = watertight_mesh(Mesh.from_trimesh(ball))
-    assert notes == ()
-    assert solid.to_trimesh().volume == pytest.approx(ball.volume, rel=1e-6)
+    exact = watertight_mesh(Mesh.from_trimesh(ball))
+    assert exact.notes == ()
+    assert exact.added_area_m2 == 0.0
+    assert exact.solid.to_trimesh().volume == pytest.approx(ball.volume, rel=1e-6)
     torn = Mesh(vertices=np.asarray(ball.vertices), faces=np.asarray(ball.faces[:-20], dtype=np.int32))
-    wrapped, notes = watertight_mesh(torn)
-    assert notes == ("the surface is open: a skin was laid around it with cells of 2.8 mm",)
-    assert wrapped.to_trimesh().is_watertight
-    assert wrapped.to_trimesh().volume == pytest.approx(ball.volume, rel=0.03)
+    wrapped = watertight_mesh(torn)
+    assert wrapped.notes == ("the surface is open: a skin was laid around it with cells of 2.8 mm",)
+    assert wrapped.solid.to_trimesh().is_watertight
+    assert wrapped.solid.to_trimesh().volume == pytest.approx(ball.volume, rel=0.03)
 
 
 def test_a_flat_sheet_encloses_nothing() -> None:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cousins.errors import CousinsError, PackError, StoreError
+from cousins.errors import CousinsError, PackError, ResourceError, StoreError
 from cousins.pack.blobs import blob_key
 from cousins.pack.comparison import compare_packs
 from cousins.pack.manifests import manifest_bytes, read_manifest
@@ -148,7 +148,7 @@ def test_without_a_network_the_cache_answers_and_says_so(web: str, tmp_path: Pat
     gone.address = "http://127.0.0.1:9"
     text = f"demo:v1@{web}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cousins.pack.stores.http.HttpStore._request", _refused)
+        patch.setattr("cousins.pack.stores.http.HttpStore._opened", _refused)
         done = pulled(text, tmp_path / "again", tmp_path)
         assert done.moved == 0
         assert "the tag demo:v1 is as it was seen last" in done.fallbacks[0]
@@ -204,7 +204,7 @@ def test_a_full_disk_is_reported_and_the_pull_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr("cousins.pack.transfer.cache.os.link", full)
         patch.setattr("cousins.pack.transfer.cache.shutil.copyfile", full)
-        with pytest.raises(PackError, match=r"no way to write 'cache' .No space left on device"):
+        with pytest.raises(ResourceError, match=r"no space left at 'cache' .No space left on device"):
             pulled(f"demo:v1@{store_folder}", tmp_path / "p", tmp_path)
     assert not (tmp_path / "p/pack.json").exists()
     pulled(f"demo:v1@{store_folder}", tmp_path / "p", tmp_path)

@@ -55,6 +55,20 @@ def test_a_thin_leg_is_not_pinched_off() -> None:
     assert len({(x > 0.0, y > 0.0) for x, y, _ in feet}) == 4
 
 
+def test_a_needle_is_not_swallowed_by_the_block_that_it_stands_on() -> None:
+    block = Manifold.cube((0.2, 0.2, 0.2), center=True).refine_to_length(0.01)
+    needle = Manifold.cylinder(0.1, 0.003, 0.003, 16).refine_to_length(0.004).translate((0.0, 0.0, 0.09))
+    exported = (block + needle).to_mesh64()
+    corners = np.asarray(exported.vert_properties)[:, :3]
+    mesh = Mesh(
+        vertices=corners + 0.0004 * np.random.default_rng(1).normal(size=corners.shape),
+        faces=np.asarray(exported.tri_verts, dtype=np.int32),
+    )
+    light = decimate_mesh(mesh, faces=40, max_volume_change=0.05)
+    assert len(light.faces) < 200
+    assert light.vertices[:, 2].max() > 0.185
+
+
 def test_two_parts_on_a_wire_stay_together() -> None:
     wire = Manifold.cylinder(0.2, 0.0008, circular_segments=6).refine_to_length(0.004)
     tied = mesh_of(Manifold.sphere(0.05, 400) + wire + Manifold.sphere(0.03, 200).translate((0.0, 0.0, 0.2)))

@@ -8,6 +8,7 @@ import trimesh
 from cousins.capture.captures import Capture
 from cousins.geometry import Array, Intrinsics, look_at
 from cousins.meshes import Mesh
+from cousins.segment.backend_choice import segment_capture
 from cousins.segment.structure.coplanar import join_coplanar
 from cousins.segment.structure.detection import find_planes
 from cousins.segment.structure.plane_fitting import PlaneFit, PlanePatch
@@ -146,3 +147,31 @@ def test_stretches_of_a_wall_are_joined_where_frames_measured_it_between_them_an
     for walls, count in ((closed, 1), (doorway, 2)):
         capture = filmed([*walls, next_room], eyes, np.array([0.0, 0.0, 0.8]), gravity=True)
         assert len(join_coplanar(stretches_of_a_wall(), capture.frames)) == count
+
+
+def test_things_between_the_panels_of_a_shelf_and_under_its_lowest_board_are_objects() -> None:
+    floor = rectangle((-2.0, -2.0, 0.0), (4.0, 0.0, 0.0), (0.0, 2.5, 0.0))
+    panels = [box((x, 0.15, 0.5), (0.02, 0.3, 1.0)) for x in (-0.41, 0.41)]
+    boards = [box((0.0, 0.15, z), (0.8, 0.3, 0.02)) for z in (0.4, 0.8)]
+    cartons = [box((x, 0.15, z), (0.12, 0.1, 0.14)) for z in (0.07, 0.48) for x in (-0.25, 0.25)]
+    eyes = [(x, -1.0, z) for z in (0.5, 1.0, 1.5) for x in (-1.3, -0.7, -0.3, 0.3, 0.7, 1.3)]
+    capture = filmed([floor, *panels, *boards, *cartons], eyes, np.array([0.0, 0.15, 0.35]), gravity=True)
+    segmentation = segment_capture(capture, seed=0)
+    middles = sorted(
+        tuple(((segment.points.min(axis=0) + segment.points.max(axis=0)) / 2.0).round(2)[[0, 2]])
+        for segment in segmentation.segments
+    )
+    np.testing.assert_allclose(middles, [(-0.25, 0.07), (-0.25, 0.48), (0.25, 0.07), (0.25, 0.48)], atol=0.05)
+
+
+def test_the_legs_of_a_table_are_no_objects_and_a_box_under_it_is_one() -> None:
+    floor = rectangle((-2.0, -2.0, 0.0), (4.0, 0.0, 0.0), (0.0, 4.0, 0.0))
+    top = box((0.0, 0.0, 0.69), (1.2, 0.7, 0.02))
+    legs = [box((x, y, 0.34), (0.05, 0.05, 0.68)) for x in (-0.55, 0.55) for y in (-0.3, 0.3)]
+    carton = box((0.1, 0.0, 0.15), (0.3, 0.25, 0.3))
+    angles = np.linspace(0.0, 2.0 * np.pi, 14, endpoint=False)
+    eyes = [(1.6 * np.cos(a), 1.6 * np.sin(a), z) for a in angles for z in (0.5, 1.1)]
+    capture = filmed([floor, top, *legs, carton], eyes, np.array([0.0, 0.0, 0.35]), gravity=True)
+    (segment,) = segment_capture(capture, seed=0).segments
+    np.testing.assert_allclose(segment.points.mean(axis=0)[:2], [0.1, 0.0], atol=0.06)
+    assert segment.points[:, 2].max() < 0.33

@@ -7,8 +7,8 @@ import numpy as np
 from cousins.segment.parts.convex_patches import PatchConfig
 from cousins.segment.parts.stability_grouping import GroupConfig
 from cousins.segment.structure.detection import find_planes
-from cousins.segment.surfaces.surface import world_points
-from cousins.segment.view_agreement import ViewAgreement, compare_views, thinned
+from cousins.segment.view_agreement import ViewAgreement, compare_views
+from cousins.segment.view_votes import segment_views
 
 
 def agreement_of(scene_builder: SimpleNamespace, groups: tuple[tuple[int, ...], ...]) -> ViewAgreement:
@@ -20,7 +20,8 @@ def agreement_of(scene_builder: SimpleNamespace, groups: tuple[tuple[int, ...], 
     capture, bodies = scene_builder.film(boxes, scene_builder.views(6, height_m=0.6), noise=0.001)
     masks = [{k: np.isin(image, group) for k, image in enumerate(bodies)} for group in groups]
     structure = find_planes(capture, rng=np.random.default_rng(0))
-    return compare_views(capture, structure, masks, patch=PatchConfig(), group=GroupConfig())
+    views = segment_views(capture.frames, structure, patch=PatchConfig(), group=GroupConfig())
+    return compare_views(views, masks)
 
 
 def test_views_agree_with_true_objects(scene_builder: SimpleNamespace) -> None:
@@ -44,9 +45,3 @@ def test_a_box_in_two_halves_is_reported_with_a_number() -> None:
 def test_too_few_views_say_nothing() -> None:
     agreement = ViewAgreement(view_count={0: 2}, cut_count={0: 2}, joined_count={}, pair_view_count={})
     assert agreement.sentences(1) == ()
-
-
-def test_a_thinned_frame_shows_the_same_points(scene_builder: SimpleNamespace) -> None:
-    capture, _ = scene_builder.film([], scene_builder.views(8)[:1])
-    frame = capture.frames[0]
-    np.testing.assert_allclose(world_points(thinned(frame, 3)), world_points(frame)[::3, ::3], atol=1e-9)

@@ -13,19 +13,24 @@ from hypothesis import strategies as st
 from cousins.errors import InputError
 from cousins.vary.cousins import AXES
 from cousins.vary.distributions import Constant, Distribution, LogUniform, Uniform
+from cousins.vary.recipe_limits import LIMITS
 from cousins.vary.recipes import MAX_RECIPE_BYTES, Recipe, parse_recipe, read_recipe, recipe_toml
 
 SECTIONS = ("layout", "clutter", "shape", "swap", "joints", "dynamics", "look", "task", "splits")
 FIELDS = [(name, item.name) for name in SECTIONS for item in dataclasses.fields(getattr(Recipe(), name))]
 
-numbers = st.floats(min_value=-1e6, max_value=1e6, allow_subnormal=False)
-positive = st.floats(min_value=1e-6, max_value=1e6)
 shares = st.floats(min_value=0.0, max_value=1.0)
-distributions: st.SearchStrategy[Distribution] = st.one_of(
-    numbers.map(lambda value: Constant(value=value)),
-    st.tuples(numbers, numbers).map(lambda ends: Uniform(low=min(ends), high=max(ends))),
-    st.tuples(positive, positive).map(lambda ends: LogUniform(low=min(ends), high=max(ends))),
-)
+
+
+def distributions(field_name: str) -> st.SearchStrategy[Distribution]:
+    low, high = LIMITS[field_name]
+    numbers = st.floats(min_value=low, max_value=high, allow_subnormal=False)
+    positive = st.floats(min_value=max(low, 1e-6), max_value=high)
+    return st.one_of(
+        numbers.map(lambda value: Constant(value=value)),
+        st.tuples(numbers, numbers).map(lambda ends: Uniform(low=min(ends), high=max(ends))),
+        st.tuples(positive, positive).map(lambda ends: LogUniform(low=min(ends), high=max(ends))),
+    )
 
 
 @st.composite
@@ -34,7 +39,9 @@ def recipes(draw: st.DrawFn) -> Recipe:
     for name in SECTIONS:
         section = getattr(Recipe(), name)
         values = {
-            item.name: draw(shares if isinstance(getattr(section, item.name), float) else distributions)
+            item.name: draw(
+                shares if isinstance(getattr(section, item.name), float) else distributions(f"{name}.{item.name}")
+            )
             for item in dataclasses.fields(section)
         }
         sections[name] = dataclasses.replace(section, **values)
@@ -154,7 +161,7 @@ def test_any_text_is_a_recipe_or_an_input_error(text: str) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(distributions, st.floats(0.0, 1.0))
+@given(st.one_of(*map(distributions, LIMITS)), st.floats(0.0, 1.0))
 def test_a_value_at_a_quantile_lies_between_the_bounds(distribution: Distribution, quantile: float) -> None:
     low, high = distribution.bounds
     room = 1e-9 * max(abs(low), abs(high))
@@ -173,3 +180,24 @@ def test_an_invalid_recipe_file_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "deep.toml").write_text("x = " + "[" * 100_000)
     with pytest.raises(InputError, match="no TOML"):
         read_recipe(tmp_path / "deep.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[shape]\nvariants = -5", "shape.variants from -5 to -5; expected values from 0 to 1000"),
+        ("[look]\nfocal = 0", "look.focal from 0 to 0; expected values from 0.05 to 20"),
+        ("[task]\ngoal_radius_m = -0.1", "task.goal_radius_m from -0.1 to -0.1"),
+        ("[clutter]\nadd = { uniform = [0, 1000000] }", "clutter.add from 0 to 1e\\+06; expected values from 0 to 100"),
+        ("[swap]\nsize_ratio = { log_uniform = [0.001, 1] }", "swap.size_ratio from 0.001 to 1"),
+    ],
+)
+def test_a_number_without_a_meaning_is_refused(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse_recipe(text)
+
+
+def test_every_field_with_a_distribution_has_limits_that_hold_its_default() -> None:
+    fields = {f"{section}.{field}" for section, field in FIELDS if section != "splits"}
+    assert fields == set(LIMITS)
+    assert parse_recipe(recipe_toml(Recipe())) == Recipe()

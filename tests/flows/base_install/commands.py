@@ -71,6 +71,7 @@ def command_lines(inputs: Path, work: Path, port: int) -> list[list[str]]:
         ["pack", "export", pack, "--cousin", "1", "-o", work / "exported"],
         ["pack", "gallery", work / "pulled", "--count", "2"],
         ["tasks", pack, "--count", "1"],
+        ["regress", "init", pack, "-o", work / "regress.toml"],
         ["train", pack, "-o", work / "policy", "--steps", "64", "--rows", "2"],
         *([name, inputs / "policy.py", "--pack", pack, "--episodes", "1"] for name in policy),
     ]

@@ -45,7 +45,7 @@ def test_an_unknown_command_gets_a_hint() -> None:
         "kind": "UsageError",
         "found": "no command named 'scna'",
         "expected": "one of demo, scan, inspect, check, view, background, setup, label, recipe, vary, assets, pack, "
-        "tasks, train, eval, record, film, models, tag-sheet, doctor",
+        "tasks, train, eval, regress, record, film, policy, cell, models, tag-sheet, doctor",
         "hint": "Did you mean `cousins scan`? Type `cousins --help`.",
     }
 

@@ -346,3 +346,12 @@ def test_a_first_cousin_that_no_engine_loads_does_not_keep_the_environment_from_
     )
     env = CousinsVectorEnv(episodes, UniformAffordedSampler(staged, [0, 1, 2]))
     assert env.reset(seed=0)[1]["cousin"][0] in (1, 2)
+
+
+def test_actions_are_never_repeated_or_cut_to_fit() -> None:
+    env = fake_env(2)
+    env.reset(seed=1)
+    for actions in (0.5, [0.5, 0.5], np.zeros((1, 2)), np.zeros((2, 3)), np.zeros((3, 2)), np.zeros(4)):
+        with pytest.raises(InputError, match=r"actions of shape .*expected shape \(2, 2\)"):
+            env.step(actions)
+    env.step(np.zeros((2, 2)))

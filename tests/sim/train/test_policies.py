@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cousins.errors import InputError
+from sim.bodies.columns import Column
 from sim.train.policies import (
     ARRAYS_FILE,
     CARD_FILE,
+    NAMELESS_FORMAT,
     OBSERVATION_MEAN,
     OBSERVATION_VARIANCE,
     Policy,
     PolicyCard,
     read_policy,
+    require_columns,
     write_policy,
 )
 
@@ -37,6 +41,8 @@ def tiny_policy(*, observations: int = 3, actions: int = 2, bias: float = 0.0, *
         "digest": "0" * 64,
         "seed": 0,
         "steps": 10,
+        "columns": tuple(Column(name=f"seen.{number}", unit="m", sources=("goal",)) for number in range(observations)),
+        "action_columns": tuple(Column(name=f"moved.{number}", unit="m/s") for number in range(actions)),
     }
     rng = np.random.default_rng(0)
     arrays = {
@@ -84,12 +90,37 @@ def test_a_card_that_does_not_fit_its_arrays_is_refused(tmp_path: Path, field: s
         read_policy(tmp_path)
 
 
+def test_a_card_without_names_of_columns_is_still_read(tmp_path: Path) -> None:
+    write_policy(tiny_policy(), tmp_path)
+    card = json.loads((tmp_path / CARD_FILE).read_text())
+    old = {name: value for name, value in card.items() if not name.endswith("columns")} | {"format": NAMELESS_FORMAT}
+    (tmp_path / CARD_FILE).write_text(json.dumps(old))
+    policy = read_policy(tmp_path)
+    assert policy.card.columns == ()
+    require_columns(policy, tiny_policy().card.columns)
+    (tmp_path / CARD_FILE).write_text(json.dumps(card | {"columns": card["columns"][1:]}))
+    with pytest.raises(InputError, match="another number of columns"):
+        read_policy(tmp_path)
+
+
+def test_worlds_whose_columns_have_another_order_or_unit_are_refused() -> None:
+    policy = tiny_policy()
+    columns = policy.card.columns
+    require_columns(policy, columns)
+    with pytest.raises(InputError, match=r"column 0 is seen\.2 \[m\]; expected seen\.0 \[m\]"):
+        require_columns(policy, columns[::-1])
+    with pytest.raises(InputError, match=r"column 1 is seen\.1 \[mm\]; expected seen\.1 \[m\]"):
+        require_columns(policy, (columns[0], replace(columns[1], unit="mm"), columns[2]))
+    with pytest.raises(InputError, match=r"column 2 is none; expected seen\.2"):
+        require_columns(policy, columns[:2])
+
+
 def test_a_policy_of_another_format_is_refused_with_both_versions(tmp_path: Path) -> None:
     write_policy(tiny_policy(), tmp_path)
     card = json.loads((tmp_path / CARD_FILE).read_text())
-    (tmp_path / CARD_FILE).write_text(json.dumps(card | {"format": "cousins policy 2"}))
+    (tmp_path / CARD_FILE).write_text(json.dumps(card | {"format": "cousins policy 9"}))
     with pytest.raises(
-        InputError, match=r"found a policy of format 'cousins policy 2'; expected 'cousins policy 1'\. "
+        InputError, match=r"found a policy of format 'cousins policy 9'; expected 'cousins policy 2'\. "
     ):
         read_policy(tmp_path)
 

@@ -1,0 +1,1 @@
+"""One file per cell: a frozen `Config`, `build(config)` for the driver, `stop_line(config)` for the watchdog."""
