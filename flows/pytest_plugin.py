@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
 _FACTORS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_FIXTURES = frozenset(("cousin", "world"))
 _SETTINGS = pytest.StashKey[Any]()
 _BUDGET = pytest.StashKey[float]()
 
@@ -53,10 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrise what asks for `cousin` or `world`, in the same order in every worker."""
-    if not _FIXTURES & set(metafunc.fixturenames):
+    """Parametrise what asks for `cousin`, itself or through `world`, in the same order in every worker.
+
+    Without marker, pack and suite nothing is done: a fixture of that name may be another project's.
+    """
+    if "cousin" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("cousins")
+    options = metafunc.config.option
+    if marker is None and options.cousins_pack is None and options.cousins_suite is None:
+        return
     settings = _settings(metafunc.config)
     with _as_usage_error():
         cases = settings.cases({} if marker is None else dict(marker.kwargs))
@@ -74,7 +79,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a cousin once the budget is spent."""
     budget_s = item.config.stash.get(_BUDGET, None)
-    is_ours = bool(_FIXTURES & set(getattr(item, "fixturenames", ())))
+    is_ours = "cousin" in getattr(item, "fixturenames", ())
     if budget_s is not None and is_ours and time.process_time() > budget_s:
         pytest.skip(f"the budget of {budget_s:.0f} s of CPU time is spent: nothing is concluded")
 
@@ -89,6 +94,8 @@ def pack(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def cousin(request: pytest.FixtureRequest) -> CousinCase:
     """Give a cousin of the pack; the test runs once for each that the marker or the suite selects."""
+    if not hasattr(request, "param"):
+        _settings(request.config)
     case: CousinCase = request.param
     request.node.user_properties += case.properties()
     return case

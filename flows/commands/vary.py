@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from cousins.errors import InputError
+from cousins.errors import InputError, SceneError
 from flows.commands.arguments import add_progress_argument
 
 POOR_TWIN: Final = "the twin is poor"
@@ -76,7 +76,7 @@ def format_result(result: dict[str, Any]) -> str:
     lines += [f"refused {count:5d}  {reason}" for reason, count in rejected]
     lines += [f"refused {count:5d}  variant, {reason}" for reason, count in result["refused_variants"].items()]
     coverage = ", ".join(f"{axis} {value:.0%}" for axis, value in result["coverage"].items())
-    lines += [f"warning: {text}" for text in result["warnings"] if text.startswith(POOR_TWIN)]
+    lines += [f"warning: {text}" for text in result["warnings"]]
     cost = f"{result['seconds']:.1f} s, {result['library_seconds']:.1f} s of it for the library"
     lines += [
         f"coverage  {coverage}",
@@ -92,7 +92,10 @@ def _doubts_about_twin(scene: Path) -> list[str]:
     from flows.commands.inspect import read_report
 
     report = scene / "report.json"
-    fidelity = read_report(report).get("fidelity") if report.is_file() else None
+    try:
+        fidelity = read_report(report).get("fidelity") if report.is_file() else None
+    except SceneError as error:
+        return [f"whether the twin is good is not known: {error}"]
     if not isinstance(fidelity, dict) or fidelity.get("verdict") != "poor":
         return []
     return [f"{POOR_TWIN}: cousins of it train for a place that is not there. See {scene / 'report.html'}."]

@@ -25,6 +25,7 @@ LADDER = (
     "importers",
     "vary",
     "pack",
+    "regress",
 )
 """Packages of the library from the bottom up; none imports from above itself (a checked contract)."""
 LEARNING = ("bodies", "envs", "recording", "tasks", "train", "worlds")

@@ -21,7 +21,7 @@ def prepare(
     if spec.body != body.name or (card.body is not None and card.body != spec.body):
         raise _misfit("body", f"{card.body!r}", spec, f"{spec.body!r}", "Train for the body of the cell.")
     if card.control_hz != spec.control_hz:
-        hint = "Set control_hz in the cell's file, or train at the cell's rate: `cousins train --control-hz`."
+        hint = "Set control_hz in the cell's file, or train at the cell's rate with --control-hz."
         raise _misfit("rate", f"{card.control_hz} Hz", spec, f"{spec.control_hz} Hz", hint)
     require_pack(policy, spec)
     if card.control not in CONTROLS:

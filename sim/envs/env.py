@@ -31,7 +31,7 @@ class CousinsEnv(gym.Env[Any, Any]):
             raise InputError(
                 f"render_mode {str(render_mode)[:40]!r}",
                 expected="None: environments compute states, not pictures",
-                hint="`cousins film` and `cousins record --camera` draw episodes.",
+                hint="`cousins film` draws episodes; so does `cousins record` with --camera.",
             )
         self.render_mode = render_mode
         self.vector: CousinsVectorEnv = called_with(

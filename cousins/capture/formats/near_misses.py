@@ -17,7 +17,7 @@ NEAR_MISSES: Final = (
     ("Stray Scanner", (r"odometry\.csv",), "camera_matrix.csv", "the 3×3 camera matrix"),
     ("Stray Scanner", (r"camera_matrix\.csv",), "odometry.csv", "the poses"),
     ("Record3D", (r"rgbd/\d+\.depth",), "metadata", "the poses and cameras, a file without an ending"),
-    ("Record3D EXR", (r"(EXR_RGBD/)?depth/\d+\.exr",), "metadata.json", "the poses and cameras"),
+    ("Record3D EXR", (r"depth/\d+\.exr",), "metadata.json", "the poses and cameras"),
     ("Polycam", (r"keyframes/depth/.*",), "keyframes/cameras/", "the folder of poses, a JSON a frame"),
     ("BOP", (r"depth/\d{6}\.(png|tif)", r"rgb/.*"), "scene_camera.json", "the cameras and poses"),
     ("7-Scenes", (r"frame-\d+\.depth\.png",), "frame-000000.pose.txt", "the poses, 4×4 a frame"),

@@ -31,6 +31,8 @@ NEEDED_EXTRA = {
     "train": "rl",
     "record": "record",
     "film": "record",
+    "cell": "cells",
+    "policy": "rl",
     "tag-sheet": "vision",
 }
 """Extra that a command names where none is installed; every other command works."""
@@ -72,6 +74,8 @@ def command_lines(inputs: Path, work: Path, port: int) -> list[list[str]]:
         ["pack", "gallery", work / "pulled", "--count", "2"],
         ["tasks", pack, "--count", "1"],
         ["regress", "init", pack, "-o", work / "regress.toml"],
+        ["cell", "check", inputs / "cell.toml"],
+        ["policy", "serve", inputs / "policy", "--port", "0"],
         ["train", pack, "-o", work / "policy", "--steps", "64", "--rows", "2"],
         *([name, inputs / "policy.py", "--pack", pack, "--episodes", "1"] for name in policy),
     ]

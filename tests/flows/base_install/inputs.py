@@ -26,7 +26,7 @@ def act(observations):
 def write_inputs(folder: Path) -> None:
     """Write all inputs to an empty folder."""
     scene = write_tiny(folder)
-    report = {"name": "tiny", "digest": scene_digest(scene), "assets": [], "gates": {}}
+    report = {"name": "tiny", "digest": scene_digest(scene), "assets": [], "gates": {}, "warnings": [], "fallbacks": []}
     (scene / "report.json").write_text(json.dumps(report))
     (scene / "report.html").write_text("<html></html>")
     write_folder(export("canonical", count=12), folder / "capture")

@@ -103,7 +103,7 @@ def test_a_difference_is_described_in_text(pack_folder: Path, tmp_path: Path) ->
         (["pull", "demo:v1@a", "--from", "b", "-o", "out"], "two stores"),
         (["pull", "demo:v1", "--from", "b", "-o", "out", "--count", "0"], "a count of 0"),
         (["push", "PACK", "store", "--tag", "demo:v1@x"], "with a store"),
-        (["export", "PACK", "--cousin", "99", "-o", "out"], "no cousin 99"),
+        (["export", "PACK", "--cousin", "99", "-o", "/nowhere/out"], "no cousin 99"),
         (["pull", "demo:v1", "--from", "b", "-o", "out", "--split", "test"], "invalid choice: 'test'"),
         (["fly"], "invalid choice: 'fly'"),
         ([], "required: ACTION"),

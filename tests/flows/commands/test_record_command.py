@@ -117,7 +117,7 @@ def test_a_film_shows_episodes_of_the_evaluation(pack: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--episodes", "101"), "--episodes 101"),
+        (("--episodes", "101"), "--episodes: 101"),
         (("--loop", "png"), "a loop as 'png'"),
         (("--camera", "head"), "no camera named 'head'"),
     ],
