@@ -28,10 +28,8 @@ def without_docstrings(path: Path) -> str:
     """Return a file's text without its docstrings, which may show a name in an example."""
     text = path.read_text()
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
-            found := ast.get_docstring(node, clean=False)
-        ):
-            text = text.replace(found, "")
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            text = text.replace(ast.get_docstring(node, clean=False) or "\0", "")
     return text
 
 

@@ -153,5 +153,5 @@ def _file_error(problem: str) -> InputError:
     return InputError(
         f"a calibration with {problem}",
         expected="stops of every joint, at those of its model within 3°",
-        hint="Calibrate again, each joint from stop to stop; then `cousins cell calibration LEROBOT.json --body NAME -o FILE`.",
+        hint="Calibrate again from stop to stop; then `cousins cell calibration LEROBOT.json --body NAME -o FILE`.",
     )

@@ -9,12 +9,17 @@ import pytest
 
 from cousins.errors import EngineError, InputError
 from sim.train.evaluation import EpisodeResult, Evaluation, count_failures, evaluate, success_outcomes
+from sim.train.policies import Policy
 from sim.worlds.backends.mujoco import MujocoWorlds
 from tests.sim.train.test_policies import tiny_policy
 from tests.sim.worlds_for_tests import boxes, push_task
 
 SIZE = 33
 """Numbers that a pusher sees when it pushes."""
+
+
+def pushing_policy() -> Policy:
+    return tiny_policy(observations=SIZE, columns=())
 
 
 def test_a_world_that_breaks_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,9 +31,7 @@ def test_a_world_that_breaks_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch
         return step(self, speeds, count)
 
     monkeypatch.setattr(MujocoWorlds, "step", breaking)
-    evaluation = evaluate(
-        tiny_policy(observations=SIZE, columns=()), pack=boxes(3), split=[0, 1, 2], episodes=4, rows=4
-    )
+    evaluation = evaluate(pushing_policy(), pack=boxes(3), split=[0, 1, 2], episodes=4, rows=4)
     assert [episode.failure == "fault" for episode in evaluation.episodes] == [False, True, False, False]
     assert "is nan" in evaluation.episodes[1].fault
     assert count_failures(evaluation.episodes)["fault"] == 1
@@ -44,9 +47,7 @@ def test_a_cousin_that_no_engine_begins_counts_as_a_failure(monkeypatch: pytest.
         load_cousin(self, row, index)
 
     monkeypatch.setattr(MujocoWorlds, "load_cousin", refusing)
-    evaluation = evaluate(
-        tiny_policy(observations=SIZE, columns=()), pack=boxes(3), split=[0, 1, 2], episodes=3, rows=2
-    )
+    evaluation = evaluate(pushing_policy(), pack=boxes(3), split=[0, 1, 2], episodes=3, rows=2)
     assert [episode.failure == "fault" for episode in evaluation.episodes] == [False, False, True]
     assert "no such luck" in evaluation.episodes[2].fault
 
@@ -54,7 +55,7 @@ def test_a_cousin_that_no_engine_begins_counts_as_a_failure(monkeypatch: pytest.
 def test_cousins_that_do_not_afford_the_task_are_listed() -> None:
     source = boxes(3)
     source.tasks[1] = push_task(target="")
-    evaluation = evaluate(tiny_policy(observations=SIZE, columns=()), pack=source, split=[0, 1, 2], episodes=4, rows=2)
+    evaluation = evaluate(pushing_policy(), pack=source, split=[0, 1, 2], episodes=4, rows=2)
     assert evaluation.refused == (1,)
     assert [episode.cousin for episode in evaluation.episodes] == [0, 2, 0, 2]
 
