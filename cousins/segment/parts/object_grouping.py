@@ -31,6 +31,8 @@ MAX_FOOT_SHARE = 0.25
 """Largest area of a foot relative to its object."""
 FOOT_CONTINUATION_M = 0.06
 """Height above smeared ground within which a foot continues upwards [m]."""
+MAX_CARRIED_SHARE = 0.5
+"""Share of a contact that is carried from which a piece rests there and does not hang."""
 MAX_ROUNDS = 6
 """Most rounds in which pieces join their objects: each at least halves the parts."""
 MAX_GHOST_HEIGHT_M = 0.1
@@ -141,7 +143,7 @@ def _group_pieces(foreground: ForegroundMap, labels: Array, merging: PartMerging
             config=merging,
         )
         is_apart = foreground.votes.are_apart(labels)
-        pairs = [pair for pair in pairs if not is_apart[pair]]
+        pairs = [pair for pair in pairs if not is_apart[pair] or _hangs_on(pieces, *pair)]
         if not pairs:
             break
         labels = _merge_labels(labels, pairs)
@@ -152,6 +154,13 @@ def _group_pieces(foreground: ForegroundMap, labels: Array, merging: PartMerging
     without_support = replace(pieces, carried=np.zeros_like(pieces.carried))
     object_of_piece, keep_mask = group_by_stability(without_support, config=group, is_stable=stability.is_stable)
     return np.where(keep_mask, np.cumsum(keep_mask) - 1, -1)[object_of_piece[labels]]
+
+
+def _hangs_on(pieces: Pieces, part: int, parent: int) -> bool:
+    """Return whether nothing else holds a piece up, and it does not rest there: by itself it would fall."""
+    touching = pieces.touching[part]
+    is_held_elsewhere = pieces.grounded[part] or pieces.hidden[part] or np.count_nonzero(touching) > 1
+    return not is_held_elsewhere and bool(pieces.carried[part, parent] < MAX_CARRIED_SHARE * touching[parent])
 
 
 def _merge_enclosed(foreground: ForegroundMap, labels: Array, pieces: Pieces) -> Array:

@@ -188,10 +188,20 @@ def _from_sums(sums: _Sums, config: ReliefMapConfig) -> ReliefMap:
         pixel_m=pixel_m,
         blur_m=blur_m,
         relief_m=relief,
-        sigma_m=_sigmas(relief, weight, is_measured),
+        sigma_m=_sigmas(relief, _effective_weight(sums.weight, weight, blur), is_measured),
         baseline_m=baseline,
         is_tall=is_tall,
     )
+
+
+def _effective_weight(evidence: Array, weight: Array, blur: float) -> Array:
+    """Return the evidence that a weighted mean over neighbours is worth, [rows, columns].
+
+    A mean with kernel k of cells with evidence w has the variance Σ k² w / (Σ k w)² of a unit's. The square of a
+    Gaussian is a narrower one. Cells that a few views fill sparsely are thereby worth less than their `weight`.
+    """
+    squares = ndimage.gaussian_filter(evidence, blur / np.sqrt(2.0))
+    return np.asarray(np.square(weight) / np.maximum(squares, 1e-12))
 
 
 def _sigmas(relief: Array, weight: Array, is_measured: Array) -> Array:
