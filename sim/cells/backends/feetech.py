@@ -18,7 +18,7 @@ import numpy as np
 from cousins.errors import CellError, InputError
 from sim.cells.cell import CellJoint, CellObservation, CellSpec, Domain, Sent, Target
 from sim.cells.feetech import packets
-from sim.cells.feetech.bus import FeetechBus
+from sim.cells.feetech.bus import REPLY_TIMEOUT_S, FeetechBus
 from sim.cells.feetech.calibration import ArmCalibration, read_calibration
 
 VERSION: Final = "1"
@@ -54,6 +54,8 @@ class Config:
     """Largest speed of a joint [rad/s]."""
     max_accel_rad_s2: float = 10.0
     """Largest acceleration of a joint [rad/s²]."""
+    reply_timeout_s: float = REPLY_TIMEOUT_S
+    """How late a servo's reply counts as lost [s]; more for adapters that hold bytes back, 16 ms on many."""
     pack_digest: str = ""
     """Digest of the pack of the place where it stands."""
 
@@ -104,7 +106,7 @@ class FeetechCell:
     def connect(self) -> None:
         """Open the port, compare every servo with the calibration, and take over the present position."""
         domain = domain_of(self.config.port)
-        self._bus = FeetechBus(self.config.port)
+        self._bus = FeetechBus(self.config.port, timeout_s=self.config.reply_timeout_s)
         for servo in self.calibration.servos:
             model = self._bus.read(servo.servo, packets.MODEL)
             if model != packets.MODEL_STS3215:
@@ -215,7 +217,7 @@ class FeetechStopLine:
 
     def __init__(self, config: Config) -> None:
         self.calibration = read_calibration(config.calibration)
-        self._bus = FeetechBus(config.port, exclusive=False)
+        self._bus = FeetechBus(config.port, timeout_s=config.reply_timeout_s, exclusive=False)
 
     def stop(self, reason: str) -> None:
         """Make the present position the goal; the driver, if it lived, must be gone."""

@@ -26,7 +26,7 @@ from sim.cells.feetech.packets import (
 
 BAUD: Final = 1_000_000
 REPLY_TIMEOUT_S: Final = 0.005
-"""A servo replies within a fraction of a millisecond; so late a reply is lost [s]."""
+"""A servo replies within a fraction of a millisecond; by default so late a reply is lost [s]."""
 PORT_ERRORS: Final = (serial.SerialException, OSError, termios.error)
 """What a port that is gone raises; `termios.error` is no `OSError`."""
 TRIES: Final = 3
@@ -36,16 +36,17 @@ TRIES: Final = 3
 class FeetechBus:
     """An open port; one request at a time."""
 
-    def __init__(self, port: str, *, exclusive: bool = True) -> None:
+    def __init__(self, port: str, *, timeout_s: float = REPLY_TIMEOUT_S, exclusive: bool = True) -> None:
         """Open the port; raises `CellError` where it is missing or another program holds it.
 
-        A watchdog's line opens it without `exclusive`, beside the driver.
+        A reply later than `timeout_s` [s] is lost. A watchdog's line opens it without `exclusive`, beside the driver.
         """
         self.port = port
+        self.timeout_s = timeout_s
         self.lost: dict[str, int] = {}
         self.status: dict[int, int] = {}
         try:
-            self._serial = serial.Serial(port, BAUD, timeout=REPLY_TIMEOUT_S, write_timeout=0.05)
+            self._serial = serial.Serial(port, BAUD, timeout=timeout_s, write_timeout=0.05)
             if exclusive:
                 self._serial.exclusive = True
         except (serial.SerialException, OSError, ValueError) as error:
@@ -111,7 +112,7 @@ class FeetechBus:
         replies: dict[int, bytes] = {}
         data = b""
         missing = sum(size + 6 for size in expected.values())
-        deadline = time.monotonic() + REPLY_TIMEOUT_S + 1e-5 * missing
+        deadline = time.monotonic() + self.timeout_s + 1e-5 * missing
         while len(replies) < len(expected):
             packet, data, problem = take_packet(data)
             if problem:

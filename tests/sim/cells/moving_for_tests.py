@@ -12,7 +12,7 @@ from sim.cells.supervision import CellPlan, SupervisedCell
 
 def main() -> None:
     port, calibration, folder = sys.argv[1:]
-    config = Config(name="arm", port=port, calibration=Path(calibration))
+    config = Config(name="arm", port=port, calibration=Path(calibration), reply_timeout_s=0.1)
     with SupervisedCell(CellPlan(backend="feetech", config=config, folder=Path(folder))) as cell:
         start = cell.observe().q
         sys.stdout.write(f"{cell.process_ids['driver']}\n")

@@ -29,7 +29,7 @@ def peer(tmp_path: Path) -> Iterator[Peer]:
 
 
 def cell_of(peer: Peer) -> FeetechCell:
-    return FeetechCell(Config(name="arm", port=peer.port, calibration=peer.calibration))
+    return FeetechCell(Config(name="arm", port=peer.port, calibration=peer.calibration, reply_timeout_s=0.1))
 
 
 def test_packets_are_the_bytes_of_the_data_sheet() -> None:

@@ -25,7 +25,7 @@ MOVER = Path(__file__).with_name("moving_for_tests.py")
 
 
 def plan_for(peer: Peer, folder: Path) -> CellPlan:
-    config = Config(name="arm", port=peer.port, calibration=peer.calibration)
+    config = Config(name="arm", port=peer.port, calibration=peer.calibration, reply_timeout_s=0.1)
     return CellPlan(backend="feetech", config=config, folder=folder, silence_s=0.3)
 
 
