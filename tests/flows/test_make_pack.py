@@ -162,7 +162,7 @@ def test_a_recipe_that_fits_nowhere_ends_with_reasons_and_no_pack(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sim.validation.candidate_blocks.MAX_DRAWS_PER_COUSIN", 3)
-    recipe = parse_recipe("[distance]\nshape = 0\nswap = 0\nclutter = 0\n[layout]\nshift_m = 500\n")
+    recipe = parse_recipe("[distance]\nshape = 0\nswap = 0\nclutter = 0\n[layout]\nshift_m = 100\n")
     wrong = VaryRequest(scene=world / "scene", output=tmp_path / "pack", recipe=recipe, count=3)
     with pytest.raises(StageError, match="layout: no free place under the relations"):
         make_pack(wrong, run_in_process, store=Store(world / "store"), progress=ignore_progress)

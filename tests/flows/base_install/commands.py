@@ -8,6 +8,7 @@ and prints one JSON object: `commands`, what each line gave, and `python`, what 
 
 import _thread
 import contextlib
+import faulthandler
 import io
 import json
 import os
@@ -36,6 +37,8 @@ NEEDED_EXTRA = {
     "tag-sheet": "vision",
 }
 """Extra that a command names where none is installed; every other command works."""
+HANGS_AFTER_S = 280
+"""When to end and show where each thread is [s]: before the test that waits for it gives up."""
 NO_GATES = "no gates: no physics engine is installed, pip install 'cousins[sim]'"
 
 
@@ -142,6 +145,7 @@ def end_view(port: int, ended: threading.Event) -> None:
 
 def main() -> None:
     """Run everything and print what it gave."""
+    faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
     inputs, work = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     os.environ["COUSINS_STORE"] = str(work / "store")
     os.environ.pop("PREFECT_API_URL", None)

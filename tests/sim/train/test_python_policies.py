@@ -9,8 +9,9 @@ import pytest
 
 from cousins.errors import InputError
 from sim.train.evaluation import evaluate
-from sim.train.policies import NAMELESS_FORMAT, write_policy
+from sim.train.policies import write_policy
 from sim.train.python_policies import PythonPolicy, PythonPolicyCard
+from tests.sim.recording.rollouts_for_tests import recording_env
 from tests.sim.train.test_policies import tiny_policy
 from tests.sim.worlds_for_tests import boxes
 
@@ -25,7 +26,7 @@ def python_policy_of(folder: Path, text: str) -> PythonPolicy:
 
 
 def test_a_python_policy_that_calls_a_policy_file_has_the_same_episodes(tmp_path: Path) -> None:
-    file_policy = tiny_policy(observations=SIZE, columns=(), action_columns=(), format=NAMELESS_FORMAT)
+    file_policy = tiny_policy(observations=SIZE, columns=recording_env().columns)
     write_policy(file_policy, tmp_path / "ours")
     (tmp_path / "beside.py").write_text("FOLDER = 'ours'")
     python_policy = python_policy_of(
