@@ -12,7 +12,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_NO_COMPILE=1 $(BIN)/python -
 # One thread in each worker keeps two pytest workers from fighting over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test test-slow base-check lint format bench docs docs-check clean
+.PHONY: demo test test-slow base-check regress lint format bench docs docs-check clean
 
 demo: $(VENV)/.run
 	$(BIN)/cousins demo -o $(OUT) --force
@@ -27,6 +27,14 @@ test-slow: $(VENV)/.dev
 # Builds the wheel, installs it without extras into a new environment, and runs every command there; some minutes.
 base-check: $(VENV)/.dev
 	$(BIN)/python -m tests.flows.base_install.check_wheel
+
+# Our own regression suite on a pack that this code makes of the demo capture's twin; TWIN may name one that is there.
+TWIN ?= out/regress/twin
+REGRESS ?= run
+regress: $(VENV)/.dev
+	test -f $(TWIN)/report.json || $(BIN)/cousins scan assets/demo_capture/capture -o $(TWIN)
+	$(BIN)/cousins vary $(TWIN) -n 20 --seed 7 -o out/regress/pack --force
+	$(BIN)/cousins regress $(REGRESS) benchmarks/regression/own_suite/push.toml --store out/regress/store
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
