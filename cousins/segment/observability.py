@@ -13,6 +13,8 @@ from cousins.segment.masks import is_cut_by_border
 
 MIN_VIEW_ARC_DEG = 25.0
 """Smallest arc of viewing directions [degree]; below it depth noise and drift dominate the shape."""
+WIDE_ARC_QUANTILE = 0.9
+"""Quantile of the arcs of all objects that is what a capture offers: a speck beside the camera is seen all around."""
 MIN_VISIBLE_SHARE = 0.1
 """Smallest visible area relative to the surface of the bounding box: wires, leaves and ghosts have less."""
 MIN_MEDIAN_PIXELS = 30
@@ -29,7 +31,7 @@ def select_observed(
     `masks` holds for each object its masks by frame index, bool [h, w]; `clouds` its world points [m], [n, 3].
     """
     arcs = [_view_arc_deg(capture, mask, cloud, up) for mask, cloud in zip(masks, clouds, strict=True)]
-    min_arc_deg = min(MIN_VIEW_ARC_DEG, 0.5 * max(arcs, default=0.0))
+    min_arc_deg = min(MIN_VIEW_ARC_DEG, 0.5 * float(np.quantile(arcs, WIDE_ARC_QUANTILE))) if arcs else 0.0
     kept_indices: list[int] = []
     barely_filmed = too_small = one_sided = fragmentary = 0
     for k, (mask, cloud) in enumerate(zip(masks, clouds, strict=True)):

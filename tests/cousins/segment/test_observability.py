@@ -99,3 +99,17 @@ def _box_surface(rng: np.random.Generator) -> Array:
     axis = rng.integers(0, 3, size=len(points))
     points[np.arange(len(points)), axis] = rng.integers(0, 2, size=len(points)) * 0.1 - np.where(axis == 2, 0.0, 0.05)
     return points
+
+
+def test_a_speck_beside_the_camera_does_not_raise_what_is_asked_of_all_others() -> None:
+    middle = np.deg2rad(10.0)
+    beside_camera = cube_cloud(0.03) + np.array([0.98 * np.cos(middle), 0.98 * np.sin(middle), 0.4])
+    kept_indices, warnings = select_observed(
+        capture_around(20.0),
+        [masks_of_side(12)] * 13,
+        [cube_cloud(0.1)] * 12 + [beside_camera],
+        voxel_m=0.005,
+        up=UP,
+    )
+    assert kept_indices == list(range(13))
+    assert warnings == ()
