@@ -29,11 +29,11 @@ base-check: $(VENV)/.dev
 	$(BIN)/python -m tests.flows.base_install.check_wheel
 
 # Our own regression suite on a pack that this code makes of the demo capture's twin; TWIN may name one that is there.
-TWIN ?= out/regress/twin
+TWIN ?=
 REGRESS ?= run
 regress: $(VENV)/.dev
-	test -f $(TWIN)/report.json || $(BIN)/cousins scan assets/demo_capture/capture -o $(TWIN)
-	$(BIN)/cousins vary $(TWIN) -n 20 --seed 7 -o out/regress/pack --force
+	$(if $(TWIN),,$(BIN)/cousins scan assets/demo_capture/capture -o out/regress/twin --force)
+	$(BIN)/cousins vary $(or $(TWIN),out/regress/twin) -n 20 --seed 7 -o out/regress/pack --force
 	$(BIN)/cousins regress $(REGRESS) benchmarks/regression/own_suite/push.toml --store out/regress/store
 
 lint: $(VENV)/.dev

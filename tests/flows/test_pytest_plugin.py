@@ -121,13 +121,13 @@ def test_a_budget_that_is_spent_skips_and_says_so(project: Path) -> None:
 
 
 def test_fixtures_of_another_project_with_the_same_names_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "test_theirs.py").write_text(
+    (tmp_path / "test_other.py").write_text(
         "import pytest\n\n@pytest.fixture\ndef world():\n    return 1\n\n"
         "@pytest.fixture\ndef cousin():\n    return 2\n\n"
-        "def test_theirs(world, cousin):\n    assert (world, cousin) == (1, 2)\n"
+        "def test_other(world, cousin):\n    assert (world, cousin) == (1, 2)\n"
     )
-    (tmp_path / "test_ours.py").write_text("def test_ours(cousin):\n    pass\n")
-    theirs = pytest_in(tmp_path, "test_theirs.py")
-    assert theirs.returncode == 0, theirs.stdout
-    ours = pytest_in(tmp_path, "test_ours.py")
-    assert "--cousins-pack or --cousins-suite" in ours.stdout + ours.stderr
+    (tmp_path / "test_plugin.py").write_text("def test_plugin(cousin):\n    pass\n")
+    other = pytest_in(tmp_path, "test_other.py")
+    assert other.returncode == 0, other.stdout
+    plugin = pytest_in(tmp_path, "test_plugin.py")
+    assert "--cousins-pack or --cousins-suite" in plugin.stdout + plugin.stderr

@@ -28,7 +28,8 @@ NOUNS = {
     "cousins regress result 1",
 }
 """Names of records."""
-ACTION = re.compile(r"[a-z]+ [a-z]+")
+ACTION = re.compile(r"(assets|cell|models|pack|policy|recipe|regress) [a-z]+")
+"""A mention of an action, without its arguments."""
 VALUE = "VALUE"
 """Stands for what a message fills in."""
 
