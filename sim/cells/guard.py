@@ -7,6 +7,7 @@ targets, however wrong, leads past a limit of speed, acceleration, joint range o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -306,7 +307,7 @@ def _braking_speed(room: Array, step_s: float, limits: GuardLimits) -> Array:
 def _braking_path(q: Array, dq: Array, limits: GuardLimits) -> Array:
     """Return the positions [k, joints] through which joints come to rest from a command on."""
     change = limits.max_accel * limits.period_s
-    steps = min(MAX_BRAKING_STEPS, int(np.ceil(np.max(np.abs(dq) / change))) + 1)
+    steps = min(MAX_BRAKING_STEPS, math.ceil((np.abs(dq) / change).max()) + 1)
     speeds = np.sign(dq) * np.maximum(np.abs(dq) - change * np.arange(steps)[:, None], 0.0)
     return np.concatenate([q[None], q + np.cumsum(speeds, axis=0) * limits.period_s])
 

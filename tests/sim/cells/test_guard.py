@@ -144,14 +144,20 @@ def test_a_cell_without_limits_does_not_move() -> None:
         guard_limits(spec, workspace=None, speed_share=float("nan"))
 
 
-def test_the_guard_takes_less_than_a_hundredth_of_a_control_step() -> None:
+def test_checking_a_target_costs_little_more_than_its_kinematics() -> None:
+    """The bound is a ratio, since a busy machine slows both; `benchmarks/robots/cells.py` measures milliseconds."""
     _, limits = panda("joint_position")
-    state, now_ns, durations = GuardState(), 10**12, []
+    assert limits.workspace is not None
+    padded = np.append(home(), [0.0, 0.0])[None]
+    state, now_ns, checks, references = GuardState(), 10**12, [], []
     for number in range(300):
         now_ns += PERIOD_NS
         target = Target(seq=number, t_ns=now_ns, q=home() + 0.1 * np.sin(0.1 * number), valid_for_s=0.1)
         observation = still(home() if state.q is None else state.q, seq=number, t_ns=now_ns)
         begun = time.thread_time_ns()
         _, state = check_target(target, observation, limits, state, now_ns=now_ns)
-        durations.append(time.thread_time_ns() - begun)
-    assert np.quantile(durations, 0.1) < 500_000
+        checked = time.thread_time_ns()
+        tip_kinematics(limits.workspace.chain, padded)
+        checks.append(checked - begun)
+        references.append(time.thread_time_ns() - checked)
+    assert np.median(checks) < 80.0 * np.median(references)
