@@ -3,7 +3,8 @@
 A voxel is inside where the winding number of the mesh about its centre is at least a half, taken along the six axis
 directions: a closed mesh gives 0 or 1, and an open one, such as fused depth without an underside, is closed by what
 surrounds the voxel on most sides. Cavities that are open, those of bowls and mugs, are filled (in slices along each
-axis), because a wall of 3 mm that is 2 mm off would count as no overlap; volume is measured on its own.
+axis), because a wall of 3 mm that is 2 mm off would count as no overlap; volume is measured on its own. A wall thinner than a
+voxel closes a cavity all the same: every voxel that the surface touches is part of it.
 """
 
 from __future__ import annotations
@@ -58,18 +59,25 @@ def solid(mesh: Mesh, low: Array, shape: Array, *, voxel_m: float) -> Array:
         below = -np.cumsum(steps, axis=2)
         winding += np.transpose((above + below)[:, :, :-1], np.argsort(order)) / 6.0
     inside = winding >= 0.5 - 1e-6
-    return filled(inside)
+    at = np.floor((mesh.surface_points(0.5 * voxel_m) - low) / voxel_m).astype(int)
+    at = at[((at >= 0) & (at < shape)).all(axis=1)]
+    is_wall = inside.copy()
+    is_wall[tuple(at.T)] = True
+    is_enclosed = filled(is_wall)
+    # Voxels that the surface touches with their middle outside count within a cavity, not around the object.
+    outer = ndimage.binary_dilation(~is_enclosed, np.ones((3, 3, 3)), border_value=1)
+    return inside | (is_enclosed & ~(is_wall & outer))
 
 
-def filled(inside: Array) -> Array:
+def filled(is_wall: Array) -> Array:
     """Return voxels, bool [nx, ny, nz], with the holes of every slice along each axis filled."""
-    total = inside.copy()
+    total = is_wall.copy()
     plus = ndimage.generate_binary_structure(2, 1)
     for axis in range(3):
         structure = np.zeros((3, 3, 3), dtype=bool)
         structure[tuple(1 if k == axis else slice(None) for k in range(3))] = plus
         padding = [(0, 0) if k == axis else (1, 1) for k in range(3)]
-        padded = np.pad(inside, padding)
+        padded = np.pad(is_wall, padding)
         outside = np.zeros_like(padded)
         rim = [slice(None)] * 3
         for k in range(3):

@@ -15,6 +15,7 @@ from numba import njit, prange
 
 from cousins.capture.captures import Frame
 from cousins.geometry import Array, invert
+from cousins.reconstruct.surface.depth_smoothing import refine_depth, small_holes, smooth_depth
 
 BINS = 7
 """Six bins for the object's own surface by its normal (+x, -x, +y, -y, +z, -z), one for any other surface."""
@@ -84,22 +85,37 @@ def noise_m(depth_m: Array | float) -> Array:
 
 
 def prepare_observation(
-    frame: Frame, mask: Array | None, window: tuple[slice, slice] | None = None
+    frame: Frame, mask: Array | None, window: tuple[slice, slice] | None = None, *, refined: int = 0
 ) -> DepthObservation:
     """Return a window of one frame prepared for integration, without one the whole frame.
 
-    `mask` bool [h, w] marks the object's pixels in the whole frame, None for none.
+    `mask` bool [h, w] marks the object's pixels in the whole frame, None for none. Where `refined` is not 0, their depth
+    is smoothed within the image, and each pixel becomes `refined` by `refined`.
     """
     camera = frame.depth_camera
     rows, columns = window or (slice(0, camera.height), slice(0, camera.width))
     # The plane around a pixel needs its neighbours, so a margin around the window is prepared too and then cut off.
     top, left = max(rows.start - NORMAL_RADIUS_PX, 0), max(columns.start - NORMAL_RADIUS_PX, 0)
     wide = np.s_[top : rows.stop + NORMAL_RADIUS_PX, left : columns.stop + NORMAL_RADIUS_PX]
-    cut = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     measured = frame.depth_m[wide]
     depth = np.where(np.isfinite(measured) & (measured > 0.0), measured, 0.0).astype(np.float32)
     is_object = np.zeros(depth.shape, dtype=bool) if mask is None else np.array(mask[wide], dtype=bool)
+    confidence = frame.confidence[rows, columns]
     pinhole = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+    if refined:
+        # One view cannot outvote the pixels between two surfaces, which have the lowest confidence, nor specks of noise.
+        specks = small_holes(is_object)
+        is_object |= specks
+        depth[is_object & ((frame.confidence[wide] < 1) | specks)] = 0.0
+        if is_object.any():
+            sensor_m = float(noise_m(np.median(depth[is_object])))
+            depth = smooth_depth(depth, is_object, camera.fx, max_noise_m=sensor_m).astype(np.float32)
+        depth, is_object = refine_depth(depth, is_object, refined)
+        depth, confidence = depth.astype(np.float32), confidence.repeat(refined, axis=0).repeat(refined, axis=1)
+        pinhole = refined * np.array([camera.fx, camera.fy, camera.cx + 0.5, camera.cy + 0.5]) - [0.0, 0.0, 0.5, 0.5]
+        rows, columns = (slice(refined * side.start, refined * side.stop) for side in (rows, columns))
+        top, left = refined * top, refined * left
+    cut = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     normal, support = _normals(depth, is_object, pinhole, top, left)
     normal, support, depth, is_object = (
         np.ascontiguousarray(image[cut]) for image in (normal, support, depth, is_object)
@@ -107,7 +123,7 @@ def prepare_observation(
     rays = _rays(rows, columns, pinhole)
     facing = np.clip(-np.einsum("hwc,hwc->hw", normal, rays), 0.0, None)
     incidence = facing / np.linalg.norm(rays, axis=-1)
-    trust = np.asarray(CONFIDENCE_WEIGHT, dtype=np.float32)[np.clip(frame.confidence[rows, columns], 0, 2)]
+    trust = np.asarray(CONFIDENCE_WEIGHT, dtype=np.float32)[np.clip(confidence, 0, 2)]
     variance = (noise_m(depth) / 0.005) ** 2
     weight = np.where(support, trust * incidence / variance, 0.0)
     return DepthObservation(
