@@ -3,8 +3,8 @@
 A voxel is inside where the winding number of the mesh about its centre is at least a half, taken along the six axis
 directions: a closed mesh gives 0 or 1, and an open one, such as fused depth without an underside, is closed by what
 surrounds the voxel on most sides. Cavities that are open, those of bowls and mugs, are filled (in slices along each
-axis), because a wall of 3 mm that is 2 mm off would count as no overlap; volume is measured on its own. A wall thinner than a
-voxel closes a cavity all the same: every voxel that the surface touches is part of it.
+axis), because a wall of 3 mm that is 2 mm off would count as no overlap; volume is measured on its own. A wall thinner
+than a voxel closes a cavity all the same: every voxel that the surface touches is part of it.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def solid(mesh: Mesh, low: Array, shape: Array, *, voxel_m: float) -> Array:
         below = -np.cumsum(steps, axis=2)
         winding += np.transpose((above + below)[:, :, :-1], np.argsort(order)) / 6.0
     inside = winding >= 0.5 - 1e-6
-    at = np.floor((mesh.surface_points(0.5 * voxel_m) - low) / voxel_m).astype(int)
-    at = at[((at >= 0) & (at < shape)).all(axis=1)]
+    cells = np.floor((mesh.surface_points(0.5 * voxel_m) - low) / voxel_m).astype(int)
+    cells = cells[((cells >= 0) & (cells < shape)).all(axis=1)]
     is_wall = inside.copy()
-    is_wall[tuple(at.T)] = True
+    is_wall[tuple(cells.T)] = True
     is_enclosed = filled(is_wall)
     # Voxels that the surface touches with their middle outside count within a cavity, not around the object.
     outer = ndimage.binary_dilation(~is_enclosed, np.ones((3, 3, 3)), border_value=1)

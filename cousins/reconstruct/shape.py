@@ -12,25 +12,20 @@ from cousins.errors import StageError
 from cousins.geometry import Array, invert, project, transform, unproject_pixels
 from cousins.meshes import Mesh
 from cousins.reconstruct.support import base_height_m
-from cousins.reconstruct.surface.completion import SOLID_NAMES, RevolutionSolid, Solid, fit_solid
 from cousins.reconstruct.surface.distance_field import (
     MeasuredField,
     close_field,
     combine_directions,
-    fill_unseen,
     separate_floor_from_support,
     trim_fringe,
 )
 from cousins.reconstruct.surface.hidden_base import extend_hidden_base
-from cousins.reconstruct.surface.hollow_solid import hollow_share
 from cousins.reconstruct.surface.isosurface import MIN_OBSERVED_WEIGHT, extract_surface, observed_faces
 from cousins.reconstruct.surface.leg_repair import rejoin_thin_parts, repair_legs
 from cousins.reconstruct.surface.look_through import carve_looked_through
-from cousins.reconstruct.surface.occluded import solid_share
 from cousins.reconstruct.surface.relief_solid import relief_field
-from cousins.reconstruct.surface.rotational_symmetry import find_axis, symmetrize
 from cousins.reconstruct.surface.support_contact import continue_sides
-from cousins.reconstruct.surface.vessel import even_wall, find_vessel, wall_share
+from cousins.reconstruct.surface.unseen import CLOSED_COMPLETIONS, ShapeLimits, complete_unseen
 from cousins.reconstruct.surface.view_evidence import (
     MIN_DEPTH_M,
     DepthObservation,
@@ -48,22 +43,10 @@ FULL_EVIDENCE_VIEWS = 10
 """Views of the object from which the full evidence thresholds apply; with fewer they are lowered in proportion."""
 MAX_REFINEMENT = 4
 """Most pixels along each side into which a pixel is refined."""
-MAX_ONE_SIDED_ARC_RAD = np.pi
-"""Viewed over a smaller angle about the vertical, an object has an unobserved side [rad]."""
-MAX_AIR_SHARE = 0.1
-"""Largest share of a fitted solid that may be measured as air: noise and rounded edges leave some, an opening more."""
-MAX_FIT_POINTS = 6000
-"""Largest number of points to which simple solids are fitted."""
 MAX_SAMPLES = 3_000_000
 """Largest number of an object's pixels, over all frames, that are held at a time: 150 MB of points."""
-DEFAULT_WALL_M = 0.005
-"""Thickness of a surface whose back no view observed [m]: common for shells, plates, cloth and boards."""
-ROUND_TOLERANCE_SIGMAS = 0.7
-"""Difference from a round profile that is noise, in standard deviations of one depth: many views are averaged."""
 SIDE_TOLERANCE_SIGMAS = 0.6
 """Difference from the side above that is noise in a side's foot, in standard deviations of one depth."""
-MAX_ROUND_TOLERANCE_M = 0.005
-"""The same at most [m], so that what is far away is not called round."""
 FLAT_TOLERANCE_SIGMAS = 0.6
 """Distance from its plane at which a vertex belongs to a flat face, in standard deviations of one depth; not less than
 a voxel, by which edges are rounded."""
@@ -122,7 +105,7 @@ def reconstruct_shape(
     frames = [frame for frame in capture.frames if _is_in_view(frame, low, high)]
     sigma_m = float(noise_m(_median_depth_m(frames, segment)))
     grid = _voxel_grid(low, high, base_m, sigma_m, config)
-    limits = _Limits(base_m=base_m, sigma_m=sigma_m, truncation_m=max(3.0 * sigma_m, 3.0 * grid.voxel_m))
+    limits = ShapeLimits(base_m=base_m, sigma_m=sigma_m, truncation_m=max(3.0 * sigma_m, 3.0 * grid.voxel_m))
     views = [frame for frame in frames if segment.masks.is_visible(frame.index)]
     view_share = min(1.0, len(views) / FULL_EVIDENCE_VIEWS)
     refined = _refinement(views, segment, grid)
@@ -130,11 +113,11 @@ def reconstruct_shape(
     for frame in frames:
         add_evidence(evidence, _observation(frame, segment, grid, refined), grid, truncation_m=limits.truncation_m)
     measured = _measured_field(evidence, frames, grid, limits, view_share)
-    completed, completions, fallbacks = _complete_unseen(measured, segment, views, grid, limits)
+    completed, completions, fallbacks = complete_unseen(measured, grid, limits, covered_rad=_covered_rad(views, grid))
     distance, trust = _with_borders(completed.distance_m, completed.trust, grid, base_m, limits.truncation_m)
     low_m = max(sigma_m, 1.5 * grid.voxel_m)
     field = trim_fringe(close_field(distance, trust), grid.centers_m(2), base_m=base_m, low_m=low_m)
-    if completions[-1] not in (*SOLID_NAMES, "hollow revolution", "vessel"):
+    if completions[-1] not in CLOSED_COMPLETIONS:
         repaired = repair_legs(rejoin_thin_parts(field, evidence, grid), evidence.free_views, grid, base_m=base_m)
         is_free = (measured.trust > 0.0) & (measured.distance_m > 0.0)
         field, is_extended = extend_hidden_base(repaired.field, is_free, grid, base_m=base_m)
@@ -148,20 +131,8 @@ def reconstruct_shape(
     return ReconstructedShape(mesh=mesh, observed=observed, completions=completions, fallbacks=fallbacks)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Limits:
-    """Lengths that decide how evidence about one object is read."""
-
-    base_m: float
-    """Height of its support [m]."""
-    sigma_m: float
-    """Standard deviation of one depth at the object's distance [m]."""
-    truncation_m: float
-    """Distance from a measured surface up to which samples count [m]."""
-
-
 def _measured_field(
-    evidence: Evidence, frames: list[Frame], grid: VoxelGrid, limits: _Limits, view_share: float
+    evidence: Evidence, frames: list[Frame], grid: VoxelGrid, limits: ShapeLimits, view_share: float
 ) -> MeasuredField:
     """Return the distance field of what was measured, with what frames looked through carved and the foot cleaned."""
     base_m, sigma_m = limits.base_m, limits.sigma_m
@@ -196,52 +167,6 @@ def _low_shape(segmentation: Segmentation, segment: Segment, config: ShapeConfig
     return ReconstructedShape(mesh=mesh, observed=observed, completions=("support contact",), fallbacks=())
 
 
-def _complete_unseen(
-    measured: MeasuredField, segment: Segment, views: list[Frame], grid: VoxelGrid, limits: _Limits
-) -> tuple[MeasuredField, tuple[str, ...], tuple[str, ...]]:
-    """Complete unobserved space by symmetry, a fitted solid, a vessel's wall and foot, or minimal closure.
-
-    A solid is fitted if only one side was observed.
-    """
-    base_m, sigma_m, truncation_m = limits.base_m, limits.sigma_m, limits.truncation_m
-    tolerance_m = min(ROUND_TOLERANCE_SIGMAS * sigma_m, MAX_ROUND_TOLERANCE_M)
-    axis = find_axis(measured, grid, base_m=base_m, tolerance_m=tolerance_m)
-    attached = np.zeros(grid.shape, dtype=bool)
-    seen = measured
-    done: tuple[str, ...] = ("support contact",)
-    if axis is not None:
-        measured, attached = symmetrize(measured, grid, axis, tolerance_m=tolerance_m, truncation_m=truncation_m)
-        done = (*done, "revolution average")
-    wall_m = max(DEFAULT_WALL_M, 1.6 * grid.voxel_m)
-    base = int(np.searchsorted(grid.centers_m(2), base_m))
-    share = None if axis is None else solid_share(measured, shell_m=wall_m, base=base)
-    vessel = None if share is None else find_vessel(measured, share, grid, base_m=base_m)
-    if vessel is not None:
-        is_wall = (measured.trust > 0.0) & ~attached
-        share = wall_share(vessel, grid, base_m=base_m, truncation_m=truncation_m)
-        completed = fill_unseen(measured, share, wall_m=vessel.wall_m, truncation_m=truncation_m)
-        return even_wall(completed, vessel, is_wall, grid, tolerance_m=sigma_m), (*done, "vessel"), ()
-    covered_rad = _covered_rad(views, grid)
-    if covered_rad < MAX_ONE_SIDED_ARC_RAD:
-        solid = fit_solid(_surface_points(seen, grid), base_m=base_m, tolerance_m=sigma_m)
-        inside = None if solid is None else _solid_share(solid, grid)
-        name = None if solid is None else solid.name
-        if inside is not None and _is_hollow(inside, seen):
-            is_round = isinstance(solid, RevolutionSolid)
-            inside = hollow_share(solid, seen, grid, base_m=base_m, wall_m=wall_m) if is_round else None
-            name = "hollow revolution"
-        if inside is not None and name is not None:
-            inside = np.where((seen.trust > 0.0) & (seen.distance_m > 0.0), np.float32(0.0), inside)
-            completed = fill_unseen(seen, inside, wall_m=wall_m, truncation_m=truncation_m)
-            return completed, ("support contact", name), ()
-    share = solid_share(measured, shell_m=wall_m, base=base) if share is None else share
-    completed = fill_unseen(measured, share, wall_m=wall_m, truncation_m=truncation_m)
-    if covered_rad >= MAX_ONE_SIDED_ARC_RAD:
-        return completed, done, ()
-    note = f"seen over {np.rad2deg(covered_rad):.0f} degrees only and like no simple solid: unseen sides are a guess"
-    return completed, (*done, "least closure"), (note,)
-
-
 def require_measured_surface(name: str, mesh: Mesh, observed: Array) -> None:
     """Raise StageError for a mesh whose observed faces (bool [m]) have too little area to exceed noise."""
     measured_m2 = float(mesh.to_trimesh().area_faces[observed].sum())
@@ -265,7 +190,7 @@ def _median_depth_m(frames: list[Frame], segment: Segment) -> float:
 
 def _refinement(views: list[Frame], segment: Segment, grid: VoxelGrid) -> int:
     """Return into how many pixels along each side the pixels of few views are refined, 0 where views are many."""
-    if len(views) >= FULL_EVIDENCE_VIEWS:
+    if not views or len(views) >= FULL_EVIDENCE_VIEWS:
         return 0
     pixel_m = _median_depth_m(views, segment) / min(view.depth_camera.fx for view in views)
     return int(np.clip(np.ceil(pixel_m / grid.voxel_m), 1, MAX_REFINEMENT))
@@ -301,38 +226,6 @@ def _covered_rad(views: list[Frame], grid: VoxelGrid) -> float:
     angles = np.sort(np.arctan2(eyes[:, 1], eyes[:, 0]))
     gaps = np.diff(np.append(angles, angles[0] + 2.0 * np.pi))
     return float(2.0 * np.pi - gaps.max())
-
-
-def _surface_points(measured: MeasuredField, grid: VoxelGrid) -> Array:
-    """Return points of the measured surface [m], float64 [n, 3]: where the field changes sign between two voxels."""
-    points = []
-    for axis in range(3):
-        first, second = ([slice(None)] * 3 for _ in range(2))
-        first[axis], second[axis] = slice(None, -1), slice(1, None)
-        start, end = measured.distance_m[tuple(first)], measured.distance_m[tuple(second)]
-        is_crossing = (measured.trust[tuple(first)] > 0.0) & (measured.trust[tuple(second)] > 0.0)
-        # A step of more than two voxels is the border of a shadow, not a surface.
-        is_crossing &= ((start > 0.0) != (end > 0.0)) & (np.abs(end - start) < 2.0 * grid.voxel_m)
-        at = np.argwhere(is_crossing).astype(np.float64)
-        at[:, axis] += start[is_crossing] / (start - end)[is_crossing]
-        points.append(grid.origin + grid.voxel_m * at)
-    cloud = np.concatenate(points)
-    return cloud[:: max(1, len(cloud) // MAX_FIT_POINTS)]
-
-
-def _solid_share(solid: Solid, grid: VoxelGrid) -> Array:
-    """Return the occupancy of a solid by voxel, float32: 1 inside, 0 outside, soft over one voxel."""
-    axes = np.meshgrid(grid.centers_m(0), grid.centers_m(1), grid.centers_m(2), indexing="ij", sparse=True)
-    points = np.stack(np.broadcast_arrays(*axes), axis=-1).reshape(-1, 3)
-    share = np.clip(0.5 - 0.5 * solid.distance_m(points) / grid.voxel_m, 0.0, 1.0).reshape(grid.shape)
-    return np.asarray(share, dtype=np.float32)
-
-
-def _is_hollow(inside: Array, measured: MeasuredField) -> bool:
-    """Return whether views looked into a solid: a good part of its inside (occupancy [x, y, z]) is measured as air."""
-    is_deep = inside >= 1.0
-    is_air = is_deep & (measured.trust > 0.0) & (measured.distance_m > 0.0)
-    return bool(np.count_nonzero(is_air) > MAX_AIR_SHARE * np.count_nonzero(is_deep))
 
 
 def _bounds(capture: Capture, segmentation: Segmentation, segment: Segment) -> tuple[Array, Array, float]:

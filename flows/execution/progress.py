@@ -27,6 +27,7 @@ STAGE_NAMES = (
     "segment",
     "reconstruct",
     "fuse",
+    "fragments",
     "assemble",
     "settle",
     "write",

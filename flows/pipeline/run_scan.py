@@ -48,6 +48,7 @@ from flows.pipeline.stages import (
     CHECK_CAPTURE,
     DRAW,
     FIDELITY,
+    FRAGMENTS,
     FUSE,
     GATE,
     INGEST,
@@ -185,6 +186,7 @@ def _build_from_frames(source: ScanInput, runner: StageRunner, executor: StageEx
             segmentation=deferred(frames.named),
             objects=deferred_all(frames.objects),
             surface=deferred(frames.surface),
+            fragments=deferred(frames.fragments),
         )
     )
     return _finish(scene, frames, runner)
@@ -225,6 +227,16 @@ def _process_frames(source: ScanInput, runner: StageRunner, executor: StageExecu
     ]
     surface, *objects = runner.run_all("fuse, reconstruct", calls)
     by_index = dict(zip(largest_first, cast("list[Reference[ReconstructedObject]]", objects), strict=True))
+    in_order = tuple(by_index[index] for index in range(len(sizes)))
+    fragments = runner.run(
+        FRAGMENTS(
+            capture=deferred(capture),
+            checks=deferred(checks),
+            refined=deferred(aligned),
+            segmentation=deferred(labelled),
+            objects=deferred_all(in_order),
+        )
+    )
     return CaptureResults(
         capture=capture,
         checks=checks,
@@ -232,8 +244,9 @@ def _process_frames(source: ScanInput, runner: StageRunner, executor: StageExecu
         aligned=aligned,
         segmented=segmented,
         named=labelled,
-        objects=tuple(by_index[index] for index in range(len(sizes))),
+        objects=in_order,
         surface=cast("Reference[Mesh]", surface),
+        fragments=fragments,
     )
 
 

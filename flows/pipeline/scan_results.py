@@ -17,6 +17,7 @@ from cousins.segment.segments import Segmentation
 from flows.execution.stage import Reference
 from flows.pipeline.scan_options import ScanOptions
 from flows.pipeline.stages import Checks
+from sim.validation.fragments import Fragments
 from sim.validation.gates import GateReport
 from sim.validation.settle import SettleResult
 
@@ -89,12 +90,14 @@ class CaptureResults:
     """One asset or failure by segment."""
     surface: Reference[Mesh]
     """Plain fusion of the aligned frames."""
+    fragments: Reference[Fragments]
+    """Objects that are kept as surface."""
 
     @property
     def references(self) -> tuple[Reference[object], ...]:
         """All of them, each once, in the order of the stages."""
         frames = (self.capture, self.checks, self.refined, self.aligned, self.segmented, self.named)
-        listed = (*frames, *self.objects, self.surface)
+        listed = (*frames, *self.objects, self.surface, self.fragments)
         return tuple({id(reference): reference for reference in listed}.values())
 
 

@@ -38,6 +38,7 @@ from cousins.segment.segments import Segmentation
 from flows.execution.stage import Stage, StageContext
 from flows.pipeline.scan_options import namer_choice, segmenter_choice
 from flows.reporting.pictures import draw_pictures, draw_scene
+from sim.validation.fragments import Fragments, find_fragments
 from sim.validation.gates import GateReport, run_gates
 from sim.validation.settle import SettleResult, settle
 
@@ -99,6 +100,19 @@ def _fuse(_: StageContext, refined: Refined) -> Mesh:
     return plain_surface(refined.capture.frames)
 
 
+def _find_fragments(
+    _: StageContext,
+    capture: Capture,
+    checks: Checks,
+    refined: Refined,
+    segmentation: Segmentation,
+    objects: tuple[ReconstructedObject, ...],
+) -> Fragments:
+    return find_fragments(
+        assemble_twin(capture, refined, segmentation, objects, name="draft", quality=checks.quality, draft=True)
+    )
+
+
 def _assemble(
     context: StageContext,
     capture: Capture,
@@ -107,6 +121,7 @@ def _assemble(
     segmentation: Segmentation,
     objects: tuple[ReconstructedObject, ...],
     surface: Mesh,
+    fragments: Fragments,
 ) -> Scene:
     return assemble_twin(
         capture,
@@ -116,6 +131,7 @@ def _assemble(
         name=context.options.name,
         quality=checks.quality,
         surface=surface,
+        fragments=fragments.names,
     )
 
 
@@ -200,6 +216,7 @@ RECONSTRUCT = Stage(
     options=("seed",),
 )
 FUSE = Stage(name="fuse", top_package="fusion", compute=_fuse, kind=Mesh)
+FRAGMENTS = Stage(name="fragments", top_package="sim", compute=_find_fragments, kind=Fragments)
 ASSEMBLE = Stage(name="assemble", top_package="scene", compute=_assemble, kind=Scene, options=("name",))
 MESH = Stage(name="mesh", top_package="importers", compute=_mesh, kind=Scene, options=("seed", "up", "unit", "name"))
 ROOM = Stage(name="room", top_package="importers", compute=_room, kind=Scene, options=("name",))
@@ -217,6 +234,7 @@ SCAN_STAGES: tuple[Stage[..., object], ...] = (
     SEGMENT,
     RECONSTRUCT,
     FUSE,
+    FRAGMENTS,
     ASSEMBLE,
     SETTLE,
     WRITE,

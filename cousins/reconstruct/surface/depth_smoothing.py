@@ -20,7 +20,7 @@ from cousins.geometry import Array
 WINDOW_RADII_PX: Final = np.array([1, 2, 3, 4, 6, 8])
 """Half widths of the windows that are tried, from narrow to wide [px]."""
 NOISE_RADIUS_PX: Final = 2
-"""Half width of the window whose residuals tell the noise of an image [px]."""
+"""Half width of the window whose residuals give the noise of an image [px]."""
 INTERVAL_SIGMAS: Final = 1.5
 """Half width of a confidence interval in standard errors: wider ones smooth more, and round edges more."""
 MIN_WINDOW_PIXELS: Final = 6
@@ -43,8 +43,8 @@ def smooth_depth(depth_m: Array, is_object: Array, focal_px: float, *, max_noise
     depth = np.ascontiguousarray(depth_m, dtype=np.float64)
     is_used = np.asarray(is_object & (depth > 0.0))
     squares = _plane_residuals(depth, is_used, focal_px, NOISE_RADIUS_PX, max_noise_m)
-    known = squares[np.isfinite(squares)]
-    noise_m = min(max_noise_m, float(np.sqrt(np.median(known)))) if len(known) else max_noise_m
+    variances = squares[np.isfinite(squares)]
+    noise_m = min(max_noise_m, float(np.sqrt(np.median(variances)))) if len(variances) else max_noise_m
     return _smoothed(depth, is_used, focal_px, WINDOW_RADII_PX, max(noise_m, MIN_NOISE_M))
 
 

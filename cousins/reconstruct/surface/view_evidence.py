@@ -89,8 +89,8 @@ def prepare_observation(
 ) -> DepthObservation:
     """Return a window of one frame prepared for integration, without one the whole frame.
 
-    `mask` bool [h, w] marks the object's pixels in the whole frame, None for none. Where `refined` is not 0, their depth
-    is smoothed within the image, and each pixel becomes `refined` by `refined`.
+    `mask` bool [h, w] marks the object's pixels in the whole frame, None for none. Where `refined` is not 0, their
+    depth is smoothed within the image, and each pixel becomes `refined` by `refined`.
     """
     camera = frame.depth_camera
     rows, columns = window or (slice(0, camera.height), slice(0, camera.width))
@@ -103,7 +103,7 @@ def prepare_observation(
     confidence = frame.confidence[rows, columns]
     pinhole = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
     if refined:
-        # One view cannot outvote the pixels between two surfaces, which have the lowest confidence, nor specks of noise.
+        # One view cannot outvote pixels between two surfaces, which have the lowest confidence, nor specks of noise.
         specks = small_holes(is_object)
         is_object |= specks
         depth[is_object & ((frame.confidence[wide] < 1) | specks)] = 0.0

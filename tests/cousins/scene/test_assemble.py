@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from cousins.capture.captures import Capture, Frame, Scale
+from cousins.capture.quality.assessment import QualityReport
+from cousins.fusion.pose_refinement import Refined, RefineReport
 from cousins.geometry import Array, Intrinsics, rigid, rotation_about
 from cousins.reconstruct.assets import Asset
+from cousins.reconstruct.objects import ReconstructedObject
 from cousins.scene.layout.assemble import assemble
 from cousins.scene.layout.collision_bodies import asset_body, clearance_below, scene_bodies
 from cousins.scene.layout.flat_feet import with_flat_foot
 from cousins.scene.layout.rest_poses import rest_rotation
 from cousins.scene.layout.structures import join_corners, level_plane, smallest_rectangle, structure_from_plane
+from cousins.scene.layout.twin import assemble_twin
 from cousins.scene.scenes import PlacedAsset, Relation
 from cousins.segment.segments import Plane, Segment, Segmentation
 from tests.cousins.scene.scenes_for_tests import asset_of, bowl_asset, box_asset, hull_piece, link_of
@@ -190,3 +194,39 @@ def test_the_smallest_rectangle_lies_along_an_edge() -> None:
     np.testing.assert_allclose(center, [5.0, 6.0])
     assert sorted(size) == pytest.approx([2.0, 4.0])
     assert np.mod(angle - 0.3, np.pi / 2) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_fragment_becomes_surface_and_takes_the_support_that_was_made_for_it_along() -> None:
+    report = RefineReport(
+        residual_before_m=0.0,
+        residual_after_m=0.0,
+        loop_residual_before_m=0.0,
+        loop_residual_after_m=0.0,
+        kept=False,
+        range_bias_m=0.0,
+        range_bias_std_m=0.0,
+        bias_corrected=False,
+        pairs=0,
+    )
+    box, bowl = box_asset(), bowl_asset()
+    built = tuple(
+        ReconstructedObject(name=asset.name, placed=(asset, pose))
+        for asset, pose in ((box, pose_at(0.0, 0.0, 0.75)), (bowl, pose_at(3.0, 0.0, 0.75)))
+    )
+    scenes = [
+        assemble_twin(
+            capture(),
+            Refined(capture=capture(), report=report),
+            Segmentation(planes=(table(),), segments=()),
+            built,
+            quality=QualityReport(metrics={}, findings=()),
+            fragments=fragments,
+        )
+        for fragments in ((), (bowl.name,))
+    ]
+    assert [placed.asset.name for placed in scenes[1].objects] == [box.name]
+    assert [structure.name for structure in scenes[0].structures] == ["table", "table_added"]
+    assert [structure.name for structure in scenes[1].structures] == ["table"]
+    assert any(
+        note.startswith(f"{bowl.name} was kept as fixed surface and not as an object") for note in scenes[1].fallbacks
+    )
