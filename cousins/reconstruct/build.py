@@ -15,11 +15,14 @@ from cousins.reconstruct.collision.decimate import decimate_mesh
 from cousins.reconstruct.collision.decomposition import CollisionConfig, decompose
 from cousins.reconstruct.materials import material_for
 from cousins.reconstruct.shape import ReconstructedShape
+from cousins.reconstruct.surface.unseen import GUESSED_CLOSURE
 from cousins.reconstruct.texture.baking import bake_texture
 from cousins.segment.segments import Segment
 
 VOLUME_ERROR = 0.15
 """Relative error of a reconstructed volume; it widens the interval of a mass."""
+GUESSED_VOLUME_FACTOR = 2.3
+"""Factor within which a volume is known whose unseen side is a guess: two thirds of those in simulated single views."""
 
 
 def build_asset(
@@ -43,7 +46,12 @@ def build_asset(
     collision = decompose(solid, config=config, seed=int(rng.integers(2**31)))
     size = solid.vertices.max(axis=0) - solid.vertices.min(axis=0)
     material = material_for(segment.label, longest_side_m=float(size.max()))
-    mass, center, inertia = mass_properties(solid, material.density_kg_m3, scale_error=capture.scale.error)
+    mass, center, inertia = mass_properties(
+        solid,
+        material.density_kg_m3,
+        scale_error=capture.scale.error,
+        volume_factor=GUESSED_VOLUME_FACTOR if GUESSED_CLOSURE in shape.completions else 1.0,
+    )
     areas = shape.mesh.to_trimesh().area_faces
     link = Link(
         name="body",
@@ -89,19 +97,22 @@ def upright_frame(mesh: Mesh) -> Array:
     return pose
 
 
-def mass_properties(mesh: Mesh, density_kg_m3: Quantity, *, scale_error: float = 0.0) -> tuple[Quantity, Array, Array]:
+def mass_properties(
+    mesh: Mesh, density_kg_m3: Quantity, *, scale_error: float = 0.0, volume_factor: float = 1.0
+) -> tuple[Quantity, Array, Array]:
     """Return mass, centre of mass [3] [m] and inertia about it [3, 3] [kg m²] of a watertight mesh.
 
     Uniform density; exact integrals over the mesh (Mirtich 1996, as in trimesh). The mass interval is
-    the density's, widened by the volume's error and by three times the relative error of a length.
+    the density's, widened by the volume's error, by three times the relative error of a length, and by the factor
+    within which the volume is known.
     """
     solid: trimesh.Trimesh = mesh.to_trimesh()
     volume = float(solid.volume)
     wide = float(np.hypot(VOLUME_ERROR, 3.0 * scale_error))
     mass = Quantity(
         value=volume * density_kg_m3.value,
-        low=volume * density_kg_m3.low * max(0.0, 1.0 - wide),
-        high=volume * density_kg_m3.high * (1.0 + wide),
+        low=volume * density_kg_m3.low * max(0.0, 1.0 - wide) / volume_factor,
+        high=volume * density_kg_m3.high * (1.0 + wide) * volume_factor,
         source=density_kg_m3.source,
     )
     solid.density = density_kg_m3.value

@@ -16,6 +16,8 @@ from cousins.reconstruct.surface.rotational_symmetry import find_axis, symmetriz
 from cousins.reconstruct.surface.vessel import even_wall, find_vessel, wall_share
 from cousins.reconstruct.surface.view_evidence import VoxelGrid
 
+GUESSED_CLOSURE: Final = "least closure"
+"""Completion of an unseen side that nothing but its small surface speaks for."""
 CLOSED_COMPLETIONS: Final = (*SOLID_NAMES, "hollow revolution", "vessel")
 """Completions that leave no leg to repair and no base to extend."""
 MAX_ONE_SIDED_ARC_RAD = np.pi
@@ -80,7 +82,7 @@ def complete_unseen(
     if covered_rad >= MAX_ONE_SIDED_ARC_RAD:
         return completed, done, ()
     note = f"seen over {np.rad2deg(covered_rad):.0f} degrees only and like no simple solid: unseen sides are a guess"
-    return completed, (*done, "least closure"), (note,)
+    return completed, (*done, GUESSED_CLOSURE), (note,)
 
 
 def _fitted_share(

@@ -34,3 +34,12 @@ def test_an_error_of_scale_widens_the_mass_by_its_third_power() -> None:
     assert np.isclose(mass.value, 3.0)
     assert np.isclose(mass.low, 2.4 * (1 - wide))
     assert np.isclose(mass.high, 3.6 * (1 + wide))
+
+
+def test_a_guessed_side_widens_the_mass_by_its_factor() -> None:
+    box = Mesh.from_trimesh(trimesh.creation.box(extents=(0.1, 0.2, 0.3)))
+    density = Quantity(value=500.0, low=400.0, high=600.0, source="material table")
+    measured, guessed = (mass_properties(box, density, volume_factor=factor)[0] for factor in (1.0, 2.0))
+    assert np.isclose(guessed.value, measured.value)
+    assert np.isclose(guessed.low, 0.5 * measured.low)
+    assert np.isclose(guessed.high, 2.0 * measured.high)
