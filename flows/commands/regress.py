@@ -50,7 +50,9 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
 def _add_suite(parser: argparse.ArgumentParser, *, text: str = "suite file") -> None:
     parser.add_argument("suite", type=Path, metavar="SUITE", help=text)
     parser.add_argument(
-        "--store", type=Path, metavar="DIR", help="folder of results (COUSINS_REGRESS, or the user's cache)"
+        "--store",
+        metavar="STORE",
+        help="folder of results, or an address such as s3://BUCKET/PREFIX (COUSINS_REGRESS, or the user's cache)",
     )
     add_progress_argument(parser)
 

@@ -165,8 +165,9 @@ def reusable(plan: TestPlan, baseline: TestBaseline | None, store: ResultStore) 
     """
     portable, keys = plan.portable_keys, plan.keys
     results: dict[Pair, Reused] = {}
+    known = store.get_many(keys.values())
     for pair in plan.pairs:
-        stored = store.get(keys[pair])
+        stored = known.get(keys[pair])
         if stored is not None:
             results[pair] = Reused(outcome=stored, same_cpu=True)
         elif baseline is not None and baseline.portable_keys.get(pair) == portable[pair]:
