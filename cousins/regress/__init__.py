@@ -5,6 +5,7 @@
     result_keys   the content that a result follows from; equal keys mean equal results
     result_store  results in a folder or a bucket (`entry_stores`), safe under many writers
     baselines     the accepted results that a run is compared with
+    changes       what differs from the baseline: policy, task, engine, code, CPU, cousins
     sequential, exact_tests, bands, verdicts     three levels of comparison, and the states and exit codes
     hybrids, minimising, minimal_cases           which axis, object and amount broke it
 

@@ -52,6 +52,10 @@ class Cause:
     """Hybrids that did not pass the gates and were not tried."""
     hybrid: Cousin
     """The minimal hybrid."""
+    differences: int
+    """Differences between the cousin and the twin, of which `parts` are left."""
+    cpu_s: float
+    """CPU time of the search [s]."""
 
 
 class Prober:
@@ -167,4 +171,6 @@ def _cause(prober: Prober, parts: tuple[Difference, ...], amount: float, by_axis
         probes=prober.probes,
         refused=len(prober.refusals),
         hybrid=hybrid,
+        differences=len(differences(prober.twin, prober.cousin, prober.library)),
+        cpu_s=prober.process.cpu_s,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cousins.errors import EngineError
 from cousins.regress.baselines import TestBaseline
+from cousins.regress.changes import changes_since
 from cousins.regress.outcomes import EpisodeOutcome, read_outcome
 from cousins.regress.plans import Pair, audited_pairs
 from cousins.regress.result_store import ResultStore
@@ -86,7 +87,14 @@ class TestRun:
             ),
             goldens={pair: tuple(runs) for pair, runs in self.goldens.items()},
             crash=crash,
+            changed=self._changed(),
         )
+
+    def _changed(self) -> tuple[str, ...]:
+        if self.baseline is None:
+            return ()
+        plan = self.plan
+        return changes_since(self.baseline, provenance=plan.provenance, cousin_digests=plan.cousin_digests)
 
     def _outcomes(self) -> dict[Pair, EpisodeOutcome]:
         return {**self.fresh, **{pair: item.outcome for pair, item in self.reused.items()}}

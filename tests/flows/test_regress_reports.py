@@ -16,7 +16,7 @@ def row_of(name: str, state: str, *, quarantine: str = "") -> dict[str, Any]:
     return {
         "test": name, "state": state, "level": "statistical", "reason": f"because of {name}", "planned": 240,
         "pairs": 120, "losses": 9, "gains": 1, "evidence": 120.0, "reused": 60, "audited": 6, "flips": 0,
-        "golden": 4, "chaotic": 1, "quarantine": quarantine,
+        "golden": 4, "chaotic": 1, "quarantine": quarantine, "changed": ["policy", "2 of 12 cousins (3, 17)"],
     }  # fmt: skip
 
 
@@ -41,6 +41,9 @@ def test_the_terminal_shows_the_worst_first() -> None:
     states = [line.split()[0] for line in lines[3:7]]
     assert states == ["regressed", "inconclusive", "pass", "flaky"]
     assert lines[-1].startswith("desk failed: 1 regressed, 1 inconclusive, 1 pass")
+    assert "push-mujoco: changed since the baseline: policy, 2 of 12 cousins (3, 17)" in lines
+    assert "since the baseline of push-mujoco: policy, 2 of 12 cousins (3, 17)" in summary_markdown(RESULT)
+    assert "since the baseline of push-mujoco: policy, 2 of 12 cousins (3, 17)" in run_page(RESULT)
     assert any("cousin 17" in line and "p 0.002" in line for line in lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Final
 
-from flows.reporting.regress.text import engines_text, verdict_text
+from flows.reporting.regress.text import changed_text, engines_text, verdict_text
 
 COLORS: Final = {0: "#2e7d32", 1: "#c62828", 125: "#8a6d00"}
 """Colour by exit code."""
@@ -67,11 +67,16 @@ def run_page(result: dict[str, Any]) -> str:
         f" code {result['code'][:12]}; policy {result['policy_digest'][:12]};"
         f" baseline {result['baseline_digest'][:12] or 'none'}."
     )
+    changed = "".join(
+        f"<p>Changed since the baseline of {escape(test['test'])}: {escape(changed_text(test))}.</p>"
+        for test in result["tests"]
+        if test["changed"]
+    )
     notes = "".join(f"<p>Note: {escape(note)}</p>" for note in result["notes"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style></head>"
-        f"<body><h1>{title}</h1><p>{facts}</p>{tests}{notes}{cousins}{losses}</body></html>\n"
+        f"<body><h1>{title}</h1><p>{facts}</p>{tests}{changed}{notes}{cousins}{losses}</body></html>\n"
     )
 
 
