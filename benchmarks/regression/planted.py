@@ -196,7 +196,9 @@ def _box(name: str, size_m: tuple[float, float, float], *, loses_piece: bool = F
     """Return a box of two pieces, a plate below and a block above; with `loses_piece` the plate alone."""
     x, y, z = size_m
     plate = box_piece((x, y, PLATE_M), center_m=(0.0, 0.0, 0.5 * (PLATE_M - z)))
-    pieces = [plate] if loses_piece or z <= PLATE_M else [plate, box_piece((x, y, z - PLATE_M), center_m=(0.0, 0.0, 0.5 * PLATE_M))]  # fmt: skip
+    pieces = [plate]
+    if not loses_piece and z > PLATE_M:
+        pieces.append(box_piece((x, y, z - PLATE_M), center_m=(0.0, 0.0, 0.5 * PLATE_M)))
     whole = rigid_asset(name, [box_piece(size_m)], mass_kg=0.12)
     link = replace(whole.links[0], pieces=tuple(pieces))
     return replace(whole, links=(link,))

@@ -15,6 +15,7 @@ from cousins.errors import InputError
 from cousins.extras import requires_extra
 from flows.commands.arguments import add_progress_argument
 from flows.reporting.regress.causes import cause_text, minimal_text
+from flows.reporting.regress.drift import drift_text
 from flows.reporting.regress.text import run_text
 
 MINIMAL_SUFFIX = "minimal.json"
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("run", "run a suite and compare it with its baseline", _add_run),
         ("accept", "run a suite and write its results as the baseline", _add_accept),
         ("bisect", "name the axis, object and amount of a cousin that break a policy", _add_bisect),
+        ("drift", "run a suite in several engines and versions, and show which agree", _add_drift),
         ("show", "show what is in a suite, a baseline or a result, or repeat one episode", _add_show),
     ):
         action_parser = actions.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
@@ -75,6 +77,19 @@ def _add_bisect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", metavar="ID", help="explain this test, such as push-mujoco (that with most losses)")
     parser.add_argument("--cousin", type=int, metavar="N", help="explain this cousin (that with most losses)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="minimal case to write (SUITE.minimal.json)")
+
+
+def _add_drift(parser: argparse.ArgumentParser) -> None:
+    _add_suite(parser)
+    parser.add_argument(
+        "--engine",
+        action="append",
+        required=True,
+        metavar="NAME[=A,B]",
+        help="engine, or versions of it that are installed in folders of their own, such as mujoco=3.14.0,3.17.0;"
+        " repeat it for another engine; the first is what the others are compared with",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write drift.json and drift.html there")
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
@@ -160,6 +175,16 @@ def _accept(arguments: argparse.Namespace, store: Any, progress: Callable[[str, 
     return {"action": "accept", **result}, 0
 
 
+def _drift(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
+    from flows.pipeline.regress_drift import compare_engines
+    from flows.reporting.regress.drift import write_drift_reports
+
+    result = compare_engines(arguments.suite, engines=arguments.engine, store=store, on_progress=progress)
+    if arguments.output is not None:
+        result["reports"] = write_drift_reports(result, arguments.output)
+    return {"action": "drift", **result}, 0
+
+
 def _show(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
     import json
 
@@ -235,6 +260,7 @@ _ACTIONS: dict[str, Callable[..., tuple[Any, int]]] = {
     "run": _run,
     "accept": _accept,
     "bisect": _bisect,
+    "drift": _drift,
     "show": _show,
 }
 _FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -243,5 +269,6 @@ _FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
     "accept": _accept_text,
     "bisect": cause_text,
     "minimal": minimal_text,
+    "drift": drift_text,
     "show": _show_text,
 }

@@ -11,7 +11,7 @@ COLORS: Final = {0: "#2e7d32", 1: "#c62828", 125: "#8a6d00"}
 """Colour by exit code."""
 WORDS: Final = {0: "pass", 1: "failing", 125: "unknown"}
 """Word of the badge by exit code."""
-_STYLE: Final = """
+STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.3rem; } table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; }
@@ -19,13 +19,14 @@ th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; 
 code { background: #f3f3f3; padding: 0 .2rem; }
 @media (prefers-color-scheme: dark) { body { background: #161616; color: #ddd; } code { background: #2a2a2a; } }
 """
+"""Style of all pages of a suite."""
 _CHARACTER_PX: Final = 7
 _PADDING_PX: Final = 10
 
 
 def run_page(result: dict[str, Any]) -> str:
     """Return the run as one HTML page."""
-    tests = _table(
+    tests = html_table(
         ("state", "test", "level", "pairs", "lost", "gained", "reused", "reason"),
         [
             (
@@ -42,7 +43,7 @@ def run_page(result: dict[str, Any]) -> str:
             for test in result["tests"]
         ],
     )
-    cousins = _table(
+    cousins = html_table(
         ("cousin", "test", "lost", "gained", "pairs", "p (Holm)"),
         [
             (str(row["cousin"]), escape(row["test"]), str(row["losses"]), str(row["gains"]), str(row["pairs"]),
@@ -50,7 +51,7 @@ def run_page(result: dict[str, Any]) -> str:
             for row in result["cousins"]
         ],
     )  # fmt: skip
-    losses = _table(
+    losses = html_table(
         ("lost episode", "failure", "repeat it"),
         [
             (
@@ -75,7 +76,7 @@ def run_page(result: dict[str, Any]) -> str:
     notes = "".join(f"<p>Note: {escape(note)}</p>" for note in result["notes"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head>"
+        f"<style>{STYLE}</style></head>"
         f"<body><h1>{title}</h1><p>{facts}</p>{tests}{changed}{notes}{cousins}{losses}</body></html>\n"
     )
 
@@ -94,7 +95,7 @@ def badge_svg(result: dict[str, Any]) -> str:
     )
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def html_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Return a table of cells that are HTML already; nothing without rows."""
     if not rows:
         return ""
