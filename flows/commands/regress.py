@@ -13,8 +13,8 @@ from typing import Any
 
 from cousins.errors import InputError
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_progress_argument
-from flows.reporting.regress.causes import cause_text, minimal_text
+from flows.commands.arguments import add_progress_argument, whole_number
+from flows.reporting.regress.causes import cause_page, cause_text, minimal_text
 from flows.reporting.regress.drift import drift_text
 from flows.reporting.regress.text import run_text
 
@@ -64,6 +64,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", type=Path, metavar="BASELINE", help="baseline (SUITE.baseline.json)")
     parser.add_argument("--budget", type=float, metavar="S", help="CPU seconds, instead of the suite's")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all reports into this folder")
+    parser.add_argument(
+        "--films",
+        type=whole_number(0, 20),
+        default=3,
+        metavar="N",
+        help="with -o: film a lost episode of each of the N worst cousins for the HTML page (3)",
+    )
 
 
 def _add_accept(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +142,8 @@ def _init(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _run(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
     from flows.pipeline import regress_suites
-    from flows.reporting.regress.files import write_reports
+    from flows.pipeline.regress_films import films_of_losses
+    from flows.reporting.regress.files import without_films, write_reports
 
     if arguments.suite.name.endswith(MINIMAL_SUFFIX):
         from flows.pipeline.regress_causes import run_minimal
@@ -148,24 +156,32 @@ def _run(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int
         arguments.suite, against=arguments.against, store=store, budget_cpu_s=arguments.budget, on_progress=progress
     )
     if arguments.output is not None:
+        result["films"] = films_of_losses(arguments.suite, result, count=arguments.films)
         result["reports"] = write_reports(result, arguments.output)
+        result = without_films(result)
     return {"action": "run", **result}, result["exit_code"]
 
 
 def _bisect(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
+    from cousins.publishing import write_atomic
     from flows.pipeline.regress_causes import bisect
+    from flows.reporting.regress.files import without_films
 
     suite: Path = arguments.suite
+    output: Path = arguments.output or suite.with_name(f"{suite.stem}.{MINIMAL_SUFFIX}")
+    page = output.with_suffix(".html")
     result = bisect(
         suite,
-        output=arguments.output or suite.with_name(f"{suite.stem}.{MINIMAL_SUFFIX}"),
+        output=output,
         store=store,
         against=arguments.against,
         test=arguments.test,
         cousin=arguments.cousin,
         on_progress=progress,
     )
-    return {"action": "bisect", **result}, 0
+    result["page"] = os.fspath(page)
+    write_atomic(page, cause_page(result).encode())
+    return {"action": "bisect", **without_films(result)}, 0
 
 
 def _accept(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:

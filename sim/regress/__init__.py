@@ -11,5 +11,6 @@ gate_runs       gate values of the cousins
 engine_versions, engine_probes, drift           the same suite in several engines and versions
 acceptance      make a baseline
 causes          which axis, object and amount broke it
+films           episodes as short looping images
 plugin_fixtures what the pytest plugin gives to tests
 """

@@ -1,9 +1,9 @@
 """The child process that simulates: requests as JSON lines on standard input, replies as JSON lines on standard output.
 
 A request names pack, policy, task, engine and seed, and lists `episodes` as [cousin, start, shake], `gates` as
-[cousin, shake] and `probes` as [cousin, starts]; with `cousin_records` its cousins are these records instead of the
-pack's. A reply holds an `episode`, the `gates` or the `probe` of a cousin, an `error` that the user can mend, or
-`done`. Whatever engines print goes to standard error.
+[cousin, shake], `probes` as [cousin, starts] and `films` as [cousin, start]; with `cousin_records` its cousins are
+these records instead of the pack's. A reply holds an `episode`, a `film`, the `gates` or the `probe` of a cousin, an
+`error` that the user can mend, or `done`. Whatever engines print goes to standard error.
 
     python -m sim.regress.worker
 """
@@ -56,6 +56,11 @@ class Simulator:
             for cousin, start, shake in request["episodes"]:
                 outcome = runner.run(cousin, start, shake=shake)
                 yield {"episode": outcome_record(outcome), "shake": shake, "cpu_s": time.process_time()}
+        for cousin, start in request.get("films", ()):
+            from sim.regress.films import filmed  # drawing is no part of what a result follows from
+
+            film = filmed(self._runner_for(request, source), cousin, start)
+            yield {"film": film, "cousin": cousin, "start": start}
 
     def _runner_for(self, request: Mapping[str, Any], source: CousinSource) -> EpisodeRunner:
         names = ("pack", "policy", "task", "engine", "seed", "cousins", "cousin_records")
