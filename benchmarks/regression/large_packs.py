@@ -37,15 +37,15 @@ def selection(scratch: Path, *, cousins: int) -> dict[str, Any]:
     _write(after, cousins, length_m=0.075)
     accepted = accept_suite(plan_suite(_suite(before, cousins)), store=ResultStore(scratch / "store")).baseline
     plan = plan_suite(_suite(after, cousins))
-    known = accepted.tests["push-mujoco"]
-    changed = {pair for pair, key in plan.tests[0].portable_keys.items() if known.portable_keys[pair] != key}
+    accepted_test = accepted.tests["push-mujoco"]
+    changed = {pair for pair, key in plan.tests[0].portable_keys.items() if accepted_test.portable_keys[pair] != key}
     by_parts = run_suite(plan, baseline=accepted, store=ResultStore(scratch / "store"), today=TODAY)
     verdict, evidence = by_parts.verdicts[0], by_parts.evidence["push-mujoco"]
     fresh = set(evidence.outcomes) - set(evidence.reused)
     full = run_suite(plan, baseline=None, store=ResultStore(scratch / "full"), today=TODAY).evidence["push-mujoco"]
     tenth = audited_pairs(evidence.reused, run_key=f"{plan.run_key(accepted.digest)}/push-mujoco")
-    losses = sum(known.outcomes[pair].success and not item.success for pair, item in full.outcomes.items())
-    gains = sum(item.success and not known.outcomes[pair].success for pair, item in full.outcomes.items())
+    losses = sum(accepted_test.outcomes[pair].success and not item.success for pair, item in full.outcomes.items())
+    gains = sum(item.success and not accepted_test.outcomes[pair].success for pair, item in full.outcomes.items())
     return {
         "selection_cousins": cousins,
         "selection_changed": len(changed),

@@ -9,6 +9,7 @@ which follows from digests; no search is made.
 from __future__ import annotations
 
 import datetime
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -106,14 +107,22 @@ KINDS: Final = (
 )
 
 
-def planted_causes(scratch: Path, *, repeats: int, seed: int) -> dict[str, Any]:
-    """Return by kind how many repeats were found and named, and what the search for each cause cost."""
-    rows = []
+def planted_causes(scratch: Path, *, repeats: int, seed: int, rows_path: Path) -> dict[str, Any]:
+    """Return by kind how many repeats were found and named, and what the search for each cause cost.
+
+    Each finished repeat is a line of `rows_path`, and those that are there are not run again.
+    """
+    rows = [json.loads(line) for line in rows_path.read_text().splitlines()] if rows_path.exists() else []
+    done = len(rows)
     for number in range(repeats):
         for kind in KINDS:
+            if number * len(KINDS) + KINDS.index(kind) < done:
+                continue
             row = _planted(scratch / f"{KINDS.index(kind)}_{number}", kind, np.random.default_rng([seed, number]))
             print(f"planted {number}: {row}", file=sys.stderr, flush=True)
             rows.append(row)
+            with rows_path.open("a") as lines:
+                lines.write(json.dumps(row) + "\n")
     searched = [row for row in rows if row["found"] and row["parts"]]
     return {
         "planted": len(rows),
@@ -199,9 +208,9 @@ def _box(name: str, size_m: tuple[float, float, float], *, loses_piece: bool = F
     pieces = [plate]
     if not loses_piece and z > PLATE_M:
         pieces.append(box_piece((x, y, z - PLATE_M), center_m=(0.0, 0.0, 0.5 * PLATE_M)))
-    whole = rigid_asset(name, [box_piece(size_m)], mass_kg=0.12)
-    link = replace(whole.links[0], pieces=tuple(pieces))
-    return replace(whole, links=(link,))
+    asset = rigid_asset(name, [box_piece(size_m)], mass_kg=0.12)
+    link = replace(asset.links[0], pieces=tuple(pieces))
+    return replace(asset, links=(link,))
 
 
 def _library(kind: Kind, *, loses_piece: bool = False) -> Library:

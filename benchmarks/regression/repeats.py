@@ -91,7 +91,7 @@ def kills(scratch: Path, *, count: int) -> dict[str, Any]:
     began_s = time.monotonic()
     _started(words, scratch / "timed").wait()
     duration_s = time.monotonic() - began_s
-    whole, in_episodes = 0, 0
+    whole_count, in_episodes = 0, 0
     for number in range(count):
         store = scratch / f"killed_{number}"
         process = _started(words, store)
@@ -104,9 +104,9 @@ def kills(scratch: Path, *, count: int) -> dict[str, Any]:
         keys = stored.keys()
         in_episodes += 0 < len(keys) < 12
         is_whole = all(stored.get(key) is not None for key in keys)
-        whole += is_whole and _verdicts(path, accepted, store) == expected
-        print(f"kill {number}: {len(keys)} results, {whole} whole so far", file=sys.stderr, flush=True)
-    return {"kills": count, "kills_whole": whole, "kills_in_episodes": in_episodes}
+        whole_count += is_whole and _verdicts(path, accepted, store) == expected
+        print(f"kill {number}: {len(keys)} results, {whole_count} whole so far", file=sys.stderr, flush=True)
+    return {"kills": count, "kills_whole": whole_count, "kills_in_episodes": in_episodes}
 
 
 def _accepted(scratch: Path) -> tuple[SuitePlan, Baseline]:
@@ -142,8 +142,8 @@ def _identical(plan: SuitePlan, baseline: Baseline, count: int) -> dict[str, Any
 def _bands(plan: SuitePlan, baseline: Baseline, count: int) -> dict[str, Any]:
     """Hold goldens and gate values against their bands: starts shaken as never before, numbers rounded otherwise."""
     test = plan.tests[0]
-    here = baseline.tests["push-mujoco"]
-    before = replace(here, provenance=replace(here.provenance, cpu="another"))
+    accepted = baseline.tests["push-mujoco"]
+    before = replace(accepted, provenance=replace(accepted.provenance, cpu="another"))
     gates = learned_gates(plan, test.engine)
     gates = replace(gates, provenance=replace(gates.provenance, cpu="another"))
     digests = {number: gated_cousins(plan, test.engine)[number] for number in gates.cousins}

@@ -11,7 +11,7 @@ import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from cousins.errors import InputError, OutputError, StoreError
 from cousins.extras import requires_extra
@@ -154,5 +154,4 @@ def _generic_objects(address: str) -> ObjectStore:
             hint=HINT,
         ) from error
     errors: tuple[type[Exception], ...] = (OSError, ValueError, NotImplementedError)
-    made: Any = ObjectStore(address, system, root=str(root).rstrip("/"), errors=errors, hint=HINT)
-    return made
+    return ObjectStore(address, system, root=str(root).rstrip("/"), errors=errors, hint=HINT)

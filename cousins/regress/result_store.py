@@ -3,7 +3,7 @@
     results/ab/<key>.json     outcome of one episode, written whole or not at all, never changed
     red/<run key>/<test>.json a test that was red; running the same again does not turn it green
 
-`entry_stores` says how a process that is killed leaves no partial entry, and what holds for two writers of one key.
+A process that is killed leaves no partial entry; `entry_stores` describes what holds for two writers of one key.
 """
 
 from __future__ import annotations

@@ -39,18 +39,18 @@ def films_of_losses(suite_path: Path, result: Mapping[str, Any], *, count: int) 
 def films_of_cause(plan: TestPlan, cause: Cause) -> list[dict[str, Any]]:
     """Return two films of one start: the nearest hybrid that passes, and the minimal case that fails.
 
-    Where no start shows the difference, the first one is shown.
+    Where no start shows the difference, the first one is films_of_start.
     """
-    shown: list[dict[str, Any]] = []
+    films_of_start: list[dict[str, Any]] = []
     for start in cause.starts:
         before = [] if cause.passing is None else _hybrid_film(plan, cause.passing, start, "before: passes")
         after = _hybrid_film(plan, cause.hybrid, start, "after: the minimal case fails")
         films = before + after
-        if not shown or [film["success"] for film in films] == [True, False]:
-            shown = films
-        if [film["success"] for film in shown] == [True, False] or cause.passing is None:
+        if not films_of_start or [film["success"] for film in films] == [True, False]:
+            films_of_start = films
+        if [film["success"] for film in films_of_start] == [True, False] or cause.passing is None:
             break
-    return shown
+    return films_of_start
 
 
 def _hybrid_film(plan: TestPlan, hybrid: Cousin, start: int, words: str) -> list[dict[str, Any]]:

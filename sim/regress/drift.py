@@ -94,8 +94,8 @@ class _Run:
     def episodes(self, test: TestPlan) -> None:
         """Run the episodes of a test that are not stored."""
         keys = test.keys
-        known = self._store.get_many(keys.values())
-        outcomes = {pair: known[key] for pair, key in keys.items() if key in known}
+        stored = self._store.get_many(keys.values())
+        outcomes = {pair: stored[key] for pair, key in keys.items() if key in stored}
         self._outcomes[test.task] = outcomes
         waiting = [pair for pair in test.pairs if pair not in outcomes]
         with self._process() as process:
@@ -154,16 +154,16 @@ class _Run:
 
 def agreements(runs: Sequence[EngineRun], *, alpha: float) -> list[Agreement]:
     """Return every two engines compared in every task; `alpha` is the level at which they differ."""
-    found_pairs = [
+    comparisons = [
         _compared(task, first, second)
         for number, first in enumerate(runs)
         for second in runs[number + 1 :]
         for task in first.outcomes
     ]
-    adjusted = holm({number: item.p for number, item in enumerate(found_pairs)})
+    adjusted = holm({number: item.p for number, item in enumerate(comparisons)})
     return [
         replace(item, p=adjusted[number], agrees=item.pairs > 0 and adjusted[number] > alpha)
-        for number, item in enumerate(found_pairs)
+        for number, item in enumerate(comparisons)
     ]
 
 

@@ -173,9 +173,9 @@ def reusable(plan: TestPlan, baseline: TestBaseline | None, store: ResultStore) 
     """
     portable, keys = plan.portable_keys, plan.keys
     results: dict[Pair, Reused] = {}
-    known = store.get_many(keys.values())
+    stored_results = store.get_many(keys.values())
     for pair in plan.pairs:
-        stored = known.get(keys[pair])
+        stored = stored_results.get(keys[pair])
         if stored is not None:
             results[pair] = Reused(outcome=stored, same_cpu=True)
         elif baseline is not None and baseline.portable_keys.get(pair) == portable[pair]:

@@ -75,8 +75,8 @@ def test_a_version_is_installed_once_at_the_versions_of_everything_else(
     pip.unlink()
     assert installed(wanted_engine, root=tmp_path / "engines") == engine
     assert not pip.exists()
-    here = EngineVersion(engine="mujoco", version=engine_version("mujoco"))
-    assert installed(here, root=tmp_path / "engines").folder is None
+    installed_version = EngineVersion(engine="mujoco", version=engine_version("mujoco"))
+    assert installed(installed_version, root=tmp_path / "engines").folder is None
 
 
 def test_a_version_that_cannot_be_got_is_bad_input_and_leaves_nothing(pip: Path, tmp_path: Path) -> None:
