@@ -153,4 +153,5 @@ def _verdict_json(verdict: TestVerdict) -> dict[str, Any]:
         "golden": verdict.golden,
         "chaotic": verdict.chaotic,
         "quarantine": verdict.quarantine,
+        "changed": list(verdict.changed),
     }

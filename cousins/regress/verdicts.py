@@ -58,6 +58,8 @@ class TestEvidence:
     """Runs of one start in fresh processes, by episode."""
     crash: str = ""
     """How the process that simulates died; empty where it did not."""
+    changed: tuple[str, ...] = ()
+    """What differs from the baseline, in words."""
 
     __test__ = False
 
@@ -90,6 +92,8 @@ class TestVerdict:
     """Golden episodes that do not repeat themselves: counted, not asserted."""
     quarantine: str = ""
     """Issue and last day of the quarantine that keeps it from deciding; empty for none."""
+    changed: tuple[str, ...] = ()
+    """What differs from the baseline, in words."""
 
     __test__ = False
 
@@ -121,6 +125,7 @@ def judge(evidence: TestEvidence, baseline: TestBaseline | None, *, alpha: float
         flips=sum(not audit.same_cpu for audit in flips),
         golden=len(evidence.goldens),
         chaotic=len(chaotic),
+        changed=evidence.changed,
     )
     state, reason = _first_problem(evidence, baseline, counts, chaotic, alpha)
     return replace(verdict, state=state, reason=reason)

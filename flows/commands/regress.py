@@ -13,8 +13,9 @@ from typing import Any
 
 from cousins.errors import InputError
 from cousins.extras import requires_extra
-from flows.commands.arguments import add_progress_argument
-from flows.reporting.regress.causes import cause_text, minimal_text
+from flows.commands.arguments import add_progress_argument, whole_number
+from flows.reporting.regress.causes import cause_page, cause_text, minimal_text
+from flows.reporting.regress.drift import drift_text
 from flows.reporting.regress.text import run_text
 
 MINIMAL_SUFFIX = "minimal.json"
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("run", "run a suite and compare it with its baseline", _add_run),
         ("accept", "run a suite and write its results as the baseline", _add_accept),
         ("bisect", "name the axis, object and amount of a cousin that break a policy", _add_bisect),
+        ("drift", "run a suite in several engines and versions, and show which agree", _add_drift),
         ("show", "show what is in a suite, a baseline or a result, or repeat one episode", _add_show),
     ):
         action_parser = actions.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
@@ -50,7 +52,9 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
 def _add_suite(parser: argparse.ArgumentParser, *, text: str = "suite file") -> None:
     parser.add_argument("suite", type=Path, metavar="SUITE", help=text)
     parser.add_argument(
-        "--store", type=Path, metavar="DIR", help="folder of results (COUSINS_REGRESS, or the user's cache)"
+        "--store",
+        metavar="STORE",
+        help="folder of results, or an address such as s3://BUCKET/PREFIX (COUSINS_REGRESS, or the user's cache)",
     )
     add_progress_argument(parser)
 
@@ -60,6 +64,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", type=Path, metavar="BASELINE", help="baseline (SUITE.baseline.json)")
     parser.add_argument("--budget", type=float, metavar="S", help="CPU seconds, instead of the suite's")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all reports into this folder")
+    parser.add_argument(
+        "--films",
+        type=whole_number(0, 20),
+        default=3,
+        metavar="N",
+        help="with -o: film a lost episode of each of the N worst cousins for the HTML page (3)",
+    )
 
 
 def _add_accept(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +84,19 @@ def _add_bisect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", metavar="ID", help="explain this test, such as push-mujoco (that with most losses)")
     parser.add_argument("--cousin", type=int, metavar="N", help="explain this cousin (that with most losses)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="minimal case to write (SUITE.minimal.json)")
+
+
+def _add_drift(parser: argparse.ArgumentParser) -> None:
+    _add_suite(parser)
+    parser.add_argument(
+        "--engine",
+        action="append",
+        required=True,
+        metavar="NAME[=A,B]",
+        help="engine, or versions of it that are installed in folders of their own, such as mujoco=3.14.0,3.17.0;"
+        " repeat it for another engine; the first is what the others are compared with",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write drift.json and drift.html there")
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +142,8 @@ def _init(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _run(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
     from flows.pipeline import regress_suites
-    from flows.reporting.regress.files import write_reports
+    from flows.pipeline.regress_films import films_of_losses
+    from flows.reporting.regress.files import without_films, write_reports
 
     if arguments.suite.name.endswith(MINIMAL_SUFFIX):
         from flows.pipeline.regress_causes import run_minimal
@@ -131,24 +156,32 @@ def _run(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int
         arguments.suite, against=arguments.against, store=store, budget_cpu_s=arguments.budget, on_progress=progress
     )
     if arguments.output is not None:
+        result["films"] = films_of_losses(arguments.suite, result, count=arguments.films)
         result["reports"] = write_reports(result, arguments.output)
+        result = without_films(result)
     return {"action": "run", **result}, result["exit_code"]
 
 
 def _bisect(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
+    from cousins.publishing import write_atomic
     from flows.pipeline.regress_causes import bisect
+    from flows.reporting.regress.files import without_films
 
     suite: Path = arguments.suite
+    output: Path = arguments.output or suite.with_name(f"{suite.stem}.{MINIMAL_SUFFIX}")
+    page = output.with_suffix(".html")
     result = bisect(
         suite,
-        output=arguments.output or suite.with_name(f"{suite.stem}.{MINIMAL_SUFFIX}"),
+        output=output,
         store=store,
         against=arguments.against,
         test=arguments.test,
         cousin=arguments.cousin,
         on_progress=progress,
     )
-    return {"action": "bisect", **result}, 0
+    result["page"] = os.fspath(page)
+    write_atomic(page, cause_page(result).encode())
+    return {"action": "bisect", **without_films(result)}, 0
 
 
 def _accept(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
@@ -156,6 +189,16 @@ def _accept(arguments: argparse.Namespace, store: Any, progress: Callable[[str, 
 
     result = regress_suites.accept(arguments.suite, output=arguments.output, store=store, on_progress=progress)
     return {"action": "accept", **result}, 0
+
+
+def _drift(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
+    from flows.pipeline.regress_drift import compare_engines
+    from flows.reporting.regress.drift import write_drift_reports
+
+    result = compare_engines(arguments.suite, engines=arguments.engine, store=store, on_progress=progress)
+    if arguments.output is not None:
+        result["reports"] = write_drift_reports(result, arguments.output)
+    return {"action": "drift", **result}, 0
 
 
 def _show(arguments: argparse.Namespace, store: Any, progress: Callable[[str, int, int], None]) -> tuple[Any, int]:
@@ -233,6 +276,7 @@ _ACTIONS: dict[str, Callable[..., tuple[Any, int]]] = {
     "run": _run,
     "accept": _accept,
     "bisect": _bisect,
+    "drift": _drift,
     "show": _show,
 }
 _FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -241,5 +285,6 @@ _FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
     "accept": _accept_text,
     "bisect": cause_text,
     "minimal": minimal_text,
+    "drift": drift_text,
     "show": _show_text,
 }

@@ -10,11 +10,13 @@ from typing import Any
 from cousins.errors import InputError, StageError
 from cousins.pack.transfer.pull import open_pack
 from cousins.regress.baselines import Baseline, baseline_path, read_baseline, require_comparable
+from cousins.regress.changes import changes_since
 from cousins.regress.minimal_cases import MinimalRun, read_minimal, write_minimal
 from cousins.regress.outcomes import read_outcome
 from cousins.regress.result_store import ResultStore
 from cousins.regress.suite_results import cousin_rows
 from cousins.regress.suites import PolicySpec, read_suite
+from flows.pipeline.regress_films import films_of_cause
 from sim.regress.causes import NEEDED_FAILURES, Cause, find_cause
 from sim.regress.child_process import SimulatorProcess
 from sim.regress.episode_series import ProgressCallback, evidence_without_verdict
@@ -45,6 +47,9 @@ def bisect(
     worst_test, number, starts, p_value = _worst(plan, baseline, store, test, cousin, on_progress)
     pack = open_pack(plan.suite.pack_reference)
     cause = find_cause(worst_test, pack, number, starts)
+    changed = changes_since(
+        baseline.tests[worst_test.test], provenance=worst_test.provenance, cousin_digests=worst_test.cousin_digests
+    )
     size = write_minimal(
         output,
         cause.hybrid,
@@ -53,6 +58,7 @@ def bisect(
         run=_minimal_run(worst_test, cause, output),
         cause=_cause_json(cause),
     )
+    films = films_of_cause(worst_test, cause)
     return {
         "test": worst_test.test,
         "cousin": number,
@@ -61,6 +67,8 @@ def bisect(
         "minimal": os.fspath(output),
         "bytes": size,
         "repeat": f"cousins regress run {os.fspath(output)}",
+        "changed": list(changed),
+        "films": films,
     }
 
 

@@ -110,7 +110,7 @@ def describe_suite(suite_path: Path, *, store: ResultStore) -> dict[str, Any]:
             test.test: {
                 "cousins": list(test.cousins),
                 "episodes": len(test.pairs),
-                "stored": sum(store.get(key) is not None for key in test.keys.values()),
+                "stored": len(store.get_many(test.keys.values())),
             }
             for test in plan.tests
         },

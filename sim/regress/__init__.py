@@ -8,7 +8,9 @@ suite_plans     a suite against a pack: which episodes of which tests
 episode_series  the episodes of one test: goldens twice, what is not known, a tenth of what is reused
 suite_runs      run all tests, and judge
 gate_runs       gate values of the cousins
+engine_versions, engine_probes, drift           the same suite in several engines and versions
 acceptance      make a baseline
 causes          which axis, object and amount broke it
+films           episodes as short looping images
 plugin_fixtures what the pytest plugin gives to tests
 """

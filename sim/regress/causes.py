@@ -52,6 +52,12 @@ class Cause:
     """Hybrids that did not pass the gates and were not tried."""
     hybrid: Cousin
     """The minimal hybrid."""
+    passing: Cousin | None
+    """The hybrid nearest to it that does not fail: less of the same differences, or none. None where the twin fails."""
+    differences: int
+    """Differences between the cousin and the twin, of which `parts` are left."""
+    cpu_s: float
+    """CPU time of the search [s]."""
 
 
 class Prober:
@@ -90,6 +96,14 @@ class Prober:
                 self.refusals[key] = refusal
             self._failed[key] = failures >= self.needed
         return self._failed[key]
+
+    def nearest_passing(self, parts: Sequence[Difference], amount: float) -> Cousin | None:
+        """Return the hybrid with the largest amount below `amount` that did not fail, else with no difference."""
+        tried = [share for (key, share), fails in self._failed.items() if key == tuple(sorted(parts)) and not fails]
+        allowed = [share for share in tried if share < amount and (tuple(sorted(parts)), share) not in self.refusals]
+        if parts and allowed:
+            return self.hybrid(parts, max(allowed))
+        return None if self.fails([]) else self.hybrid([])
 
     @property
     def needed(self) -> int:
@@ -167,4 +181,7 @@ def _cause(prober: Prober, parts: tuple[Difference, ...], amount: float, by_axis
         probes=prober.probes,
         refused=len(prober.refusals),
         hybrid=hybrid,
+        passing=prober.nearest_passing(parts, amount),
+        differences=len(differences(prober.twin, prober.cousin, prober.library)),
+        cpu_s=prober.process.cpu_s,
     )

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
@@ -29,8 +29,9 @@ _READ_BYTES: Final = 1 << 16
 class SimulatorProcess:
     """A fresh process that simulates; a context that ends it."""
 
-    def __init__(self, *, engine: str, stall_s: float = STALL_S) -> None:
-        self.engine, self._stall_s = engine, stall_s
+    def __init__(self, *, engine: str, stall_s: float = STALL_S, first_paths: Sequence[Path] = ()) -> None:
+        """`first_paths` are folders in which the process looks for modules before all others."""
+        self.engine, self._stall_s, self._first_paths = engine, stall_s, first_paths
         self.cpu_s = 0.0
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by the context
         self._pending = b""
@@ -60,7 +61,7 @@ class SimulatorProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env=_environment(),
+                env=_environment(self._first_paths),
             )
         return self._started
 
@@ -115,9 +116,9 @@ def _close(pipe: IO[bytes]) -> None:
         return
 
 
-def _environment() -> dict[str, str]:
+def _environment(first_paths: Sequence[Path]) -> dict[str, str]:
     """Return the environment in which the child finds the same packages, with one thread for each library."""
     root = os.fspath(Path(cousins.__file__).parents[1])
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [*map(os.fspath, first_paths), root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))} | threads

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cousins.errors import EngineError
 from cousins.regress.baselines import TestBaseline
+from cousins.regress.changes import changes_since
 from cousins.regress.outcomes import EpisodeOutcome, read_outcome
 from cousins.regress.plans import Pair, audited_pairs
 from cousins.regress.result_store import ResultStore
@@ -86,7 +87,14 @@ class TestRun:
             ),
             goldens={pair: tuple(runs) for pair, runs in self.goldens.items()},
             crash=crash,
+            changed=self._changed(),
         )
+
+    def _changed(self) -> tuple[str, ...]:
+        if self.baseline is None:
+            return ()
+        plan = self.plan
+        return changes_since(self.baseline, provenance=plan.provenance, cousin_digests=plan.cousin_digests)
 
     def _outcomes(self) -> dict[Pair, EpisodeOutcome]:
         return {**self.fresh, **{pair: item.outcome for pair, item in self.reused.items()}}
@@ -165,8 +173,9 @@ def reusable(plan: TestPlan, baseline: TestBaseline | None, store: ResultStore) 
     """
     portable, keys = plan.portable_keys, plan.keys
     results: dict[Pair, Reused] = {}
+    stored_results = store.get_many(keys.values())
     for pair in plan.pairs:
-        stored = store.get(keys[pair])
+        stored = stored_results.get(keys[pair])
         if stored is not None:
             results[pair] = Reused(outcome=stored, same_cpu=True)
         elif baseline is not None and baseline.portable_keys.get(pair) == portable[pair]:

@@ -1,8 +1,9 @@
 """The child process that simulates: requests as JSON lines on standard input, replies as JSON lines on standard output.
 
-A request names pack, policy, task, engine and seed, and lists `episodes` as [cousin, start, shake] and `gates` as
-[cousin, shake]; with `cousin_records` its cousins are these records instead of the pack's. A reply holds an `episode`,
-the `gates` of a cousin, an `error` that the user can mend, or `done`. Whatever engines print goes to standard error.
+A request names pack, policy, task, engine and seed, and lists `episodes` as [cousin, start, shake], `gates` as
+[cousin, shake], `probes` as [cousin, starts] and `films` as [cousin, start]; with `cousin_records` its cousins are
+these records instead of the pack's. A reply holds an `episode`, a `film`, the `gates` or the `probe` of a cousin, an
+`error` that the user can mend, or `done`. Whatever engines print goes to standard error.
 
     python -m sim.regress.worker
 """
@@ -27,6 +28,7 @@ from cousins.regress.outcomes import outcome_record
 from cousins.regress.suites import PolicySpec
 from cousins.scene.io.strict_json import Node
 from cousins.vary.cousins import Cousin, Library
+from sim.regress.engine_probes import probed
 from sim.regress.episode_runs import EpisodeRunner
 from sim.regress.gate_values import measured_gates
 from sim.regress.hybrid_sources import HybridSource
@@ -47,11 +49,18 @@ class Simulator:
         source = _source(request)
         for cousin, shake in request.get("gates", ()):
             yield {"gates": _gates(source, cousin, request["engine"], shake), "cousin": cousin, "shake": shake}
+        for cousin, starts in request.get("probes", ()):
+            yield {"probe": _probe(source, cousin, request, starts), "cousin": cousin}
         if request.get("episodes"):
             runner = self._runner_for(request, source)
             for cousin, start, shake in request["episodes"]:
                 outcome = runner.run(cousin, start, shake=shake)
                 yield {"episode": outcome_record(outcome), "shake": shake, "cpu_s": time.process_time()}
+        for cousin, start in request.get("films", ()):
+            from sim.regress.films import filmed  # drawing is no part of what a result follows from
+
+            film = filmed(self._runner_for(request, source), cousin, start)
+            yield {"film": film, "cousin": cousin, "start": start}
 
     def _runner_for(self, request: Mapping[str, Any], source: CousinSource) -> EpisodeRunner:
         names = ("pack", "policy", "task", "engine", "seed", "cousins", "cousin_records")
@@ -105,6 +114,13 @@ def _gates(source: CousinSource, cousin: int, engine: str, shake: int | None) ->
         return {"values": measured_gates(source.scene(cousin), engine, shake=shake), "fault": ""}
     except EngineError as error:
         return {"values": {}, "fault": str(error)}
+
+
+def _probe(source: CousinSource, cousin: int, request: Mapping[str, Any], starts: int) -> dict[str, Any]:
+    try:
+        return probed(source, cousin, request["engine"], starts=starts, seed=request["seed"]) | {"fault": ""}
+    except EngineError as error:
+        return {"joint_errors": [], "grasps": [], "fault": str(error)}
 
 
 def main() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from flows.reporting.regress.files import write_reports
 from flows.reporting.regress.junit import junit_xml
 from flows.reporting.regress.markdown import MAX_BYTES, summary_markdown
-from flows.reporting.regress.page import badge_svg, run_page
+from flows.reporting.regress.page import MAX_FILM_BYTES, badge_svg, run_page
 from flows.reporting.regress.text import run_text
 
 
@@ -16,7 +19,7 @@ def row_of(name: str, state: str, *, quarantine: str = "") -> dict[str, Any]:
     return {
         "test": name, "state": state, "level": "statistical", "reason": f"because of {name}", "planned": 240,
         "pairs": 120, "losses": 9, "gains": 1, "evidence": 120.0, "reused": 60, "audited": 6, "flips": 0,
-        "golden": 4, "chaotic": 1, "quarantine": quarantine,
+        "golden": 4, "chaotic": 1, "quarantine": quarantine, "changed": ["policy", "2 of 12 cousins (3, 17)"],
     }  # fmt: skip
 
 
@@ -41,6 +44,9 @@ def test_the_terminal_shows_the_worst_first() -> None:
     states = [line.split()[0] for line in lines[3:7]]
     assert states == ["regressed", "inconclusive", "pass", "flaky"]
     assert lines[-1].startswith("desk failed: 1 regressed, 1 inconclusive, 1 pass")
+    assert "push-mujoco: changed since the baseline: policy, 2 of 12 cousins (3, 17)" in lines
+    assert "since the baseline of push-mujoco: policy, 2 of 12 cousins (3, 17)" in summary_markdown(RESULT)
+    assert "since the baseline of push-mujoco: policy, 2 of 12 cousins (3, 17)" in run_page(RESULT)
     assert any("cousin 17" in line and "p 0.002" in line for line in lines)
 
 
@@ -74,6 +80,19 @@ def test_hostile_text_breaks_no_report() -> None:
     row = next(line for line in summary_markdown(hostile).splitlines() if line.startswith("| regressed"))
     assert row.replace("\\|", "").count("|") == 8
     assert ElementTree.fromstring(junit_xml(hostile)).get("failures") == "1"
+
+
+def test_films_lie_in_the_page_within_its_limit_and_not_in_the_json(tmp_path: Path) -> None:
+    film = {"webp": "A" * 600_000, "success": False, "frames": 9, "fault": "", "caption": "<b>cousin 17</b>"}
+    result = RESULT | {"films": [film] * 4}
+    files = write_reports(result, tmp_path)
+    page = Path(files["html"]).read_text()
+    assert page.count("<img ") == 3
+    assert "1 more films would not fit" in page
+    assert "&lt;b&gt;cousin 17" in page
+    assert len(page) < MAX_FILM_BYTES + 50_000
+    assert json.loads(Path(files["json"]).read_text())["films"][0]["caption"] == film["caption"]
+    assert "webp" not in Path(files["json"]).read_text()
 
 
 def test_the_badge_is_an_image_with_the_verdict() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -42,6 +42,28 @@ class ObjectStore:
                 raise self.unavailable(key, FileNotFoundError("nothing there"))
             yield part
             start += len(part)
+
+    def read(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the bytes of those objects that exist, read together; each whole."""
+        if not keys:
+            return {}
+        by_path = {self._system._strip_protocol(self.path(key)): key for key in keys}
+        answers = self.call(keys[0], lambda: self._system.cat(list(by_path), on_error="return"))
+        contents: dict[str, bytes] = {}
+        for path, answer in answers.items():
+            if isinstance(answer, bytes):
+                contents[by_path[path]] = answer
+            elif not isinstance(answer, FileNotFoundError):
+                raise self.unavailable(by_path[path], answer) from answer
+        return contents
+
+    def make_folder(self, key: str) -> None:
+        """Make the folder that an object lies in, where the file system has folders."""
+        self.call(key, lambda: self._system.makedirs(self.path(key).rpartition("/")[0], exist_ok=True))
+
+    def move(self, source: str, target: str) -> None:
+        """Move an object."""
+        self.call(target, self._system.mv, self.path(source), self.path(target))
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Put objects, one after the other."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
+
+from flows.reporting.regress.page import STYLE, films_html
 
 
 def cause_text(result: dict[str, Any]) -> str:
@@ -13,10 +16,23 @@ def cause_text(result: dict[str, Any]) -> str:
         lines.append(f"cause: {names}, from {result['amount']:.0%} of the difference on")
     else:
         lines.append("cause: none of the axes; the twin fails too")
+    if result["changed"]:
+        lines.append(f"changed since the baseline: {', '.join(result['changed'])}")
     lines += [f"  {_change_text(change)}" for change in result["changes"]]
     lines += [f"twin with {axis} alone: {text}" for axis, text in result["by_axis"].items()]
     lines.append(f"{result['probes']} hybrids tried, {result['refused']} not allowed by the gates or the task")
-    return "\n".join([*lines, f"wrote {result['minimal']}; repeat: {result['repeat']}"])
+    page = f" and {result['page']}" if result.get("page") else ""
+    return "\n".join([*lines, f"wrote {result['minimal']}{page}; repeat: {result['repeat']}"])
+
+
+def cause_page(result: dict[str, Any]) -> str:
+    """Return the cause as one HTML page, with films of the nearest hybrid that passes and of the one that fails."""
+    title = escape(f"{result['test']}, cousin {result['cousin']}: what breaks it")
+    words = escape(cause_text(result))
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+        f"</head><body><h1>{title}</h1>{films_html(result['films'])}<pre>{words}</pre></body></html>\n"
+    )
 
 
 def minimal_text(result: dict[str, Any]) -> str:

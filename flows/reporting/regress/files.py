@@ -12,11 +12,17 @@ from flows.reporting.regress.markdown import summary_markdown
 from flows.reporting.regress.page import badge_svg, run_page
 
 
+def without_films(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result without the images of its films, which are for pages."""
+    films = [{name: value for name, value in film.items() if name != "webp"} for film in result.get("films", [])]
+    return result | {"films": films}
+
+
 def write_reports(result: dict[str, Any], folder: Path) -> dict[str, str]:
     """Write JSON, JUnit XML, an HTML page, a Markdown summary and a badge; return their paths by kind."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
-        "json": ("regress.json", json.dumps(result, indent=1, allow_nan=False) + "\n"),
+        "json": ("regress.json", json.dumps(without_films(result), indent=1, allow_nan=False) + "\n"),
         "junit": ("junit.xml", junit_xml(result)),
         "html": ("report.html", run_page(result)),
         "markdown": ("summary.md", summary_markdown(result)),

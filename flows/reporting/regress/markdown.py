@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flows.reporting.regress.text import engines_text, verdict_text
+from flows.reporting.regress.text import changed_text, engines_text, verdict_text
 
 MAX_BYTES: Final = 900_000
 """Largest text: GitHub drops a summary above 1,024 kB."""
@@ -39,6 +39,11 @@ def summary_markdown(result: dict[str, Any]) -> str:
             f" | {_cell(loss['fault'] or loss['failure'])} | `{_cell(loss['repeat'])}` |"
             for loss in result["losses"][:MAX_ROWS]
         ]
+    lines += [
+        f"\nChanged since the baseline of {_cell(test['test'])}: {_cell(changed_text(test))}."
+        for test in result["tests"]
+        if test["changed"]
+    ]
     lines += [f"\nNote: {_cell(note)}" for note in result["notes"]]
     return _shortened(lines)
 

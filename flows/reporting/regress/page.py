@@ -5,27 +5,32 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Final
 
-from flows.reporting.regress.text import engines_text, verdict_text
+from flows.reporting.regress.text import changed_text, engines_text, verdict_text
 
 COLORS: Final = {0: "#2e7d32", 1: "#c62828", 125: "#8a6d00"}
 """Colour by exit code."""
 WORDS: Final = {0: "pass", 1: "failing", 125: "unknown"}
 """Word of the badge by exit code."""
-_STYLE: Final = """
+STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.3rem; } table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; }
 .pass { color: #2e7d32; } .regressed, .fault, .flaky { color: #c62828; } .inconclusive, .vacuous { color: #8a6d00; }
-code { background: #f3f3f3; padding: 0 .2rem; }
+code { background: #f3f3f3; padding: 0 .2rem; } pre { white-space: pre-wrap; }
+.films { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; width: 240px; }
+figure img { width: 100%; border-radius: 4px; } figcaption { font-size: .85rem; }
 @media (prefers-color-scheme: dark) { body { background: #161616; color: #ddd; } code { background: #2a2a2a; } }
 """
+"""Style of all pages of a suite."""
+MAX_FILM_BYTES: Final = 2_000_000
+"""Most base64 characters of all films of a page."""
 _CHARACTER_PX: Final = 7
 _PADDING_PX: Final = 10
 
 
 def run_page(result: dict[str, Any]) -> str:
-    """Return the run as one HTML page."""
-    tests = _table(
+    """Return the run as one HTML page, with its films inside."""
+    tests = html_table(
         ("state", "test", "level", "pairs", "lost", "gained", "reused", "reason"),
         [
             (
@@ -42,7 +47,7 @@ def run_page(result: dict[str, Any]) -> str:
             for test in result["tests"]
         ],
     )
-    cousins = _table(
+    cousins = html_table(
         ("cousin", "test", "lost", "gained", "pairs", "p (Holm)"),
         [
             (str(row["cousin"]), escape(row["test"]), str(row["losses"]), str(row["gains"]), str(row["pairs"]),
@@ -50,7 +55,7 @@ def run_page(result: dict[str, Any]) -> str:
             for row in result["cousins"]
         ],
     )  # fmt: skip
-    losses = _table(
+    losses = html_table(
         ("lost episode", "failure", "repeat it"),
         [
             (
@@ -67,12 +72,33 @@ def run_page(result: dict[str, Any]) -> str:
         f" code {result['code'][:12]}; policy {result['policy_digest'][:12]};"
         f" baseline {result['baseline_digest'][:12] or 'none'}."
     )
+    changed = "".join(
+        f"<p>Changed since the baseline of {escape(test['test'])}: {escape(changed_text(test))}.</p>"
+        for test in result["tests"]
+        if test["changed"]
+    )
     notes = "".join(f"<p>Note: {escape(note)}</p>" for note in result["notes"])
+    films = films_html(result.get("films", []))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head>"
-        f"<body><h1>{title}</h1><p>{facts}</p>{tests}{notes}{cousins}{losses}</body></html>\n"
+        f"<style>{STYLE}</style></head>"
+        f"<body><h1>{title}</h1><p>{facts}</p>{tests}{changed}{notes}{films}{cousins}{losses}</body></html>\n"
     )
+
+
+def films_html(films: list[dict[str, Any]]) -> str:
+    """Return films side by side, each with its caption; those beyond `MAX_FILM_BYTES` in all are only counted."""
+    figures, size = [], 0
+    for film in films:
+        size += len(film["webp"])
+        if size <= MAX_FILM_BYTES:
+            kind = "pass" if film["success"] else "regressed"
+            figures.append(
+                f'<figure><img alt="{escape(film["caption"])}" src="data:image/webp;base64,{escape(film["webp"])}">'
+                f'<figcaption class="{kind}">{escape(film["caption"])}</figcaption></figure>'
+            )
+    more = f"<p>{len(films) - len(figures)} more films would not fit.</p>" if len(figures) < len(films) else ""
+    return f'<div class="films">{"".join(figures)}</div>{more}' if films else ""
 
 
 def badge_svg(result: dict[str, Any]) -> str:
@@ -89,7 +115,7 @@ def badge_svg(result: dict[str, Any]) -> str:
     )
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def html_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Return a table of cells that are HTML already; nothing without rows."""
     if not rows:
         return ""

@@ -31,6 +31,11 @@ def run_text(result: dict[str, Any]) -> str:
         *table(["state", "test", "level", "pairs", "lost / gained", "reused"], rows),
         "",
         *(f"{test['test']}: {test['reason']}" for test in result["tests"]),
+        *(
+            f"{test['test']}: changed since the baseline: {changed_text(test)}"
+            for test in result["tests"]
+            if test["changed"]
+        ),
         *_golden_lines(result),
     ]
     cousins = [row for row in result["cousins"] if row["losses"]][:MAX_COUSINS]
@@ -50,6 +55,11 @@ def verdict_text(result: dict[str, Any]) -> str:
     states = [test["state"] for test in result["tests"] if not test["quarantine"]]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     return f"{result['suite']} {words}: {counts} ({result['cpu_s']:.0f} s of CPU time in episodes)"
+
+
+def changed_text(test: dict[str, Any]) -> str:
+    """Return what differs from the baseline of a test."""
+    return ", ".join(test["changed"])
 
 
 def engines_text(result: dict[str, Any]) -> str:

@@ -63,6 +63,12 @@ def test_a_run_writes_every_report(project: Path, tmp_path: Path) -> None:
             "show " + str(project / "suite.toml") + " --episode push-mujoco:3:" in (tmp_path / "out" / name).read_text()
         )
     assert ElementTree.parse(tmp_path / "out/badge.svg").getroot().tag.endswith("svg")
+    page = (tmp_path / "out/report.html").read_text()
+    assert page.count("data:image/webp;base64,") == 1
+    assert "push-mujoco, cousin 3, start" in page
+    assert [(film["success"], film["frames"] >= 20) for film in result["films"]] == [(False, True)]
+    assert "webp" not in result["films"][0]
+    assert len(page) < 400_000
     again, _ = typed("show", str(tmp_path / "out/regress.json"))
     assert again["tests"] == result["tests"]
 
@@ -74,6 +80,11 @@ def test_the_cause_is_named_and_its_minimal_case_fails_again(project: Path) -> N
     assert cause["parts"] == [{"axis": "dynamics", "object": "box"}]
     assert 0.0 < cause["amount"] < 1.0
     assert {change["parameter"] for change in cause["changes"]} == {"mass_kg", "friction"}
+    assert [film["success"] for film in cause["films"]] == [True, False]
+    page = Path(cause["page"]).read_text()
+    assert page.count("data:image/webp;base64,") == 2
+    assert "before: passes" in page
+    assert "dynamics of box" in page
     (project / "pack").rename(project / "away")
     minimal, code = typed("run", cause["minimal"], "--store", store)
     (project / "away").rename(project / "pack")

@@ -83,6 +83,7 @@ def test_a_policy_that_got_worse_is_found_and_stays_red(accepted: Accepted, tmp_
     verdict = run_suite(plan, baseline=accepted.baseline, store=ResultStore(tmp_path), today=TODAY).verdicts[0]
     assert (verdict.state, verdict.level) == ("regressed", "statistical")
     assert verdict.counts.pairs == verdict.counts.losses == 9
+    assert verdict.changed == ("policy",)
     again = run_suite(plan, baseline=accepted.baseline, store=ResultStore(tmp_path), today=TODAY).verdicts[0]
     assert (again.state, again.counts) == (verdict.state, verdict.counts)
     assert again.reused == 9
@@ -94,6 +95,7 @@ def test_one_changed_cousin_is_run_again_and_the_others_are_not(accepted: Accept
     done = run(suite, accepted.baseline, tmp_path / "results")
     verdict, evidence = done.verdicts[0], done.evidence["push-mujoco"]
     assert (verdict.state, verdict.level, verdict.reused) == ("pass", "statistical", 20)
+    assert verdict.changed == ("1 of 6 cousins (2)",)
     assert {pair[0] for pair in evidence.planned if pair not in evidence.reused} == {2}
     full = run(suite, None, tmp_path / "full").evidence["push-mujoco"]
     assert len(full.outcomes) == 24
