@@ -18,7 +18,7 @@ TORCH ?= $(shell $(BIN)/python -m pip install --quiet --no-deps --dry-run --requ
 # One thread in each worker keeps two pytest workers from fighting over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test test-slow base-check regress lint licences audit wheel lock format bench docs docs-check clean
+.PHONY: demo test test-slow base-check regress mutants lint licences audit wheel lock format bench docs docs-check clean
 
 demo: $(VENV)/.run
 	$(BIN)/cousins demo -o $(OUT) --force
@@ -33,6 +33,10 @@ test-slow: $(VENV)/.dev
 # Builds the wheel, installs it without extras into a new environment, and runs every command there; some minutes.
 base-check: $(VENV)/.dev
 	$(BIN)/python -m tests.flows.base_install.check_wheel
+
+# Small edits of the modules that decide, and whether a test notices them; goes on where it was cut.
+mutants: $(VENV)/.dev
+	$(BIN)/python benchmarks/robustness/mutants.py
 
 # Our own regression suite on a pack that this code makes of the demo capture's twin; TWIN may name one that is there.
 TWIN ?=
