@@ -32,8 +32,7 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mutations import Mutation, mutations
@@ -41,6 +40,7 @@ from mutations import Mutation, mutations
 from program import program_parser, run_program
 from rows import Row, at_least, entry, points
 
+ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / "out/mutants.jsonl"
 PROCESSES = 2
 LEAST_LIMIT_S = 20.0

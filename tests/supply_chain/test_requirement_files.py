@@ -58,7 +58,8 @@ def test_both_builds_of_pytorch_have_one_version() -> None:
 
 def test_no_file_names_a_place_that_packages_come_from() -> None:
     for name in FILES:
-        assert not re.search(r"://|--(extra-)?index|--find-links| @ ", (FOLDER / f"{name}.txt").read_text(encoding="utf-8"))
+        text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+        assert not re.search(r"://|--(extra-)?index|--find-links| @ ", text)
 
 
 @pytest.mark.parametrize(
