@@ -6,13 +6,19 @@ BENCHMARKS ?= fusion segmentation sam_oracle pose_size reconstruction gates chai
 BENCH_FLAGS ?=
 
 BIN := $(VENV)/bin
-# The constraints hold for build environments too, so the build tools are pinned as well. Python compiles a module when
-# it is first imported: compiling all that is installed would take minutes.
-PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_NO_COMPILE=1 $(BIN)/python -m pip install --disable-pip-version-check --quiet
+# Only what requirements/ lists with its hash is installed, and `pip check` finds what it lacks. Python compiles a
+# module when it is first imported: compiling all that is installed would take minutes.
+PIP := PIP_NO_COMPILE=1 $(BIN)/python -m pip install --disable-pip-version-check --quiet
+HASHED := $(PIP) --require-hashes --no-deps --only-binary :all:
+EDITABLE := $(PIP) --no-deps --no-build-isolation --no-index -e .
+LOCK := $(wildcard requirements/*.txt)
+# PyTorch's build without CUDA where pip finds it; else the index's, with the CUDA libraries that it needs.
+TORCH ?= $(shell $(BIN)/python -m pip install --quiet --no-deps --dry-run --require-hashes \
+	-r requirements/torch-cpu.txt >/dev/null 2>&1 && echo torch-cpu || echo torch-cuda)
 # One thread in each worker keeps two pytest workers from fighting over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test test-slow base-check regress lint format bench docs docs-check clean
+.PHONY: demo test test-slow base-check regress mutants lint licences audit wheel lock format bench docs docs-check clean
 
 demo: $(VENV)/.run
 	$(BIN)/cousins demo -o $(OUT) --force
@@ -28,6 +34,10 @@ test-slow: $(VENV)/.dev
 base-check: $(VENV)/.dev
 	$(BIN)/python -m tests.flows.base_install.check_wheel
 
+# Small edits of the modules that decide, and whether a test notices them; goes on where it was cut.
+mutants: $(VENV)/.dev
+	$(BIN)/python benchmarks/robustness/mutants.py
+
 # Our own regression suite on a pack that this code makes of the demo capture's twin; TWIN may name one that is there.
 TWIN ?=
 REGRESS ?= run
@@ -42,6 +52,23 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/conventions/plain_words.py
+	$(BIN)/python -m supply_chain.licences
+
+# Every installed licence, and GPL libraries that are linked into compiled modules; half a minute.
+licences: $(VENV)/.dev
+	$(BIN)/python -m supply_chain.licences --modules
+
+# Known vulnerabilities of the locked versions; exit code 1 where there are some, 3 where the database is out of reach.
+audit: $(VENV)/.dev
+	$(BIN)/python -m supply_chain.audit
+
+# The wheel and its bill of materials (CycloneDX), in out/wheel.
+wheel: $(VENV)/.dev
+	$(BIN)/python -m supply_chain.wheel -o out/wheel
+
+# Resolves anew and writes requirements/; NAMES may change their versions, all others stay. Needs uv.
+lock:
+	python3 -m supply_chain.lock $(if $(NAMES),--upgrade $(NAMES))
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -65,19 +92,24 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp by set of extras: an install is done once, and again when the pins change.
-$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows,vision,rl]'
+# A stamp by lock file: an install is done once, and again when the pins change.
+$(VENV)/.run: pyproject.toml $(LOCK) | $(BIN)/python
+	$(HASHED) -r requirements/base.txt -r requirements/run.txt -r requirements/$(TORCH).txt
+	$(EDITABLE)
+	$(BIN)/python -m pip check
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows,vision,video,photos,names,s3,hub,ray,dask,envs,rl,rllib,adapters,record,cells,dev]'
-	touch $@ $(VENV)/.run
+$(VENV)/.dev: $(VENV)/.run
+	$(HASHED) -r requirements/dev.txt
+	$(BIN)/python -m pip check
+	touch $@
 
-$(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[sim,flows,vision,bench]'
-	touch $@ $(VENV)/.run
+$(VENV)/.bench: $(VENV)/.dev
+	$(HASHED) -r requirements/bench.txt
+	$(BIN)/python -m pip check
+	touch $@
 
 $(VENV)/.docs: $(VENV)/.dev
-	$(PIP) -e '.[docs]'
+	$(HASHED) -r requirements/docs.txt
+	$(BIN)/python -m pip check
 	touch $@

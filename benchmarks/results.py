@@ -49,6 +49,8 @@ PROGRAMS = {
         "robustness/photos.py",
         "robustness/check_foreign.py",
         "robustness/faults.py",
+        "robustness/planted_faults.py",
+        "robustness/mutants.py",
         "vary.py",
         "validity.py",
         "determinism.py",

@@ -246,6 +246,19 @@ def test_a_store_that_lies_is_not_believed(store_folder: Path, tmp_path: Path) -
         pull(parse_reference(f"demo:v1@{bad}"), tmp_path / "q", cache=tmp_path / "fresh")
 
 
+def test_other_bytes_of_the_same_length_are_not_believed(store_folder: Path, tmp_path: Path) -> None:
+    blobs = sorted(path for path in (store_folder / "blobs").rglob("*") if path.is_file())
+    for number in (0, len(blobs) // 2, len(blobs) - 1):
+        bad = tmp_path / f"bad-{number}"
+        shutil.copytree(store_folder, bad)
+        blob = bad / blobs[number].relative_to(store_folder)
+        data = blob.read_bytes()
+        blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises(PackError, match="other bytes than its name says in blob"):
+            pulled(f"demo:v1@{bad}", tmp_path / f"pack-{number}", tmp_path / f"home-{number}")
+        assert not (tmp_path / f"pack-{number}/pack.json").exists()
+
+
 class TornStore(FolderStore):
     """A store whose writes fail after some."""
 

@@ -1,6 +1,7 @@
 """Install the wheel alone into a new environment and run every command there: `make base-check`, some minutes.
 
-The wheel is built from a copy of the sources, so nothing is left in the working tree; pip asks the package index. What
+The wheel is built from a copy of the sources, so nothing is left in the working tree; pip asks the package index for
+what `requirements/base.txt` lists. What
 is run and expected is that of `test_base_install`, with the packages that pip really installs.
 """
 
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,12 +16,11 @@ import venv
 from pathlib import Path
 
 from flows.cli import COMMANDS
+from supply_chain.wheel import build_wheel
 from tests.flows.base_install.commands import unexpected
 from tests.flows.base_install.hidden_packages import ROOT
 from tests.flows.base_install.inputs import write_inputs
 
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "cousins", "sim", "flows")
-"""What the wheel is built from."""
 SCRIPT = Path(__file__).with_name("commands.py")
 
 
@@ -48,34 +47,20 @@ def check_in(folder: Path) -> list[str]:
     return unexpected(json.loads(done.stdout), COMMANDS)
 
 
-def build_wheel(folder: Path) -> Path:
-    """Return the wheel of the working tree."""
-    source = folder / "source"
-    source.mkdir()
-    for name in SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(ROOT / name, source / name)
-    pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(folder / "wheels"), str(source))
-    (wheel,) = (folder / "wheels").glob("cousins-*.whl")
-    return wheel
-
-
 def install(wheel: Path, folder: Path) -> Path:
     """Install a wheel without extras into a new environment, check that the packages fit; return its Python."""
     venv.create(folder, with_pip=True)
     python = folder / "bin/python"
-    pip(str(python), "install", str(wheel))
+    pip(str(python), "install", "--require-hashes", "--no-deps", "-r", str(ROOT / "requirements/base.txt"))
+    pip(str(python), "install", "--no-deps", "--no-index", str(wheel))
     pip(str(python), "check")
     return python
 
 
 def pip(python: str, *words: str) -> None:
-    """Run pip with the pinned versions; raises `CalledProcessError`."""
-    environment = os.environ | {"PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
+    """Run pip; raises `CalledProcessError`."""
     command = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", *words]
-    subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
+    subprocess.run(command, check=True, stdout=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -192,6 +192,48 @@ def test_success_ends_an_episode_only_where_that_is_asked_for() -> None:
     assert info["held_s"][0] == pytest.approx(1.0)
 
 
+def test_a_goal_that_is_reached_for_less_than_a_second_is_no_success() -> None:
+    env = fake_env(1, horizon_s=8.0, end_at_success=True)
+    env.reset(seed=0, options={"cousin": 1})
+    held_s = [0.0]
+    for _ in range(100):
+        target = env.episodes.rows.goal_m[0, 0] - env.episodes.worlds.position[0, 0, 0]  # type: ignore[attr-defined]
+        is_leaving = held_s[-1] > 0.85
+        action = -1.0 if is_leaving else 1.0 if target > 0.01 else 0.0
+        _, _, terminated, _, info = env.step(np.array([[action, 0.0]]))
+        held_s.append(float(info["held_s"][0]))
+        assert not terminated[0]
+        if is_leaving and held_s[-1] == 0.0:
+            break
+    assert 0.85 < max(held_s) < 1.0
+    assert held_s[-1] == 0.0
+    assert env.episodes.hold_steps == round(1.0 / env.episodes.step_s)
+    assert not (env._metrics.held >= env._metrics.hold_steps).any()
+
+
+def test_an_episode_that_ends_at_its_goal_too_soon_is_no_success_at_its_end() -> None:
+    env = fake_env(1, horizon_s=4.0)
+    env.reset(seed=0, options={"cousin": 1})
+    for step in range(80):
+        target = env.episodes.rows.goal_m[0, 0] - env.episodes.worlds.position[0, 0, 0]  # type: ignore[attr-defined]
+        is_late = step > 68
+        action = 0.0 if not is_late and target < 0.09 else 1.0 if target > 0.01 else 0.0
+        info = env.step(np.array([[action, 0.0]]))[4]
+    assert info["metrics"]["success_once"][0]
+    assert info["metrics"]["at_end"]["ours"][0]
+    assert not info["metrics"]["success_at_end"][0]
+
+
+def test_starts_differ_between_rows_and_between_episodes() -> None:
+    env = fake_env(3)
+    starts = []
+    for _ in range(4):
+        env.reset(seed=3 if not starts else None, options={"cousin": 1})
+        starts += [tuple(place) for place in env.episodes.worlds.position[:, 0, :2]]  # type: ignore[attr-defined]
+    assert len(set(starts)) == len(starts)
+    assert np.ptp(np.array(starts), axis=0).min() > 0.005
+
+
 def test_groups_show_masses_and_frictions_to_a_critic_alone() -> None:
     env = fake_env(2, observations="groups")
     observations, _ = env.reset(seed=0, options={"cousin": [0, 2]})

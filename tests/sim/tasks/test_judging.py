@@ -233,6 +233,16 @@ def test_a_drawer_does_not_count_while_its_unit_moves_lies_or_has_fallen(task: s
     assert stage.outcome().failed[0]
 
 
+def test_a_drawer_that_still_slides_is_not_closed() -> None:
+    stage = staged("close_drawer", drawer_source())
+    stage.open(0.01)
+    assert "ours" in stage.holds()
+    for speed in (-0.2, 0.2):
+        stage.open(0.01, speed=speed)
+        assert "ours" not in stage.holds()
+        assert stage.outcome().reward[0] < 1.0
+
+
 def test_a_door_is_open_at_75_percent_0_3_rad_1_3_rad_or_90_percent() -> None:
     stage = staged("open_door", cabinet_source())
     hinge = stage.episode.hinge

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from sim.train.noisy_twin import NOISE_RANGES, NoisyTwin
+from sim.tasks import build_task, task_names
+from sim.train.config import TrainingConfig
+from sim.train.noisy_twin import MAX_SHIFT_M, MAX_TURN_RAD, NOISE_RANGES, NoisyTwin
+from sim.train.training_envs import _training_task
 from tests.sim.worlds_for_tests import boxes
 
 
@@ -41,3 +45,14 @@ def test_noise_is_milder_than_a_shadow_world() -> None:
     for name in ("mass", "friction", "restitution", "joint_damping", "joint_friction"):
         assert getattr(wide, name).low <= getattr(NOISE_RANGES, name).low
         assert getattr(NOISE_RANGES, name).high <= getattr(wide, name).high
+
+
+@pytest.mark.parametrize("task", [name for name in task_names() if hasattr(build_task(name).config, "start_shift_m")])
+def test_starts_of_the_noisy_twin_are_drawn_from_a_wider_range_and_those_of_others_are_not(task: str) -> None:
+    narrow = build_task(task).config
+    for worlds in ("twin", "cousins"):
+        assert _training_task(TrainingConfig(task=task, worlds=worlds)).config == narrow
+    wide = _training_task(TrainingConfig(task=task, worlds="noise")).config
+    assert wide.start_shift_m == MAX_SHIFT_M == 0.03
+    assert wide.start_shift_m > narrow.start_shift_m
+    assert getattr(wide, "start_turn_rad", MAX_TURN_RAD) == MAX_TURN_RAD == 0.5
