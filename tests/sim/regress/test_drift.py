@@ -25,11 +25,11 @@ def test_engines_agree_unless_flips_are_evidence_of_a_difference() -> None:
     ]
     compared = {(item.first[-1], item.second[-1]): item for item in agreements(runs, alpha=0.01)}
     assert len(compared) == 6
-    same, few, many = compared["1", "2"], compared["1", "3"], compared["1", "4"]
-    assert (same.lost, same.gained, same.equal_states, same.agrees) == (0, 0, 40, True)
-    assert (few.lost, few.equal_states, few.agrees) == (3, 0, True)
-    assert (many.lost, many.agrees) == (20, False)
-    assert many.p == 6 * 2 / 2**20
+    equal, few_flips, large_drop = compared["1", "2"], compared["1", "3"], compared["1", "4"]
+    assert (equal.lost, equal.gained, equal.equal_states, equal.agrees) == (0, 0, 40, True)
+    assert (few_flips.lost, few_flips.equal_states, few_flips.agrees) == (3, 0, True)
+    assert (large_drop.lost, large_drop.agrees) == (20, False)
+    assert large_drop.p == 6 * 2 / 2**20
 
 
 def test_an_engine_that_has_run_nothing_agrees_with_none() -> None:
