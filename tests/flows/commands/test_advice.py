@@ -24,6 +24,7 @@ NOUNS = {
     "cousins policy 1",
     "cousins policy 2",
     "cousins regress baseline",
+    "cousins regress drift 1",
     "cousins regress minimal case 1",
     "cousins regress result 1",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,38 @@ def test_a_suite_that_was_written_names_its_pack(project: Path, tmp_path: Path) 
     described, code = typed("show", str(output), "--store", str(tmp_path / "store"))
     assert (code, described["suite"], described["baseline"]) == (0, "boxes-push", None)
     assert described["tests"]["push-mujoco"]["episodes"] == 240
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('split = "train"\ncount = 6', "numbers = [2, 99]"), "cousin 99, which the pack lacks"),
+        (('tasks = ["push"]', 'tasks = ["open_drawer"]'), "none of which affords open_drawer"),
+        (('name = "boxes"', 'name = "boxes"\nengines = ["pybullet"]'), "a baseline of the tests push-mujoco"),
+        (("episodes = 18", "episodes = 19"), "a baseline of suite"),
+    ],
+)
+def test_a_suite_that_does_not_fit_ends_with_exit_code_2(
+    project: Path, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    for name in ("policy.py", "suite.baseline.json"):
+        (tmp_path / name).write_text((project / name).read_text())
+    text = (project / "suite.toml").read_text().replace('pack = "pack"', f'pack = "{project}/pack"')
+    assert change[0] in text
+    (tmp_path / "suite.toml").write_text(text.replace(*change))
+    result, code = typed("run", str(tmp_path / "suite.toml"), "--store", str(tmp_path / "store"))
+    assert code == 2
+    assert message in result["error"]["found"]
+    assert result["error"]["expected"]
+    assert result["error"]["hint"]
+    assert "tests" not in result
+
+
+def test_a_corrupt_store_gives_no_verdict(project: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(project / "store", store)
+    for path in store.glob("results/*/*.json"):
+        path.write_bytes(path.read_bytes()[:-30])
+    result, code = typed("run", str(project / "suite.toml"), "--store", str(store))
+    assert (code, "damaged entry" in result["error"]["found"], "tests" in result) == (2, True, False)
+    assert result["error"]["hint"].startswith("Type `rm ")
