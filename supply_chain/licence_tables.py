@@ -62,7 +62,7 @@ STRONG_COPYLEFT: Final[dict[str, StrongCopyleft]] = {
         "photos without poses alone.",
     ),
 }
-"""Packages by normalised name. The extras are optional and the pages on installing name them."""
+"""Packages by normalised name. The extras are optional, and the README names them."""
 
 STATED: Final[dict[str, str]] = {
     "openexr": "BSD-3-Clause",
