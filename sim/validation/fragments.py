@@ -8,11 +8,11 @@ reports.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cousins.scene.scenes import Scene
-from sim.physics.installed import require_engines
+from cousins.scene.scenes import PlacedAsset, Relation, Scene
 from sim.validation.settle import SettleConfig, settle
 
 MAX_FRAGMENT_SEEN: Final = 0.5
@@ -33,9 +33,26 @@ def find_fragments(scene: Scene) -> Fragments:
     observed_share = {placed.asset.name: placed.asset.observed_fraction for placed in scene.objects if not placed.fixed}
     if all(share >= MAX_FRAGMENT_SEEN for share in observed_share.values()):
         return Fragments(names=())
-    first = require_engines()[:1]
-    settled = settle(scene, config=replace(SettleConfig(), engines=tuple(first)))
-    fallen = {rest.name for rest in settled.rests if rest.fallen}
-    return Fragments(
-        names=tuple(name for name in observed_share if name in fallen and observed_share[name] < MAX_FRAGMENT_SEEN)
+    fallen = _fallen(scene)
+    fragments = {name for name in fallen if observed_share.get(name, 1.0) < MAX_FRAGMENT_SEEN}
+    # What falls may knock over what stood: each gets another try without the others, the best seen first.
+    for name in sorted(fragments, key=lambda name: (-observed_share[name], name)) if len(fragments) > 1 else ():
+        others = fragments - {name}
+        if name not in _fallen(replace(scene, objects=_without(scene, others), relations=_relations(scene, others))):
+            fragments = others
+    return Fragments(names=tuple(name for name in observed_share if name in fragments))
+
+
+def _fallen(scene: Scene) -> set[str]:
+    """Return the objects that fall when all are let go, in one engine; the whole twin is tried in all later."""
+    return {rest.name for rest in settle(scene, config=SettleConfig(engines=())).rests if rest.fallen}
+
+
+def _without(scene: Scene, names: Collection[str]) -> tuple[PlacedAsset, ...]:
+    return tuple(placed for placed in scene.objects if placed.asset.name not in names)
+
+
+def _relations(scene: Scene, names: Collection[str]) -> tuple[Relation, ...]:
+    return tuple(
+        relation for relation in scene.relations if relation.subject not in names and relation.object not in names
     )

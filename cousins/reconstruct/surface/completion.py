@@ -23,6 +23,13 @@ MIN_INLIER_SHARE = 0.8
 """Fraction of the points that must lie on an accepted candidate."""
 MAX_STRAY_SHARE = 0.015
 """Fraction of the points that may lie beyond either end of a box."""
+MIN_TURN_RAD = np.deg2rad(100.0)
+"""Smallest part of the turn about its axis that the points of a body of revolution span: a view shows almost half of
+it, while a flat face fits a circle that is large enough."""
+TURN_SECTORS = 36
+"""Sectors by which that part is counted."""
+MIN_SECTOR_SHARE = 0.3
+"""Fewest points of a sector that is spanned, as a share of what each would have if all had the same."""
 MIN_FIT_POINTS = 80
 """Fewest points to which a solid is fitted."""
 
@@ -139,6 +146,12 @@ def fit_revolution(points: Array, *, base_m: float) -> RevolutionSolid | None:
         is_inlier = (gap <= max(2.5 * float(np.median(gap[is_inlier])), 0.002)) & (squares[layer] != 0.0)
         if is_inlier.sum() < MIN_FIT_POINTS:
             return None
+    offsets = flat[is_inlier] - center
+    sector = np.floor((np.arctan2(offsets[:, 1], offsets[:, 0]) / (2.0 * np.pi) + 0.5) * TURN_SECTORS).astype(int)
+    counts = np.bincount(sector % TURN_SECTORS, minlength=TURN_SECTORS)
+    is_covered = counts >= MIN_SECTOR_SHARE * len(offsets) / TURN_SECTORS
+    if np.count_nonzero(is_covered) * 2.0 * np.pi / TURN_SECTORS < MIN_TURN_RAD:
+        return None
     used = np.bincount(layer[is_inlier], minlength=REVOLUTION_LAYERS) >= 5
     heights = base_m + (np.arange(REVOLUTION_LAYERS) + 0.5) / REVOLUTION_LAYERS * (top - base_m)
     if used.sum() < 3 or float(radii[used].max()) > 2.0 * float(np.ptp(flat, axis=0).max()):

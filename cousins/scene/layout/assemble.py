@@ -71,7 +71,7 @@ def assemble(
     Supports level within noise are made exactly level; what hangs is fixed to its wall; where no plane carries another
     object, one is added and noted in the fallbacks; objects are moved onto what carries them and out of each other.
     `surface` is the `plain_surface` of the capture's frames; it is made here where it is not given. A `draft` ends
-    before structure is opened and painted and the remainder is found.
+    before structure is painted and the remainder is found.
     """
     objects = tuple(PlacedAsset(asset=asset, world_from_asset=pose) for asset, pose in built)
     bodies = {placed.asset.name: asset_body(placed.asset).transformed(placed.world_from_asset) for placed in objects}
@@ -102,9 +102,9 @@ def assemble(
     scene = replace(scene, warnings=(*scene.warnings, *overlap_warnings(report)))
     scene = replace(scene, fallbacks=(*scene.fallbacks, *_move_notes(report)))
     scene = _supports_first(replace(scene, relations=find_relations(scene)))
+    scene = replace(scene, structures=_opened(scene, sources, capture))
     if draft:
         return scene
-    scene = replace(scene, structures=_opened(scene, sources, capture))
     scene = _textured(scene, capture)
     meshes = visual_meshes(scene)
     remainder = find_remainder(

@@ -36,7 +36,7 @@ def assemble_twin(
     `capture` is as the phone gave it, `refined` has its corrected poses and scale; `quality` is assessed where it is
     not given, and `surface`, the `plain_surface` of the refined frames, is made. Objects that failed and findings about
     the capture become the scene's fallbacks and warnings. The objects named in `fragments` are kept as fixed surface. A
-    `draft` has solids alone: no textures, no holes in structure, no remainder. Raises `CaptureError` where there is
+    `draft` has no textures of structure and no remainder. Raises `CaptureError` where there is
     nothing to build.
     """
     quality = assess_quality(capture) if quality is None else quality

@@ -77,3 +77,12 @@ def test_an_object_on_another_stands_on_its_top():
     scene = Segmentation(planes=(plane(0.7),), segments=(carrier, segment))
     low, high = np.array([0.0, 0.0, 0.75]), np.array([0.1, 0.1, 0.9])
     assert base_height_m(scene, segment, low, high) == pytest.approx(0.745)
+
+
+def test_a_face_that_bends_a_little_is_no_body_of_revolution() -> None:
+    rng = np.random.default_rng(4)
+    across_m = rng.uniform(-0.08, 0.08, 3000)
+    face = np.column_stack([across_m, across_m**2 + rng.normal(0.0, 0.003, 3000), rng.uniform(0.0, 0.2, 3000)])
+    solid = fit_solid(face, base_m=0.0, tolerance_m=0.012)
+    assert solid is not None
+    assert solid.name == "box"

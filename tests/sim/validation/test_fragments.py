@@ -36,3 +36,10 @@ def test_only_what_falls_and_was_seen_in_part_is_a_fragment() -> None:
 def test_what_is_fixed_already_is_no_fragment() -> None:
     scene = make_scene(replace(observed(pole("on_the_wall", 0.0), 0.2), fixed=True), observed(brick(0.5), 0.2))
     assert find_fragments(scene).names == ()
+
+
+def test_what_a_falling_fragment_knocks_over_is_kept() -> None:
+    tower = place(rigid_asset("tower", [box_piece([0.03, 0.03, 0.2])], mass_kg=0.1), 0.06, 0.0, 0.102)
+    heavy = place(rigid_asset("heavy", [box_piece([0.02, 0.02, 0.4])], mass_kg=2.0), 0.0, 0.0, 0.2, rotation=LEANING)
+    scene = make_scene(observed(heavy, 0.2), observed(tower, 0.3))
+    assert find_fragments(scene).names == ("heavy",)
