@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cousins.scene.scenes import PlacedAsset, Relation, Scene
+from cousins.scene.scenes import Scene
 from sim.validation.settle import SettleConfig, settle
 
 MAX_FRAGMENT_SEEN: Final = 0.5
@@ -37,9 +37,9 @@ def find_fragments(scene: Scene) -> Fragments:
     fragments = {name for name in fallen if observed_share.get(name, 1.0) < MAX_FRAGMENT_SEEN}
     # What falls may knock over what stood: each gets another try without the others, the best seen first.
     for name in sorted(fragments, key=lambda name: (-observed_share[name], name)) if len(fragments) > 1 else ():
-        others = fragments - {name}
-        if name not in _fallen(replace(scene, objects=_without(scene, others), relations=_relations(scene, others))):
-            fragments = others
+        removed = fragments - {name}
+        if name not in _fallen(_without(scene, removed)):
+            fragments = removed
     return Fragments(names=tuple(name for name in observed_share if name in fragments))
 
 
@@ -48,11 +48,12 @@ def _fallen(scene: Scene) -> set[str]:
     return {rest.name for rest in settle(scene, config=SettleConfig(engines=())).rests if rest.fallen}
 
 
-def _without(scene: Scene, names: Collection[str]) -> tuple[PlacedAsset, ...]:
-    return tuple(placed for placed in scene.objects if placed.asset.name not in names)
-
-
-def _relations(scene: Scene, names: Collection[str]) -> tuple[Relation, ...]:
-    return tuple(
-        relation for relation in scene.relations if relation.subject not in names and relation.object not in names
+def _without(scene: Scene, names: Collection[str]) -> Scene:
+    """Return the scene without some objects and their relations."""
+    return replace(
+        scene,
+        objects=tuple(placed for placed in scene.objects if placed.asset.name not in names),
+        relations=tuple(
+            relation for relation in scene.relations if relation.subject not in names and relation.object not in names
+        ),
     )
