@@ -43,7 +43,8 @@ TWIN ?=
 REGRESS ?= run
 regress: $(VENV)/.dev
 	$(if $(TWIN),,$(BIN)/cousins scan assets/demo_capture/capture -o out/regress/twin --force)
-	$(BIN)/cousins vary $(or $(TWIN),out/regress/twin) -n 20 --seed 7 -o out/regress/pack --force
+	rm -rf out/regress/pack
+	$(BIN)/cousins vary $(or $(TWIN),out/regress/twin) -n 20 --seed 7 -o out/regress/pack
 	$(BIN)/cousins regress $(REGRESS) benchmarks/regression/own_suite/push.toml --store out/regress/store
 
 lint: $(VENV)/.dev
