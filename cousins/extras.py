@@ -15,6 +15,7 @@ EXTRAS_OF_MODULE: Final[dict[str, tuple[str, ...]]] = {
     "dask": ("dask",),
     "distributed": ("dask",),
     "fastapi": ("flows",),
+    "fsspec": ("s3",),
     "gymnasium": ("envs", "rl", "rllib", "record"),
     "huggingface_hub": ("hub",),
     "mcap": ("record",),

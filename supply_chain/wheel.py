@@ -32,6 +32,8 @@ SOURCES = ("pyproject.toml", "README.md", "LICENSE", "cousins", "sim", "flows")
 """What the wheel is built from."""
 DEVELOPMENT_FILES = ("docs", "bench")
 """Lock files of what nobody gets who installs the wheel."""
+DEVELOPMENT_EXTRAS = ("dev", "docs", "bench")
+"""Extras that are for work on the project."""
 SUFFIX = ".cdx.json"
 """What follows the wheel's name in the name of its bill."""
 SOURCE_DATE = "315532800"
@@ -121,9 +123,19 @@ def requirements_of(package: Distribution) -> set[str]:
     return {normalised(Requirement(text).name) for text in package.requires or ()}
 
 
+def shipped_requirements(project: Distribution) -> set[str]:
+    """Return the normalised names of what the project may need beside its development."""
+    names = set[str]()
+    for requirement in map(Requirement, project.requires or ()):
+        marker = "" if requirement.marker is None else str(requirement.marker)
+        if not any(f'extra == "{extra}"' in marker for extra in DEVELOPMENT_EXTRAS):
+            names.add(normalised(requirement.name))
+    return names
+
+
 def reachable(project: Distribution, packages: dict[str, Distribution]) -> set[str]:
     """Return the names of installed packages that the project or what it needs may import, the project apart."""
-    pending, names = requirements_of(project), set[str]()
+    pending, names = shipped_requirements(project), set[str]()
     while pending:
         name = pending.pop()
         if name in packages and name not in names:

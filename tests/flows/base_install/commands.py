@@ -12,6 +12,7 @@ import faulthandler
 import io
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -146,6 +147,8 @@ def end_view(port: int, ended: threading.Event) -> None:
 def main() -> None:
     """Run everything and print what it gave."""
     faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
+    # A shell starts what runs in the background with interrupts ignored, and then `view` would never end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     inputs, work = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     os.environ["COUSINS_STORE"] = str(work / "store")
     os.environ.pop("PREFECT_API_URL", None)

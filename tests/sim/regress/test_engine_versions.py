@@ -90,15 +90,20 @@ def test_an_installation_that_is_interrupted_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("DELAY", "60")
     program = (
-        "import sys; from pathlib import Path; from sim.regress.engine_versions import *;"
+        "import signal, sys; from pathlib import Path; from sim.regress.engine_versions import *;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
         "installed(EngineVersion(engine='mujoco', version='3.0.0'), root=Path(sys.argv[1]))"
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "engines")], stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob("engines/*/new/mujoco/__init__.py")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    process.wait(30)
+    try:
+        while not list(tmp_path.glob("engines/*/new/mujoco/__init__.py")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
     assert list((tmp_path / "engines").iterdir()) == []
 
 
