@@ -119,23 +119,18 @@ def reference(package: Distribution) -> str:
 
 
 def requirements_of(package: Distribution) -> set[str]:
-    """Return the normalised names of all that a package may need, its extras included."""
-    return {normalised(Requirement(text).name) for text in package.requires or ()}
-
-
-def shipped_requirements(project: Distribution) -> set[str]:
-    """Return the normalised names of what the project may need beside its development."""
-    names = set[str]()
-    for requirement in map(Requirement, project.requires or ()):
-        marker = "" if requirement.marker is None else str(requirement.marker)
-        if not any(f'extra == "{extra}"' in marker for extra in DEVELOPMENT_EXTRAS):
-            names.add(normalised(requirement.name))
-    return names
+    """Return the normalised names of what a package needs; of the project, of what its extras need for use too."""
+    left_out = DEVELOPMENT_EXTRAS if name_of(package) == PROJECT else ("",)
+    return {
+        normalised(requirement.name)
+        for requirement in map(Requirement, package.requires or ())
+        if not any(f'extra == "{extra}' in str(requirement.marker) for extra in left_out)
+    }
 
 
 def reachable(project: Distribution, packages: dict[str, Distribution]) -> set[str]:
     """Return the names of installed packages that the project or what it needs may import, the project apart."""
-    pending, names = shipped_requirements(project), set[str]()
+    pending, names = requirements_of(project), set[str]()
     while pending:
         name = pending.pop()
         if name in packages and name not in names:
