@@ -12,6 +12,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
+from cousins.scene.layout.collision_bodies import CollisionBody, scene_bodies
 from cousins.scene.scenes import Scene
 from sim.validation.settle import SettleConfig, settle
 
@@ -35,8 +38,12 @@ def find_fragments(scene: Scene) -> Fragments:
         return Fragments(names=())
     fallen = _fallen(scene)
     fragments = {name for name in fallen if observed_share.get(name, 1.0) < MAX_FRAGMENT_SEEN}
-    # What falls may knock over what stood: each gets another try without the others, the best seen first.
-    for name in sorted(fragments, key=lambda name: (-observed_share[name], name)) if len(fragments) > 1 else ():
+    # What falls may knock over what stood: that gets another try without the others, the best seen first.
+    bodies = scene_bodies(scene)
+    within_reach = [
+        name for name in fragments if any(_reaches(bodies[other], bodies[name]) for other in fallen - {name})
+    ]
+    for name in sorted(within_reach, key=lambda name: (-observed_share[name], name)):
         removed = fragments - {name}
         if name not in _fallen(_without(scene, removed)):
             fragments = removed
@@ -46,6 +53,12 @@ def find_fragments(scene: Scene) -> Fragments:
 def _fallen(scene: Scene) -> set[str]:
     """Return the objects that fall when all are let go, in one engine; the whole twin is tried in all later."""
     return {rest.name for rest in settle(scene, config=SettleConfig(engines=())).rests if rest.fallen}
+
+
+def _reaches(falling: CollisionBody, body: CollisionBody) -> bool:
+    """Return whether a body is no farther from a falling one, on the level, than that is high."""
+    gaps_m = np.maximum(falling.box.low - body.box.high, body.box.low - falling.box.high)[:2]
+    return bool(np.linalg.norm(np.maximum(gaps_m, 0.0)) <= falling.box.high[2] - falling.box.low[2])
 
 
 def _without(scene: Scene, names: Collection[str]) -> Scene:
