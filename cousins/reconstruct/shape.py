@@ -103,12 +103,13 @@ def reconstruct_shape(
         return _low_shape(segmentation, segment, config)
     low, high, base_m = _bounds(capture, segmentation, segment)
     frames = [frame for frame in capture.frames if _is_in_view(frame, low, high)]
-    sigma_m = float(noise_m(_median_depth_m(frames, segment)))
+    depth_m = _median_depth_m(frames, segment)
+    sigma_m = float(noise_m(depth_m))
     grid = _voxel_grid(low, high, base_m, sigma_m, config)
     limits = ShapeLimits(base_m=base_m, sigma_m=sigma_m, truncation_m=max(3.0 * sigma_m, 3.0 * grid.voxel_m))
     views = [frame for frame in frames if segment.masks.is_visible(frame.index)]
     view_share = min(1.0, len(views) / FULL_EVIDENCE_VIEWS)
-    refined = _refinement(views, segment, grid)
+    refined = _refinement(views, depth_m, grid)
     evidence = no_evidence(grid)
     for frame in frames:
         add_evidence(evidence, _observation(frame, segment, grid, refined), grid, truncation_m=limits.truncation_m)
@@ -188,11 +189,14 @@ def _median_depth_m(frames: list[Frame], segment: Segment) -> float:
     return float(np.median(np.concatenate(depths)))
 
 
-def _refinement(views: list[Frame], segment: Segment, grid: VoxelGrid) -> int:
-    """Return into how many pixels along each side the pixels of few views are refined, 0 where views are many."""
+def _refinement(views: list[Frame], depth_m: float, grid: VoxelGrid) -> int:
+    """Return into how many pixels along each side the pixels of few views are refined, 0 where views are many.
+
+    `depth_m` is the median depth of the object [m].
+    """
     if not views or len(views) >= FULL_EVIDENCE_VIEWS:
         return 0
-    pixel_m = _median_depth_m(views, segment) / min(view.depth_camera.fx for view in views)
+    pixel_m = depth_m / min(view.depth_camera.fx for view in views)
     return int(np.clip(np.ceil(pixel_m / grid.voxel_m), 1, MAX_REFINEMENT))
 
 
